@@ -1,0 +1,35 @@
+//! What a user brings: photographs with poses, read once, validated once.
+
+mod camera;
+mod image;
+
+pub use camera::Camera;
+pub use image::Image;
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One photograph (or one pose to be rendered) of a capture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// The image's own file name, without folders: `0001.JPG`.
+    pub name: String,
+    /// The image file; `None` for a test pose without a reference.
+    pub image: Option<PathBuf>,
+    pub camera: Camera,
+}
+
+/// A posed capture. Views are in the order of the file that named them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The scene folder.
+    pub root: PathBuf,
+    /// Views to train on.
+    pub train: Vec<View>,
+    /// Views kept from training and measured against their lit image (`--holdout`).
+    pub holdout: Vec<View>,
+    /// Poses to render; with `image` where a reference exists.
+    pub test: Vec<View>,
+    /// A point prior that came with the capture (`sparse/0`, `ply_file_path`, …).
+    pub points: Option<PathBuf>,
+}

@@ -1,0 +1,86 @@
+//! Errors as values: each says which file or setting, what was found, and what to do about it.
+
+use std::path::{Path, PathBuf};
+
+/// `Result` with the crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, grouped by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder could not be read or written.
+    #[error("{}: {source}{}", path.display(), io_remedy(source))]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file was read, but what it holds cannot be used.
+    #[error("{}: {found}; {remedy}", path.display())]
+    Input { path: PathBuf, found: String, remedy: String },
+    /// A setting (flag, key of a settings file, argument) has a value that cannot be used.
+    #[error("{setting}: {found}; {remedy}")]
+    Setting { setting: String, found: String, remedy: String },
+    /// A result exists and belongs to a different run.
+    #[error("{}: exists and was made with other inputs or settings; pass --overwrite (-w) to replace it, or choose another output with -o", .0.display())]
+    Exists(PathBuf),
+    /// No adapter can run the kernels.
+    #[error("no GPU adapter: {0}")]
+    NoAdapter(String),
+    /// The device disappeared (driver reset, unplugged, killed).
+    #[error("the GPU device was lost: {0}; run the same command again to continue from the last checkpoint")]
+    DeviceLost(String),
+    /// The adapter has not enough memory, or a buffer is beyond its limits.
+    #[error(
+        "out of GPU memory: {0}; try --downscale 2, fewer splats (--max-splats) or --adapter with more memory (see `naka-gs doctor`)"
+    )]
+    OutOfMemory(String),
+    /// The driver or a kernel is wrong; never the user's fault.
+    #[error("GPU error: {0}; `naka-gs doctor` tests the driver")]
+    Gpu(String),
+    /// A check of the program against reference data failed.
+    #[error("{0}")]
+    CheckFailed(String),
+    /// The user asked to stop (Ctrl-C); all that was finished is on disk.
+    #[error("interrupted{}", if .0.is_empty() { String::new() } else { format!(": {}", .0) })]
+    Interrupted(String),
+}
+
+impl Error {
+    /// An [`Error::Io`] for `path`; use as `.map_err(Error::io(path))`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+
+    /// An [`Error::Input`]: what was `found` in the file, and the `remedy`.
+    pub fn input(path: impl AsRef<Path>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Input { path: path.as_ref().to_path_buf(), found: found.into(), remedy: remedy.into() }
+    }
+
+    /// An [`Error::Setting`] for the flag or key `setting`.
+    pub fn setting(setting: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Setting { setting: setting.into(), found: found.into(), remedy: remedy.into() }
+    }
+
+    /// The process exit code of the command line (0 is success, 2 wrong usage).
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Setting { .. } => 2,
+            Self::DeviceLost(_) | Self::OutOfMemory(_) => 3,
+            Self::Interrupted(_) => 130,
+            _ => 1,
+        }
+    }
+}
+
+fn io_remedy(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Kind;
+    match source.kind() {
+        Kind::NotFound => "; check the path",
+        Kind::PermissionDenied => "; check the permissions",
+        Kind::StorageFull => "; free some space and run the same command again (finished stages are kept)",
+        _ => "",
+    }
+}

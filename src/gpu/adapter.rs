@@ -1,0 +1,162 @@
+//! Which adapter runs, and with which optional features.
+
+use super::Capabilities;
+use crate::error::{Error, Result};
+use serde::Serialize;
+use std::str::FromStr;
+
+/// How `--adapter` names an adapter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// A discrete GPU before an integrated one before a virtual one before software.
+    #[default]
+    Best,
+    /// A software adapter (lavapipe, WARP).
+    Cpu,
+    /// The position in `naka-gs doctor`'s list.
+    Index(usize),
+    /// A part of the adapter's name, in any case.
+    Name(String),
+}
+
+impl FromStr for Choice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        Ok(match s {
+            "" | "best" => Self::Best,
+            "cpu" => Self::Cpu,
+            _ => s.parse().map_or_else(|_| Self::Name(s.to_lowercase()), Self::Index),
+        })
+    }
+}
+
+/// Optional features to leave unused, to test the fallbacks (`NAKA_GS_MASK=subgroups,float-atomics,timestamps` or `all`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mask {
+    pub subgroups: bool,
+    pub float_atomics: bool,
+    pub timestamps: bool,
+}
+
+impl Mask {
+    /// Everything optional is left unused.
+    pub const ALL: Self = Self { subgroups: true, float_atomics: true, timestamps: true };
+
+    /// From the environment variable `NAKA_GS_MASK`.
+    pub fn from_env() -> Result<Self> {
+        std::env::var("NAKA_GS_MASK").unwrap_or_default().parse()
+    }
+}
+
+impl FromStr for Mask {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        let mut mask = Self::default();
+        for word in s.split(',').map(str::trim).filter(|w| !w.is_empty() && *w != "none") {
+            match word {
+                "all" => mask = Self::ALL,
+                "subgroups" => mask.subgroups = true,
+                "float-atomics" => mask.float_atomics = true,
+                "timestamps" => mask.timestamps = true,
+                _ => {
+                    return Err(Error::setting(
+                        "NAKA_GS_MASK",
+                        format!("unknown feature '{word}'"),
+                        "use subgroups, float-atomics, timestamps, all or none, separated by commas",
+                    ));
+                }
+            }
+        }
+        Ok(mask)
+    }
+}
+
+/// What `doctor` says of one adapter.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterReport {
+    pub index: usize,
+    pub name: String,
+    pub kind: String,
+    pub backend: String,
+    pub driver: String,
+    pub subgroup_size: [u32; 2],
+    pub max_binding_mib: u64,
+    pub max_buffer_mib: u64,
+    pub capabilities: Capabilities,
+}
+
+/// Every adapter of this machine, in the order of [`Choice::Index`].
+pub fn adapters() -> Vec<AdapterReport> {
+    let report = |(index, adapter): (usize, &wgpu::Adapter)| {
+        let (info, limits) = (adapter.get_info(), adapter.limits());
+        AdapterReport {
+            index,
+            kind: format!("{:?}", info.device_type),
+            backend: info.backend.to_string(),
+            driver: format!("{} {}", info.driver, info.driver_info),
+            subgroup_size: [info.subgroup_min_size, info.subgroup_max_size],
+            max_binding_mib: u64::from(limits.max_storage_buffer_binding_size) >> 20,
+            max_buffer_mib: limits.max_buffer_size >> 20,
+            capabilities: capabilities(adapter, Mask::default()),
+            name: info.name,
+        }
+    };
+    enumerate().iter().enumerate().map(report).collect()
+}
+
+/// The optional features of an adapter that are not masked.
+pub(super) fn capabilities(adapter: &wgpu::Adapter, mask: Mask) -> Capabilities {
+    let (has, info) = (adapter.features(), adapter.get_info());
+    // The raster kernels address pixels by subgroup: sizes beyond their workgroup of 64 (or below 8) take the fallback.
+    let size_fits = info.subgroup_min_size >= 8 && info.subgroup_max_size <= 64;
+    Capabilities {
+        subgroups: has.contains(wgpu::Features::SUBGROUP) && size_fits && !mask.subgroups,
+        float_atomics: has.contains(wgpu::Features::SHADER_FLOAT32_ATOMIC) && !mask.float_atomics,
+        timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY) && !mask.timestamps,
+    }
+}
+
+pub(super) fn choose(choice: &Choice) -> Result<wgpu::Adapter> {
+    let mut adapters = enumerate();
+    if adapters.is_empty() {
+        return Err(Error::NoAdapter(
+            "none found; install a Vulkan driver (Debian/Ubuntu: `sudo apt-get install mesa-vulkan-drivers`, \
+             or run tools/setup.sh), which also works without a GPU"
+                .into(),
+        ));
+    }
+    let names =
+        adapters.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect::<Vec<_>>().join(", ");
+    let found = match choice {
+        Choice::Best => (0..adapters.len()).min_by_key(|&i| rank(&adapters[i])),
+        Choice::Cpu => adapters.iter().position(|a| a.get_info().device_type == wgpu::DeviceType::Cpu),
+        Choice::Index(i) => (*i < adapters.len()).then_some(*i),
+        Choice::Name(name) => adapters.iter().position(|a| a.get_info().name.to_lowercase().contains(name)),
+    };
+    match found {
+        Some(index) => Ok(adapters.swap_remove(index)),
+        None => Err(Error::NoAdapter(format!("--adapter {choice:?} matches none of: {names}"))),
+    }
+}
+
+fn rank(adapter: &wgpu::Adapter) -> u8 {
+    match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+fn enumerate() -> Vec<wgpu::Adapter> {
+    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends,
+        flags: wgpu::InstanceFlags::from_env_or_default(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    pollster::block_on(instance.enumerate_adapters(backends))
+}

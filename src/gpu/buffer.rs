@@ -1,0 +1,145 @@
+//! Typed device buffers.
+
+use super::{Gpu, Recorder};
+use crate::error::{Error, Result};
+use bytemuck::Pod;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Device memory in use and its maximum, in bytes.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    now: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Memory {
+    pub(super) fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+}
+
+/// `len` elements of `T` in device memory, usable as storage, uniform, indirect arguments and copy source or target.
+pub struct Buffer<T> {
+    raw: wgpu::Buffer,
+    len: usize,
+    memory: Arc<Memory>,
+    element: PhantomData<T>,
+}
+
+/// A buffer as one entry of a kernel's bind group.
+pub type Binding<'a> = wgpu::BindingResource<'a>;
+
+impl<T: Pod> Buffer<T> {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no element.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The whole buffer, as a kernel's dispatch takes it.
+    pub fn binding(&self) -> Binding<'_> {
+        self.raw.as_entire_binding()
+    }
+
+    pub(super) fn raw(&self) -> &wgpu::Buffer {
+        &self.raw
+    }
+
+    /// Writes `data` from element `offset` on, before the next submission.
+    pub fn write(&self, gpu: &Gpu, offset: usize, data: &[T]) {
+        gpu.queue.write_buffer(&self.raw, (offset * size_of::<T>()) as u64, bytemuck::cast_slice(data));
+    }
+}
+
+impl<T> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        self.memory.now.fetch_sub(self.raw.size(), Ordering::Relaxed);
+    }
+}
+
+impl Gpu {
+    /// A buffer of `len` zeros (at least one element is allocated, so that it can be bound).
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where it does not fit the adapter's limits or memory.
+    pub fn buffer<T: Pod>(&self, label: &str, len: usize) -> Result<Buffer<T>> {
+        let bytes = ((len.max(1) * size_of::<T>()) as u64).next_multiple_of(16);
+        let limit = self.limits.max_buffer_size.min(u64::from(self.limits.max_storage_buffer_binding_size));
+        if bytes > limit {
+            return Err(Error::OutOfMemory(format!(
+                "'{label}' needs {} MiB in one buffer, {} allows {} MiB",
+                bytes >> 20,
+                self.name(),
+                limit >> 20
+            )));
+        }
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes,
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::UNIFORM
+                | wgpu::BufferUsages::INDIRECT
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            let held = self.memory.now.load(Ordering::Relaxed) >> 20;
+            return Err(Error::OutOfMemory(format!(
+                "'{label}' needs {} MiB more than the {held} MiB in use: {error}",
+                bytes >> 20
+            )));
+        }
+        let now = self.memory.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.memory.peak.fetch_max(now, Ordering::Relaxed);
+        Ok(Buffer { raw, len, memory: Arc::clone(&self.memory), element: PhantomData })
+    }
+
+    /// A buffer that holds `data`.
+    pub fn upload<T: Pod>(&self, label: &str, data: &[T]) -> Result<Buffer<T>> {
+        let buffer = self.buffer(label, data.len())?;
+        buffer.write(self, 0, data);
+        Ok(buffer)
+    }
+
+    /// Reads a whole buffer back. Waits for the device: not for the steady state of training.
+    pub fn read<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
+        let bytes = (buffer.len * size_of::<T>()) as u64;
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: bytes.next_multiple_of(4),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut recorder = Recorder::new(self);
+        recorder.copy_raw(&buffer.raw, 0, &staging, 0, bytes.next_multiple_of(4));
+        recorder.submit();
+        let bytes = self.map(&staging)?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes[..buffer.len * size_of::<T>()]))
+    }
+
+    /// Maps a read-back buffer and copies it out.
+    pub(super) fn map(&self, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            let _ = sender.send(result);
+        });
+        self.wait()?;
+        receiver
+            .recv()
+            .map_err(|e| Error::Gpu(e.to_string()))?
+            .map_err(|e| Error::Gpu(format!("read-back failed: {e}")))?;
+        let view = staging.get_mapped_range(..).map_err(|e| Error::Gpu(e.to_string()))?;
+        Ok(view.to_vec())
+    }
+}

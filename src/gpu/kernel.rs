@@ -1,0 +1,58 @@
+//! Compute pipelines.
+
+use super::{Gpu, shader};
+use crate::error::{Error, Result};
+
+/// WebGPU's limit of workgroups in one dimension of a dispatch.
+pub const WORKGROUPS_PER_DIMENSION: u32 = 65_535;
+
+/// A number of workgroups as a dispatch that fits [`WORKGROUPS_PER_DIMENSION`]. Kernels recover the linear index as
+/// `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must ignore the surplus of the last row.
+pub fn fold(groups: u32) -> [u32; 3] {
+    let rows = groups.div_ceil(WORKGROUPS_PER_DIMENSION).max(1);
+    [groups.div_ceil(rows), rows, 1]
+}
+
+/// One WGSL file as a compute pipeline; its entry point is `main`, its bindings are all in group 0.
+pub struct Kernel {
+    pub(super) name: String,
+    pub(super) pipeline: wgpu::ComputePipeline,
+}
+
+impl Gpu {
+    /// Compiles the kernel `shaders/{name}.wgsl`. `defines` become constants and switch `#ifdef` blocks
+    /// (see [`shader::compose`]); the device's capabilities are defined as `SUBGROUPS` and `FLOAT_ATOMICS`.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] with the compiler's words: a bug of the program or the driver.
+    pub fn kernel(&self, name: &str, defines: &[(&str, &str)]) -> Result<Kernel> {
+        let mut all = defines.to_vec();
+        if self.capabilities.subgroups {
+            all.push(("SUBGROUPS", "true"));
+        }
+        if self.capabilities.float_atomics {
+            all.push(("FLOAT_ATOMICS", "true"));
+        }
+        let source = shader::compose(name, &all)?;
+        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        if let Some(error) = pollster::block_on(scope.pop()) {
+            return Err(Error::Gpu(format!("kernel {name} does not compile: {error}")));
+        }
+        Ok(Kernel { name: name.into(), pipeline })
+    }
+}

@@ -1,0 +1,149 @@
+//! The adapter and everything that talks to it: buffers, kernels, recording, readback, timing.
+
+mod adapter;
+mod buffer;
+mod kernel;
+mod recorder;
+pub mod shader;
+
+pub use adapter::{AdapterReport, Choice, Mask, adapters};
+pub use buffer::{Binding, Buffer};
+pub use kernel::{Kernel, WORKGROUPS_PER_DIMENSION, fold};
+pub use recorder::{Recorder, Timings};
+
+use crate::error::{Error, Result};
+use std::sync::{Arc, Mutex};
+
+/// Which optional features the device was opened with. Kernels have a fallback of equal results for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Capabilities {
+    /// Subgroup operations in compute shaders, with every subgroup of at least 8 and at most 64 invocations.
+    pub subgroups: bool,
+    /// `atomicAdd` on `atomic<f32>` in storage buffers.
+    pub float_atomics: bool,
+    /// GPU timestamps around compute passes.
+    pub timestamps: bool,
+}
+
+/// What went wrong asynchronously; the first message of each kind is kept.
+#[derive(Debug, Default)]
+struct Faults {
+    lost: Option<String>,
+    out_of_memory: Option<String>,
+    other: Option<String>,
+}
+
+/// An open device. Cheap to share by reference; all kernels and buffers come from it.
+pub struct Gpu {
+    pub(crate) device: wgpu::Device,
+    pub(crate) queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    capabilities: Capabilities,
+    limits: wgpu::Limits,
+    faults: Arc<Mutex<Faults>>,
+    memory: Arc<buffer::Memory>,
+}
+
+impl Gpu {
+    /// Opens the adapter that `choice` names, without the optional features in `mask`.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where nothing fits, [`Error::Gpu`] where the device does not open.
+    pub fn open(choice: &Choice, mask: Mask) -> Result<Self> {
+        let adapter = adapter::choose(choice)?;
+        let info = adapter.get_info();
+        let capabilities = adapter::capabilities(&adapter, mask);
+        let mut features = wgpu::Features::empty();
+        features.set(wgpu::Features::SUBGROUP, capabilities.subgroups);
+        features.set(wgpu::Features::SHADER_FLOAT32_ATOMIC, capabilities.float_atomics);
+        features.set(wgpu::Features::TIMESTAMP_QUERY, capabilities.timestamps);
+        // Sizes are raised to what the adapter has; counts (bindings, workgroup size) stay at WebGPU's defaults,
+        // so that no kernel can come to need more than every adapter offers.
+        let has = adapter.limits();
+        let limits = wgpu::Limits {
+            max_buffer_size: has.max_buffer_size,
+            max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+            ..wgpu::Limits::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("naka-gs"),
+            required_features: features,
+            required_limits: limits.clone(),
+            ..Default::default()
+        }))
+        .map_err(|e| Error::Gpu(format!("{} did not open: {e}", info.name)))?;
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let on_lost = Arc::clone(&faults);
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                lock(&on_lost).lost.get_or_insert(message);
+            }
+        });
+        let on_error = Arc::clone(&faults);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let mut faults = lock(&on_error);
+            let (wgpu::Error::OutOfMemory { .. } | wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. }) =
+                &error;
+            let slot = if matches!(error, wgpu::Error::OutOfMemory { .. }) {
+                &mut faults.out_of_memory
+            } else {
+                &mut faults.other
+            };
+            slot.get_or_insert_with(|| error.to_string());
+        }));
+        Ok(Self { device, queue, info, capabilities, limits, faults, memory: Arc::default() })
+    }
+
+    /// The adapter's own name, as `--adapter` takes it.
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// The adapter's description.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.info
+    }
+
+    /// The optional features in use.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    /// The limits the device was opened with.
+    pub fn limits(&self) -> &wgpu::Limits {
+        &self.limits
+    }
+
+    /// Largest number of bytes of device memory that buffers held at one time.
+    pub fn peak_bytes(&self) -> u64 {
+        self.memory.peak()
+    }
+
+    /// Fails if the device was lost, ran out of memory or reported an error since the start.
+    pub fn check(&self) -> Result<()> {
+        let faults = lock(&self.faults);
+        if let Some(message) = &faults.lost {
+            return Err(Error::DeviceLost(message.clone()));
+        }
+        if let Some(message) = &faults.out_of_memory {
+            return Err(Error::OutOfMemory(message.clone()));
+        }
+        match &faults.other {
+            Some(message) => Err(Error::Gpu(message.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until all submitted work is done.
+    pub fn wait(&self) -> Result<()> {
+        if let Err(error) = self.device.poll(wgpu::PollType::wait_indefinitely()) {
+            self.check()?;
+            return Err(Error::DeviceLost(error.to_string()));
+        }
+        self.check()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -1,0 +1,24 @@
+//! naka-gs: a folder of dark photographs to a 3D Gaussian-splat scene, on any GPU.
+//!
+//! The modules are the stages of the pipeline, in the order in which data passes through them:
+//! [`capture`] → [`enhance`] → [`prior`] → [`ppm`] → [`splat`] → [`train`] → [`eval`].
+//! A stage is a function from plain data and its own `Config` to plain data; [`pipeline`] connects them.
+
+#![deny(unsafe_code)]
+
+pub mod capture;
+pub mod enhance;
+pub mod eval;
+pub mod ppm;
+pub mod prior;
+pub mod splat;
+pub mod train;
+
+pub mod error;
+pub mod gpu;
+pub mod pipeline;
+pub mod progress;
+pub mod scenes;
+
+pub use error::{Error, Result};
+pub use progress::{Progress, Silent, Stop};
