@@ -1,0 +1,221 @@
+//! Which render belongs to which reference, and the table of numbers that comes of it.
+
+use super::{fit_affine, fit_quadratic, psnr, ssim};
+use crate::capture::Image;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The numbers of one picture. Every mean in [`Group`] is over these.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ViewMetrics {
+    /// The render's file name.
+    pub name: String,
+    /// dB, at most [`super::PSNR_CAP`].
+    pub psnr: f64,
+    /// `null` where a side is shorter than 11 pixels.
+    pub ssim: Option<f64>,
+    /// Always `null`: this build has no LPIPS weights.
+    pub lpips: Option<f64>,
+    /// PSNR after the best affine colour map of the render to the reference.
+    pub psnr_affine: f64,
+    /// PSNR after the best quadratic colour map.
+    pub psnr_quadratic: f64,
+}
+
+/// Means over a set of pictures, and the pictures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// `null` where there was nothing to compare.
+    pub psnr: Option<f64>,
+    pub ssim: Option<f64>,
+    pub lpips: Option<f64>,
+    pub psnr_affine: Option<f64>,
+    pub psnr_quadratic: Option<f64>,
+    pub views: Vec<ViewMetrics>,
+}
+
+impl Group {
+    /// The means of `views`.
+    pub fn new(views: Vec<ViewMetrics>) -> Self {
+        Self {
+            psnr: mean(views.iter().map(|v| Some(v.psnr))),
+            ssim: mean(views.iter().map(|v| v.ssim)),
+            lpips: mean(views.iter().map(|v| v.lpips)),
+            psnr_affine: mean(views.iter().map(|v| Some(v.psnr_affine))),
+            psnr_quadratic: mean(views.iter().map(|v| Some(v.psnr_quadratic))),
+            views,
+        }
+    }
+}
+
+fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let values: Vec<f64> = values.flatten().collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// What `metrics.json` holds: the test views against their references, and the views kept from training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    #[serde(flatten)]
+    pub test: Group,
+    pub holdout: Option<Group>,
+}
+
+/// A render and its reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub render: PathBuf,
+    pub reference: PathBuf,
+}
+
+/// The numbers of one render. Where sizes differ, the larger picture is area-averaged to the smaller one's size: a
+/// render at a quarter of the resolution is held against the reference as a camera of that resolution had seen it.
+///
+/// # Errors
+/// [`Error::Setting`] if the two pictures have not the same shape (sides' ratio to 2 %) or are empty.
+pub fn compare(name: &str, render: &Image, reference: &Image) -> Result<ViewMetrics> {
+    let (resized_render, resized_reference) = to_common_size(render, reference);
+    let render = resized_render.as_ref().unwrap_or(render);
+    let reference = resized_reference.as_ref().unwrap_or(reference);
+    let numbers = || {
+        Some(ViewMetrics {
+            name: name.to_owned(),
+            psnr: psnr(render, reference)?,
+            ssim: ssim(render, reference),
+            lpips: None,
+            psnr_affine: psnr(&fit_affine(render, reference)?, reference)?,
+            psnr_quadratic: psnr(&fit_quadratic(render, reference)?, reference)?,
+        })
+    };
+    numbers().ok_or_else(|| {
+        let sizes = (render.width, render.height, reference.width, reference.height);
+        let found = format!("the render has {}x{} pixels, its reference {}x{}", sizes.0, sizes.1, sizes.2, sizes.3);
+        Error::setting(name, found, "compare pictures of the same view")
+    })
+}
+
+/// New pictures where one has to shrink; nothing where the sizes agree or cannot be brought together.
+fn to_common_size(render: &Image, reference: &Image) -> (Option<Image>, Option<Image>) {
+    let (a, b) = ((render.width, render.height), (reference.width, reference.height));
+    let (x, y) = (f64::from(a.0) / f64::from(b.0), f64::from(a.1) / f64::from(b.1));
+    // Rounding down to whole pixels moves a side by less than one pixel.
+    let same_shape = (x / y - 1.0).abs() < 0.02 + 1.0 / f64::from(a.0.min(a.1).min(b.0).min(b.1).max(1));
+    match (a, b) {
+        _ if a == b || !same_shape => (None, None),
+        _ if a.0 <= b.0 && a.1 <= b.1 => (None, Some(resize_area(reference, a.0, a.1))),
+        _ if a.0 >= b.0 && a.1 >= b.1 => (Some(resize_area(render, b.0, b.1)), None),
+        _ => (None, None),
+    }
+}
+
+/// The numbers of all `pairs`, in their order.
+///
+/// # Errors
+/// What [`compare`] reports, files that cannot be read, and a stop that was asked for.
+pub fn compare_pairs(pairs: &[Pair], progress: &dyn Progress) -> Result<Group> {
+    progress.begin("eval", "images", pairs.len() as u64);
+    let mut views = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        progress.check()?;
+        let name = pair.render.file_name().unwrap_or(pair.render.as_os_str()).to_string_lossy();
+        let (render, reference) = (read_8bit(&pair.render)?, read_8bit(&pair.reference)?);
+        let view = compare(&name, &render, &reference).map_err(|error| match error {
+            Error::Setting { found, remedy, .. } => Error::input(&pair.render, found, remedy),
+            other => other,
+        })?;
+        views.push(view);
+        progress.set(views.len() as u64, "");
+    }
+    progress.end();
+    Ok(Group::new(views))
+}
+
+/// Compares the pictures of two folders, paired by file stem without regard to case (`0031.JPG` and `0031.png`).
+/// Pictures without a partner are left out, with a warning.
+///
+/// # Errors
+/// [`Error::Input`] if no picture has a partner or a folder holds two of one stem; unreadable files.
+pub fn compare_folders(renders: &Path, references: &Path, progress: &dyn Progress) -> Result<Metrics> {
+    let (renders_by_stem, mut references_by_stem) = (pictures(renders)?, pictures(references)?);
+    let mut pairs = Vec::new();
+    let mut alone = Vec::new();
+    for (stem, render) in renders_by_stem {
+        match references_by_stem.remove(&stem) {
+            Some(reference) => pairs.push(Pair { render, reference }),
+            None => alone.push(render),
+        }
+    }
+    if pairs.is_empty() {
+        let found = format!("no picture here has the name of one in {}", references.display());
+        return Err(Error::input(renders, found, "pairs are made by file name without extension, such as 0031"));
+    }
+    for path in alone.iter().chain(references_by_stem.values()) {
+        tracing::warn!("{}: no picture of this name in the other folder; left out", path.display());
+    }
+    Ok(Metrics { test: compare_pairs(&pairs, progress)?, holdout: None })
+}
+
+/// The pictures of a folder by lower-case stem.
+fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        let lower = |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().to_lowercase());
+        let (Some(stem), Some(extension)) = (lower(path.file_stem()), lower(path.extension())) else { continue };
+        if !["jpg", "jpeg", "png", "tif", "tiff"].contains(&extension.as_str()) || !path.is_file() {
+            continue;
+        }
+        if let Some(other) = found.insert(stem, path.clone()) {
+            let what = format!("the same name as {}, but for case or extension", other.display());
+            return Err(Error::input(path, what, "keep one of the two"));
+        }
+    }
+    Ok(found)
+}
+
+/// An ordinary 8-bit decode, as every benchmark script does it; the capture's float decode is for dark pictures.
+fn read_8bit(path: &Path) -> Result<Image> {
+    let open = || ::image::ImageReader::open(path)?.with_guessed_format();
+    let decoded = open().map_err(Error::io(path))?.decode();
+    let unreadable =
+        |e| Error::input(path, format!("cannot be decoded ({e})"), "replace it by a whole JPEG, PNG or TIFF");
+    Ok(Image::from_rgb8(&decoded.map_err(unreadable)?.to_rgb8()))
+}
+
+/// Area average: every source pixel weighs by the part of it that a target pixel covers.
+fn resize_area(image: &Image, width: u32, height: u32) -> Image {
+    let across = spans(image.width, width);
+    let down = spans(image.height, height);
+    let mut out = Image::new(width, height);
+    for (pixel, (row, column)) in
+        out.pixels.iter_mut().zip(down.iter().flat_map(|r| across.iter().map(move |c| (r, c))))
+    {
+        let mut sum = [0.0; 3];
+        for &(y, wy) in row {
+            for &(x, wx) in column {
+                let value = image.at(x, y);
+                (0..3).for_each(|c| sum[c] += wx * wy * value[c]);
+            }
+        }
+        *pixel = sum;
+    }
+    out
+}
+
+/// For each target index the source indices it covers and their weights, which sum to 1.
+fn spans(from: u32, to: u32) -> Vec<Vec<(u32, f32)>> {
+    let scale = f64::from(from) / f64::from(to);
+    let span = |i: u32| {
+        let (start, end) = (f64::from(i) * scale, f64::from(i + 1) * scale);
+        (start.floor() as u32..(end.ceil() as u32).min(from))
+            .map(|s| (s, ((end.min(f64::from(s + 1)) - start.max(f64::from(s))) / scale) as f32))
+            .collect()
+    };
+    (0..to).map(span).collect()
+}
+
+#[cfg(test)]
+mod tests;

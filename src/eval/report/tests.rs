@@ -1,0 +1,86 @@
+use super::*;
+use crate::eval::{Sampling, write_jpeg, write_jpeg_with};
+use crate::progress::Silent;
+
+/// A smooth picture that JPEG keeps well.
+fn picture(width: u32, height: u32, shift: f32) -> Image {
+    let mut image = Image::new(width, height);
+    for (i, p) in image.pixels.iter_mut().enumerate() {
+        let (x, y) = ((i as u32 % width) as f32 / width as f32, (i as u32 / width) as f32 / height as f32);
+        *p = [0.2 + 0.5 * x + shift, 0.3 + 0.4 * y + shift, 0.5 + 0.3 * (6.0 * x).sin() * y + shift];
+    }
+    image
+}
+
+#[test]
+fn folders_pair_by_stem_whatever_the_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let (renders, references) = (dir.path().join("renders"), dir.path().join("references"));
+    [&renders, &references].iter().for_each(|d| std::fs::create_dir(d).unwrap());
+    write_jpeg(&renders.join("Frame1.JPG"), &picture(40, 24, 0.0)).unwrap();
+    write_jpeg(&renders.join("frame2.jpg"), &picture(40, 24, 0.1)).unwrap();
+    write_jpeg(&renders.join("lonely.jpg"), &picture(40, 24, 0.1)).unwrap();
+    std::fs::write(renders.join("notes.txt"), "no picture").unwrap();
+    picture(40, 24, 0.0).to_rgb8().save(references.join("frame1.png")).unwrap();
+    picture(40, 24, 0.0).to_rgb8().save(references.join("FRAME2.PNG")).unwrap();
+
+    let metrics = compare_folders(&renders, &references, &Silent::default()).unwrap();
+    let views = &metrics.test.views;
+    assert_eq!(views.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(), ["Frame1.JPG", "frame2.jpg"]);
+    assert!(views[0].psnr > 35.0, "{}", views[0].psnr);
+    // A shift by 0.1 is 20 dB, and nothing once colours are fitted.
+    assert!((views[1].psnr - 20.0).abs() < 0.3, "{}", views[1].psnr);
+    assert!(views[1].psnr_affine > 35.0 && views[1].psnr_quadratic > 35.0);
+    assert_eq!(metrics.test.psnr, Some((views[0].psnr + views[1].psnr) / 2.0));
+}
+
+#[test]
+fn the_json_is_the_documented_one() {
+    let view = compare("0031.JPG", &picture(16, 16, 0.0), &picture(16, 16, 0.0)).unwrap();
+    let metrics = Metrics { test: Group::new(vec![view]), holdout: None };
+    let json = serde_json::to_value(&metrics).unwrap();
+    assert_eq!(json["psnr"], 100.0);
+    assert!((json["ssim"].as_f64().unwrap() - 1.0).abs() < 1e-6);
+    assert!(json["lpips"].is_null() && json["holdout"].is_null());
+    assert_eq!(json["views"][0]["name"], "0031.JPG");
+    assert_eq!(serde_json::from_value::<Metrics>(json).unwrap(), metrics);
+
+    let with_holdout = serde_json::to_value(Metrics { holdout: Some(metrics.test), ..Metrics::default() }).unwrap();
+    assert!(with_holdout["psnr"].is_null());
+    assert_eq!(with_holdout["holdout"]["views"][0]["psnr"], 100.0);
+}
+
+#[test]
+fn a_smaller_render_is_held_against_the_averaged_reference() {
+    let reference = picture(80, 47, 0.0);
+    let small = resize_area(&reference, 20, 11);
+    assert!(compare("a", &small, &reference).unwrap().psnr > 45.0);
+    assert!(compare("a", &reference, &small).unwrap().psnr > 45.0);
+    let turned = compare("a", &picture(47, 80, 0.0), &reference);
+    assert!(turned.unwrap_err().to_string().contains("47x80"));
+}
+
+#[test]
+fn bad_folders_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+    let message = |a: &Path, b: &Path| compare_folders(a, b, &Silent::default()).unwrap_err().to_string();
+    assert!(message(&a, &b).contains("check the path"));
+    [&a, &b].iter().for_each(|d| std::fs::create_dir(d).unwrap());
+    assert!(message(&a, &b).contains("no picture here"));
+    write_jpeg_with(&a.join("1.jpg"), &picture(12, 12, 0.0), 98, Sampling::Full).unwrap();
+    let whole = std::fs::read(a.join("1.jpg")).unwrap();
+    std::fs::write(b.join("1.JPG"), &whole[..40]).unwrap();
+    let text = message(&a, &b);
+    assert!(text.contains("1.JPG") && text.contains("cannot be decoded"), "{text}");
+    std::fs::write(b.join("1.png"), "").unwrap();
+    assert!(message(&a, &b).contains("keep one of the two"));
+}
+
+#[test]
+fn a_stop_is_obeyed() {
+    let silent = Silent::default();
+    silent.0.request();
+    let pair = Pair { render: "a.jpg".into(), reference: "b.jpg".into() };
+    assert!(matches!(compare_pairs(&[pair], &silent), Err(Error::Interrupted(_))));
+}
