@@ -1,10 +1,17 @@
 //! What a user brings: photographs with poses, read once, validated once.
 
+mod cache;
 mod camera;
+mod decode;
 mod image;
+mod jpeg;
+mod resize;
 
+pub use cache::ImageCache;
 pub use camera::Camera;
+pub use decode::{image_size, read_image};
 pub use image::Image;
+pub use resize::resize_area;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

@@ -1,0 +1,119 @@
+//! Image files to pictures in floating point.
+
+use super::{Image, jpeg};
+use crate::error::{Error, Result};
+use ::image::{DynamicImage, ImageError, ImageReader, error::LimitErrorKind};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Reads a JPEG, PNG or TIFF file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s header),
+/// 8- and 16-bit samples are divided by 255 and 65 535, float samples by their 99.9th percentile (and clipped,
+/// NAKA-GS §3.1's reference code). Grey becomes three equal channels; alpha is dropped.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Input`], naming the file: missing, truncated, damaged, or of an unsupported kind.
+pub fn read_image(path: &Path) -> Result<Image> {
+    let data = std::fs::read(path).map_err(Error::io(path))?;
+    if data.starts_with(&[0xff, 0xd8]) {
+        return jpeg::decode(path, &data);
+    }
+    let reader = ImageReader::new(std::io::Cursor::new(&data)).with_guessed_format().map_err(Error::io(path))?;
+    let image = reader.decode().map_err(|error| refusal(path, &error))?;
+    Ok(from_dynamic(&image))
+}
+
+/// Width and height of an image file in pixels; reads no more than its header.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn image_size(path: &Path) -> Result<(u32, u32)> {
+    let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+    let mut start = [0; 2];
+    if file.read_exact(&mut start).is_err() {
+        return Err(Error::input(path, "the file is empty", "copy it again from its source, or remove its frame"));
+    }
+    if start == [0xff, 0xd8] {
+        return jpeg_size(&mut file).ok_or_else(|| {
+            Error::input(path, "a JPEG file without a complete header", "copy it again from its source")
+        });
+    }
+    file.rewind().map_err(Error::io(path))?;
+    let reader = ImageReader::new(file).with_guessed_format().map_err(Error::io(path))?;
+    reader.into_dimensions().map_err(|error| refusal(path, &error))
+}
+
+fn refusal(path: &Path, error: &ImageError) -> Error {
+    match error {
+        ImageError::Unsupported(what) => {
+            Error::input(path, format!("not an image this program reads ({what})"), "use JPEG, PNG or TIFF")
+        }
+        ImageError::Limits(limits) if matches!(limits.kind(), LimitErrorKind::InsufficientMemory) => {
+            Error::input(path, "too large to decode", "reduce it to less than 128 Mpixel")
+        }
+        other => Error::input(path, format!("damaged or truncated ({other})"), "copy it again from its source"),
+    }
+}
+
+/// The size in a JPEG's frame header (any SOF marker), looked for from after the SOI marker on.
+fn jpeg_size(file: &mut (impl Read + Seek)) -> Option<(u32, u32)> {
+    loop {
+        let mut byte = [0; 1];
+        file.read_exact(&mut byte).ok()?;
+        if byte[0] != 0xff {
+            continue;
+        }
+        while byte[0] == 0xff {
+            file.read_exact(&mut byte).ok()?;
+        }
+        match byte[0] {
+            0x01 | 0xd0..=0xd8 => {}
+            0x00 | 0xd9 | 0xda => return None,
+            marker => {
+                let mut length = [0; 2];
+                file.read_exact(&mut length).ok()?;
+                if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
+                    let mut frame = [0; 5];
+                    file.read_exact(&mut frame).ok()?;
+                    let [_, h1, h0, w1, w0] = frame.map(u32::from);
+                    let (width, height) = (w1 << 8 | w0, h1 << 8 | h0);
+                    return (width > 0 && height > 0).then_some((width, height));
+                }
+                file.seek(SeekFrom::Current(i64::from(u16::from_be_bytes(length)) - 2)).ok()?;
+            }
+        }
+    }
+}
+
+fn from_dynamic(image: &DynamicImage) -> Image {
+    let (width, height) = (image.width(), image.height());
+    let pixels = match image {
+        DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
+            let mut pixels: Vec<[f32; 3]> = image.to_rgb32f().pixels().map(|p| p.0).collect();
+            scale_by_percentile(&mut pixels);
+            pixels
+        }
+        DynamicImage::ImageLuma16(_)
+        | DynamicImage::ImageLumaA16(_)
+        | DynamicImage::ImageRgb16(_)
+        | DynamicImage::ImageRgba16(_) => {
+            image.to_rgb16().pixels().map(|p| p.0.map(|v| f32::from(v) / 65_535.0)).collect()
+        }
+        _ => return Image::from_rgb8(&image.to_rgb8()),
+    };
+    Image { width, height, pixels }
+}
+
+/// Divides by the 99.9th percentile of all values and clips to 0–1; what is not a number becomes 0.
+fn scale_by_percentile(pixels: &mut [[f32; 3]]) {
+    let mut values: Vec<f32> = pixels.iter().flatten().copied().filter(|v| v.is_finite()).collect();
+    if values.is_empty() {
+        return pixels.fill([0.0; 3]);
+    }
+    let rank = ((values.len() - 1) as f64 * 0.999).round() as usize;
+    let (_, white, _) = values.select_nth_unstable_by(rank, f32::total_cmp);
+    let scale = if *white > 0.0 { 1.0 / *white } else { 0.0 };
+    for value in pixels.iter_mut().flatten() {
+        *value = if value.is_nan() { 0.0 } else { (*value * scale).clamp(0.0, 1.0) };
+    }
+}
