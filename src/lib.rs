@@ -14,6 +14,7 @@ pub mod prior;
 pub mod splat;
 pub mod train;
 
+pub mod atomic_file;
 pub mod error;
 pub mod gpu;
 pub mod pipeline;
