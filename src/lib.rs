@@ -18,6 +18,7 @@ pub mod atomic_file;
 pub mod error;
 pub mod gpu;
 pub mod pipeline;
+mod ply;
 pub mod progress;
 pub mod scenes;
 

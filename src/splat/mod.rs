@@ -1,5 +1,6 @@
 //! The Gaussians: parameters, spherical harmonics, files, initialisation, projection and the forward render.
 
+pub mod ply;
 mod splats;
 mod tensors;
 

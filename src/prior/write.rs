@@ -1,0 +1,29 @@
+//! Point clouds to files.
+
+use super::PointCloud;
+use crate::atomic_file;
+use crate::error::{Error, Result};
+use std::io::Write;
+use std::path::Path;
+
+/// Writes `cloud` as binary little-endian PLY (float x y z, uchar red green blue), atomically.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`.
+pub fn write_ply(path: impl AsRef<Path>, cloud: &PointCloud) -> Result<()> {
+    let path = path.as_ref();
+    atomic_file::write(path, |out| {
+        let mut write = || -> std::io::Result<()> {
+            writeln!(out, "ply\nformat binary_little_endian 1.0\nelement vertex {}", cloud.len())?;
+            ["x", "y", "z"].iter().try_for_each(|name| writeln!(out, "property float {name}"))?;
+            ["red", "green", "blue"].iter().try_for_each(|name| writeln!(out, "property uchar {name}"))?;
+            writeln!(out, "end_header")?;
+            for (p, rgb) in cloud.positions.iter().zip(&cloud.colors) {
+                p.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))?;
+                out.write_all(rgb)?;
+            }
+            Ok(())
+        };
+        write().map_err(Error::io(path))
+    })
+}
