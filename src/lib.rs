@@ -21,6 +21,7 @@ pub mod pipeline;
 mod ply;
 pub mod progress;
 pub mod scenes;
+pub mod settings;
 
 pub use error::{Error, Result};
 pub use progress::{Progress, Silent, Stop};

@@ -1,0 +1,69 @@
+//! The command line: one file a subcommand, each of which reads its arguments, calls the library and prints the result.
+//!
+//! stdout carries results; progress and messages go to stderr.
+
+mod doctor;
+mod eval;
+mod interrupt;
+mod output;
+mod progress;
+mod setting_flags;
+
+use clap::{Parser, Subcommand};
+use naka_gs::{Error, Result};
+use progress::{ProgressMode, Reporter};
+use std::process::ExitCode;
+
+/// Dark photographs to a 3D Gaussian-splat scene, on any GPU.
+#[derive(Parser)]
+#[command(name = "naka-gs", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    talk: Talk,
+}
+
+/// How much the program says, on stderr.
+#[derive(clap::Args)]
+struct Talk {
+    /// Say nothing but errors
+    #[arg(long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more (-vv: still more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Progress: bars on a terminal and lines elsewhere (auto), lines, or nothing
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
+    progress: ProgressMode,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Eval(eval::Eval),
+    Doctor(doctor::Doctor),
+}
+
+/// Parses the arguments, runs the subcommand, and turns its outcome into the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mode = if cli.talk.quiet { ProgressMode::None } else { cli.talk.progress };
+    let reporter = Reporter::new(mode);
+    reporter.log_to_stderr(cli.talk.quiet, cli.talk.verbose);
+    let outcome = interrupt::on_ctrl_c(&reporter).and_then(|()| run(cli.command, &reporter));
+    reporter.finish();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}: {error}", if matches!(error, Error::Interrupted(_)) { "naka-gs" } else { "error" });
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: Command, reporter: &Reporter) -> Result<()> {
+    match command {
+        Command::Eval(command) => command.run(reporter),
+        Command::Doctor(command) => command.run(reporter),
+    }
+}

@@ -1,0 +1,103 @@
+//! The settings as flags, made from the keys of [`Settings`] so that neither is written twice.
+
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
+use naka_gs::Result;
+use naka_gs::settings::{Key, Layers, Settings, keys};
+use std::marker::PhantomData;
+use std::path::PathBuf;
+
+/// Which tables of the settings a subcommand takes flags for.
+pub trait Tables {
+    /// Names of tables; flags of keys outside tables are picked by [`Tables::TOP`].
+    const TABLES: &'static [&'static str];
+    /// Keys outside tables.
+    const TOP: &'static [&'static str];
+}
+
+/// The adapter alone.
+pub struct AdapterOnly;
+
+impl Tables for AdapterOnly {
+    const TABLES: &'static [&'static str] = &[];
+    const TOP: &'static [&'static str] = &["adapter"];
+}
+
+/// The flags of the settings in `T`'s tables, and `--config`.
+pub struct SettingFlags<T> {
+    config: Option<PathBuf>,
+    flags: Vec<(String, String)>,
+    tables: PhantomData<T>,
+}
+
+impl<T: Tables> SettingFlags<T> {
+    /// The resolved settings; `base` is what to start from where no preset is named.
+    pub fn resolve(&self, base: Option<Settings>) -> Result<Settings> {
+        Layers { base, file: self.config.clone(), flags: self.flags.clone() }.resolve()
+    }
+
+    fn keys() -> impl Iterator<Item = Key> {
+        keys().into_iter().filter(|key| {
+            let table = key.section.split('.').next().unwrap_or_default();
+            if table.is_empty() { T::TOP.contains(&key.path.as_str()) } else { T::TABLES.contains(&table) }
+        })
+    }
+}
+
+impl<T: Tables> Args for SettingFlags<T> {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE.toml")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Settings from a file with the same keys as the flags; flags win")
+            .help_heading("Settings");
+        Self::keys().fold(command.arg(config), |command, key| command.arg(flag(&key)))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn flag(key: &Key) -> Arg {
+    let default = match &key.default {
+        serde_json::Value::Null => String::new(),
+        serde_json::Value::String(text) => format!(" [standard: {text}]"),
+        other => format!(" [standard: {other}]"),
+    };
+    let heading = match key.section {
+        "" => "Settings".to_string(),
+        section => format!("Settings of [{section}]"),
+    };
+    let arg = Arg::new(format!("set:{}", key.flag))
+        .long(key.flag.clone())
+        .help(format!("{}{default}", key.help.trim_end_matches('.')))
+        .help_heading(heading)
+        .allow_negative_numbers(true);
+    if key.default.is_boolean() {
+        arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
+    } else {
+        arg.value_name(if key.default.is_string() { "WORD" } else { "N" })
+    }
+}
+
+impl<T: Tables> FromArgMatches for SettingFlags<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |key: Key| {
+            let id = format!("set:{}", key.flag);
+            let from_user = matches.value_source(&id) == Some(ValueSource::CommandLine);
+            let value = matches.get_one::<String>(&id).filter(|_| from_user)?;
+            Some((key.flag, value.clone()))
+        };
+        Ok(Self {
+            config: matches.get_one::<PathBuf>("config").cloned(),
+            flags: Self::keys().filter_map(given).collect(),
+            tables: PhantomData,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}

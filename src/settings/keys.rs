@@ -1,0 +1,75 @@
+//! The keys of [`Settings`], read off the struct itself: path, flag, help and default.
+
+use super::Settings;
+use documented::DocumentedFields;
+use serde_json::Value;
+
+/// One setting.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Table and name as in a settings file: `ppm.voxel_size`, `seed`.
+    pub path: String,
+    /// Table alone; empty for keys outside tables.
+    pub section: &'static str,
+    /// The long flag without dashes: the name, with its table before it where several tables have that name.
+    pub flag: String,
+    /// The field's doc comment.
+    pub help: String,
+    /// Value in the preset *standard*; null for an optional key that is not set.
+    pub default: Value,
+}
+
+/// The tables with the names and doc comments of their fields.
+const SECTIONS: &[(&str, &[&str], &[&str])] = &[("", Settings::FIELD_NAMES, Settings::FIELD_DOCS)];
+
+/// All keys in the order of the struct.
+pub fn keys() -> Vec<Key> {
+    let tree = serde_json::to_value(Settings::default()).unwrap_or_default();
+    let is_section = |path: &str| SECTIONS.iter().any(|(section, _, _)| *section == path);
+    let times = |name: &str| SECTIONS.iter().filter(|(_, names, _)| names.contains(&name)).count();
+    let mut keys = Vec::new();
+    for &(section, names, docs) in SECTIONS {
+        for (&name, doc) in names.iter().zip(docs) {
+            let path = if section.is_empty() { name.to_string() } else { format!("{section}.{name}") };
+            if is_section(&path) {
+                continue;
+            }
+            let flag = if section.is_empty() || times(name) == 1 { name.to_string() } else { path.clone() };
+            let default = tree.pointer(&pointer(&path)).cloned().unwrap_or_default();
+            let help = doc.split_whitespace().collect::<Vec<_>>().join(" ");
+            keys.push(Key { section, flag: flag.replace(['_', '.'], "-"), help, default, path });
+        }
+    }
+    keys
+}
+
+fn pointer(path: &str) -> String {
+    format!("/{}", path.replace('.', "/"))
+}
+
+impl Key {
+    /// What a flag's text may mean: for a key that holds text the text itself first, else a TOML value first.
+    pub(super) fn candidates(&self, text: &str) -> Vec<Value> {
+        let string = Value::String(text.to_string());
+        let parsed = format!("v = {text}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
+        let parsed = parsed.and_then(|v| serde_json::to_value(v).ok());
+        match parsed {
+            None => vec![string],
+            Some(value) if self.default.is_string() => vec![string, value],
+            Some(value) => vec![value, string],
+        }
+    }
+
+    /// `settings` with this key, and for a key outside tables every key of the same name, set to `value`.
+    pub(super) fn set(&self, settings: &Settings, value: &Value) -> Result<Settings, serde_json::Error> {
+        let mut tree = serde_json::to_value(settings)?;
+        let same_name = format!(".{}", self.path);
+        let fan_out = keys().into_iter().filter(|k| self.section.is_empty() && k.path.ends_with(&same_name));
+        for path in std::iter::once(self.path.clone()).chain(fan_out.map(|k| k.path)) {
+            if let Some(slot) = tree.pointer_mut(&pointer(&path)) {
+                *slot = value.clone();
+            }
+        }
+        serde_json::from_value(tree)
+    }
+}

@@ -1,0 +1,174 @@
+//! Every setting of the program, in one struct: the flags of the command line, the keys of a settings file
+//! (`--config`) and the `settings.toml` beside each result are this struct, and its doc comments are their help.
+//!
+//! Precedence: [`Preset`] < settings file < flags ([`Layers::resolve`]).
+
+mod keys;
+mod presets;
+
+pub use keys::{Key, keys};
+pub use presets::Preset;
+
+use crate::error::{Error, Result};
+use documented::DocumentedFields;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The resolved settings of a run. A key outside the tables sets the key of the same name in every table (`seed`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What the other settings start from: preview (fast, small), standard, or paper (the published settings)
+    pub preset: Preset,
+    /// The GPU to use: a part of its name, its number in `naka-gs doctor`, `cpu` for a software one, or `best`
+    pub adapter: String,
+    /// Seed of everything random
+    pub seed: u64,
+    /// Train on images of 1/N of their size
+    pub downscale: u32,
+    /// Keep every N-th view (by index, from 0) from training and measure it against its lit image
+    pub holdout: Option<u32>,
+    /// Let paths in the scene's files leave the scene folder
+    pub allow_outside: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Preset::Standard.settings()
+    }
+}
+
+impl Settings {
+    /// As the text of a `settings.toml`.
+    pub fn to_toml(&self) -> Result<String> {
+        let body = toml::to_string(self).map_err(|e| Error::setting("settings", e.to_string(), "report this bug"))?;
+        Ok(format!("# Resolved settings of naka-gs {}; `--config` reads them.\n{body}", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// Refuses values that no stage could use.
+    fn check(&self) -> Result<()> {
+        if self.downscale == 0 {
+            return Err(Error::setting("--downscale", "0", "use 1 for full size, 2 for half, …"));
+        }
+        if self.holdout == Some(0) {
+            return Err(Error::setting("--holdout", "0", "use 8 to keep every 8th view, or leave it out"));
+        }
+        Ok(())
+    }
+}
+
+/// Where the settings of a run come from.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// What to start from where no preset is named; the preset *standard* if `None`.
+    pub base: Option<Settings>,
+    /// A settings file.
+    pub file: Option<PathBuf>,
+    /// Flags: (name without dashes, value), in the order given.
+    pub flags: Vec<(String, String)>,
+}
+
+impl Layers {
+    /// Preset, then file, then flags.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for unknown keys and unusable values, naming flag or file and key.
+    pub fn resolve(&self) -> Result<Settings> {
+        let keys = keys();
+        let mut changes = Vec::new();
+        if let Some(path) = &self.file {
+            changes.extend(file_changes(&keys, path)?);
+        }
+        for (flag, text) in &self.flags {
+            let origin = format!("--{flag}");
+            let key = keys.iter().find(|k| k.flag == *flag).ok_or_else(|| unknown(&keys, &origin, flag))?;
+            changes.push(Change { origin, key, candidates: key.candidates(text) });
+        }
+        let mut settings = self.base.clone().unwrap_or_default();
+        if let Some(change) = changes.iter().rev().find(|c| c.key.path == "preset") {
+            let mut named = Settings::default();
+            change.apply(&mut named)?;
+            settings = named.preset.settings();
+        }
+        changes.iter().try_for_each(|change| change.apply(&mut settings))?;
+        settings.check()?;
+        Ok(settings)
+    }
+}
+
+/// One key that gets a value; the first of `candidates` that fits the key's type is taken.
+struct Change<'k> {
+    origin: String,
+    key: &'k Key,
+    candidates: Vec<serde_json::Value>,
+}
+
+impl Change<'_> {
+    fn apply(&self, settings: &mut Settings) -> Result<()> {
+        let mut first_error = None;
+        for value in &self.candidates {
+            match self.key.set(settings, value) {
+                Ok(changed) => {
+                    *settings = changed;
+                    return Ok(());
+                }
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        let found = first_error.map_or_else(|| "no value".into(), |e| e.to_string());
+        Err(Error::setting(&self.origin, found, format!("it means: {}", self.key.help)))
+    }
+}
+
+fn file_changes<'k>(keys: &'k [Key], path: &Path) -> Result<Vec<Change<'k>>> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
+        Error::setting(format!("--config {}", path.display()), e.to_string(), "write it as TOML: key = value")
+    })?;
+    let mut changes = Vec::new();
+    collect(keys, path, "", &table, &mut changes)?;
+    // Keys outside tables set all tables, so they come first wherever they stand.
+    changes.sort_by_key(|c| c.key.path.matches('.').count());
+    Ok(changes)
+}
+
+fn collect<'k>(
+    keys: &'k [Key],
+    path: &Path,
+    prefix: &str,
+    table: &toml::Table,
+    out: &mut Vec<Change<'k>>,
+) -> Result<()> {
+    for (name, value) in table {
+        let full = format!("{prefix}{}", name.replace('-', "_"));
+        let flag = name.replace('_', "-");
+        let origin = format!("{}: {prefix}{name}", path.display());
+        let key = keys.iter().find(|k| k.path == full || (prefix.is_empty() && k.flag == flag));
+        match (key, value) {
+            (Some(key), _) => {
+                let value = serde_json::to_value(value).map_err(|e| {
+                    Error::setting(&origin, e.to_string(), "use a number, a text, true or false, or a list")
+                })?;
+                out.push(Change { origin, key, candidates: vec![value] });
+            }
+            (None, toml::Value::Table(inner)) if keys.iter().any(|k| k.path.starts_with(&format!("{full}."))) => {
+                collect(keys, path, &format!("{full}."), inner, out)?;
+            }
+            (None, _) => return Err(unknown(keys, &origin, &flag)),
+        }
+    }
+    Ok(())
+}
+
+/// The error for a key that does not exist, with the nearest one that does.
+fn unknown(keys: &[Key], origin: &str, flag: &str) -> Error {
+    let near = keys.iter().max_by_key(|k| {
+        let common = k.flag.chars().zip(flag.chars()).take_while(|(a, b)| a == b).count();
+        (common, std::cmp::Reverse(k.flag.len()))
+    });
+    let hint = near.map_or_else(String::new, |k| format!(" (near: {})", k.flag));
+    Error::setting(origin, "no such key", format!("the keys are the flags of `naka-gs run --help`{hint}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+use super::*;
+
+fn flag(name: &str, value: &str) -> (String, String) {
+    (name.into(), value.into())
+}
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("my.toml");
+    std::fs::write(&path, text).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn preset_then_file_then_flags() {
+    let (_dir, path) = file("preset = \"preview\"\nseed = 7\nholdout = 8\n");
+    let layers = Layers { file: Some(path), flags: vec![flag("seed", "9")], ..Layers::default() };
+    let settings = layers.resolve().unwrap();
+    assert_eq!(settings.preset, Preset::Preview);
+    assert_eq!(settings.downscale, Preset::Preview.settings().downscale);
+    assert_eq!((settings.seed, settings.holdout), (9, Some(8)));
+}
+
+#[test]
+fn a_preset_flag_beats_the_file_but_not_its_other_keys() {
+    let (_dir, path) = file("preset = \"preview\"\ndownscale = 3\n");
+    let layers = Layers { file: Some(path), flags: vec![flag("preset", "paper")], ..Layers::default() };
+    let settings = layers.resolve().unwrap();
+    assert_eq!((settings.preset, settings.downscale), (Preset::Paper, 3));
+}
+
+#[test]
+fn resolved_settings_read_back_the_same() {
+    for preset in [Preset::Preview, Preset::Standard, Preset::Paper] {
+        let settings = Settings { seed: 5, holdout: Some(4), ..preset.settings() };
+        let (_dir, path) = file(&settings.to_toml().unwrap());
+        assert_eq!(Layers { file: Some(path), ..Layers::default() }.resolve().unwrap(), settings);
+    }
+}
+
+#[test]
+fn unknown_keys_name_file_and_key() {
+    let (_dir, path) = file("[nonsense]\nvoxel = 1\n");
+    let error = Layers { file: Some(path), ..Layers::default() }.resolve().unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("my.toml: nonsense"), "{error}");
+    let (_dir, path) = file("hold-uot = 1\n");
+    let error = Layers { file: Some(path), ..Layers::default() }.resolve().unwrap_err();
+    assert!(error.to_string().contains("near: holdout"), "{error}");
+}
+
+#[test]
+fn unusable_values_name_the_flag() {
+    for (name, value) in [("downscale", "0"), ("downscale", "-1"), ("seed", "x"), ("preset", "best"), ("holdout", "0")]
+    {
+        let layers = Layers { flags: vec![flag(name, value)], ..Layers::default() };
+        let error = layers.resolve().expect_err(name);
+        assert!(error.to_string().starts_with(&format!("--{name}")), "{error}");
+        assert_eq!(error.exit_code(), 2);
+    }
+}
+
+#[test]
+fn a_number_is_a_fine_adapter_name() {
+    let layers = Layers { flags: vec![flag("adapter", "0")], ..Layers::default() };
+    assert_eq!(layers.resolve().unwrap().adapter, "0");
+}
+
+#[test]
+fn every_key_has_help_and_flags_are_unique() {
+    let keys = keys();
+    let mut flags: Vec<_> = keys.iter().map(|k| &k.flag).collect();
+    flags.sort();
+    flags.dedup();
+    assert_eq!(flags.len(), keys.len());
+    for key in &keys {
+        assert!(!key.help.is_empty(), "{} has no doc comment", key.path);
+    }
+}
