@@ -10,6 +10,7 @@ pub use keys::{Key, keys};
 pub use presets::Preset;
 
 use crate::error::{Error, Result};
+use crate::gpu::Choice;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,12 @@ impl Settings {
     pub fn to_toml(&self) -> Result<String> {
         let body = toml::to_string(self).map_err(|e| Error::setting("settings", e.to_string(), "report this bug"))?;
         Ok(format!("# Resolved settings of naka-gs {}; `--config` reads them.\n{body}", env!("CARGO_PKG_VERSION")))
+    }
+
+    /// The adapter to open.
+    pub fn adapter_choice(&self) -> Choice {
+        let Ok(choice) = self.adapter.parse();
+        choice
     }
 
     /// Refuses values that no stage could use.
