@@ -15,7 +15,7 @@ static SHADERS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/shaders");
 /// Every WGSL file below `shaders/`: its path without the ending, and its text.
 pub fn sources() -> Vec<(String, &'static str)> {
     fn walk(dir: &'static Dir<'_>, out: &mut Vec<(String, &'static str)>) {
-        for file in dir.files() {
+        for file in dir.files().filter(|f| f.path().extension().is_some_and(|e| e == "wgsl")) {
             let path = file.path().with_extension("").to_string_lossy().replace('\\', "/");
             out.extend(file.contents_utf8().map(|text| (path, text)));
         }

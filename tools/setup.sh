@@ -1,0 +1,101 @@
+#!/bin/sh
+# Makes this machine able to run naka-gs: a Vulkan loader and at least one Vulkan driver.
+# Without a GPU that driver is lavapipe, Mesa's software one. Runs as often as you like; does nothing that is done.
+#
+#   tools/setup.sh          the loader and a driver
+#   tools/setup.sh --dev    also what the checks of .ci/run need (rustfmt, clippy)
+set -eu
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+dev=no
+for argument in "$@"; do
+    case $argument in
+        --dev) dev=yes ;;
+        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) fail "unknown argument '$argument'; the only one is --dev" ;;
+    esac
+done
+
+has_loader() {
+    { command -v ldconfig >/dev/null && ldconfig -p 2>/dev/null; /sbin/ldconfig -p 2>/dev/null; true; } | grep -q 'libvulkan\.so\.1' && return 0
+    for file in /usr/lib/libvulkan.so.1 /usr/lib64/libvulkan.so.1 /usr/lib/*/libvulkan.so.1 /usr/local/lib/libvulkan.so.1; do
+        [ -e "$file" ] && return 0
+    done
+    return 1
+}
+
+# lavapipe always has a device; any other driver only where its hardware is.
+has_driver() {
+    for file in /usr/share/vulkan/icd.d/lvp_icd*.json /usr/local/share/vulkan/icd.d/lvp_icd*.json; do
+        [ -e "$file" ] && return 0
+    done
+    has_device || return 1
+    for file in ${VK_DRIVER_FILES:+"$VK_DRIVER_FILES"} ${VK_ICD_FILENAMES:+"$VK_ICD_FILENAMES"} \
+        /usr/share/vulkan/icd.d/*.json /usr/local/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json; do
+        [ -e "$file" ] && return 0
+    done
+    return 1
+}
+
+has_device() {
+    for node in /dev/dri/renderD* /dev/nvidia0 /dev/dxg; do
+        [ -e "$node" ] && return 0
+    done
+    return 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "installing needs root and there is no sudo; as root, run: $*"
+    fi
+}
+
+install_packages() {
+    if command -v apt-get >/dev/null; then
+        say "installing libvulkan1 and mesa-vulkan-drivers with apt-get"
+        as_root apt-get update -q
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends libvulkan1 mesa-vulkan-drivers
+    elif command -v dnf >/dev/null; then
+        say "installing vulkan-loader and mesa-vulkan-drivers with dnf"
+        as_root dnf install -y vulkan-loader mesa-vulkan-drivers
+    elif command -v pacman >/dev/null; then
+        say "installing vulkan-icd-loader and vulkan-swrast with pacman"
+        as_root pacman -S --needed --noconfirm vulkan-icd-loader vulkan-swrast
+    elif command -v zypper >/dev/null; then
+        say "installing libvulkan1 and libvulkan_lvp with zypper"
+        as_root zypper --non-interactive install libvulkan1 libvulkan_lvp
+    else
+        fail "no apt-get, dnf, pacman or zypper here; install a Vulkan loader and driver (Mesa's lavapipe needs no GPU) by hand"
+    fi
+}
+
+case $(uname -s) in
+    Linux)
+        if has_loader && has_driver; then
+            say "a Vulkan loader and a driver are installed already"
+        else
+            install_packages || fail "the package manager failed (see above); without network, install the packages it named by hand"
+            has_loader && has_driver || fail "the packages are installed, but no Vulkan driver was found in /usr/share/vulkan/icd.d"
+            say "done"
+        fi
+        ;;
+    Darwin) say "macOS has Metal; nothing to install" ;;
+    MINGW* | MSYS* | CYGWIN*) say "Windows has Direct3D 12; nothing to install" ;;
+    *) fail "unknown system $(uname -s); install a Vulkan loader and driver by hand" ;;
+esac
+
+command -v cargo >/dev/null || fail "Rust is missing; get it from https://rustup.rs and run this again"
+if [ "$dev" = yes ]; then
+    if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then
+        say "rustfmt and clippy are installed already"
+    else
+        say "installing rustfmt and clippy with rustup"
+        rustup component add rustfmt clippy || fail "could not add rustfmt and clippy; install them by hand"
+    fi
+fi
