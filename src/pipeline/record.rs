@@ -1,0 +1,153 @@
+//! `run.json`: what was made in an output folder, from what, how long it took; the memory that makes a run resumable.
+
+use crate::atomic_file;
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The name of the record in an output folder.
+pub const RUN_FILE: &str = "run.json";
+
+/// The stages of a run, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    Enhance,
+    Prior,
+    Ppm,
+    Train,
+    Render,
+    Eval,
+}
+
+impl Stage {
+    /// As in `run.json` and in progress lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enhance => "enhance",
+            Self::Prior => "prior",
+            Self::Ppm => "ppm",
+            Self::Train => "train",
+            Self::Render => "render",
+            Self::Eval => "eval",
+        }
+    }
+}
+
+/// How far a stage came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Under way, or the program ended without a word.
+    Running,
+    /// Finished in this run.
+    Done,
+    /// Finished in an earlier run from the same inputs and settings.
+    Kept,
+    /// Stopped by the user.
+    Interrupted,
+    /// Ended with an error.
+    Failed,
+}
+
+impl Status {
+    /// Whether the stage's outputs are complete.
+    pub fn finished(self) -> bool {
+        matches!(self, Self::Done | Self::Kept)
+    }
+}
+
+/// One stage of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    pub stage: Stage,
+    pub status: Status,
+    /// Wall time of the run that made it.
+    pub seconds: f64,
+    /// What the stage reports: images, points, splats, …
+    #[serde(default)]
+    pub counts: Map<String, Value>,
+    /// SHA-256 of the inputs and settings it was made from.
+    pub fingerprint: String,
+}
+
+/// The contents of `run.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Version of the program.
+    pub version: String,
+    /// The adapter that ran the kernels, once one was needed.
+    pub adapter: Option<String>,
+    pub scene: PathBuf,
+    /// The resolved [`Settings`].
+    pub settings: Value,
+    pub stages: Vec<StageRecord>,
+    /// Gaussians in `splats.ply`.
+    pub splats: Option<u64>,
+    /// Training steps done.
+    pub steps: Option<u64>,
+    pub steps_per_second: Option<f64>,
+    /// Largest amount of device memory that buffers held at one time.
+    pub peak_device_bytes: Option<u64>,
+    /// Milliseconds per kernel and training step, from GPU timestamps where the adapter has them.
+    #[serde(default)]
+    pub kernel_ms: BTreeMap<String, f64>,
+}
+
+impl Run {
+    /// A record without stages.
+    pub fn new(scene: &Path, settings: &Settings) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").into(),
+            scene: scene.to_path_buf(),
+            settings: serde_json::to_value(settings).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// The record in the folder `out`, if there is one.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no record.
+    pub fn read(out: &Path) -> Result<Option<Self>> {
+        let path = out.join(RUN_FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(Error::io(&path))?,
+        };
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            Error::input(
+                &path,
+                format!("is no record of a run ({error})"),
+                "choose another output folder with -o, or delete it",
+            )
+        })
+    }
+
+    /// Writes the record into the folder `out`.
+    pub fn write(&self, out: &Path) -> Result<()> {
+        write_json(&out.join(RUN_FILE), self)
+    }
+
+    /// The record of a stage.
+    pub fn stage(&self, stage: Stage) -> Option<&StageRecord> {
+        self.stages.iter().find(|record| record.stage == stage)
+    }
+
+    /// Puts a stage's record in the place of the one it had.
+    pub fn put(&mut self, record: StageRecord) {
+        self.stages.retain(|r| r.stage != record.stage);
+        self.stages.push(record);
+        self.stages.sort_by_key(|r| r.stage);
+    }
+}
+
+/// Writes `value` as JSON, whole or not at all.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::io(path)(e.into()))?;
+    text.push('\n');
+    atomic_file::write_bytes(path, text.as_bytes())
+}
