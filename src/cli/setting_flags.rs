@@ -63,7 +63,7 @@ fn flag(key: &Key) -> Arg {
     let default = match &key.default {
         serde_json::Value::Null => String::new(),
         serde_json::Value::String(text) => format!(" [standard: {text}]"),
-        other => format!(" [standard: {other}]"),
+        number => format!(" [standard: {}]", short(number)),
     };
     let heading = match key.section {
         "" => "Settings".to_string(),
@@ -78,6 +78,14 @@ fn flag(key: &Key) -> Arg {
         arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
     } else {
         arg.value_name(if key.default.is_string() { "WORD" } else { "N" })
+    }
+}
+
+/// A value as its author wrote it: an f32 that became an f64 on its way here loses the digits it did not have.
+fn short(value: &serde_json::Value) -> String {
+    match value.as_f64().map(|v| (v, v as f32)) {
+        Some((v, narrow)) if value.is_f64() && f64::from(narrow) == v => narrow.to_string(),
+        _ => value.to_string(),
     }
 }
 
