@@ -1,1 +1,162 @@
-//! See docs.
+//! Photometric restoration: dark photographs to lit ones (NAKA-GS §3.1).
+//!
+//! The response of a camera near black is 20–50 times as steep as in the middle, so whatever is done to noise after
+//! the curve comes too late, and its mean is already wrong. The order is therefore: decode in floating point, filter
+//! and average while the values are still dark, then the curve, then clip and write. And it is one curve for the whole
+//! capture: what is normalised per image makes the same wall flicker between views, and splats then model the flicker.
+
+pub mod camera;
+mod choose;
+mod config;
+mod estimate;
+mod golden;
+mod kernels;
+mod picture;
+mod tone;
+
+pub use config::{Config, Normalize, Response, Scope, Sigma};
+pub use estimate::estimate;
+pub use golden::golden_check;
+pub use kernels::Kernels;
+pub use tone::{Equalization, Range, Restoration, Tone};
+
+use crate::capture::{Capture, Image, View, read_image, resize_area};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::progress::Progress;
+use choose::{Choice, choose, describe};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Most views whose pixels the response of a capture is estimated on, and most pixels of each.
+const SAMPLED: (usize, usize) = (64, 8192);
+/// Most images in work at one time: each takes some 100 MB at 2 megapixels.
+const IN_WORK: usize = 8;
+
+/// What the stage did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The response in a few words.
+    pub response: String,
+    /// Why this one.
+    pub reason: String,
+    /// Images written.
+    pub images: usize,
+    /// Median luminance of the dark and of the lit capture, 0–1.
+    pub median: [f32; 2],
+}
+
+/// Lights the training and held-out views of `capture`: writes them at 1/`downscale` under their own names to the
+/// folder `out_images` and returns the capture with those images and resized cameras. Test views stay as they are.
+///
+/// # Errors
+/// Settings outside their range, images that cannot be read (named), a full disk, two views of one name, a stop.
+pub fn enhance_capture(
+    gpu: &Gpu,
+    capture: &Capture,
+    config: &Config,
+    downscale: u32,
+    out_images: &Path,
+    progress: &dyn Progress,
+) -> Result<(Capture, Report)> {
+    config.validate()?;
+    let views: Vec<&View> = capture.train.iter().chain(&capture.holdout).collect();
+    unique_names(&views)?;
+    progress.begin("enhance", "images", views.len() as u64);
+    let samples = sample(&views, config, downscale, progress)?;
+    let choice = choose(config, &capture.root, &samples)?;
+    tracing::info!("response: {}; {}", choice.response, choice.reason);
+    let kernels = Kernels::new(gpu)?;
+    let done = AtomicU64::new(0);
+    let mut lit = Vec::with_capacity(views.len());
+    for group in views.chunks(IN_WORK.min(rayon::current_num_threads())) {
+        lit.extend(
+            group
+                .par_iter()
+                .map(|view| {
+                    progress.check()?;
+                    let path = out_images.join(&view.name);
+                    picture::write(&path, &restore(&kernels, view, config, &choice, downscale)?)?;
+                    progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+                    Ok(View { image: Some(path), camera: view.camera.downscaled(downscale), name: view.name.clone() })
+                })
+                .collect::<Result<Vec<_>>>()?,
+        );
+    }
+    progress.end();
+    let report = report(&choice, config, &samples, lit.len());
+    let holdout = lit.split_off(capture.train.len());
+    Ok((Capture { train: lit, holdout, ..capture.clone() }, report))
+}
+
+/// One view, from its file to the lit image.
+fn restore(kernels: &Kernels<'_>, view: &View, config: &Config, choice: &Choice, downscale: u32) -> Result<Image> {
+    let dark = dark(view, config, downscale)?;
+    let naka = if per_image(config) {
+        kernels.apply(&dark, &estimate(config, &dark.pixels))?
+    } else {
+        kernels.apply(&dark, &choice.restoration)?
+    };
+    // Local correction sits here: the chroma network (NAKA-GS §3.2) takes `dark` and `naka` and returns the lit image.
+    Ok(naka)
+}
+
+/// The decoded image, averaged to the size it is trained at, still dark.
+fn dark(view: &View, config: &Config, downscale: u32) -> Result<Image> {
+    let Some(path) = &view.image else {
+        return Err(Error::input(&view.name, "this view has no image", "add the image file, or remove its frame"));
+    };
+    let mut image = read_image(path)?;
+    if config.eight_bit {
+        image = Image::from_rgb8(&image.to_rgb8());
+    }
+    let camera = view.camera.downscaled(downscale);
+    Ok(resize_area(&image, camera.width, camera.height))
+}
+
+/// Whether every image gets a response of its own.
+fn per_image(config: &Config) -> bool {
+    config.scope == Scope::Image && matches!(config.response, Response::Naka | Response::Log)
+}
+
+/// Dark pixels that represent the capture: evenly spread views, evenly spread pixels of each.
+fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Vec<[f32; 3]>> {
+    let step = views.len().div_ceil(SAMPLED.0).max(1);
+    let chosen: Vec<&View> = views.iter().step_by(step).copied().collect();
+    let pixels = |view: &&View| {
+        progress.check()?;
+        let image = dark(view, config, downscale)?;
+        let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
+        // An odd step beside an even width walks through all columns.
+        Ok(image.pixels.iter().step_by(step | 1).copied().collect::<Vec<_>>())
+    };
+    let samples: Result<Vec<_>> = chosen.par_iter().map(pixels).collect();
+    Ok(samples?.concat())
+}
+
+fn unique_names(views: &[&View]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match views.iter().find(|view| !seen.insert(&view.name)) {
+        None => Ok(()),
+        Some(view) => Err(Error::input(
+            view.image.as_deref().unwrap_or(Path::new(&view.name)),
+            format!("another view is also named {}", view.name),
+            "give every image a name of its own: results carry the same names",
+        )),
+    }
+}
+
+fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize) -> Report {
+    let restoration = if per_image(config) { estimate(config, samples) } else { choice.restoration.clone() };
+    let lit: Vec<[f32; 3]> = samples.iter().map(|p| restoration.apply(*p)).collect();
+    let response =
+        if per_image(config) { format!("per image: {}", describe(&restoration)) } else { choice.response.clone() };
+    let median = [samples, &lit].map(estimate::median_luminance);
+    Report { response, reason: choice.reason.clone(), images, median }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! Camera responses as data: how one camera's rendering of a dark exposure relates to its rendering of a lit one.
+
+use crate::error::{Error, Result};
+use serde::Deserialize;
+use std::path::Path;
+
+/// The responses that come with the program, by name.
+const BUILT_IN: [(&str, &str); 2] = [
+    ("exposure-40", include_str!("cameras/exposure-40.toml")),
+    ("exposure-40-plain", include_str!("cameras/exposure-40-plain.toml")),
+];
+
+/// Name of the built-in response used where nothing else is asked for.
+pub const DEFAULT: &str = "exposure-40";
+
+/// A response from dark to lit values: a matrix and a gain, then a curve.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Camera {
+    /// A line for the report.
+    pub name: String,
+    /// Row-major, gain included; applied to the image's own (encoded) values.
+    pub matrix: [[f32; 3]; 3],
+    pub kind: Kind,
+}
+
+/// The curve after the matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// A measured monotone curve each for red, green and blue.
+    Curve([Curve; 3]),
+    /// An exposure longer by `ratio` under the plain sRGB curve: `y = srgb(ratio · srgb⁻¹(x))`.
+    SrgbExposure { ratio: f32 },
+}
+
+/// A monotone curve through knots. Between knots it is a cubic in `u = asinh(255 x)`, which is linear within a level
+/// of black and logarithmic beyond, with Fritsch–Carlson slopes; below the first knot it continues straight, above the
+/// last as the hyperbola of a Naka–Rushton response towards 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// `(u, y, dy/du)` with y in 0–1.
+    pub knots: Vec<[f32; 3]>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    name: String,
+    kind: String,
+    #[serde(default)]
+    ratio: Option<f32>,
+    #[serde(default = "unity")]
+    gain: f32,
+    #[serde(default = "identity")]
+    matrix: [[f32; 3]; 3],
+    #[serde(default)]
+    red: Vec<[f32; 2]>,
+    #[serde(default)]
+    green: Vec<[f32; 2]>,
+    #[serde(default)]
+    blue: Vec<[f32; 2]>,
+}
+
+fn unity() -> f32 {
+    1.0
+}
+
+fn identity() -> [[f32; 3]; 3] {
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+}
+
+impl Camera {
+    /// A built-in response by name, or a TOML file by path.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for an unknown name, [`Error::Io`] and [`Error::Input`] for a file.
+    pub fn open(name: &str) -> Result<Self> {
+        if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
+            return Self::parse(Path::new(name), text);
+        }
+        let path = Path::new(name);
+        if !name.ends_with(".toml") {
+            let known = BUILT_IN.map(|(name, _)| name).join(", ");
+            return Err(Error::setting("enhance.camera", format!("'{name}'"), format!("use {known} or a .toml file")));
+        }
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        Self::parse(path, &text)
+    }
+
+    /// A response from the text of a file; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for text that is not TOML, unknown keys, and knots that do not rise.
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
+        let bad = |found: String| Error::input(path, found, "see docs/enhance.md for the format of camera files");
+        let file: File = toml::from_str(text).map_err(|e| bad(e.message().to_string()))?;
+        let finite = file.matrix.iter().flatten().chain([&file.gain]).all(|v| v.is_finite());
+        if !finite || file.gain <= 0.0 {
+            return Err(bad("gain and matrix must be finite, the gain above 0".into()));
+        }
+        let kind = match file.kind.as_str() {
+            "curve" => {
+                let curve = |name: &str, knots: &[[f32; 2]]| Curve::new(knots).map_err(|e| bad(format!("{name}: {e}")));
+                Kind::Curve([curve("red", &file.red)?, curve("green", &file.green)?, curve("blue", &file.blue)?])
+            }
+            "srgb-exposure" => match file.ratio {
+                Some(ratio) if ratio > 0.0 && ratio.is_finite() => Kind::SrgbExposure { ratio },
+                _ => return Err(bad("kind 'srgb-exposure' needs a ratio above 0".into())),
+            },
+            other => return Err(bad(format!("unknown kind '{other}' (curve or srgb-exposure)"))),
+        };
+        let name = if file.name.is_empty() { path.display().to_string() } else { file.name };
+        Ok(Self { name, matrix: file.matrix.map(|row| row.map(|v| v * file.gain)), kind })
+    }
+
+    /// The lit value of a dark pixel, unclipped: what the kernels `camera` and `exposure` compute.
+    pub fn apply(&self, x: [f32; 3]) -> [f32; 3] {
+        let mixed = self.matrix.map(|row| row[0] * x[0] + row[1] * x[1] + row[2] * x[2]);
+        match &self.kind {
+            Kind::Curve(curves) => std::array::from_fn(|c| curves[c].apply(mixed[c])),
+            Kind::SrgbExposure { ratio } => mixed.map(|v| encode_srgb(ratio * decode_srgb(v))),
+        }
+    }
+}
+
+impl Curve {
+    /// From pairs (dark level, lit level) of 0–255.
+    fn new(levels: &[[f32; 2]]) -> Result<Self, String> {
+        if levels.len() < 2 {
+            return Err("a curve needs at least two knots [dark, lit]".into());
+        }
+        if !levels.iter().flatten().all(|v| v.is_finite() && v.abs() < 1e6) {
+            return Err("levels must be numbers".into());
+        }
+        if levels.windows(2).any(|w| !(w[1][0] > w[0][0] && w[1][1] > w[0][1])) {
+            return Err("knots must rise in both numbers".into());
+        }
+        if levels[levels.len() - 1][1] >= 255.0 {
+            return Err("the last knot must lie below 255".into());
+        }
+        let points: Vec<[f32; 2]> = levels.iter().map(|&[x, y]| [x.asinh(), y / 255.0]).collect();
+        let slopes = monotone_slopes(&points);
+        Ok(Self { knots: points.iter().zip(slopes).map(|(p, m)| [p[0], p[1], m]).collect() })
+    }
+
+    /// The lit value for the dark value `x` (0–1 nominal); may leave 0–1 below the first knot.
+    pub fn apply(&self, x: f32) -> f32 {
+        let (level, last) = (x * 255.0, self.knots.len() - 1);
+        let u = level.asinh();
+        // Slopes dy/du as slopes per level: du/dlevel = 1 / sqrt(1 + level²) = 1 / cosh(u).
+        let [u0, y0, m0] = self.knots[0];
+        if u <= u0 {
+            return y0 + (level - u0.sinh()) * m0 / u0.cosh();
+        }
+        let [u1, y1, m1] = self.knots[last];
+        if u >= u1 {
+            return 1.0 - (1.0 - y1) / (1.0 + (level - u1.sinh()) * m1 / u1.cosh() / (1.0 - y1));
+        }
+        let right = self.knots.partition_point(|k| k[0] <= u).clamp(1, last);
+        hermite(self.knots[right - 1], self.knots[right], u)
+    }
+}
+
+fn hermite([u0, y0, m0]: [f32; 3], [u1, y1, m1]: [f32; 3], u: f32) -> f32 {
+    let (h, t) = (u1 - u0, (u - u0) / (u1 - u0));
+    let (t2, t3) = (t * t, t * t * t);
+    let start = (2.0 * t3 - 3.0 * t2 + 1.0) * y0 + (t3 - 2.0 * t2 + t) * h * m0;
+    start + (3.0 * t2 - 2.0 * t3) * y1 + (t3 - t2) * h * m1
+}
+
+/// Slopes at the knots for which cubic interpolation is monotone (Fritsch and Carlson 1980, SIAM J. Numer. Anal. 17,
+/// with the circle of radius 3 as the region).
+fn monotone_slopes(points: &[[f32; 2]]) -> Vec<f32> {
+    let secants: Vec<f32> = points.windows(2).map(|w| (w[1][1] - w[0][1]) / (w[1][0] - w[0][0])).collect();
+    let last = secants.len() - 1;
+    let mut slopes = vec![secants[0]];
+    slopes.extend(secants.windows(2).map(|w| 0.5 * (w[0] + w[1])));
+    slopes.push(secants[last]);
+    for (i, &secant) in secants.iter().enumerate() {
+        let (a, b) = (slopes[i] / secant, slopes[i + 1] / secant);
+        let length = (a * a + b * b).sqrt();
+        if length > 3.0 {
+            slopes[i] = 3.0 / length * a * secant;
+            slopes[i + 1] = 3.0 / length * b * secant;
+        }
+    }
+    slopes
+}
+
+/// sRGB value to linear light (IEC 61966-2-1); the straight part continues below 0.
+fn decode_srgb(v: f32) -> f32 {
+    if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
+}
+
+/// Linear light to sRGB value, the inverse of [`decode_srgb`].
+fn encode_srgb(v: f32) -> f32 {
+    if v <= 0.003_130_8 { v * 12.92 } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }
+}

@@ -1,0 +1,213 @@
+//! The stage's settings.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Settings of the photometric restoration. The default chooses a response for the whole capture by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Which curve takes dark to lit: `auto`, `camera`, `naka`, `log` or `none`.
+    pub response: Response,
+    /// `scene`: one response for every view; `image`: each view by its own statistics, as published (views then differ
+    /// in brightness where the scene does not).
+    pub scope: Scope,
+    /// Exponent n of the Naka–Rushton response.
+    pub n: f32,
+    /// Semi-saturation σ of the Naka–Rushton response (or s of the logarithmic one): a number, or `auto`.
+    pub sigma: Sigma,
+    /// How the Naka–Rushton or logarithmic response is mapped to 0–1: `linear`, `percentile`, `symmetric`,
+    /// `histogram` or `white`.
+    pub normalize: Normalize,
+    /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-plain`) or a TOML file.
+    /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40`.
+    pub camera: String,
+    /// Round decoded images to 8 bits first, as the published method does; only for comparison.
+    pub eight_bit: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            response: Response::Auto,
+            scope: Scope::Scene,
+            n: 1.0,
+            sigma: Sigma::Auto,
+            normalize: Normalize::White,
+            camera: String::new(),
+            eight_bit: false,
+        }
+    }
+}
+
+impl Config {
+    /// The published settings, to the letter (NAKA-GS §3.1): 8-bit input, σ = 0.05, min–max per image.
+    pub fn published() -> Self {
+        Self {
+            response: Response::Naka,
+            scope: Scope::Image,
+            sigma: Sigma::Value(0.05),
+            normalize: Normalize::Linear,
+            eight_bit: true,
+            ..Self::default()
+        }
+    }
+
+    /// Fails with [`Error::Setting`] where a value is outside what the formulas allow.
+    pub fn validate(&self) -> Result<()> {
+        let check = |ok: bool, key: &str, found: f32, remedy: &str| {
+            if ok { Ok(()) } else { Err(Error::setting(format!("enhance.{key}"), found.to_string(), remedy)) }
+        };
+        check(self.n > 0.0 && self.n <= 10.0, "n", self.n, "use an exponent above 0 and up to 10")?;
+        match self.sigma {
+            Sigma::Value(s) => check(s > 0.0 && s <= 10.0, "sigma", s, "use 'auto' or a number above 0 and up to 10"),
+            Sigma::Auto => Ok(()),
+        }
+    }
+}
+
+/// Gives an enum of plain words its spelling in settings and on the command line.
+macro_rules! words {
+    ($name:ident, $($variant:ident = $word:literal),+) => {
+        impl $name {
+            /// Every value, as settings spell it.
+            pub const WORDS: &[&str] = &[$($word),+];
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(s: &str) -> Result<Self> {
+                match s {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(Error::setting(
+                        concat!("enhance ", stringify!($name)),
+                        format!("unknown value '{s}'"),
+                        format!("use one of: {}", Self::WORDS.join(", ")),
+                    )),
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),+ })
+            }
+        }
+    };
+}
+
+/// The curve from dark to lit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Response {
+    /// The camera response where it exposes this capture sensibly, else Naka–Rushton; nothing for lit captures.
+    #[default]
+    Auto,
+    /// A calibrated monotone curve per channel, the same for every capture of that exposure.
+    Camera,
+    /// `xⁿ / (xⁿ + σⁿ)`.
+    Naka,
+    /// `log1p(x/s) / log1p(1/s)`.
+    Log,
+    /// Leaves the values as they are.
+    None,
+}
+words!(Response, Auto = "auto", Camera = "camera", Naka = "naka", Log = "log", None = "none");
+
+/// What a response is estimated on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// All views together.
+    #[default]
+    Scene,
+    /// Every view alone.
+    Image,
+}
+words!(Scope, Scene = "scene", Image = "image");
+
+/// The mapping of a response to 0–1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalize {
+    /// Minimum to 0, maximum to 1.
+    Linear,
+    /// 2.5th percentile to 0, 97.5th to 1.
+    Percentile,
+    /// −3 to 0, 3 to 1.
+    Symmetric,
+    /// As linear, in 8 bits, then the luma's histogram is equalised.
+    Histogram,
+    /// 0 stays 0, the 99.5th percentile becomes 0.95: no black point that moves with the view.
+    #[default]
+    White,
+}
+words!(
+    Normalize,
+    Linear = "linear",
+    Percentile = "percentile",
+    Symmetric = "symmetric",
+    Histogram = "histogram",
+    White = "white"
+);
+
+/// σ as a number, or estimated from the median.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "SigmaText", into = "SigmaText")]
+pub enum Sigma {
+    #[default]
+    Auto,
+    Value(f32),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum SigmaText {
+    Value(f32),
+    Word(String),
+}
+
+impl TryFrom<SigmaText> for Sigma {
+    type Error = Error;
+
+    fn try_from(text: SigmaText) -> Result<Self> {
+        match text {
+            SigmaText::Value(value) => Ok(Self::Value(value)),
+            SigmaText::Word(word) => word.parse(),
+        }
+    }
+}
+
+impl From<Sigma> for SigmaText {
+    fn from(sigma: Sigma) -> Self {
+        match sigma {
+            Sigma::Auto => Self::Word("auto".into()),
+            Sigma::Value(value) => Self::Value(value),
+        }
+    }
+}
+
+impl FromStr for Sigma {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Self> {
+        if s == "auto" {
+            return Ok(Self::Auto);
+        }
+        s.parse().map(Self::Value).map_err(|_| {
+            Error::setting("enhance.sigma", format!("'{s}'"), "use 'auto' or a number above 0, such as 0.05")
+        })
+    }
+}
+
+impl fmt::Display for Sigma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Value(value) => value.fmt(f),
+        }
+    }
+}
