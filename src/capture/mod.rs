@@ -2,16 +2,26 @@
 
 mod cache;
 mod camera;
+mod colmap;
 mod decode;
+mod frame;
 mod image;
 mod jpeg;
+mod normalize;
+mod pose;
 mod resize;
+mod scene;
+#[cfg(test)]
+mod tests;
+mod transforms;
 
 pub use cache::ImageCache;
 pub use camera::Camera;
 pub use decode::{image_size, read_image};
 pub use image::Image;
+pub use normalize::{principal_axes, world_normalization};
 pub use resize::resize_area;
+pub use scene::{Options, load};
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;

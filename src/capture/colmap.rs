@@ -1,0 +1,231 @@
+//! The cameras of a COLMAP model: `cameras.bin`/`images.bin` or `cameras.txt`/`images.txt`.
+
+use super::frame::{Focal, Frame, Lens};
+use super::pose;
+use crate::error::{Error, Result};
+use glam::{DMat3, DQuat, DVec3};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+/// COLMAP's camera models by id: name, parameters, and how many of them come before the distortion
+/// (f cx cy: 3, fx fy cx cy: 4; 0: not a pinhole even without distortion).
+const MODELS: [(&str, usize, usize); 12] = [
+    ("SIMPLE_PINHOLE", 3, 3),
+    ("PINHOLE", 4, 4),
+    ("SIMPLE_RADIAL", 4, 3),
+    ("RADIAL", 5, 3),
+    ("OPENCV", 8, 4),
+    ("OPENCV_FISHEYE", 8, 0),
+    ("FULL_OPENCV", 12, 4),
+    ("FOV", 5, 0),
+    ("SIMPLE_RADIAL_FISHEYE", 4, 0),
+    ("RADIAL_FISHEYE", 5, 0),
+    ("THIN_PRISM_FISHEYE", 12, 0),
+    ("RAD_TAN_THIN_PRISM_FISHEYE", 16, 0),
+];
+const TRUNCATED: &str = "it is cut off or damaged: copy or export it again";
+const UNDISTORT: &str = "undistort the model first: colmap image_undistorter --image_path IMAGES --input_path SPARSE \
+                         --output_path UNDISTORTED";
+
+type Cameras = BTreeMap<u32, ((u32, u32), Lens)>;
+
+/// One image of the model, before its camera is looked up.
+struct Posed {
+    name: String,
+    camera: u32,
+    rotation: DQuat,
+    translation: DVec3,
+}
+
+/// The images of the model in `folder`, sorted by name (their order in the file means nothing).
+///
+/// # Errors
+/// A damaged file, a lens that is not a pinhole, a pose that is not rigid, no images.
+pub fn read(folder: &Path) -> Result<Vec<Frame>> {
+    let binary = folder.join("images.bin").is_file();
+    let extension = if binary { "bin" } else { "txt" };
+    let (camera_file, image_file) =
+        (folder.join(format!("cameras.{extension}")), folder.join(format!("images.{extension}")));
+    let cameras = if binary { cameras_binary(&camera_file)? } else { cameras_text(&camera_file)? };
+    let mut images = if binary { images_binary(&image_file)? } else { images_text(&image_file)? };
+    if images.is_empty() {
+        return Err(Error::input(&image_file, "holds no images", "give a COLMAP model with registered images"));
+    }
+    images.sort_by(|a, b| a.name.cmp(&b.name));
+    images.into_iter().map(|image| frame(&image_file, image, &cameras)).collect()
+}
+
+/// Whether `folder` holds the cameras of a model.
+pub fn is_model(folder: &Path) -> bool {
+    ["bin", "txt"].iter().any(|e| folder.join(format!("images.{e}")).is_file())
+}
+
+fn frame(path: &Path, image: Posed, cameras: &Cameras) -> Result<Frame> {
+    let refuse = |found: String| {
+        Error::input(
+            path,
+            format!("image `{}`: {found}", image.name),
+            "remove the image from the model or export it again",
+        )
+    };
+    let (size, lens) =
+        cameras.get(&image.camera).ok_or_else(|| refuse(format!("camera {} does not exist", image.camera)))?;
+    let norm = image.rotation.length();
+    if !(norm.is_finite() && norm > 1e-6 && image.translation.is_finite()) {
+        return Err(refuse("its pose is singular or not finite".into()));
+    }
+    let rotation = DMat3::from_quat(image.rotation.normalize());
+    let viewmat = pose::from_rotation_translation(rotation, image.translation);
+    Ok(Frame { image: image.name, size: Some(*size), lens: *lens, viewmat })
+}
+
+/// The pinhole lens of camera `id`, or the refusal of another model.
+fn camera(path: &Path, id: u32, model: &str, size: (u64, u64), params: &[f64]) -> Result<((u32, u32), Lens)> {
+    let refuse = |found: String, remedy: &str| Error::input(path, format!("camera {id}: {found}"), remedy);
+    let pinhole = MODELS.iter().find(|m| m.0 == model).map_or(0, |m| m.2);
+    let lens = match (pinhole, params) {
+        (3, [f, cx, cy, distortion @ ..]) if distortion.iter().all(|&k| k == 0.0) => [*f, *f, *cx, *cy],
+        (4, [fx, fy, cx, cy, distortion @ ..]) if distortion.iter().all(|&k| k == 0.0) => [*fx, *fy, *cx, *cy],
+        (0, _) => return Err(refuse(format!("the model {model} is not a pinhole"), UNDISTORT)),
+        _ => return Err(refuse(format!("the {model} lens is distorted (parameters {params:?})"), UNDISTORT)),
+    };
+    let whole = |v: u64| u32::try_from(v).ok().filter(|v| (1..=1_000_000).contains(v));
+    let (Some(width), Some(height)) = (whole(size.0), whole(size.1)) else {
+        return Err(refuse(format!("its image size is {} × {}", size.0, size.1), TRUNCATED));
+    };
+    let [fx, fy, cx, cy] = lens;
+    let lens = Lens { x: Focal::Pixels(fx), y: Some(Focal::Pixels(fy)), cx: Some(cx), cy: Some(cy) };
+    Ok(((width, height), lens))
+}
+
+/// A binary file being read; every failure to read is a file that ends early.
+struct Binary<'a> {
+    path: &'a Path,
+    reader: BufReader<File>,
+}
+
+impl<'a> Binary<'a> {
+    fn open(path: &'a Path) -> Result<Self> {
+        Ok(Self { path, reader: BufReader::new(File::open(path).map_err(Error::io(path))?) })
+    }
+
+    fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let mut bytes = [0; N];
+        self.reader.read_exact(&mut bytes).map_err(|_| self.ends_early())?;
+        Ok(bytes)
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        self.bytes().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64> {
+        self.bytes().map(u64::from_le_bytes)
+    }
+
+    fn f64(&mut self) -> Result<f64> {
+        self.bytes().map(f64::from_le_bytes)
+    }
+
+    fn name(&mut self) -> Result<String> {
+        let mut bytes = Vec::new();
+        // A name longer than any path is a damaged file.
+        let read = self.reader.by_ref().take(4096).read_until(0, &mut bytes).map_err(Error::io(self.path))?;
+        if read == 0 || bytes.pop() != Some(0) {
+            return Err(self.ends_early());
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<()> {
+        let skipped = std::io::copy(&mut self.reader.by_ref().take(bytes), &mut std::io::sink());
+        if skipped.map_err(Error::io(self.path))? == bytes { Ok(()) } else { Err(self.ends_early()) }
+    }
+
+    fn ends_early(&self) -> Error {
+        Error::input(self.path, "ends before its last entry", TRUNCATED)
+    }
+}
+
+fn cameras_binary(path: &Path) -> Result<Cameras> {
+    let mut file = Binary::open(path)?;
+    let mut cameras = Cameras::new();
+    for _ in 0..file.u64()? {
+        let id = file.u32()?;
+        let model = file.u32()?;
+        let size = (file.u64()?, file.u64()?);
+        let Some(&(name, count, _)) = MODELS.get(model as usize) else {
+            return Err(Error::input(path, format!("camera {id}: unknown camera model {model}"), UNDISTORT));
+        };
+        let params = (0..count).map(|_| file.f64()).collect::<Result<Vec<_>>>()?;
+        cameras.insert(id, camera(path, id, name, size, &params)?);
+    }
+    Ok(cameras)
+}
+
+fn images_binary(path: &Path) -> Result<Vec<Posed>> {
+    let mut file = Binary::open(path)?;
+    let mut images = Vec::new();
+    for _ in 0..file.u64()? {
+        file.u32()?;
+        let [w, x, y, z] = [file.f64()?, file.f64()?, file.f64()?, file.f64()?];
+        let translation = DVec3::new(file.f64()?, file.f64()?, file.f64()?);
+        let camera = file.u32()?;
+        let name = file.name()?;
+        let keypoints = file.u64()?;
+        file.skip(keypoints.saturating_mul(24))?;
+        images.push(Posed { name, camera, rotation: DQuat::from_xyzw(x, y, z, w), translation });
+    }
+    Ok(images)
+}
+
+fn text_lines(path: &Path) -> Result<Vec<(usize, String)>> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim().to_string()));
+    Ok(lines.filter(|(_, line)| !line.starts_with('#')).collect())
+}
+
+fn bad_line(path: &Path, number: usize, expected: &str) -> Error {
+    Error::input(path, format!("line {number} is not `{expected}`"), TRUNCATED)
+}
+
+fn cameras_text(path: &Path) -> Result<Cameras> {
+    let mut cameras = Cameras::new();
+    for (number, line) in text_lines(path)?.into_iter().filter(|(_, line)| !line.is_empty()) {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let parsed = || -> Option<_> {
+            let params = words.get(4..)?.iter().map(|w| w.parse().ok()).collect::<Option<Vec<f64>>>()?;
+            Some((words[0].parse().ok()?, words[1], (words[2].parse().ok()?, words[3].parse().ok()?), params))
+        };
+        let (id, model, size, params) =
+            parsed().ok_or_else(|| bad_line(path, number, "ID MODEL WIDTH HEIGHT PARAMS"))?;
+        cameras.insert(id, camera(path, id, model, size, &params)?);
+    }
+    Ok(cameras)
+}
+
+/// Two lines an image: the pose, then its key points (a line that may be blank).
+fn images_text(path: &Path) -> Result<Vec<Posed>> {
+    let mut images = Vec::new();
+    let mut lines = text_lines(path)?.into_iter();
+    while let Some((number, line)) = lines.next() {
+        if line.is_empty() {
+            continue;
+        }
+        images.push(posed_line(&line).ok_or_else(|| bad_line(path, number, "ID QW QX QY QZ TX TY TZ CAMERA NAME"))?);
+        lines.next();
+    }
+    Ok(images)
+}
+
+fn posed_line(line: &str) -> Option<Posed> {
+    let mut words = line.splitn(10, ' ');
+    words.next()?.parse::<u32>().ok()?;
+    let mut number = || words.next()?.parse::<f64>().ok();
+    let [w, x, y, z] = [number()?, number()?, number()?, number()?];
+    let translation = DVec3::new(number()?, number()?, number()?);
+    let camera = words.next()?.parse().ok()?;
+    Some(Posed { name: words.next()?.to_string(), camera, rotation: DQuat::from_xyzw(x, y, z, w), translation })
+}

@@ -1,0 +1,65 @@
+//! One camera as a file names it, before its image has been looked at.
+
+use super::Camera;
+use glam::DMat4;
+
+/// A frame of a `transforms.json` or an image of a COLMAP model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// The image as the file names it: relative to the scene folder (JSON) or to the image folder (COLMAP).
+    pub image: String,
+    /// Image size in pixels where the file gives it.
+    pub size: Option<(u32, u32)>,
+    pub lens: Lens,
+    /// World to camera, OpenCV axes.
+    pub viewmat: DMat4,
+}
+
+/// Pinhole intrinsics; what is missing follows from the image's size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lens {
+    pub x: Focal,
+    /// As `x` in pixels where missing.
+    pub y: Option<Focal>,
+    /// Half the width where missing.
+    pub cx: Option<f64>,
+    /// Half the height where missing.
+    pub cy: Option<f64>,
+}
+
+/// A focal length as files give it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Focal {
+    Pixels(f64),
+    /// Full field of view in radians.
+    Angle(f64),
+}
+
+impl Focal {
+    fn pixels(self, extent: u32) -> f64 {
+        match self {
+            Self::Pixels(f) => f,
+            Self::Angle(angle) => 0.5 * f64::from(extent) / (0.5 * angle).tan(),
+        }
+    }
+}
+
+impl Frame {
+    /// The camera on an image of `width` × `height`.
+    ///
+    /// # Errors
+    /// What is wrong with the intrinsics.
+    pub fn camera(&self, (width, height): (u32, u32)) -> Result<Camera, String> {
+        let fx = self.lens.x.pixels(width);
+        let fy = self.lens.y.map_or(fx, |focal| focal.pixels(height));
+        let cx = self.lens.cx.unwrap_or(0.5 * f64::from(width));
+        let cy = self.lens.cy.unwrap_or(0.5 * f64::from(height));
+        if !(fx.is_finite() && fy.is_finite() && fx > 0.0 && fy > 0.0) {
+            return Err(format!("its focal lengths are {fx} and {fy} pixels"));
+        }
+        if !(cx.is_finite() && cy.is_finite()) {
+            return Err(format!("its principal point is ({cx}, {cy})"));
+        }
+        Ok(Camera { width, height, fx, fy, cx, cy, viewmat: self.viewmat })
+    }
+}

@@ -1,0 +1,355 @@
+//! Scene folders: what is read, what is refused, and that the refusal names the file and the remedy.
+
+use super::*;
+use crate::Result;
+use glam::{DMat4, DVec3};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+const SIZE: (u32, u32) = (6, 4);
+
+fn write_image(path: &Path, (width, height): (u32, u32)) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    ::image::RgbImage::new(width, height).save(path).unwrap();
+}
+
+fn frame(name: &str, x: f64) -> Value {
+    json!({"file_path": name, "transform_matrix": [[1, 0, 0, x], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]})
+}
+
+fn transforms(frames: Vec<Value>) -> Value {
+    json!({"fl_x": 5.0, "fl_y": 5.5, "cx": 3.25, "cy": 2.0, "w": 6.0, "h": 4, "k1": 0, "p2": 0.0, "frames": frames})
+}
+
+/// A scene of four views in `train/`.
+fn scene() -> (tempfile::TempDir, Value) {
+    let dir = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..4).map(|i| format!("train/{i}.png")).collect();
+    names.iter().for_each(|name| write_image(&dir.path().join(name), SIZE));
+    let json = transforms(names.iter().zip(0..).map(|(name, i)| frame(name, f64::from(i))).collect());
+    fs::write(dir.path().join("transforms_train.json"), json.to_string()).unwrap();
+    (dir, json)
+}
+
+fn reload(dir: &Path, json: &Value) -> Result<Capture> {
+    fs::write(dir.join("transforms_train.json"), json.to_string()).unwrap();
+    load(dir, &Options::default())
+}
+
+/// The message of a scene changed by `change`; it names the JSON file.
+fn refusal(change: impl FnOnce(&Path, &mut Value)) -> String {
+    let (dir, mut json) = scene();
+    change(dir.path(), &mut json);
+    let error = reload(dir.path(), &json).unwrap_err();
+    assert_eq!(error.exit_code(), 1);
+    error.to_string()
+}
+
+#[test]
+fn transforms_train_and_test() {
+    let (dir, _) = scene();
+    let test = transforms(vec![frame("test/8.JPG", 8.0), frame("test/9.png", 9.0)]);
+    fs::write(dir.path().join("transforms_test.json"), test.to_string()).unwrap();
+    write_image(&dir.path().join("test/9.png"), SIZE);
+    let capture = load(dir.path(), &Options::default()).unwrap();
+    let names: Vec<&str> = capture.train.iter().map(|v| v.name.as_str()).collect();
+    assert_eq!(names, ["0.png", "1.png", "2.png", "3.png"]);
+    let camera = &capture.train[3].camera;
+    assert_eq!((camera.fx, camera.fy, camera.cx, camera.width, camera.height), (5.0, 5.5, 3.25, 6, 4));
+    assert!(camera.center().abs_diff_eq(DVec3::new(3.0, 0.0, 2.0), 1e-12));
+    assert!(camera.forward().abs_diff_eq(DVec3::NEG_Z, 1e-12));
+    assert_eq!(capture.test[0].image, None);
+    assert_eq!(capture.test[0].name, "8.JPG");
+    assert_eq!(capture.test[1].image, Some(dir.path().join("test/9.png")));
+    assert_eq!(capture.points, None);
+    assert!((capture.scene_scale() - 1.65).abs() < 1e-12);
+}
+
+#[test]
+fn holdout_takes_every_nth_from_0() {
+    let (dir, mut json) = scene();
+    for i in 4..9 {
+        write_image(&dir.path().join(format!("train/{i}.png")), SIZE);
+        json["frames"].as_array_mut().unwrap().push(frame(&format!("train/{i}.png"), 1.0));
+    }
+    reload(dir.path(), &json).unwrap();
+    let with = |n| load(dir.path(), &Options { holdout: Some(n), ..Options::default() });
+    let names: Vec<String> = with(4).unwrap().holdout.into_iter().map(|v| v.name).collect();
+    assert_eq!(names, ["0.png", "4.png", "8.png"]);
+    assert_eq!(with(4).unwrap().train.len(), 6);
+    assert!(with(1).unwrap_err().to_string().contains("0 views to train on (9 held out)"));
+    assert_eq!(with(0).unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn own_intrinsics_angles_and_missing_sizes() {
+    let (dir, mut json) = scene();
+    json["frames"][1]["fl_x"] = json!(9.0);
+    json["frames"][2]["camera_angle_x"] = json!(std::f64::consts::FRAC_PI_2);
+    let top = json.as_object_mut().unwrap();
+    ["w", "h", "cx", "cy"].iter().for_each(|key| drop(top.remove(*key)));
+    json["frames"][3]["file_path"] = json!("./train/3");
+    let capture = reload(dir.path(), &json).unwrap();
+    let focal = |i: usize| (capture.train[i].camera.fx, capture.train[i].camera.fy);
+    assert_eq!((focal(0), focal(1)), ((5.0, 5.5), (9.0, 9.0)));
+    assert!((focal(2).0 - 3.0).abs() < 1e-12);
+    assert_eq!((capture.train[0].camera.cx, capture.train[0].camera.cy), (3.0, 2.0));
+    assert_eq!(capture.train[3].name, "3.png");
+}
+
+#[test]
+fn broken_json_names_its_line() {
+    let (dir, json) = scene();
+    let path = dir.path().join("transforms_train.json");
+    let text = serde_json::to_string_pretty(&json).unwrap();
+    let message = |text: &str| {
+        fs::write(&path, text).unwrap();
+        let message = load(dir.path(), &Options::default()).unwrap_err().to_string();
+        assert!(message.contains("transforms_train.json"), "{message}");
+        message
+    };
+    assert!(message(&text[..text.len() / 2]).contains("cut off"));
+    let nan = message(&text.replacen("2.0", "NaN", 1));
+    assert!(nan.contains("no NaN") && nan.contains("line "), "{nan}");
+    assert!(message(&text.replacen("file_path", "filepath", 1)).contains("file_path"));
+    assert!(message("[1").contains("line 1"));
+    assert!(message(r#"{"frames": []}"#).contains("no frames"));
+}
+
+#[test]
+fn frames_that_cannot_be_used() {
+    let pose = |i: usize, row: usize, column: usize, value: f64| {
+        refusal(move |_, json| json["frames"][i]["transform_matrix"][row][column] = json!(value))
+    };
+    assert!(pose(2, 2, 2, 0.0).contains("frame 2 (`train/2.png`): its pose is singular"));
+    assert!(pose(1, 0, 0, 1.1).contains("not rigid"));
+    assert!(refusal(|_, json| json["frames"][0]["transform_matrix"] = json!([[1, 2]])).contains("4 × 4"));
+    let missing = refusal(|dir, _| fs::remove_file(dir.join("train/2.png")).unwrap());
+    assert!(missing.contains("frame 2 (`train/2.png`): its image does not exist"), "{missing}");
+    let size = refusal(|dir, _| write_image(&dir.join("train/1.png"), (7, 4)));
+    assert!(size.contains("1.png: is 7 × 4 pixels") && size.contains("says 6 × 4"), "{size}");
+    let empty = refusal(|dir, _| fs::write(dir.join("train/1.png"), b"").unwrap());
+    assert!(empty.contains("1.png"), "{empty}");
+    let few = refusal(|_, json| json["frames"].as_array_mut().unwrap().truncate(2));
+    assert!(few.contains("2 views") && few.contains("at least 3"));
+    let twice = refusal(|dir, json| {
+        write_image(&dir.join("images/1.png"), SIZE);
+        json["frames"][3] = frame("images/1.png", 0.0);
+    });
+    assert!(twice.contains("frames 1 and 3 are both called `1.png`"), "{twice}");
+}
+
+#[test]
+fn lenses_that_are_not_pinholes() {
+    assert!(refusal(|_, json| json["k1"] = json!(0.01)).contains("colmap image_undistorter"));
+    assert!(refusal(|_, json| json["frames"][1]["p2"] = json!(-0.1)).contains("p2 = -0.1"));
+    assert!(refusal(|_, json| json["is_fisheye"] = json!(true)).contains("fisheye"));
+    assert!(refusal(|_, json| json["camera_model"] = json!("OPENCV_FISHEYE")).contains("OPENCV_FISHEYE"));
+    assert!(refusal(|_, json| json["fl_x"] = json!(-5)).contains("focal lengths are -5"));
+    assert!(refusal(|_, json| json["w"] = json!(6.5)).contains("6.5"));
+    assert!(refusal(|_, json| json["h"] = Value::Null).contains("only one of"));
+}
+
+#[test]
+fn paths_stay_inside_the_scene_unless_allowed() {
+    let outside = tempfile::tempdir().unwrap();
+    let target = outside.path().join("far.png");
+    write_image(&target, SIZE);
+    let (dir, json) = scene();
+    let up = format!("../{}/far.png", outside.path().file_name().unwrap().to_str().unwrap());
+    let mut names = vec![up, target.to_str().unwrap().to_string()];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&target, dir.path().join("train/link.png")).unwrap();
+        names.push("train/link.png".into());
+    }
+    for name in names {
+        let mut json = json.clone();
+        json["frames"][1]["file_path"] = json!(name);
+        let message = reload(dir.path(), &json).unwrap_err().to_string();
+        assert!(message.contains("outside") && message.contains("--allow-outside"), "{message}");
+        let capture = load(dir.path(), &Options { allow_outside: true, ..Options::default() }).unwrap();
+        assert!(capture.train[1].image.is_some());
+    }
+    let mut json = json;
+    json["ply_file_path"] = json!("/etc/hostname");
+    assert!(reload(dir.path(), &json).unwrap_err().to_string().contains("outside"));
+}
+
+#[test]
+fn folders_without_a_scene() {
+    let dir = tempfile::tempdir().unwrap();
+    let message = load(dir.path(), &Options::default()).unwrap_err().to_string();
+    assert!(message.contains("no cameras") && message.contains("transforms.json"));
+    assert!(load(dir.path().join("nowhere"), &Options::default()).unwrap_err().to_string().contains("nowhere"));
+    fs::write(dir.path().join("file"), b"x").unwrap();
+    assert!(load(dir.path().join("file"), &Options::default()).unwrap_err().to_string().contains("not a scene"));
+}
+
+fn colmap_scene(model: &str, cameras: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join(model);
+    fs::create_dir_all(&folder).unwrap();
+    let mut images = String::from("# images\n");
+    for (name, keypoints) in [("b 2.png", "1 2 -1"), ("c.png", ""), ("a.png", "3 4 5 6 7 8")] {
+        write_image(&dir.path().join("images").join(name), SIZE);
+        images += &format!("7 0.7071068 0 0.7071068 0 1 2 3 4 {name}\n{keypoints}\n");
+    }
+    fs::write(folder.join("cameras.txt"), cameras).unwrap();
+    fs::write(folder.join("images.txt"), images).unwrap();
+    dir
+}
+
+#[test]
+fn colmap_text_model() {
+    let dir = colmap_scene("sparse", "# cameras\n4 PINHOLE 6 4 5 5.5 3 2\n");
+    let capture = load(dir.path(), &Options::default()).unwrap();
+    let names: Vec<&str> = capture.train.iter().map(|v| v.name.as_str()).collect();
+    assert_eq!(names, ["a.png", "b 2.png", "c.png"]);
+    let camera = &capture.train[0].camera;
+    assert_eq!((camera.fx, camera.fy), (5.0, 5.5));
+    // The quaternion is a quarter turn about y.
+    let expected = DMat4::from_rotation_y(std::f64::consts::FRAC_PI_2);
+    assert!(camera.viewmat.transform_vector3(DVec3::Z).abs_diff_eq(expected.transform_vector3(DVec3::Z), 1e-12));
+    assert!(camera.viewmat.w_axis.truncate().abs_diff_eq(DVec3::new(1.0, 2.0, 3.0), 1e-12));
+    let undistorted = colmap_scene("sparse/0", "4 SIMPLE_RADIAL 6 4 5 3 2 0\n");
+    assert_eq!(load(undistorted.path(), &Options::default()).unwrap().train[1].camera.fy, 5.0);
+}
+
+#[test]
+fn colmap_models_that_are_refused() {
+    let message = |cameras: &str| {
+        let dir = colmap_scene("sparse/0", cameras);
+        load(dir.path(), &Options::default()).unwrap_err().to_string()
+    };
+    let distorted = message("4 OPENCV 6 4 5 5 3 2 0.1 0 0 0\n");
+    assert!(distorted.contains("OPENCV") && distorted.contains("colmap image_undistorter"), "{distorted}");
+    assert!(message("4 OPENCV_FISHEYE 6 4 5 5 3 2 0 0 0 0\n").contains("OPENCV_FISHEYE"));
+    assert!(message("4 PINHOLE 6\n").contains("line 1"));
+    assert!(message("5 PINHOLE 6 4 5 5 3 2\n").contains("camera 4 does not exist"));
+    assert!(message("4 PINHOLE 6 5 5 5 3 2\n").contains("6 × 5"));
+}
+
+#[test]
+fn colmap_binary_model_agrees_with_text_and_may_not_be_cut_off() {
+    let dir = colmap_scene("sparse/0", "4 PINHOLE 6 4 5 5.5 3 2\n");
+    let text = load(dir.path(), &Options::default()).unwrap();
+    let folder = dir.path().join("sparse/0");
+    let mut cameras = 1u64.to_le_bytes().to_vec();
+    cameras.extend([4u32, 1].iter().flat_map(|v| v.to_le_bytes()));
+    cameras.extend([6u64, 4].iter().flat_map(|v| v.to_le_bytes()));
+    cameras.extend([5.0f64, 5.5, 3.0, 2.0].iter().flat_map(|v| v.to_le_bytes()));
+    let mut images = 3u64.to_le_bytes().to_vec();
+    for (name, keypoints) in [("b 2.png", 1u64), ("c.png", 0), ("a.png", 2)] {
+        images.extend(7u32.to_le_bytes());
+        images.extend([0.7071068f64, 0.0, 0.7071068, 0.0, 1.0, 2.0, 3.0].iter().flat_map(|v| v.to_le_bytes()));
+        images.extend(4u32.to_le_bytes());
+        images.extend(name.bytes().chain([0]));
+        images.extend(keypoints.to_le_bytes());
+        images.extend(vec![1; keypoints as usize * 24]);
+    }
+    for length in 0..images.len() {
+        fs::write(folder.join("cameras.bin"), &cameras).unwrap();
+        fs::write(folder.join("images.bin"), &images[..length]).unwrap();
+        assert!(load(dir.path(), &Options::default()).unwrap_err().to_string().contains("images.bin"));
+    }
+    fs::write(folder.join("images.bin"), &images).unwrap();
+    assert_eq!(load(dir.path(), &Options::default()).unwrap(), text);
+    fs::write(folder.join("cameras.bin"), &cameras[..20]).unwrap();
+    assert!(load(dir.path(), &Options::default()).unwrap_err().to_string().contains("cameras.bin"));
+}
+
+#[test]
+fn points_that_come_with_a_capture() {
+    let (dir, mut json) = scene();
+    fs::create_dir_all(dir.path().join("sparse/0")).unwrap();
+    fs::write(dir.path().join("sparse/0/points3D.bin"), b"").unwrap();
+    let points = |json: &Value| reload(dir.path(), json).unwrap().points.unwrap();
+    assert_eq!(points(&json), dir.path().join("sparse/0"));
+    fs::write(dir.path().join("points.ply"), b"").unwrap();
+    assert_eq!(points(&json), dir.path().join("points.ply"));
+    json["ply_file_path"] = json!("sparse_pc.ply");
+    assert_eq!(points(&json), dir.path().join("points.ply"));
+    fs::write(dir.path().join("sparse_pc.ply"), b"").unwrap();
+    assert_eq!(points(&json), dir.path().join("sparse_pc.ply"));
+}
+
+/// The tensor `name` of a golden file as f64.
+fn golden(file: &safetensors::SafeTensors, name: &str) -> Vec<f64> {
+    let tensor = file.tensor(name).unwrap();
+    tensor.data().chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect()
+}
+
+#[test]
+fn golden_world_normalization() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
+    let mut checked = 0;
+    for index in 0..10 {
+        let Ok(bytes) = fs::read(folder.join(format!("points_{index:02}.safetensors"))) else { continue };
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let matrix = |v: &[f64]| DMat4::from_cols_slice(v).transpose();
+        let cameras: Vec<Camera> = golden(&file, "cameras_c2w_opencv")
+            .chunks_exact(16)
+            .map(|c2w| Camera {
+                width: 1,
+                height: 1,
+                fx: 1.0,
+                fy: 1.0,
+                cx: 0.5,
+                cy: 0.5,
+                viewmat: matrix(c2w).inverse(),
+            })
+            .collect();
+        let expected = matrix(&golden(&file, "normalize_transform"));
+        let found = world_normalization(&cameras);
+        assert!(found.abs_diff_eq(expected, 1e-6), "{found} instead of {expected}");
+        checked += 1;
+    }
+    if checked == 0 {
+        println!("skipped: no points_*.safetensors in {}", folder.display());
+    }
+}
+
+#[test]
+fn principal_axes_of_a_stretched_cloud() {
+    let turn = DMat4::from_axis_angle(DVec3::new(1.0, -2.0, 0.5).normalize(), 1.1);
+    let points: Vec<DVec3> = (0..1000)
+        .map(|i| {
+            let unit = |step: f64| (f64::from(i) * step).fract() - 0.5;
+            let p = DVec3::new(unit(0.618) * 2.0, unit(0.414) * 8.0, unit(0.732) * 4.0);
+            turn.transform_point3(p) + DVec3::splat(5.0)
+        })
+        .collect();
+    let transform = principal_axes(&points);
+    assert!((transform.determinant() - 1.0).abs() < 1e-9);
+    let moved: Vec<DVec3> = points.iter().map(|&p| transform.transform_point3(p)).collect();
+    let extent = moved.iter().fold(DVec3::ZERO, |m, p| m.max(p.abs()));
+    assert!(extent.abs_diff_eq(DVec3::new(4.0, 2.0, 1.0), 0.3), "{extent}");
+}
+
+#[test]
+fn normalization_of_degenerate_cameras_is_finite() {
+    let camera = Camera { width: 1, height: 1, fx: 1.0, fy: 1.0, cx: 0.5, cy: 0.5, viewmat: DMat4::IDENTITY };
+    assert!(world_normalization(&[]).is_finite());
+    assert!(world_normalization(&[camera.clone(), camera.clone()]).is_finite());
+    let upside_down = Camera { viewmat: DMat4::from_rotation_z(std::f64::consts::PI), ..camera };
+    assert!(world_normalization(&[upside_down]).is_finite());
+    assert_eq!(principal_axes(&[DVec3::ONE; 5]).determinant(), 1.0);
+}
+
+#[test]
+fn the_real_captures_load() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let (bench, dark) = (data.join("bench/bluehawaii_naka_quarter"), data.join("realx3d/BlueHawaii"));
+    if !(bench.exists() && dark.exists()) {
+        println!("skipped: no captures in {}", data.display());
+        return;
+    }
+    let capture = load(&bench, &Options { holdout: Some(8), ..Options::default() }).unwrap();
+    assert_eq!((capture.train.len(), capture.holdout.len()), (26, 4));
+    assert_eq!(capture.points, Some(bench.join("sparse/0")));
+    let capture = load(&dark, &Options::default()).unwrap();
+    assert_eq!((capture.train.len(), capture.test.len()), (30, 6));
+    assert!(capture.test.iter().all(|view| view.image.is_some()) && capture.points.is_none());
+}
