@@ -3,13 +3,19 @@
 mod adapter;
 mod buffer;
 mod kernel;
+mod readback;
 mod recorder;
+mod scan;
 pub mod shader;
+mod sort;
 
 pub use adapter::{AdapterReport, Choice, Mask, adapters};
 pub use buffer::{Binding, Buffer};
 pub use kernel::{Kernel, WORKGROUPS_PER_DIMENSION, fold};
+pub use readback::LateReader;
 pub use recorder::{Recorder, Timings};
+pub use scan::Scan;
+pub use sort::Sort;
 
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex};

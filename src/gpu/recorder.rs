@@ -119,8 +119,8 @@ impl<'g> Recorder<'g> {
     }
 
     /// Hands the recording to the device and returns at once.
-    pub fn submit(self) {
-        self.gpu.queue.submit([self.encoder.finish()]);
+    pub fn submit(self) -> wgpu::SubmissionIndex {
+        self.gpu.queue.submit([self.encoder.finish()])
     }
 
     /// Hands the recording to the device, waits, and returns the milliseconds per kernel

@@ -1,0 +1,42 @@
+// The drawn footprint of a projected splat: where opacity · exp(−power) ≥ 1/255.
+
+const ALPHA_MIN = 1.0 / 255.0;
+const ALPHA_MAX = 0.999;
+const TRANSMITTANCE_MIN = 1e-4;
+const TILE = 16u;
+
+// Half the squared Mahalanobis distance at offset (dx, dy) from the mean, for the conic (xx, xy, yy).
+fn power_at(conic: vec3f, d: vec2f) -> f32 {
+    return 0.5 * (conic.x * d.x * d.x + conic.z * d.y * d.y) + conic.y * d.x * d.y;
+}
+
+// Smallest power over a box of pixel centres (low and high relative to the mean). Exact: the minimum of a convex
+// quadratic outside of which its centre lies is on an edge that faces the centre.
+fn min_power(conic: vec3f, low: vec2f, high: vec2f) -> f32 {
+    let nearest = clamp(vec2f(0.0), low, high);
+    let on_x = vec2f(nearest.x, clamp(-conic.y * nearest.x / conic.z, low.y, high.y));
+    let on_y = vec2f(clamp(-conic.y * nearest.y / conic.x, low.x, high.x), nearest.y);
+    return min(power_at(conic, on_x), power_at(conic, on_y));
+}
+
+// Whether any pixel centre of the box [origin, origin + size) can be drawn. `limit` is ln(255 · opacity); the margin
+// keeps pixels that rounding puts on the other side of the threshold.
+fn touches(mean: vec2f, conic: vec3f, limit: f32, origin: vec2f, size: vec2f) -> bool {
+    let low = origin + 0.5 - mean;
+    return min_power(conic, low, low + size - 1.0) <= limit + 1e-4;
+}
+
+// Tiles [x0, y0, x1, y1) of the footprint's bounding box.
+fn tile_box(mean: vec2f, conic: vec3f, limit: f32, tiles: vec2u) -> vec4u {
+    let det = conic.x * conic.z - conic.y * conic.y;
+    // Extent of the ellipse power = limit: sqrt(2 · limit · covariance diagonal).
+    let extent = sqrt(2.0 * max(limit, 0.0) * vec2f(conic.z, conic.x) / det) + 0.5;
+    let bound = vec2f(tiles);
+    let low = clamp(floor((mean - extent) / f32(TILE)), vec2f(0.0), bound);
+    let high = clamp(floor((mean + extent) / f32(TILE)) + 1.0, low, bound);
+    return vec4u(vec2u(low), vec2u(high));
+}
+
+fn touches_tile(mean: vec2f, conic: vec3f, limit: f32, tile: vec2u) -> bool {
+    return touches(mean, conic, limit, vec2f(tile * TILE), vec2f(f32(TILE)));
+}

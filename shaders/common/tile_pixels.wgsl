@@ -1,0 +1,15 @@
+// Which pixels of a 16 × 16 tile a thread of the raster kernels owns: four neighbours in a row.
+// Thread t of 64 is laid out so that any 8, 16, 32 or 64 consecutive threads (a subgroup) cover a compact block of
+// 8 × 4, 16 × 4, 16 × 8 or 16 × 16 pixels.
+fn quad_origin(t: u32) -> vec2u {
+    return vec2u(((t & 1u) + 2u * ((t >> 3u) & 1u)) * 4u, ((t >> 1u) & 3u) + 4u * (t >> 4u));
+}
+
+fn block_size(subgroup_size: u32) -> vec2f {
+    switch subgroup_size {
+        case 8u: { return vec2f(8.0, 4.0); }
+        case 16u: { return vec2f(16.0, 4.0); }
+        case 32u: { return vec2f(16.0, 8.0); }
+        default: { return vec2f(16.0, 16.0); }
+    }
+}

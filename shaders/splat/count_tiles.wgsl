@@ -1,0 +1,28 @@
+// Number of tiles that each splat's footprint touches, in depth order.
+// One invocation a rank (position in the depth order). Reads projected and sorted_slots; writes tile_counts [ranks].
+#import common/view
+#import common/projected
+#import common/footprint
+
+@group(0) @binding(0) var<uniform> view: View;
+@group(0) @binding(1) var<storage, read> projected: array<vec4f>;
+@group(0) @binding(2) var<storage, read> sorted_slots: array<u32>;
+@group(0) @binding(3) var<storage, read> counters: array<u32>;
+@group(0) @binding(4) var<storage, read_write> tile_counts: array<u32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let rank = linear_id(id, groups, 64u);
+    if rank >= counters[0] { return; }
+    let slot = sorted_slots[rank];
+    let center = projected[PROJECTED_STRIDE * slot];
+    let conic = projected[PROJECTED_STRIDE * slot + 1u].xyz;
+    let box = tile_box(center.xy, conic, center.w, view.tiles);
+    var count = 0u;
+    for (var y = box.y; y < box.w; y++) {
+        for (var x = box.x; x < box.z; x++) {
+            count += u32(touches_tile(center.xy, conic, center.w, vec2u(x, y)));
+        }
+    }
+    tile_counts[rank] = count;
+}

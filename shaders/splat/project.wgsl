@@ -1,0 +1,49 @@
+// Culls and projects every splat; survivors get a slot.
+// One invocation a splat. Reads the geometry tensors; writes projected[0..2] (colour follows in sh_forward),
+// depth_keys [slots] (order-preserving bits of the depth above NEAR), slots [slots] (identity, the sort's values).
+#import common/projection
+#import common/projected
+#import common/footprint
+
+@group(0) @binding(0) var<uniform> view: View;
+@group(0) @binding(1) var<storage, read> means: array<f32>;
+@group(0) @binding(2) var<storage, read> quats: array<vec4f>;
+@group(0) @binding(3) var<storage, read> log_scales: array<f32>;
+@group(0) @binding(4) var<storage, read> logit_opacities: array<f32>;
+@group(0) @binding(5) var<storage, read_write> projected: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> depth_keys: array<u32>;
+@group(0) @binding(7) var<storage, read_write> slots: array<u32>;
+@group(0) @binding(8) var<storage, read_write> counters: array<atomic<u32>>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = linear_id(id, groups, 64u);
+    if i >= view.count { return; }
+    let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
+    let p = (view.viewmat * vec4f(mean, 1.0)).xyz;
+    // Guards are written so that NaN fails them.
+    if !(p.z > NEAR && p.z < 1e10) { return; }
+    let scales = exp(vec3f(log_scales[3u * i], log_scales[3u * i + 1u], log_scales[3u * i + 2u]));
+    let rows = projection_rows(view, clamped_position(view, p));
+    let sharp = covariance_2d(rows, covariance_3d(quats[i], scales));
+    let cov = sharp + vec3f(LOW_PASS, 0.0, LOW_PASS);
+    let det = cov.x * cov.z - cov.y * cov.y;
+    if !(det > 0.0 && det < 1e30) { return; }
+    var opacity = 1.0 / (1.0 + exp(-logit_opacities[i]));
+    if view.antialiased != 0u {
+        opacity *= sqrt(max((sharp.x * sharp.z - sharp.y * sharp.y) / det, 0.0));
+    }
+    if !(opacity >= ALPHA_MIN) { return; }
+    let limit = log(255.0 * opacity);
+    let conic = vec3f(cov.z, -cov.y, cov.x) / det;
+    let center = view.intrinsics.xy * p.xy / p.z + view.intrinsics.zw;
+    let tiles = tile_box(center, conic, limit, view.tiles);
+    if !(tiles.x < tiles.z && tiles.y < tiles.w) { return; }
+
+    let slot = atomicAdd(&counters[0], 1u);
+    projected[PROJECTED_STRIDE * slot] = vec4f(center, opacity, limit);
+    projected[PROJECTED_STRIDE * slot + 1u] = vec4f(conic, p.z);
+    projected[PROJECTED_STRIDE * slot + 2u] = vec4f(0.0, 0.0, 0.0, bitcast<f32>(i));
+    depth_keys[slot] = bitcast<u32>(p.z) - bitcast<u32>(NEAR);
+    slots[slot] = slot;
+}

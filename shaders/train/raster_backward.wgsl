@@ -1,0 +1,171 @@
+// Gradient of the blended image with respect to every splat's footprint and colour.
+// One workgroup of 64 threads a tile, four pixels in a row a thread, the same walk as raster_forward, front to back:
+// with C the pixel's final colour and v = ∂L/∂C, what lies behind splat i contributes
+// S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.
+// Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and v_image (red, green, blue, alpha);
+// adds to splat_gradients.
+#import common/tile_walk
+#import common/splat_gradients
+
+@group(0) @binding(0) var<uniform> view: View;
+@group(0) @binding(1) var<storage, read> projected: array<vec4f>;
+@group(0) @binding(2) var<storage, read> pair_slots: array<u32>;
+@group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
+@group(0) @binding(4) var<storage, read> image: array<vec4f>;
+@group(0) @binding(5) var<storage, read> v_image: array<vec4f>;
+#ifdef FLOAT_ATOMICS
+@group(0) @binding(6) var<storage, read_write> splat_gradients: array<atomic<f32>>;
+
+fn add(index: u32, value: f32) {
+    atomicAdd(&splat_gradients[index], value);
+}
+#else
+@group(0) @binding(6) var<storage, read_write> splat_gradients: array<atomic<u32>>;
+
+fn add(index: u32, value: f32) {
+    var old = atomicLoad(&splat_gradients[index]);
+    loop {
+        let swap = atomicCompareExchangeWeak(&splat_gradients[index], old, bitcast<u32>(bitcast<f32>(old) + value));
+        if swap.exchanged { break; }
+        old = swap.old_value;
+    }
+}
+#endif
+
+#ifdef SUBGROUPS
+// Sums eight values over the subgroup with one exchange per halving: afterwards lane l < 8 holds the total of
+// value 4·bit0(l) + 2·bit1(l) + bit2(l).
+fn sum_eight(low: vec4f, high: vec4f, lane: u32, lanes: u32) -> f32 {
+    let first = (lane & 1u) != 0u;
+    let four = select(low, high, first) + subgroupShuffleXor(select(high, low, first), 1u);
+    let second = (lane & 2u) != 0u;
+    let two = select(four.xy, four.zw, second) + subgroupShuffleXor(select(four.zw, four.xy, second), 2u);
+    let third = (lane & 4u) != 0u;
+    var sum = select(two.x, two.y, third) + subgroupShuffleXor(select(two.y, two.x, third), 4u);
+    for (var step = 8u; step < lanes; step *= 2u) {
+        sum += subgroupShuffleXor(sum, step);
+    }
+    return sum;
+}
+#endif
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+#ifdef SUBGROUPS
+    @builtin(subgroup_invocation_id) lane: u32,
+    @builtin(subgroup_size) lanes: u32,
+    @builtin(subgroup_id) subgroup: u32,
+#else
+    @builtin(local_invocation_index) thread: u32,
+#endif
+) {
+    let tile = group.x + group.y * groups.x;
+    if tile >= view.tiles.x * view.tiles.y { return; }
+    let tile_origin = TILE * vec2u(tile % view.tiles.x, tile / view.tiles.x);
+#ifdef SUBGROUPS
+    let thread = subgroup * lanes + lane;
+    let block = vec2f(tile_origin + quad_origin(subgroup * lanes));
+    let block_extent = block_size(lanes);
+#endif
+    let corner = tile_origin + quad_origin(thread);
+    let pixel = vec2f(corner) + 0.5;
+    let quad = (corner.y * view.tiles.x * TILE + corner.x) / 4u;
+    let plane = view.tiles.x * view.tiles.y * TILE * TILE / 4u;
+    let range = tile_ranges[tile];
+    let v_red = v_image[quad];
+    let v_green = v_image[quad + plane];
+    let v_blue = v_image[quad + 2u * plane];
+    // α = 1 − T: its gradient joins the background's.
+    var behind = v_red * image[quad] + v_green * image[quad + plane] + v_blue * image[quad + 2u * plane]
+        - v_image[quad + 3u * plane] * image[quad + 3u * plane];
+    var transmittance = vec4f(1.0);
+    var live = vec4<bool>(true);
+#ifdef SUBGROUPS
+    let value = 4u * (lane & 1u) + (lane & 2u) + ((lane >> 2u) & 1u);
+#endif
+#ifdef SUBGROUPS
+    for (var base = range.x; base < range.y; base += lanes) {
+        let mine = min(base + lane, range.y - 1u);
+        let slot = pair_slots[mine];
+        let center = projected[PROJECTED_STRIDE * slot];
+        let shape = projected[PROJECTED_STRIDE * slot + 1u];
+        let shade = projected[PROJECTED_STRIDE * slot + 2u];
+        let hit = base + lane < range.y && touches(center.xy, shape.xyz, center.w, block, block_extent);
+        let ballot = subgroupBallot(hit);
+        for (var word = 0u; word < lanes; word += 32u) {
+            var hits = select(ballot.x, ballot.y, word > 0u);
+            while hits != 0u {
+                let source = word + firstTrailingBit(hits);
+                hits &= hits - 1u;
+                let splat = Splat(
+                    subgroupShuffle(center.xy, source),
+                    subgroupShuffle(center.z, source),
+                    0.0,
+                    subgroupShuffle(shape.xyz, source),
+                    subgroupShuffle(slot, source),
+                    subgroupShuffle(shade.xyz, source),
+                );
+                let c = cover(splat, pixel);
+                let alpha = min(c.alpha, vec4f(ALPHA_MAX));
+                let next = transmittance * (1.0 - alpha);
+                let covered = c.drawn & live;
+                live = live & !(covered & (next <= vec4f(TRANSMITTANCE_MIN)));
+                let drawn = covered & live;
+                let weight = select(vec4f(0.0), alpha * transmittance, drawn);
+                let shade_gradient = splat.color.x * v_red + splat.color.y * v_green + splat.color.z * v_blue;
+                behind -= weight * shade_gradient;
+                let v_alpha = transmittance * shade_gradient - behind / (1.0 - alpha);
+                let g = select(vec4f(0.0), v_alpha * alpha, drawn & (c.alpha <= vec4f(ALPHA_MAX)));
+                transmittance = select(transmittance, next, drawn);
+                let sum = dot(g, vec4f(1.0));
+                let sum_x = dot(g, c.dx);
+                let low = vec4f(sum_x, c.dy * sum, dot(g * c.dx, c.dx), c.dy * sum_x);
+                let high = vec4f(c.dy * c.dy * sum, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
+                let total = sum_eight(low, high, lane, lanes);
+                let total_sum = subgroupAdd(sum);
+                if lane < 8u && total != 0.0 { add(GRADIENT_STRIDE * splat.slot + value, total); }
+                if lane == 0u { add(GRADIENT_STRIDE * splat.slot + G_SUM, total_sum); }
+            }
+        }
+        if subgroupAll(!any(live)) { break; }
+    }
+#else
+    for (var i = range.x; i < range.y; i++) {
+        let slot = pair_slots[i];
+        let center = projected[PROJECTED_STRIDE * slot];
+        let shape = projected[PROJECTED_STRIDE * slot + 1u];
+        let splat = Splat(center.xy, center.z, shape.w, shape.xyz, slot, projected[PROJECTED_STRIDE * slot + 2u].xyz);
+        let c = cover(splat, pixel);
+        let alpha = min(c.alpha, vec4f(ALPHA_MAX));
+        let next = transmittance * (1.0 - alpha);
+        let covered = c.drawn & live;
+        live = live & !(covered & (next <= vec4f(TRANSMITTANCE_MIN)));
+        let drawn = covered & live;
+        let weight = select(vec4f(0.0), alpha * transmittance, drawn);
+        let shade_gradient = splat.color.x * v_red + splat.color.y * v_green + splat.color.z * v_blue;
+        behind -= weight * shade_gradient;
+        let v_alpha = transmittance * shade_gradient - behind / (1.0 - alpha);
+        let g = select(vec4f(0.0), v_alpha * alpha, drawn & (c.alpha <= vec4f(ALPHA_MAX)));
+        transmittance = select(transmittance, next, drawn);
+        let sum = dot(g, vec4f(1.0));
+        let sum_x = dot(g, c.dx);
+        let low = vec4f(sum_x, c.dy * sum, dot(g * c.dx, c.dx), c.dy * sum_x);
+        let high = vec4f(c.dy * c.dy * sum, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
+        if any(drawn) {
+            let g0 = GRADIENT_STRIDE * splat.slot;
+            add(g0 + G_DX, low.x);
+            add(g0 + G_DY, low.y);
+            add(g0 + G_DXDX, low.z);
+            add(g0 + G_DXDY, low.w);
+            add(g0 + G_DYDY, high.x);
+            add(g0 + G_RED, high.y);
+            add(g0 + G_GREEN, high.z);
+            add(g0 + G_BLUE, high.w);
+            add(g0 + G_SUM, sum);
+        }
+        if !any(live) { break; }
+    }
+#endif
+}

@@ -1,0 +1,59 @@
+// Gradient of the means through the viewing direction: ∂L/∂mean += (∂d/∂mean)ᵀ Σ_k ∇Y_k (sh[k] · ∂L/∂colour).
+// One invocation a slot. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat.
+#import common/view
+#import common/projected
+#import common/sh
+#import common/splat_gradients
+
+@group(0) @binding(0) var<uniform> view: View;
+@group(0) @binding(1) var<storage, read> means: array<f32>;
+@group(0) @binding(2) var<storage, read> sh1: array<f32>;
+@group(0) @binding(3) var<storage, read> sh2: array<f32>;
+@group(0) @binding(4) var<storage, read> sh3: array<f32>;
+@group(0) @binding(5) var<storage, read> projected: array<vec4f>;
+@group(0) @binding(6) var<storage, read> splat_gradients: array<f32>;
+@group(0) @binding(7) var<storage, read> counters: array<u32>;
+@group(0) @binding(8) var<storage, read_write> v_means: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let slot = linear_id(id, groups, 64u);
+    if slot >= counters[0] || view.sh_degree == 0u { return; }
+    let shade = projected[PROJECTED_STRIDE * slot + 2u];
+    let i = bitcast<u32>(shade.w);
+    let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
+    let offset = mean - view.position;
+    let inverse_distance = inverseSqrt(dot(offset, offset));
+    let d = offset * inverse_distance;
+    let g = GRADIENT_STRIDE * slot;
+    // A colour clamped at 0 has no gradient.
+    let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
+    let v = select(vec3f(0.0), v_color, shade.xyz > vec3f(0.0));
+    var v_d = SH_C1 * vec3f(
+        -dot(vec3f(sh1[9u * i + 6u], sh1[9u * i + 7u], sh1[9u * i + 8u]), v),
+        -dot(vec3f(sh1[9u * i + 0u], sh1[9u * i + 1u], sh1[9u * i + 2u]), v),
+        dot(vec3f(sh1[9u * i + 3u], sh1[9u * i + 4u], sh1[9u * i + 5u]), v),
+    );
+    if view.sh_degree >= 2u {
+        let y = sh_band2_gradient(d);
+        v_d += y[0] * dot(vec3f(sh2[15u * i + 0u], sh2[15u * i + 1u], sh2[15u * i + 2u]), v);
+        v_d += y[1] * dot(vec3f(sh2[15u * i + 3u], sh2[15u * i + 4u], sh2[15u * i + 5u]), v);
+        v_d += y[2] * dot(vec3f(sh2[15u * i + 6u], sh2[15u * i + 7u], sh2[15u * i + 8u]), v);
+        v_d += y[3] * dot(vec3f(sh2[15u * i + 9u], sh2[15u * i + 10u], sh2[15u * i + 11u]), v);
+        v_d += y[4] * dot(vec3f(sh2[15u * i + 12u], sh2[15u * i + 13u], sh2[15u * i + 14u]), v);
+    }
+    if view.sh_degree >= 3u {
+        let y = sh_band3_gradient(d);
+        v_d += y[0] * dot(vec3f(sh3[21u * i + 0u], sh3[21u * i + 1u], sh3[21u * i + 2u]), v);
+        v_d += y[1] * dot(vec3f(sh3[21u * i + 3u], sh3[21u * i + 4u], sh3[21u * i + 5u]), v);
+        v_d += y[2] * dot(vec3f(sh3[21u * i + 6u], sh3[21u * i + 7u], sh3[21u * i + 8u]), v);
+        v_d += y[3] * dot(vec3f(sh3[21u * i + 9u], sh3[21u * i + 10u], sh3[21u * i + 11u]), v);
+        v_d += y[4] * dot(vec3f(sh3[21u * i + 12u], sh3[21u * i + 13u], sh3[21u * i + 14u]), v);
+        v_d += y[5] * dot(vec3f(sh3[21u * i + 15u], sh3[21u * i + 16u], sh3[21u * i + 17u]), v);
+        v_d += y[6] * dot(vec3f(sh3[21u * i + 18u], sh3[21u * i + 19u], sh3[21u * i + 20u]), v);
+    }
+    let v_mean = (v_d - d * dot(d, v_d)) * inverse_distance;
+    v_means[3u * i] += v_mean.x;
+    v_means[3u * i + 1u] += v_mean.y;
+    v_means[3u * i + 2u] += v_mean.z;
+}

@@ -1,0 +1,80 @@
+//! Small figures (counters, losses) that come back some submissions late, so that nobody waits for them.
+
+use super::{Buffer, Gpu, Recorder};
+use crate::error::{Error, Result};
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, channel};
+
+struct Pending {
+    slot: usize,
+    submission: wgpu::SubmissionIndex,
+    mapped: Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+/// A ring of staging buffers. It also bounds how far the host runs ahead of the device: a [`LateReader::submit`] that
+/// finds the ring full waits for the oldest submission.
+pub struct LateReader {
+    staging: Vec<wgpu::Buffer>,
+    pending: VecDeque<Pending>,
+    next: usize,
+    words: usize,
+}
+
+impl LateReader {
+    /// Reads `words` 32-bit words a submission, at most `depth` submissions late.
+    pub fn new(gpu: &Gpu, words: usize, depth: usize) -> Self {
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("late read-back"),
+            size: (words * 4) as u64,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        };
+        let staging = (0..depth.max(1)).map(|_| gpu.device.create_buffer(&descriptor)).collect();
+        Self { staging, pending: VecDeque::new(), next: 0, words }
+    }
+
+    /// Submits `recorder` with a copy of the first words of `sources` (their counts add up to `words`). Returns the
+    /// words of an earlier submission once the ring is full.
+    pub fn submit(
+        &mut self,
+        gpu: &Gpu,
+        mut recorder: Recorder<'_>,
+        sources: &[(&Buffer<u32>, usize)],
+    ) -> Result<Option<Vec<u32>>> {
+        let oldest = if self.pending.len() == self.staging.len() { self.take(gpu)? } else { None };
+        let slot = self.next;
+        let mut at = 0;
+        for (buffer, count) in sources {
+            recorder.copy_raw(buffer.raw(), 0, &self.staging[slot], at * 4, *count as u64 * 4);
+            at += *count as u64;
+        }
+        let submission = recorder.submit();
+        let (sender, mapped) = channel();
+        self.staging[slot].map_async(wgpu::MapMode::Read, .., move |result| {
+            let _ = sender.send(result);
+        });
+        self.pending.push_back(Pending { slot, submission, mapped });
+        self.next = (slot + 1) % self.staging.len();
+        Ok(oldest)
+    }
+
+    /// Waits for the oldest submission and returns its words; `None` if none is under way.
+    pub fn take(&mut self, gpu: &Gpu) -> Result<Option<Vec<u32>>> {
+        let Some(Pending { slot, submission, mapped }) = self.pending.pop_front() else { return Ok(None) };
+        let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
+        if let Err(error) = gpu.device.poll(wait) {
+            gpu.check()?;
+            return Err(Error::DeviceLost(error.to_string()));
+        }
+        gpu.check()?;
+        let failed = |e: String| Error::Gpu(format!("read-back failed: {e}"));
+        mapped.recv().map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+        let staging = &self.staging[slot];
+        let words = {
+            let view = staging.get_mapped_range(..).map_err(|e| failed(e.to_string()))?;
+            bytemuck::pod_collect_to_vec(&view[..self.words * 4])
+        };
+        staging.unmap();
+        Ok(Some(words))
+    }
+}

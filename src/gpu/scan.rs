@@ -1,0 +1,151 @@
+//! Exclusive prefix sums whose length is known on the device.
+//!
+//! Reduce-then-scan over blocks of 1024 elements: block sums upward, one block at the top, offsets downward. There is no
+//! decoupled look-back, which needs forward progress between workgroups that software adapters and some GPUs don't give.
+
+use super::{Buffer, Gpu, Kernel, Recorder};
+use crate::error::{Error, Result};
+
+/// Elements per workgroup.
+const BLOCK: usize = 1024;
+/// Levels that `u32` counts can need: 1024³ elements.
+const MAX_LEVELS: usize = 3;
+
+/// Exclusive prefix sums over `u32` buffers of up to `capacity` elements. Sums wrap at 2³².
+///
+/// One recording may use the same `Scan` any number of times.
+pub struct Scan {
+    capacity: usize,
+    args: Kernel,
+    reduce: Kernel,
+    block: Kernel,
+    top: Kernel,
+    /// The device's count of the scan in progress.
+    count: Buffer<u32>,
+    /// Per level: workgroups (x, y, z) and number of elements.
+    levels: [Buffer<u32>; MAX_LEVELS],
+    /// Block sums of the levels below the top one.
+    sums: Vec<Buffer<u32>>,
+    total: Buffer<u32>,
+}
+
+impl Scan {
+    /// Scratch space for scans of up to `capacity` elements.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] where the scratch space (1/1024 of the values) does not fit.
+    pub fn new(gpu: &Gpu, capacity: usize) -> Result<Self> {
+        let limit = u32::try_from(capacity)
+            .map_err(|_| Error::OutOfMemory(format!("a prefix sum of {capacity} elements is beyond 2^32")))?;
+        let (capacity_define, block_define) = (format!("{limit}u"), format!("{BLOCK}u"));
+        let block_size = [("BLOCK", block_define.as_str())];
+        let mut sums = Vec::new();
+        let mut rows = capacity;
+        while rows > BLOCK {
+            rows = rows.div_ceil(BLOCK);
+            sums.push(gpu.buffer("scan block sums", rows)?);
+        }
+        let level = || gpu.buffer("scan level", 4);
+        Ok(Self {
+            capacity,
+            args: gpu.kernel("gpu/scan_args", &[block_size[0], ("CAPACITY", &capacity_define)])?,
+            reduce: gpu.kernel("gpu/scan_reduce", &block_size)?,
+            block: gpu.kernel("gpu/scan_block", &block_size)?,
+            top: gpu.kernel("gpu/scan_block", &[("TOP", "true")])?,
+            count: gpu.buffer("scan count", 1)?,
+            levels: [level()?, level()?, level()?],
+            sums,
+            total: gpu.buffer("scan total", 1)?,
+        })
+    }
+
+    /// Most elements one scan can have.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Replaces the first `count[index]` elements of `values` (cut off at the capacity) by the sums of all elements
+    /// before them, and writes the sum of all of them to `total`: a buffer and an element of it. Elements from the
+    /// count on are left as they are. `values` holds at least `capacity` elements.
+    pub fn record(
+        &self,
+        recorder: &mut Recorder<'_>,
+        values: &Buffer<u32>,
+        count: (&Buffer<u32>, usize),
+        total: (&Buffer<u32>, usize),
+    ) {
+        self.prepare(recorder, count);
+        self.run(recorder, values);
+        recorder.copy(&self.total, 0, total.0, total.1, 1);
+    }
+
+    /// Sizes the following [`Scan::run`]s for `count[index]` elements.
+    pub(super) fn prepare(&self, recorder: &mut Recorder<'_>, count: (&Buffer<u32>, usize)) {
+        recorder.copy(count.0, count.1, &self.count, 0, 1);
+        let [l0, l1, l2] = &self.levels;
+        recorder.dispatch(&self.args, &[self.count.binding(), l0.binding(), l1.binding(), l2.binding()], 1);
+    }
+
+    /// Scans as many elements as the last [`Scan::prepare`] said.
+    pub(super) fn run(&self, recorder: &mut Recorder<'_>, values: &Buffer<u32>) {
+        let data = |level: usize| if level == 0 { values } else { &self.sums[level - 1] };
+        let top = self.sums.len();
+        for (level, sums) in self.sums.iter().enumerate() {
+            let args = &self.levels[level];
+            let bindings = [args.binding(), data(level).binding(), sums.binding()];
+            recorder.dispatch_indirect(&self.reduce, &bindings, args, 0);
+        }
+        let bindings = [self.levels[top].binding(), data(top).binding(), self.total.binding()];
+        recorder.dispatch(&self.top, &bindings, 1);
+        for level in (0..top).rev() {
+            let args = &self.levels[level];
+            let bindings = [args.binding(), data(level).binding(), self.sums[level].binding()];
+            recorder.dispatch_indirect(&self.block, &bindings, args, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{Choice, Mask};
+
+    fn check(gpu: &Gpu, scan: &Scan, count: usize) {
+        let values: Vec<u32> = (0..scan.capacity() as u32).map(|i| i.wrapping_mul(2_654_435_761) >> 20).collect();
+        let buffer = gpu.upload("values", &values).unwrap();
+        let counts = gpu.upload("count", &[7, count as u32]).unwrap();
+        let total = gpu.upload("total", &[5u32, 6, 7]).unwrap();
+        let mut recorder = Recorder::new(gpu);
+        scan.record(&mut recorder, &buffer, (&counts, 1), (&total, 2));
+        recorder.submit();
+        let got = gpu.read(&buffer).unwrap();
+        let used = count.min(scan.capacity());
+        let mut sum = 0u32;
+        for i in 0..used {
+            assert_eq!(got[i], sum, "element {i} of {count}, capacity {}", scan.capacity());
+            sum += values[i];
+        }
+        assert_eq!(got[used..], values[used..], "elements past the count");
+        assert_eq!(gpu.read(&total).unwrap(), [5, 6, sum]);
+    }
+
+    #[test]
+    fn matches_a_serial_sum() {
+        let gpu = Gpu::open(&Choice::Cpu, Mask::default()).unwrap();
+        for capacity in [1, 5, 1023, 1024, 1025, 5000] {
+            let scan = Scan::new(&gpu, capacity).unwrap();
+            for count in [0, 1, 3, capacity / 2, capacity - 1, capacity, capacity + 9] {
+                check(&gpu, &scan, count);
+            }
+        }
+    }
+
+    #[test]
+    fn three_levels_and_no_optional_features() {
+        let gpu = Gpu::open(&Choice::Cpu, Mask::ALL).unwrap();
+        let scan = Scan::new(&gpu, 1024 * 1024 + 3000).unwrap();
+        for count in [0, 1000, 70_001, 1024 * 1024, 1024 * 1024 + 2999] {
+            check(&gpu, &scan, count);
+        }
+    }
+}

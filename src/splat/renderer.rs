@@ -1,0 +1,249 @@
+//! Forward rendering: project → sort by depth → pair with tiles → sort by tile → blend.
+//!
+//! Nothing is read back. The number of visible splats and of splat–tile pairs stays on the device
+//! ([`Workspace::counters`]); buffers for pairs have a fixed room, and whoever renders looks at the counters
+//! afterwards, at once ([`Renderer::render_image`]) or later (training), and grows them.
+
+use super::Tensors;
+use super::view::{RenderSettings, ViewUniform, plane_len, tiles};
+use crate::capture::{Camera, Image};
+use crate::error::Result;
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort};
+
+/// Threads of a per-splat workgroup.
+pub(crate) const WORKGROUP: u32 = 64;
+/// Floats of a projected splat (`shaders/common/projected.wgsl`).
+const PROJECTED_FLOATS: usize = 12;
+/// Planes of the image: red, green, blue, transmittance, depth.
+const PLANES: usize = 5;
+
+/// Buffers of one render: what lies between the model and the image.
+pub struct Workspace {
+    slots_capacity: usize,
+    pair_capacity: usize,
+    size: [u32; 2],
+    pub(crate) view: Buffer<ViewUniform>,
+    pub(crate) projected: Buffer<f32>,
+    depth_keys: Buffer<u32>,
+    slots: Buffer<u32>,
+    tile_counts: Buffer<u32>,
+    pair_tiles: Buffer<u32>,
+    pub(crate) pair_slots: Buffer<u32>,
+    pub(crate) tile_ranges: Buffer<u32>,
+    /// `[visible splats, splat–tile pairs wanted]` of the last render.
+    pub counters: Buffer<u32>,
+    /// Planes of [`plane_len`] floats: red, green, blue (with background), transmittance, depth.
+    pub image: Buffer<f32>,
+    depth_sort: Sort,
+    pair_sort: Sort,
+    scan: Scan,
+}
+
+impl Workspace {
+    /// Room for `splats` splats, `pairs` splat–tile pairs and an image of `width` × `height`.
+    pub fn new(gpu: &Gpu, splats: usize, pairs: usize, width: u32, height: u32) -> Result<Self> {
+        let [x, y] = tiles(width, height);
+        Ok(Self {
+            slots_capacity: splats,
+            pair_capacity: pairs,
+            size: [width, height],
+            view: gpu.buffer("view", 1)?,
+            projected: gpu.buffer("projected splats", splats * PROJECTED_FLOATS)?,
+            depth_keys: gpu.buffer("depth keys", splats)?,
+            slots: gpu.buffer("slots", splats)?,
+            tile_counts: gpu.buffer("tile counts", splats)?,
+            pair_tiles: gpu.buffer("tiles of pairs", pairs)?,
+            pair_slots: gpu.buffer("slots of pairs", pairs)?,
+            tile_ranges: gpu.buffer("tile ranges", (x * y * 2) as usize)?,
+            counters: gpu.buffer("counters", 4)?,
+            image: gpu.buffer("image", PLANES * plane_len(width, height))?,
+            depth_sort: Sort::new(gpu, splats)?,
+            pair_sort: Sort::new(gpu, pairs)?,
+            scan: Scan::new(gpu, splats)?,
+        })
+    }
+
+    /// Room for splat–tile pairs.
+    pub fn pair_capacity(&self) -> usize {
+        self.pair_capacity
+    }
+
+    /// Whether a render of this size fits, apart from its pairs.
+    pub fn fits(&self, splats: usize, width: u32, height: u32) -> bool {
+        self.slots_capacity >= splats && self.size == [width, height]
+    }
+}
+
+/// The forward kernels.
+pub struct Renderer {
+    project: Kernel,
+    sh_forward: Kernel,
+    count_tiles: Kernel,
+    emit_pairs: Kernel,
+    tile_ranges: Kernel,
+    raster: Kernel,
+    raster_depth: Kernel,
+}
+
+/// A finished picture in host memory.
+pub struct Rendered {
+    /// RGB over the background.
+    pub image: Image,
+    /// Opacity of each pixel, row-major.
+    pub alpha: Vec<f32>,
+    /// α-weighted camera z of each pixel (not divided by alpha), row-major.
+    pub depth: Vec<f32>,
+    /// Splats that were projected.
+    pub visible: usize,
+    /// Splat–tile pairs that were blended.
+    pub pairs: usize,
+}
+
+impl Renderer {
+    /// Compiles the kernels.
+    pub fn new(gpu: &Gpu) -> Result<Self> {
+        Ok(Self {
+            project: gpu.kernel("splat/project", &[])?,
+            sh_forward: gpu.kernel("splat/sh_forward", &[])?,
+            count_tiles: gpu.kernel("splat/count_tiles", &[])?,
+            emit_pairs: gpu.kernel("splat/emit_pairs", &[])?,
+            tile_ranges: gpu.kernel("splat/tile_ranges", &[])?,
+            raster: gpu.kernel("splat/raster_forward", &[])?,
+            raster_depth: gpu.kernel("splat/raster_forward", &[("DEPTH", "true")])?,
+        })
+    }
+
+    /// Records a render of `splats` into `work.image` (its depth plane too, if `depth`).
+    pub fn record(
+        &self,
+        gpu: &Gpu,
+        recorder: &mut Recorder<'_>,
+        splats: &Tensors,
+        camera: &Camera,
+        settings: &RenderSettings,
+        work: &Workspace,
+        depth: bool,
+    ) {
+        let uniform = ViewUniform::new(camera, settings, splats.count, work.pair_capacity);
+        work.view.write(gpu, 0, &[uniform]);
+        let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
+        let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
+        recorder.clear(&work.counters);
+        recorder.clear(&work.tile_ranges);
+        let Tensors { means, quats, log_scales, logit_opacities, sh, .. } = splats;
+        recorder.dispatch(
+            &self.project,
+            &[
+                view.clone(),
+                means.binding(),
+                quats.binding(),
+                log_scales.binding(),
+                logit_opacities.binding(),
+                projected.clone(),
+                work.depth_keys.binding(),
+                work.slots.binding(),
+                counters.clone(),
+            ],
+            per_splat,
+        );
+        let [sh0, sh1, sh2, sh3] = sh.each_ref().map(Buffer::binding);
+        recorder.dispatch(
+            &self.sh_forward,
+            &[view.clone(), means.binding(), sh0, sh1, sh2, sh3, projected.clone(), counters.clone()],
+            per_splat,
+        );
+        work.depth_sort.record(gpu, recorder, &work.depth_keys, &work.slots, (&work.counters, 0), DEPTH_BITS);
+        recorder.dispatch(
+            &self.count_tiles,
+            &[view.clone(), projected.clone(), work.slots.binding(), counters.clone(), work.tile_counts.binding()],
+            per_splat,
+        );
+        work.scan.record(recorder, &work.tile_counts, (&work.counters, 0), (&work.counters, 1));
+        recorder.dispatch(
+            &self.emit_pairs,
+            &[
+                view.clone(),
+                projected.clone(),
+                work.slots.binding(),
+                counters.clone(),
+                work.tile_counts.binding(),
+                work.pair_tiles.binding(),
+                work.pair_slots.binding(),
+            ],
+            per_splat,
+        );
+        let [x, y] = tiles(camera.width, camera.height);
+        let tile_bits = 32 - (x * y - 1).leading_zeros();
+        work.pair_sort.record(gpu, recorder, &work.pair_tiles, &work.pair_slots, (&work.counters, 1), tile_bits);
+        recorder.dispatch(
+            &self.tile_ranges,
+            &[view.clone(), work.pair_tiles.binding(), counters, work.tile_ranges.binding()],
+            (work.pair_capacity as u32).div_ceil(WORKGROUP),
+        );
+        let raster = if depth { &self.raster_depth } else { &self.raster };
+        let bindings = [view, projected, work.pair_slots.binding(), work.tile_ranges.binding(), work.image.binding()];
+        recorder.dispatch(raster, &bindings, x * y);
+    }
+
+    /// Renders one picture and reads it back; grows `work` as needed.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] where the buffers do not fit the adapter.
+    pub fn render_image(
+        &self,
+        gpu: &Gpu,
+        splats: &Tensors,
+        camera: &Camera,
+        settings: &RenderSettings,
+        work: &mut Option<Workspace>,
+    ) -> Result<Rendered> {
+        let (width, height) = (camera.width, camera.height);
+        let mut pairs = work.as_ref().map_or(0, Workspace::pair_capacity).max(initial_pairs(splats.count));
+        loop {
+            let fitting = work.take().filter(|w| w.fits(splats.count, width, height) && w.pair_capacity >= pairs);
+            let ready = match fitting {
+                Some(ready) => ready,
+                None => Workspace::new(gpu, splats.count, pairs, width, height)?,
+            };
+            let ready = work.insert(ready);
+            let mut recorder = Recorder::new(gpu);
+            self.record(gpu, &mut recorder, splats, camera, settings, ready, true);
+            recorder.submit();
+            let counters = gpu.read(&ready.counters)?;
+            let wanted = counters[1] as usize;
+            if wanted <= pairs {
+                let planes = gpu.read(&ready.image)?;
+                return Ok(unpack(&planes, width, height, counters[0] as usize, wanted));
+            }
+            pairs = room_for(wanted);
+        }
+    }
+}
+
+/// Bits of the depth keys: positive floats below 10¹⁰, counted from the near plane.
+const DEPTH_BITS: u32 = 29;
+
+/// Pairs to make room for before anything is known.
+pub(crate) fn initial_pairs(splats: usize) -> usize {
+    (8 * splats).max(1 << 16)
+}
+
+/// Pairs to make room for when `wanted` were asked for.
+pub(crate) fn room_for(wanted: usize) -> usize {
+    wanted + wanted / 3
+}
+
+fn unpack(planes: &[f32], width: u32, height: u32, visible: usize, pairs: usize) -> Rendered {
+    let pitch = (tiles(width, height)[0] * super::view::TILE) as usize;
+    let plane = plane_len(width, height);
+    let offsets = (0..height as usize).flat_map(|y| (0..width as usize).map(move |x| y * pitch + x));
+    let mut image = Image::new(width, height);
+    let mut alpha = Vec::with_capacity(image.pixels.len());
+    let mut depth = Vec::with_capacity(image.pixels.len());
+    for (pixel, at) in image.pixels.iter_mut().zip(offsets) {
+        *pixel = [planes[at], planes[plane + at], planes[2 * plane + at]];
+        alpha.push(1.0 - planes[3 * plane + at]);
+        depth.push(planes[4 * plane + at]);
+    }
+    Rendered { image, alpha, depth, visible, pairs }
+}

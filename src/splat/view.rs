@@ -1,0 +1,65 @@
+//! What the kernels know of the view they render.
+
+use crate::capture::Camera;
+use bytemuck::{Pod, Zeroable};
+
+/// Side of a tile in pixels. The raster kernels' layout of threads is built on it (`shaders/common/tile_pixels.wgsl`).
+pub const TILE: u32 = 16;
+
+/// How a view is rendered, beside its camera.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RenderSettings {
+    /// Colour behind the splats, RGB.
+    pub background: [f32; 3],
+    /// SH bands in use, at most those of the model.
+    pub sh_degree: u32,
+    /// Compensate opacity for the screen-space low-pass filter (Mip-Splatting, Yu et al. 2024, §4.2).
+    pub antialiased: bool,
+}
+
+/// Twin of `View` in `shaders/common/view.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct ViewUniform {
+    viewmat: [[f32; 4]; 4],
+    position: [f32; 3],
+    sh_degree: u32,
+    intrinsics: [f32; 4],
+    background: [f32; 3],
+    count: u32,
+    size: [u32; 2],
+    tiles: [u32; 2],
+    pair_capacity: u32,
+    antialiased: u32,
+    padding: [u32; 2],
+}
+
+impl ViewUniform {
+    /// The view of `camera` on a model of `count` splats, with room for `pair_capacity` splat–tile pairs.
+    pub fn new(camera: &Camera, settings: &RenderSettings, count: usize, pair_capacity: usize) -> Self {
+        Self {
+            viewmat: camera.viewmat.as_mat4().to_cols_array_2d(),
+            position: camera.center().as_vec3().to_array(),
+            sh_degree: settings.sh_degree,
+            intrinsics: [camera.fx, camera.fy, camera.cx, camera.cy].map(|v| v as f32),
+            background: settings.background,
+            count: count as u32,
+            size: [camera.width, camera.height],
+            tiles: tiles(camera.width, camera.height),
+            pair_capacity: pair_capacity as u32,
+            antialiased: u32::from(settings.antialiased),
+            padding: [0; 2],
+        }
+    }
+}
+
+/// Tiles in x and y that cover an image.
+pub fn tiles(width: u32, height: u32) -> [u32; 2] {
+    [width.div_ceil(TILE), height.div_ceil(TILE)]
+}
+
+/// Floats in one plane of an image in device memory: both sides are rounded up to whole tiles.
+pub fn plane_len(width: u32, height: u32) -> usize {
+    let [x, y] = tiles(width, height);
+    x as usize * y as usize * (TILE * TILE) as usize
+}

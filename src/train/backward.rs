@@ -1,0 +1,147 @@
+//! The gradient of a rendered view with respect to every parameter.
+
+use crate::error::Result;
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::splat::{Tensors, Workspace, tiles};
+
+/// Threads of a per-splat workgroup.
+const WORKGROUP: u32 = 64;
+/// Floats per slot that the raster's backward pass sums (`shaders/common/splat_gradients.wgsl`).
+const GRADIENT_FLOATS: usize = 9;
+
+/// The backward kernels.
+pub struct Backward {
+    raster: Kernel,
+    sh: Kernel,
+    sh_direction: Kernel,
+    projection: Kernel,
+    covariance: Kernel,
+}
+
+/// Gradients of the parameters and the sums on the way to them.
+pub struct Gradients {
+    /// `∂L/∂parameter`, zero for splats that are not visible.
+    pub parameters: Tensors,
+    splat_gradients: Buffer<f32>,
+    /// Per splat: (Σ over views of |∂L/∂projected mean| in units of half the image size, views), since last cleared.
+    pub densify_statistics: Buffer<[f32; 2]>,
+}
+
+impl Gradients {
+    /// Zeros for models of up to `capacity` splats.
+    pub fn new(gpu: &Gpu, capacity: usize, sh_degree: u32) -> Result<Self> {
+        Ok(Self {
+            parameters: Tensors::zeros(gpu, "gradient of", capacity, capacity, sh_degree)?,
+            splat_gradients: gpu.buffer("splat gradients", capacity * GRADIENT_FLOATS)?,
+            densify_statistics: gpu.buffer("densification statistics", capacity)?,
+        })
+    }
+}
+
+impl Backward {
+    /// Compiles the kernels.
+    pub fn new(gpu: &Gpu) -> Result<Self> {
+        Ok(Self {
+            raster: gpu.kernel("train/raster_backward", &[])?,
+            sh: gpu.kernel("train/sh_backward", &[])?,
+            sh_direction: gpu.kernel("train/sh_direction_backward", &[])?,
+            projection: gpu.kernel("train/projection_backward", &[])?,
+            covariance: gpu.kernel("train/covariance_backward", &[])?,
+        })
+    }
+
+    /// Records the gradient of the view that was last rendered into `work`, for `v_image` = ∂L/∂(red, green, blue,
+    /// alpha): four planes as in `work.image`.
+    pub fn record(
+        &self,
+        recorder: &mut Recorder<'_>,
+        splats: &Tensors,
+        size: [u32; 2],
+        work: &Workspace,
+        v_image: &Buffer<f32>,
+        out: &Gradients,
+    ) {
+        out.parameters.all().into_iter().for_each(|tensor| recorder.clear(tensor));
+        recorder.clear(&out.splat_gradients);
+        let [x, y] = tiles(size[0], size[1]);
+        let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
+        let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
+        let sums = out.splat_gradients.binding();
+        let v = &out.parameters;
+        recorder.dispatch(
+            &self.raster,
+            &[
+                view.clone(),
+                projected.clone(),
+                work.pair_slots.binding(),
+                work.tile_ranges.binding(),
+                work.image.binding(),
+                v_image.binding(),
+                sums.clone(),
+            ],
+            x * y,
+        );
+        let [v_sh0, v_sh1, v_sh2, v_sh3] = v.sh.each_ref().map(Buffer::binding);
+        recorder.dispatch(
+            &self.sh,
+            &[
+                view.clone(),
+                splats.means.binding(),
+                projected.clone(),
+                sums.clone(),
+                counters.clone(),
+                v_sh0,
+                v_sh1,
+                v_sh2,
+                v_sh3,
+            ],
+            per_splat,
+        );
+        let [_, sh1, sh2, sh3] = splats.sh.each_ref().map(Buffer::binding);
+        recorder.dispatch(
+            &self.sh_direction,
+            &[
+                view.clone(),
+                splats.means.binding(),
+                sh1,
+                sh2,
+                sh3,
+                projected.clone(),
+                sums.clone(),
+                counters.clone(),
+                v.means.binding(),
+            ],
+            per_splat,
+        );
+        let (quats, log_scales) = (splats.quats.binding(), splats.log_scales.binding());
+        recorder.dispatch(
+            &self.projection,
+            &[
+                view,
+                splats.means.binding(),
+                quats.clone(),
+                log_scales.clone(),
+                projected.clone(),
+                sums.clone(),
+                v.means.binding(),
+                counters.clone(),
+                out.densify_statistics.binding(),
+            ],
+            per_splat,
+        );
+        recorder.dispatch(
+            &self.covariance,
+            &[
+                quats,
+                log_scales,
+                projected,
+                sums,
+                counters,
+                v.quats.binding(),
+                v.log_scales.binding(),
+                v.logit_opacities.binding(),
+            ],
+            per_splat,
+        );
+    }
+}
