@@ -194,7 +194,7 @@ fn colmap_scene(model: &str, cameras: &str) -> tempfile::TempDir {
     let mut images = String::from("# images\n");
     for (name, keypoints) in [("b 2.png", "1 2 -1"), ("c.png", ""), ("a.png", "3 4 5 6 7 8")] {
         write_image(&dir.path().join("images").join(name), SIZE);
-        images += &format!("7 0.7071068 0 0.7071068 0 1 2 3 4 {name}\n{keypoints}\n");
+        images += &format!("7 0.5 0 0.5 0 1 2 3 4 {name}\n{keypoints}\n");
     }
     fs::write(folder.join("cameras.txt"), cameras).unwrap();
     fs::write(folder.join("images.txt"), images).unwrap();
@@ -243,7 +243,7 @@ fn colmap_binary_model_agrees_with_text_and_may_not_be_cut_off() {
     let mut images = 3u64.to_le_bytes().to_vec();
     for (name, keypoints) in [("b 2.png", 1u64), ("c.png", 0), ("a.png", 2)] {
         images.extend(7u32.to_le_bytes());
-        images.extend([0.7071068f64, 0.0, 0.7071068, 0.0, 1.0, 2.0, 3.0].iter().flat_map(|v| v.to_le_bytes()));
+        images.extend([0.5f64, 0.0, 0.5, 0.0, 1.0, 2.0, 3.0].iter().flat_map(|v| v.to_le_bytes()));
         images.extend(4u32.to_le_bytes());
         images.extend(name.bytes().chain([0]));
         images.extend(keypoints.to_le_bytes());

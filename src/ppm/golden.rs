@@ -1,0 +1,142 @@
+//! Golden files of PPM: another implementation's results on a noisy cloud.
+
+use super::{Config, prune, run, voxel};
+use crate::capture::{Camera, world_normalization};
+use crate::error::{Error, Result};
+use crate::prior;
+use glam::{DMat4, DVec3};
+use safetensors::SafeTensors;
+use std::path::Path;
+
+/// Compares with the golden file `path` (`points_NN.safetensors`, its cloud beside it as `points_NN.ply`). Returns
+/// (quantity, largest error, tolerance) each. The error of the random pruning's counts is in standard deviations
+/// of the reference's counts over its seeds.
+///
+/// # Errors
+/// A file that is missing or is not such a golden file.
+pub fn golden_check(path: &Path) -> Result<Vec<(String, f64, f64)>> {
+    let bytes = std::fs::read(path).map_err(Error::io(path))?;
+    let golden = Golden::new(path, &bytes)?;
+    let cloud = prior::read(path.with_extension("ply"))?;
+    let config = golden.config()?;
+    let points = cloud.positions.iter().map(|p| DVec3::from(p.map(f64::from))).zip(cloud.colors.iter().copied());
+    let pooled = voxel::pool(points.collect(), config.voxel_size);
+    let positions: Vec<[f64; 3]> = pooled.iter().map(|(p, _)| p.to_array()).collect();
+    let flat: Vec<f64> = positions.iter().flatten().copied().collect();
+    let colors: Vec<f64> = pooled.iter().flat_map(|(_, rgb)| rgb.map(f64::from)).collect();
+    let (_, report) = run(&cloud, &config, &DMat4::IDENTITY)?;
+    let counts: Vec<f64> = report.iterations.iter().map(|iteration| iteration.after as f64).collect();
+    let taus: Vec<f64> = report.iterations.iter().map(|iteration| iteration.tau).collect();
+    let reference_counts = golden.tensor("prune_counts_20_seeds")?;
+    let reference_taus = golden.tensor("prune_tau_first_seed")?;
+    // The thresholds follow the random counts: dτ/τ = β · dn/n in each iteration, n within 5 deviations for either.
+    let spread = 10.0 * (0..counts.len()).map(|i| statistics(&reference_counts, i, counts.len()).1).fold(0.5, f64::max);
+    let tau_tolerance = reference_taus.iter().copied().fold(0.0, f64::max)
+        * (1e-6 + config.beta * f64::from(config.iters) * spread / pooled.len().max(1) as f64);
+    let checks = [
+        ("voxel_points", largest_difference(&flat, &golden.tensor("voxel_points")?), 1e-5),
+        ("voxel_colors", largest_difference(&colors, &golden.tensor("voxel_colors")?), 0.0),
+        (
+            "nn_distance",
+            largest_difference(&prune::nearest_distances(&positions), &golden.tensor("nn_distance")?),
+            1e-5,
+        ),
+        ("prune_counts", count_deviation(&counts, &reference_counts), 5.0),
+        ("prune_tau", largest_difference(&taus, &reference_taus), tau_tolerance),
+        ("normalize_transform", golden.normalization_error()?, 1e-6),
+    ];
+    Ok(checks.into_iter().map(|(name, error, tolerance)| (name.to_string(), error, tolerance)).collect())
+}
+
+/// Largest absolute difference; infinite where the lengths differ or a value is NaN.
+fn largest_difference(found: &[f64], expected: &[f64]) -> f64 {
+    if found.len() != expected.len() {
+        return f64::INFINITY;
+    }
+    let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
+    differences.fold(0.0, |worst, d| if d.is_nan() { f64::INFINITY } else { worst.max(d) })
+}
+
+/// Largest distance of `counts` from the mean over seeds of `reference` (`[seeds, iterations]`), in standard
+/// deviations, which are taken to be at least half a point.
+fn count_deviation(counts: &[f64], reference: &[f64]) -> f64 {
+    if counts.is_empty() || reference.is_empty() || reference.len() % counts.len() != 0 {
+        return f64::INFINITY;
+    }
+    let deviation = |(i, &count): (usize, &f64)| {
+        let (mean, deviation) = statistics(reference, i, counts.len());
+        (count - mean).abs() / deviation.max(0.5)
+    };
+    counts.iter().enumerate().map(deviation).fold(0.0, f64::max)
+}
+
+/// Mean and standard deviation over the seeds of column `i` of `reference` (`[seeds, iterations]`).
+fn statistics(reference: &[f64], i: usize, iterations: usize) -> (f64, f64) {
+    let column: Vec<f64> = reference.iter().skip(i).step_by(iterations).copied().collect();
+    let seeds = column.len().max(1) as f64;
+    let mean = column.iter().sum::<f64>() / seeds;
+    let variance = column.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / seeds;
+    (mean, variance.sqrt())
+}
+
+/// A golden file being read.
+struct Golden<'a> {
+    path: &'a Path,
+    bytes: &'a [u8],
+    tensors: SafeTensors<'a>,
+}
+
+impl<'a> Golden<'a> {
+    fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| refuse(path, e.to_string()))?;
+        Ok(Self { path, bytes, tensors })
+    }
+
+    /// The tensor `name`, flattened, whatever its number type.
+    fn tensor(&self, name: &str) -> Result<Vec<f64>> {
+        use safetensors::Dtype;
+        let tensor = self.tensors.tensor(name).map_err(|e| refuse(self.path, e.to_string()))?;
+        let data = tensor.data();
+        Ok(match tensor.dtype() {
+            Dtype::U8 => data.iter().map(|&v| f64::from(v)).collect(),
+            Dtype::I32 => bytemuck::pod_collect_to_vec::<u8, i32>(data).into_iter().map(f64::from).collect(),
+            Dtype::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(data).into_iter().map(f64::from).collect(),
+            Dtype::F64 => bytemuck::pod_collect_to_vec(data),
+            other => return Err(refuse(self.path, format!("`{name}` is of type {other:?}"))),
+        })
+    }
+
+    fn config(&self) -> Result<Config> {
+        let (_, header) = SafeTensors::read_metadata(self.bytes).map_err(|e| refuse(self.path, e.to_string()))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let number = |key: &str| {
+            let value = metadata.get(key).and_then(|text| text.parse::<f64>().ok());
+            value.ok_or_else(|| refuse(self.path, format!("its metadata has no number `{key}`")))
+        };
+        Ok(Config {
+            voxel_size: number("voxel_size")?,
+            tau0: number("tau0")?,
+            beta: number("beta")?,
+            iters: number("iters")? as u32,
+            min_points: number("min_points_after_prune")? as usize,
+            ..Config::default()
+        })
+    }
+
+    fn normalization_error(&self) -> Result<f64> {
+        let matrices = self.tensor("cameras_c2w_opencv")?;
+        let cameras: Vec<Camera> = matrices
+            .chunks_exact(16)
+            .map(|c2w| {
+                let viewmat = DMat4::from_cols_slice(c2w).transpose().inverse();
+                Camera { width: 1, height: 1, fx: 1.0, fy: 1.0, cx: 0.5, cy: 0.5, viewmat }
+            })
+            .collect();
+        let found = world_normalization(&cameras).transpose().to_cols_array();
+        Ok(largest_difference(&found, &self.tensor("normalize_transform")?))
+    }
+}
+
+fn refuse(path: &Path, found: String) -> Error {
+    Error::input(path, found, "give a points_NN.safetensors golden file")
+}

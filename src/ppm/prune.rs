@@ -1,0 +1,147 @@
+//! Distance-adaptive progressive pruning.
+//!
+//! The distances are to the nearest *surviving* point. They change only where that neighbour was dropped, so the k-d
+//! tree is built once over all points, and only those points search it again, passing over the dropped.
+
+use super::Config;
+use kiddo::{ImmutableKdTree, SquaredEuclidean};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::num::NonZero;
+
+/// Keeps the division of the published formula from being by zero.
+const EPSILON: f64 = 1e-8;
+
+/// One iteration of the pruning. Distances in the normalised frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Iteration {
+    /// Threshold of this iteration.
+    pub tau: f64,
+    /// Points before.
+    pub before: usize,
+    /// Points after (what would have been left, where the iteration was undone).
+    pub after: usize,
+    /// Mean distance to the nearest other point.
+    pub mean_distance: f64,
+    /// Median distance to the nearest other point.
+    pub median_distance: f64,
+    /// Mean probability of being kept.
+    pub mean_keep: f64,
+    /// Whether it would have left fewer than `min_points`, so that it was undone and was the last.
+    pub undone: bool,
+}
+
+/// Indices of the points that are kept, ascending, and what each iteration did.
+pub fn prune(points: &[[f64; 3]], config: &Config) -> (Vec<usize>, Vec<Iteration>) {
+    let mut alive: Vec<bool> = vec![true; points.len()];
+    let mut kept: Vec<usize> = (0..points.len()).collect();
+    let mut iterations = Vec::new();
+    if config.iters == 0 || points.len() < 2 {
+        return (kept, iterations);
+    }
+    let neighbors = Neighbors::new(points);
+    let mut nearest: Vec<Nearest> = points.par_iter().enumerate().map(|(i, _)| neighbors.nearest(i, &alive)).collect();
+    let mut tau = config.tau0;
+    for index in 0..config.iters {
+        let keep = |i: usize| (nearest[i].distance / (tau + EPSILON)).min(1.0);
+        let next: Vec<usize> =
+            kept.par_iter().copied().filter(|&i| uniform(config.seed, index, i as u64) < keep(i)).collect();
+        let undone = next.len() < config.min_points;
+        let mean = |value: &dyn Fn(usize) -> f64| kept.iter().map(|&i| value(i)).sum::<f64>() / kept.len() as f64;
+        iterations.push(Iteration {
+            tau,
+            before: kept.len(),
+            after: next.len(),
+            mean_distance: mean(&|i| nearest[i].distance),
+            median_distance: median(kept.iter().map(|&i| nearest[i].distance).collect()),
+            mean_keep: mean(&keep),
+            undone,
+        });
+        if undone {
+            break;
+        }
+        tau *= (config.beta * kept.len() as f64 / points.len() as f64).exp();
+        kept.iter().for_each(|&i| alive[i] = false);
+        next.iter().for_each(|&i| alive[i] = true);
+        kept = next;
+        let found: Vec<(usize, Nearest)> = kept
+            .par_iter()
+            .filter(|&&i| nearest[i].index.is_none_or(|neighbor| !alive[neighbor]))
+            .map(|&i| (i, neighbors.nearest(i, &alive)))
+            .collect();
+        found.into_iter().for_each(|(i, new)| nearest[i] = new);
+    }
+    (kept, iterations)
+}
+
+/// Distance to the nearest other point of each of `points` (infinite for a lone one).
+pub fn nearest_distances(points: &[[f64; 3]]) -> Vec<f64> {
+    let neighbors = Neighbors::new(points);
+    let alive = vec![true; points.len()];
+    (0..points.len()).into_par_iter().map(|i| neighbors.nearest(i, &alive).distance).collect()
+}
+
+#[derive(Clone, Copy)]
+struct Nearest {
+    /// `None` if there is no other point.
+    index: Option<usize>,
+    distance: f64,
+}
+
+/// Nearest-neighbour search among all points.
+struct Neighbors<'a> {
+    points: &'a [[f64; 3]],
+    /// `None` where no tree can be built, which is only so for no points.
+    tree: Option<ImmutableKdTree<f64, 3>>,
+}
+
+impl<'a> Neighbors<'a> {
+    fn new(points: &'a [[f64; 3]]) -> Self {
+        Self { points, tree: ImmutableKdTree::new_from_slice(points).ok() }
+    }
+
+    /// The nearest point to point `i` other than itself that is `alive`. Asks the tree for twice as many neighbours
+    /// until one is.
+    fn nearest(&self, i: usize, alive: &[bool]) -> Nearest {
+        let none = Nearest { index: None, distance: f64::INFINITY };
+        let Some(tree) = &self.tree else { return none };
+        let mut count = 2;
+        while let Some(wanted) = NonZero::new(count) {
+            let found = tree.query(&self.points[i]).nearest_n::<SquaredEuclidean<f64>>(wanted).execute();
+            let other = found.iter().find(|n| n.item as usize != i && alive[n.item as usize]);
+            if let Some(other) = other {
+                return Nearest { index: Some(other.item as usize), distance: other.distance.sqrt() };
+            }
+            if count >= self.points.len() {
+                break;
+            }
+            count *= 2;
+        }
+        none
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let (upper, n) = (values.len() / 2, values.len());
+    let (below, &mut middle, _) = values.select_nth_unstable_by(upper, f64::total_cmp);
+    if n % 2 == 1 {
+        return middle;
+    }
+    0.5 * (middle + below.iter().copied().fold(f64::NEG_INFINITY, f64::max))
+}
+
+/// A number in [0, 1) that depends on its arguments only (SplitMix64, Steele et al. 2014), so that it does not matter
+/// which thread asks, or in which order.
+fn uniform(seed: u64, iteration: u32, index: u64) -> f64 {
+    let mix = |value: u64| {
+        let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let bits = mix(mix(mix(seed) ^ u64::from(iteration)) ^ index);
+    (bits >> 11) as f64 / (1u64 << 53) as f64
+}
