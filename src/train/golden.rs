@@ -5,6 +5,7 @@
 //! must be within the tolerance, since a pixel at a threshold (α = 1/255, T = 10⁻⁴) may fall on the other side.
 
 use super::backward::{Backward, Gradients};
+use super::loss::Loss;
 use crate::capture::Camera;
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Recorder};
@@ -19,6 +20,9 @@ use std::path::Path;
 const IMAGE_TOLERANCE: f64 = 1e-4;
 /// Tolerance of gradients, relative to the largest entry.
 const GRADIENT_TOLERANCE: f64 = 1e-3;
+
+/// Weight of 1 − SSIM in the reference's loss.
+const SSIM_WEIGHT: f32 = 0.2;
 
 /// How far one tensor is from its reference.
 #[derive(Clone, Debug, Serialize)]
@@ -177,7 +181,30 @@ pub fn golden_check(gpu: &Gpu, path: &Path) -> Result<Vec<Deviation>> {
     cotangent.extend(planes(&golden.tensor("alpha_cotangent")?, 1, size));
     compare("grad_linear", &gpu.upload("cotangent", &cotangent)?)?;
 
+    let loss = Loss::with_float_targets(gpu)?;
+    let scratch = loss.scratch(gpu, camera.width, camera.height, SSIM_WEIGHT)?;
+    let v_image = gpu.buffer("image gradient", 4 * plane_len(camera.width, camera.height))?;
+    let target = gpu.upload("target", &planes(&golden.tensor("target")?, 3, size))?;
+    let mut recorder = Recorder::new(gpu);
+    loss.record(&mut recorder, &scratch, &work.image, &target, &v_image);
+    recorder.submit();
+    compare("grad_loss", &v_image)?;
+    let totals = gpu.read(scratch.totals())?;
+    let [l1, ssim] = [f32::from_bits(totals[0]), f32::from_bits(totals[1])];
+    let value = (1.0 - SSIM_WEIGHT) * l1 + SSIM_WEIGHT * (1.0 - ssim);
+    for (name, value) in [("l1", l1), ("ssim", ssim), ("loss", value)] {
+        found.push(Deviation::between(name, &[value], &golden.tensor(name)?, false));
+    }
+    let v_image = unpad(&gpu.read(&v_image)?, size);
+    found.push(Deviation::between("grad_loss.image", &v_image, &golden.tensor("grad_loss.image")?, true));
     Ok(found)
+}
+
+/// The first three padded planes as row-major `[H, W, 3]`: the inverse of [`planes`].
+fn unpad(values: &[f32], [width, height]: [u32; 2]) -> Vec<f32> {
+    let (pitch, plane) = (tiles(width, height)[0] * TILE, plane_len(width, height));
+    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (y * pitch + x) as usize));
+    pixels.flat_map(|at| [values[at], values[plane + at], values[2 * plane + at]]).collect()
 }
 
 /// Row-major `[H, W, channels]` values as padded planes, the layout of images in device memory.

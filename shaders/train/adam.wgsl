@@ -1,0 +1,39 @@
+// Adam (Kingma & Ba 2015) on one tensor, as torch.optim.Adam with β = (0.9, 0.999), ε = 1e-15.
+// One invocation four values. Reads gradients; updates parameters and both moments. Values with a gradient that is
+// not finite are left as they are.
+#import common/view
+
+struct Rates {
+    // Learning rate over the first moment's bias correction.
+    step_size: f32,
+    // Square root of the second moment's bias correction.
+    second_correction: f32,
+    // Quads of four values.
+    count: u32,
+}
+
+const BETA1 = 0.9;
+const BETA2 = 0.999;
+const EPSILON = 1e-15;
+
+@group(0) @binding(0) var<uniform> rates: Rates;
+@group(0) @binding(1) var<storage, read> gradients: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> parameters: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> first_moments: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> second_moments: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+    let i = linear_id(id, groups, 64u);
+    if i >= rates.count { return; }
+    let gradient = gradients[i];
+    // NaN fails the comparison.
+    let usable = abs(gradient) < vec4f(1e18);
+    let g = select(vec4f(0.0), gradient, usable);
+    let m = mix(g, first_moments[i], BETA1);
+    let v = mix(g * g, second_moments[i], BETA2);
+    first_moments[i] = select(first_moments[i], m, usable);
+    second_moments[i] = select(second_moments[i], v, usable);
+    let update = rates.step_size * m / (sqrt(v) / rates.second_correction + EPSILON);
+    parameters[i] -= select(vec4f(0.0), update, usable);
+}
