@@ -63,6 +63,16 @@ impl Workspace {
         })
     }
 
+    /// Pairs to make room for before anything is known.
+    pub fn initial_pairs(splats: usize) -> usize {
+        (8 * splats).max(1 << 16)
+    }
+
+    /// Pairs to make room for when `wanted` were asked for.
+    pub fn room_for(wanted: usize) -> usize {
+        wanted + wanted / 3
+    }
+
     /// Room for splat–tile pairs.
     pub fn pair_capacity(&self) -> usize {
         self.pair_capacity
@@ -198,7 +208,7 @@ impl Renderer {
         work: &mut Option<Workspace>,
     ) -> Result<Rendered> {
         let (width, height) = (camera.width, camera.height);
-        let mut pairs = work.as_ref().map_or(0, Workspace::pair_capacity).max(initial_pairs(splats.count));
+        let mut pairs = work.as_ref().map_or(0, Workspace::pair_capacity).max(Workspace::initial_pairs(splats.count));
         loop {
             let fitting = work.take().filter(|w| w.fits(splats.count, width, height) && w.pair_capacity >= pairs);
             let ready = match fitting {
@@ -215,23 +225,13 @@ impl Renderer {
                 let planes = gpu.read(&ready.image)?;
                 return Ok(unpack(&planes, width, height, counters[0] as usize, wanted));
             }
-            pairs = room_for(wanted);
+            pairs = Workspace::room_for(wanted);
         }
     }
 }
 
 /// Bits of the depth keys: positive floats below 10¹⁰, counted from the near plane.
 const DEPTH_BITS: u32 = 29;
-
-/// Pairs to make room for before anything is known.
-pub(crate) fn initial_pairs(splats: usize) -> usize {
-    (8 * splats).max(1 << 16)
-}
-
-/// Pairs to make room for when `wanted` were asked for.
-pub(crate) fn room_for(wanted: usize) -> usize {
-    wanted + wanted / 3
-}
 
 fn unpack(planes: &[f32], width: u32, height: u32, visible: usize, pairs: usize) -> Rendered {
     let pitch = (tiles(width, height)[0] * super::view::TILE) as usize;

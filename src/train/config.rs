@@ -1,0 +1,170 @@
+//! The settings of the optimisation.
+
+use super::densify;
+use crate::error::{Error, Result};
+use documented::DocumentedFields;
+use serde::{Deserialize, Serialize};
+
+/// What is behind the splats while training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Background {
+    /// Another random colour every step: dark splats cannot vanish against it.
+    #[default]
+    Random,
+    /// Black, as published.
+    Black,
+}
+
+/// Settings of the optimisation. The defaults are the published ones (NAKA-GS §III-C, 3DGS) but for the background.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Optimisation steps, one view each.
+    pub steps: u32,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Highest spherical-harmonic degree, 0–3.
+    pub sh_degree: u32,
+    /// One degree more every so many steps.
+    pub sh_interval: u32,
+    /// Learning rate of the means, times the scene scale; decays exponentially.
+    pub lr_means: f32,
+    /// Factor that the learning rate of the means has decayed by at the end.
+    pub lr_means_decay: f32,
+    /// Learning rate of the log-scales.
+    pub lr_scales: f32,
+    /// Learning rate of the quaternions.
+    pub lr_quats: f32,
+    /// Learning rate of the logit opacities.
+    pub lr_opacities: f32,
+    /// Learning rate of the constant SH coefficients; the others get 1/20 of it.
+    pub lr_sh: f32,
+    /// Factor that all learning rates but the means' have decayed by at the end (1: constant, as published).
+    pub lr_decay: f32,
+    /// Weight of 1 − SSIM in the loss; L1 gets the rest.
+    pub ssim_weight: f32,
+    /// Compensate opacity for the screen-space low-pass filter.
+    pub antialiased: bool,
+    /// What is behind the splats while training.
+    pub background: Background,
+    /// Weight of the mean opacity in the loss (MCMC: 0.01).
+    pub opacity_regularizer: f32,
+    /// Weight of the mean scale in the loss (MCMC: 0.01).
+    pub scale_regularizer: f32,
+    /// Opacity of new splats made from points.
+    pub init_opacity: f32,
+    /// Factor on the neighbour distance that gives the scale of splats made from points.
+    pub init_scale: f32,
+    /// Resolution ramp: images start at 1/ramp of the training size (1: no ramp).
+    pub ramp: u32,
+    /// Part of the steps after which the ramp has reached the training size.
+    pub ramp_until: f32,
+    /// Steps between checkpoints (0: only when interrupted).
+    pub checkpoint_every: u32,
+    /// Steps between measurements on the held-out views (0: none while training).
+    pub eval_every: u32,
+    /// How splats are added and removed.
+    pub densify: densify::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            steps: 8000,
+            seed: 42,
+            sh_degree: 3,
+            sh_interval: 1000,
+            lr_means: 1.6e-4,
+            lr_means_decay: 0.01,
+            lr_scales: 5e-3,
+            lr_quats: 1e-3,
+            lr_opacities: 5e-2,
+            lr_sh: 2.5e-3,
+            lr_decay: 1.0,
+            ssim_weight: 0.2,
+            antialiased: false,
+            background: Background::Random,
+            opacity_regularizer: 0.0,
+            scale_regularizer: 0.0,
+            init_opacity: 0.1,
+            init_scale: 1.0,
+            ramp: 1,
+            ramp_until: 0.5,
+            checkpoint_every: 0,
+            eval_every: 0,
+            densify: densify::Config::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Fails on the first value that cannot be trained with.
+    pub fn validate(&self) -> Result<()> {
+        let check = |ok: bool, setting: &str, found: String, remedy: &str| {
+            if ok { Ok(()) } else { Err(Error::setting(format!("train.{setting}"), found, remedy)) }
+        };
+        check(self.steps > 0, "steps", self.steps.to_string(), "use at least 1")?;
+        check(self.sh_degree <= 3, "sh_degree", self.sh_degree.to_string(), "use 0 to 3")?;
+        check((1..=16).contains(&self.ramp), "ramp", self.ramp.to_string(), "use 1 to 16")?;
+        let unit = 0.0..=1.0;
+        check(unit.contains(&self.ssim_weight), "ssim_weight", self.ssim_weight.to_string(), "use 0 to 1")?;
+        check(unit.contains(&self.ramp_until), "ramp_until", self.ramp_until.to_string(), "use 0 to 1")?;
+        let opacity = self.init_opacity;
+        check(opacity > 0.0 && opacity < 1.0, "init_opacity", opacity.to_string(), "use a value between 0 and 1")?;
+        for (name, value) in [
+            ("lr_means", self.lr_means),
+            ("lr_means_decay", self.lr_means_decay),
+            ("lr_scales", self.lr_scales),
+            ("lr_quats", self.lr_quats),
+            ("lr_opacities", self.lr_opacities),
+            ("lr_sh", self.lr_sh),
+            ("lr_decay", self.lr_decay),
+            ("init_scale", self.init_scale),
+        ] {
+            check(value > 0.0 && value.is_finite(), name, value.to_string(), "use a positive number")?;
+        }
+        let weights = [self.opacity_regularizer, self.scale_regularizer];
+        check(
+            weights.iter().all(|w| *w >= 0.0 && w.is_finite()),
+            "regularizers",
+            format!("{weights:?}"),
+            "use 0 or more",
+        )
+    }
+
+    /// SH bands in use at `step`.
+    pub fn sh_degree_at(&self, step: u32) -> u32 {
+        self.sh_degree.min(step / self.sh_interval.max(1))
+    }
+
+    /// Downscaling of the training images at `step`: falls from `ramp` to 1 over the first part of the run, halving
+    /// the pixels rather than the side where it can, so that every size gets its share of the steps.
+    pub fn downscale_at(&self, step: u32) -> u32 {
+        let end = self.ramp_until * self.steps as f32;
+        if self.ramp <= 1 || step as f32 >= end {
+            return 1;
+        }
+        // Level k of ramp − 1 lasts as long as every other.
+        let level = (step as f32 / end * (self.ramp - 1) as f32) as u32;
+        (self.ramp - level).max(2)
+    }
+
+    /// Learning rates at `step`, in the order of [`crate::splat::TENSOR_NAMES`].
+    pub fn learning_rates(&self, step: u32, scene_scale: f64) -> [f32; 8] {
+        let progress = step as f32 / self.steps.max(1) as f32;
+        let decay = self.lr_decay.powf(progress);
+        let means = self.lr_means * scene_scale as f32 * self.lr_means_decay.powf(progress);
+        let rest = self.lr_sh / 20.0 * decay;
+        [
+            means,
+            self.lr_quats * decay,
+            self.lr_scales * decay,
+            self.lr_opacities * decay,
+            self.lr_sh * decay,
+            rest,
+            rest,
+            rest,
+        ]
+    }
+}

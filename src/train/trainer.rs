@@ -1,0 +1,307 @@
+//! The optimisation loop: render a view, compare, step back through the kernels, update, now and then densify.
+//!
+//! A step is one recording; nothing is waited for but the figures of the step before last ([`LateReader`]).
+
+use super::adam::Adam;
+use super::backward::{Backward, Gradients};
+use super::checkpoint::{self, Checkpoint};
+use super::config::{Background, Config};
+use super::densify::{Densifier, State};
+use super::loss::{Loss, LossScratch};
+use super::targets::Targets;
+use crate::capture::{Camera, Capture, Image};
+use crate::error::Result;
+use crate::gpu::{Buffer, Gpu, LateReader, Recorder, Timings};
+use crate::splat::{RenderSettings, Renderer, Splats, Tensors, Workspace, plane_len};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use std::path::Path;
+
+/// Steps between recordings whose kernels are timed.
+const PROFILE_EVERY: u32 = 100;
+/// Steps that the host may be ahead of the device.
+const STEPS_AHEAD: usize = 2;
+
+/// Figures of one step, known a little later.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StepFigures {
+    pub loss: f32,
+    /// Splats in the image.
+    pub visible: usize,
+    /// Splat–tile pairs.
+    pub pairs: usize,
+}
+
+/// Buffers that depend on the size of the image.
+struct Canvas {
+    camera_size: [u32; 2],
+    work: Workspace,
+    target: Buffer<u32>,
+    v_image: Buffer<f32>,
+    loss: LossScratch,
+}
+
+/// A run of the optimisation.
+pub struct Trainer<'g> {
+    gpu: &'g Gpu,
+    config: Config,
+    cameras: Vec<Camera>,
+    scene_scale: f64,
+    targets: Targets,
+    renderer: Renderer,
+    backward: Backward,
+    loss: Loss,
+    adam: Adam,
+    densifier: Densifier,
+    parameters: Tensors,
+    first_moments: Tensors,
+    second_moments: Tensors,
+    gradients: Gradients,
+    canvas: Option<Canvas>,
+    /// For pictures between steps.
+    preview: Option<Workspace>,
+    late: LateReader,
+    pairs: usize,
+    order: (u32, Vec<usize>),
+    /// Steps done.
+    pub step: u32,
+    /// Figures of the last step that is known.
+    pub figures: StepFigures,
+    /// Milliseconds per kernel, summed over `timed_steps`.
+    pub timings: Timings,
+    pub timed_steps: u32,
+    /// Steps whose pairs did not fit; their gradient lacked the farthest splats of some tiles.
+    pub overflows: u32,
+}
+
+impl<'g> Trainer<'g> {
+    /// A run from the start.
+    pub fn new(gpu: &'g Gpu, capture: &Capture, splats: &Splats, config: &Config) -> Result<Self> {
+        let parameters = Tensors::from_splats(gpu, splats, splats.len())?;
+        let moments = |what: &str| Tensors::zeros(gpu, what, splats.len(), splats.len(), splats.sh_degree);
+        let (m, v) = (moments("first moment of")?, moments("second moment of")?);
+        Self::with_state(gpu, capture, config, parameters, m, v)
+    }
+
+    /// A run from a checkpoint.
+    pub fn resume(gpu: &'g Gpu, capture: &Capture, config: &Config, checkpoint: Checkpoint) -> Result<Self> {
+        let Checkpoint { step, parameters, first_moments, second_moments, statistics, .. } = checkpoint;
+        let mut trainer = Self::with_state(gpu, capture, config, parameters, first_moments, second_moments)?;
+        trainer.step = step;
+        trainer.gradients.densify_statistics.write(gpu, 0, &statistics);
+        Ok(trainer)
+    }
+
+    fn with_state(
+        gpu: &'g Gpu,
+        capture: &Capture,
+        config: &Config,
+        parameters: Tensors,
+        first_moments: Tensors,
+        second_moments: Tensors,
+    ) -> Result<Self> {
+        let pairs = Workspace::initial_pairs(parameters.count);
+        Ok(Self {
+            gpu,
+            config: config.clone(),
+            cameras: capture.train.iter().map(|v| v.camera.clone()).collect(),
+            scene_scale: capture.scene_scale(),
+            targets: Targets::new(capture.train.clone()),
+            renderer: Renderer::new(gpu)?,
+            backward: Backward::new(gpu)?,
+            loss: Loss::new(gpu)?,
+            adam: Adam::new(gpu)?,
+            densifier: Densifier::new(gpu, &config.densify)?,
+            gradients: Gradients::new(gpu, parameters.capacity, parameters.sh_degree)?,
+            parameters,
+            first_moments,
+            second_moments,
+            canvas: None,
+            preview: None,
+            late: LateReader::new(gpu, 4, STEPS_AHEAD),
+            pairs,
+            order: (u32::MAX, Vec::new()),
+            step: 0,
+            figures: StepFigures::default(),
+            timings: Timings::new(),
+            timed_steps: 0,
+            overflows: 0,
+        })
+    }
+
+    /// Splats in the model.
+    pub fn count(&self) -> usize {
+        self.parameters.count
+    }
+
+    /// One step of the optimisation.
+    ///
+    /// # Errors
+    /// A training image cannot be read, or the device fails.
+    pub fn step(&mut self) -> Result<()> {
+        let (step, downscale) = (self.step, self.config.downscale_at(self.step));
+        let view = self.view_at(step);
+        let camera = self.cameras[view].downscaled(downscale);
+        let packed = self.targets.get(view, downscale)?;
+        self.fit_canvas(&camera)?;
+        let Some(canvas) = &self.canvas else { return Ok(()) };
+        canvas.target.write(self.gpu, 0, &packed);
+        let settings = RenderSettings {
+            background: self.background(step),
+            sh_degree: self.config.sh_degree_at(step).min(self.parameters.sh_degree),
+            antialiased: self.config.antialiased,
+        };
+        let profile = step % PROFILE_EVERY == PROFILE_EVERY - 1;
+        let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
+        let size = [camera.width, camera.height];
+        self.renderer.record(self.gpu, &mut recorder, &self.parameters, &camera, &settings, &canvas.work, false);
+        self.loss.record(&mut recorder, &canvas.loss, &canvas.work.image, &canvas.target, &canvas.v_image);
+        self.backward.record(&mut recorder, &self.parameters, size, &canvas.work, &canvas.v_image, &self.gradients);
+        let rates = self.config.learning_rates(step, self.scene_scale);
+        let (m, v) = (&self.first_moments, &self.second_moments);
+        let (gpu, parameters, gradients) = (self.gpu, &self.parameters, &self.gradients.parameters);
+        let regularizers = (self.config.opacity_regularizer, self.config.scale_regularizer);
+        if regularizers != (0.0, 0.0) {
+            let (opacity, scale) = regularizers;
+            self.densifier.record_regularizers(gpu, &mut recorder, parameters, gradients, opacity, scale);
+        }
+        self.adam.record(gpu, &mut recorder, parameters, gradients, m, v, &rates, step + 1);
+        self.densifier.record_noise(gpu, &mut recorder, parameters, rates[0], step, self.config.seed);
+        if self.densifier.reset_due(step + 1) {
+            self.densifier.record_reset(&mut recorder, parameters, m, v);
+        }
+        let late = if profile {
+            for (kernel, milliseconds) in recorder.submit_timed()? {
+                *self.timings.entry(kernel).or_default() += milliseconds;
+            }
+            self.timed_steps += 1;
+            None
+        } else {
+            self.late.submit(self.gpu, recorder, &[(&canvas.work.counters, 2), (canvas.loss.totals(), 2)])?
+        };
+        if let Some(words) = late {
+            self.note(&words);
+        }
+        self.step += 1;
+        if self.densifier.due(self.step) {
+            self.densify()?;
+        }
+        let next = self.view_at(self.step);
+        self.targets.prefetch(next, self.config.downscale_at(self.step));
+        Ok(())
+    }
+
+    /// Waits for all steps that are under way.
+    pub fn finish(&mut self) -> Result<()> {
+        while let Some(words) = self.late.take(self.gpu)? {
+            self.note(&words);
+        }
+        self.gpu.wait()
+    }
+
+    /// Adds and removes splats; what depends on their number is made anew.
+    fn densify(&mut self) -> Result<()> {
+        self.finish()?;
+        let state = State { params: &mut self.parameters, m: &mut self.first_moments, v: &mut self.second_moments };
+        let statistics = &self.gradients.densify_statistics;
+        let scale = self.scene_scale as f32;
+        let counts = self.densifier.run(self.gpu, state, statistics, self.step, self.config.seed, scale)?;
+        tracing::debug!("step {}: {counts:?}", self.step);
+        if self.gradients.parameters.capacity < self.parameters.capacity {
+            self.gradients = Gradients::new(self.gpu, self.parameters.capacity, self.parameters.sh_degree)?;
+        } else {
+            let mut recorder = Recorder::new(self.gpu);
+            recorder.clear(&self.gradients.densify_statistics);
+            recorder.submit();
+        }
+        Ok(())
+    }
+
+    /// The model as it is now.
+    pub fn splats(&mut self) -> Result<Splats> {
+        self.finish()?;
+        self.parameters.to_splats(self.gpu)
+    }
+
+    /// Writes the state of the run into `dir`, to go on from later.
+    pub fn save(&mut self, dir: &Path, identity: &str, seconds: f64) -> Result<()> {
+        self.finish()?;
+        let statistics = self.gpu.read(&self.gradients.densify_statistics)?;
+        let state = checkpoint::View {
+            step: self.step,
+            seconds,
+            groups: [&self.parameters, &self.first_moments, &self.second_moments],
+            statistics: &statistics[..self.parameters.count],
+        };
+        checkpoint::save(self.gpu, dir, identity, &state)
+    }
+
+    /// A picture of the model as it is now, on black.
+    pub fn render(&mut self, camera: &Camera) -> Result<Image> {
+        self.finish()?;
+        let sh_degree = self.config.sh_degree_at(self.step).min(self.parameters.sh_degree);
+        let settings = RenderSettings { background: [0.0; 3], sh_degree, antialiased: self.config.antialiased };
+        let rendered = self.renderer.render_image(self.gpu, &self.parameters, camera, &settings, &mut self.preview)?;
+        Ok(rendered.image)
+    }
+
+    fn note(&mut self, words: &[u32]) {
+        let wanted = words[1] as usize;
+        let [l1, ssim] = [f32::from_bits(words[2]), f32::from_bits(words[3])];
+        let loss = (1.0 - self.config.ssim_weight) * l1 + self.config.ssim_weight * (1.0 - ssim);
+        self.figures = StepFigures { loss, visible: words[0] as usize, pairs: wanted };
+        let room = self.canvas.as_ref().map_or(0, |c| c.work.pair_capacity());
+        self.overflows += u32::from(wanted > room);
+        if wanted > room {
+            tracing::debug!("{wanted} splat–tile pairs, room for {room}: some were left out of one step");
+        }
+        // Grow before it overflows: the count changes little from view to view.
+        if wanted + wanted / 8 > self.pairs {
+            self.pairs = Workspace::room_for(wanted);
+        }
+    }
+
+    fn fit_canvas(&mut self, camera: &Camera) -> Result<()> {
+        let (width, height) = (camera.width, camera.height);
+        let fits = |c: &Canvas| {
+            c.camera_size == [width, height]
+                && c.work.fits(self.parameters.count, width, height)
+                && c.work.pair_capacity() >= self.pairs
+        };
+        if self.canvas.as_ref().is_some_and(fits) {
+            return Ok(());
+        }
+        self.canvas = None;
+        self.canvas = Some(Canvas {
+            camera_size: [width, height],
+            work: Workspace::new(self.gpu, self.parameters.capacity, self.pairs, width, height)?,
+            target: self.gpu.buffer("target", plane_len(width, height))?,
+            v_image: self.gpu.buffer("image gradient", 4 * plane_len(width, height))?,
+            loss: self.loss.scratch(self.gpu, width, height, self.config.ssim_weight)?,
+        });
+        Ok(())
+    }
+
+    /// The view of a step: every epoch visits all views in a new order.
+    fn view_at(&mut self, step: u32) -> usize {
+        let count = self.cameras.len() as u32;
+        let epoch = step / count;
+        if self.order.0 != epoch {
+            let mut order: Vec<usize> = (0..self.cameras.len()).collect();
+            order.shuffle(&mut random(self.config.seed, 1, epoch));
+            self.order = (epoch, order);
+        }
+        self.order.1[(step % count) as usize]
+    }
+
+    fn background(&self, step: u32) -> [f32; 3] {
+        match self.config.background {
+            Background::Black => [0.0; 3],
+            Background::Random => random(self.config.seed, 2, step).random(),
+        }
+    }
+}
+
+/// The random numbers of one purpose at one step: a function of the seed, so that a resumed run sees the same.
+fn random(seed: u64, purpose: u32, step: u32) -> StdRng {
+    StdRng::seed_from_u64(seed ^ (u64::from(purpose) << 32 | u64::from(step)).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
