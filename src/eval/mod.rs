@@ -1,11 +1,14 @@
 //! Pictures and numbers: how close a render is to its reference, and the files that show it.
 
 mod color_fit;
+pub mod font;
 mod jpeg;
 mod metrics;
 mod report;
+mod sheet;
 
 pub use color_fit::{fit_affine, fit_quadratic};
 pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_with};
 pub use metrics::{PSNR_CAP, psnr, ssim};
 pub use report::{Group, Metrics, Pair, ViewMetrics, compare, compare_folders, compare_pairs};
+pub use sheet::{Row, sheet};
