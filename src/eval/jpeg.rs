@@ -1,5 +1,6 @@
 //! JPEG files as the challenge and the sheet want them, written whole or not at all.
 
+use crate::atomic_file;
 use crate::capture::Image;
 use crate::error::{Error, Result};
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
@@ -31,7 +32,7 @@ pub fn write_jpeg_with(path: &Path, image: &Image, quality: u8, sampling: Sampli
         EncodingError::IoError(source) => Error::io(path)(source),
         other => Error::input(path, other.to_string(), "a JPEG has 1 to 65535 pixels a side"),
     })?;
-    write_whole(path, &bytes)
+    atomic_file::write_bytes(path, &bytes)
 }
 
 /// The bytes of a JPEG file. `quality` is clipped to 1–100.
@@ -52,15 +53,6 @@ pub fn encode_jpeg(image: &Image, quality: u8, sampling: Sampling) -> std::resul
     });
     encoder.encode(image.to_rgb8().as_raw(), width, height, ColorType::Rgb)?;
     Ok(bytes)
-}
-
-/// Writes beside the target and renames, so that no reader ever meets half a file.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    let part = Path::new(&name);
-    std::fs::write(part, bytes).map_err(Error::io(part))?;
-    std::fs::rename(part, path).map_err(Error::io(path))
 }
 
 #[cfg(test)]
@@ -92,7 +84,8 @@ mod tests {
             assert!(error.to_string().contains("65535"), "{error}");
             assert!(!path.exists());
         }
-        let nowhere = dir.path().join("missing/a.jpg");
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        let nowhere = dir.path().join("file/a.jpg");
         assert!(matches!(write_jpeg(&nowhere, &Image::new(8, 8)), Err(Error::Io { .. })));
     }
 }

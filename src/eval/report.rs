@@ -1,7 +1,7 @@
 //! Which render belongs to which reference, and the table of numbers that comes of it.
 
 use super::{fit_affine, fit_quadratic, psnr, ssim};
-use crate::capture::Image;
+use crate::capture::{Image, resize_area};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
@@ -183,38 +183,6 @@ fn read_8bit(path: &Path) -> Result<Image> {
     let unreadable =
         |e| Error::input(path, format!("cannot be decoded ({e})"), "replace it by a whole JPEG, PNG or TIFF");
     Ok(Image::from_rgb8(&decoded.map_err(unreadable)?.to_rgb8()))
-}
-
-/// Area average: every source pixel weighs by the part of it that a target pixel covers.
-fn resize_area(image: &Image, width: u32, height: u32) -> Image {
-    let across = spans(image.width, width);
-    let down = spans(image.height, height);
-    let mut out = Image::new(width, height);
-    for (pixel, (row, column)) in
-        out.pixels.iter_mut().zip(down.iter().flat_map(|r| across.iter().map(move |c| (r, c))))
-    {
-        let mut sum = [0.0; 3];
-        for &(y, wy) in row {
-            for &(x, wx) in column {
-                let value = image.at(x, y);
-                (0..3).for_each(|c| sum[c] += wx * wy * value[c]);
-            }
-        }
-        *pixel = sum;
-    }
-    out
-}
-
-/// For each target index the source indices it covers and their weights, which sum to 1.
-fn spans(from: u32, to: u32) -> Vec<Vec<(u32, f32)>> {
-    let scale = f64::from(from) / f64::from(to);
-    let span = |i: u32| {
-        let (start, end) = (f64::from(i) * scale, f64::from(i + 1) * scale);
-        (start.floor() as u32..(end.ceil() as u32).min(from))
-            .map(|s| (s, ((end.min(f64::from(s + 1)) - start.max(f64::from(s))) / scale) as f32))
-            .collect()
-    };
-    (0..to).map(span).collect()
 }
 
 #[cfg(test)]

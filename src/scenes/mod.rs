@@ -1,1 +1,21 @@
-//! See docs.
+//! Procedural scenes: captures whose truth is known.
+//!
+//! A TOML file describes solids, textures, lamps and a camera path ([`Scene`]); [`generate`] computes its light,
+//! photographs it in the dark with the noise of a real sensor, and writes a capture folder together with the well-lit
+//! truth of every view. The embedded night courtyard is the program's demo.
+
+mod description;
+mod path;
+mod random;
+mod sensor;
+mod shape;
+mod texture;
+mod world;
+mod write;
+
+pub use description::{CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, Scene, Sensor, Sphere};
+pub use texture::Texture;
+pub use write::{generate, is_generated};
+
+#[cfg(test)]
+mod tests;

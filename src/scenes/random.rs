@@ -56,7 +56,8 @@ fn mix(mut z: u64) -> u64 {
 
 /// The value of a point of an integer lattice, uniform in [0, 1).
 pub fn lattice(x: i32, y: i32, seed: u32) -> f32 {
-    let mut h = (x as u32).wrapping_mul(0x8DA6_B343) ^ (y as u32).wrapping_mul(0xD816_3841) ^ seed.wrapping_mul(0xCB1A_B31F);
+    let mut h =
+        (x as u32).wrapping_mul(0x8DA6_B343) ^ (y as u32).wrapping_mul(0xD816_3841) ^ seed.wrapping_mul(0xCB1A_B31F);
     h = (h ^ (h >> 16)).wrapping_mul(0x7FEB_352D);
     h = (h ^ (h >> 15)).wrapping_mul(0x846C_A68B);
     ((h ^ (h >> 16)) >> 8) as f32 / (1u32 << 24) as f32

@@ -1,0 +1,162 @@
+//! Scenes as a whole: description to files.
+
+use super::path::{photograph, test_cameras, train_cameras};
+use super::world::World;
+use super::*;
+use crate::capture::{Camera, Image};
+use crate::error::Error;
+use crate::eval::psnr;
+use crate::progress::Silent;
+use glam::{DMat4, DVec3};
+use std::path::Path;
+
+fn tiny() -> Scene {
+    Scene::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scenes/tiny.toml"))).unwrap()
+}
+
+fn read(path: &Path) -> Image {
+    Image::from_rgb8(&::image::open(path).unwrap().to_rgb8())
+}
+
+#[test]
+fn the_embedded_scene_is_sound() {
+    let scene = Scene::night().unwrap();
+    assert!(scene.camera.train >= 24 && scene.camera.test >= 4);
+    assert!(scene.camera.width >= 480 && scene.camera.height >= 320);
+    let again: Scene = toml::from_str(&toml::to_string(&scene).unwrap()).unwrap();
+    assert_eq!(again, scene);
+}
+
+#[test]
+fn a_glowing_ball_lands_where_the_camera_projects_it() {
+    let mut scene = tiny();
+    scene.camera.antialias = 1;
+    (scene.panels, scene.boxes, scene.spheres) = (vec![], vec![], vec![]);
+    let (center, radius) = ([0.35, 0.6, 0.9], 0.05);
+    scene.lamps = vec![Lamp { center, radius, color: String::from("#ffffff").try_into().unwrap(), intensity: 50.0 }];
+    let world = World::new(&scene, &Silent::default()).unwrap();
+    for camera in train_cameras(&scene.camera).iter().chain(&test_cameras(&scene.camera)) {
+        // The pose goes through the file's form and back, as a reader of the capture sees it.
+        let camera = Camera { viewmat: Camera::viewmat_from_opengl(camera.opengl_c2w()), ..camera.clone() };
+        let picture = photograph(&world, &camera, 1);
+        let bright: Vec<(f64, f64)> = (0..picture.pixels.len())
+            .filter(|&i| picture.pixels[i][0] > 1.0)
+            .map(|i| ((i as u32 % 64) as f64 + 0.5, (i as u32 / 64) as f64 + 0.5))
+            .collect();
+        assert!(!bright.is_empty());
+        let mean = |f: fn(&(f64, f64)) -> f64| bright.iter().map(f).sum::<f64>() / bright.len() as f64;
+        let expected = camera.project(DVec3::from(center.map(f64::from)));
+        assert!((mean(|p| p.0) - expected.x).abs() < 0.5, "{} {expected}", mean(|p| p.0));
+        assert!((mean(|p| p.1) - expected.y).abs() < 0.5, "{} {expected}", mean(|p| p.1));
+    }
+}
+
+#[test]
+fn cameras_stand_upright_and_look_at_the_target() {
+    let path = tiny().camera;
+    for camera in train_cameras(&path) {
+        let center = camera.project(DVec3::from(path.target));
+        assert!((center.x - 32.0).abs() < 1e-9 && (center.y - 24.0).abs() < 1e-9);
+        assert!(camera.project(DVec3::from(path.target) + DVec3::Z * 0.1).y < 24.0);
+        assert!((camera.opengl_c2w() * camera.viewmat * camera.c2w()).determinant().abs() - 1.0 < 1e-9);
+    }
+}
+
+#[test]
+fn a_capture_folder_is_complete_and_repeatable() {
+    let (scene, dir) = (tiny(), tempfile::tempdir().unwrap());
+    let out = dir.path().join("capture");
+    // What an interrupted generation left is no capture, and does not disturb.
+    std::fs::create_dir_all(dir.path().join("capture.part/train/junk")).unwrap();
+    assert!(!is_generated(&scene, &out));
+    generate(&scene, &out, &Silent::default()).unwrap();
+    assert!(is_generated(&scene, &out));
+    assert!(!dir.path().join("capture.part").exists());
+    let count = |name: &str| std::fs::read_dir(out.join(name)).unwrap().count();
+    assert_eq!((count("train"), count("truth"), count("test")), (6, 6, 2));
+    let camera: toml::Table = std::fs::read_to_string(out.join("camera.toml")).unwrap().parse().unwrap();
+    assert_eq!((camera["kind"].as_str(), camera["ratio"].as_float()), (Some("srgb-exposure"), Some(40.0)));
+
+    let json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(out.join("transforms_train.json")).unwrap()).unwrap();
+    for (frame, camera) in json["frames"].as_array().unwrap().iter().zip(train_cameras(&scene.camera)) {
+        assert!(out.join(frame["file_path"].as_str().unwrap()).is_file());
+        let rows: [[f64; 4]; 4] = serde_json::from_value(frame["transform_matrix"].clone()).unwrap();
+        let viewmat = Camera::viewmat_from_opengl(DMat4::from_cols_array_2d(&rows).transpose());
+        assert!(viewmat.abs_diff_eq(camera.viewmat, 1e-9));
+    }
+    let first = std::fs::read(out.join("train/0003.JPG")).unwrap();
+    let again = dir.path().join("again");
+    generate(&scene, &again, &Silent::default()).unwrap();
+    assert_eq!(std::fs::read(again.join("train/0003.JPG")).unwrap(), first);
+}
+
+#[test]
+fn dark_pictures_are_the_lit_ones_at_a_fortieth() {
+    let (scene, dir) = (tiny(), tempfile::tempdir().unwrap());
+    let out = dir.path().join("capture");
+    generate(&scene, &out, &Silent::default()).unwrap();
+    let linear = |image: &Image| {
+        let values = image.pixels.iter().flatten().map(|&v| f64::from(super::sensor::srgb_to_linear(v)));
+        values.sum::<f64>() / (image.pixels.len() * 3) as f64
+    };
+    let (dark, lit) = (read(&out.join("train/0002.JPG")), read(&out.join("truth/0002.JPG")));
+    let ratio = linear(&lit) / linear(&dark);
+    assert!((ratio / 40.0 - 1.0).abs() < 0.1, "{ratio}");
+    assert!(psnr(&dark, &lit).unwrap() < 15.0);
+}
+
+#[test]
+fn nothing_foreign_is_overwritten() {
+    let (mut scene, dir) = (tiny(), tempfile::tempdir().unwrap());
+    let out = dir.path().join("mine");
+    std::fs::create_dir(&out).unwrap();
+    std::fs::write(out.join("thesis.txt"), "years of work").unwrap();
+    assert!(matches!(generate(&scene, &out, &Silent::default()), Err(Error::Exists(_))));
+    assert!(out.join("thesis.txt").is_file());
+
+    // An empty folder is fine, the same scene again is a matter of nothing, another scene is refused.
+    let out = dir.path().join("empty");
+    std::fs::create_dir(&out).unwrap();
+    generate(&scene, &out, &Silent::default()).unwrap();
+    let written = |out: &Path| std::fs::metadata(out.join("camera.toml")).unwrap().modified().unwrap();
+    let before = written(&out);
+    generate(&scene, &out, &Silent::default()).unwrap();
+    assert_eq!(written(&out), before);
+    scene.seed += 1;
+    assert!(matches!(generate(&scene, &out, &Silent::default()), Err(Error::Exists(_))));
+}
+
+#[test]
+fn a_stop_leaves_no_capture() {
+    let dir = tempfile::tempdir().unwrap();
+    let silent = Silent::default();
+    silent.0.request();
+    let out = dir.path().join("capture");
+    assert!(matches!(generate(&tiny(), &out, &silent), Err(Error::Interrupted(_))));
+    assert!(!out.exists());
+}
+
+#[test]
+fn mistakes_in_a_scene_file_are_named() {
+    let text = include_str!("../../scenes/tiny.toml");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.toml");
+    for (from, to, named) in [
+        ("train = 6", "train = 2", "camera.train"),
+        ("test = 2", "test = 6", "camera.test"),
+        ("#8090b0", "#80x0b0", "#rrggbb"),
+        ("material = \"ball\"", "material = \"bal\"", "\"bal\""),
+        ("radius = 0.4", "radius = -0.4", "impossible size"),
+        ("width = 0.12", "width = 0.0", "materials.ball"),
+        ("ratio = 40.0", "ration = 40.0", "ration"),
+        ("exposure = 1.0", "exposure = nan", "sensor.exposure"),
+        ("pattern = \"checker\"", "pattern = \"chequer\"", "chequer"),
+        ("facing = [0.0, -1.0, 0.0]", "facing = [0.0, 0.0, 0.0]", "impossible size"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let error = Scene::load(&path).unwrap_err().to_string();
+        assert!(error.contains("mine.toml") && error.contains(named), "{to}: {error}");
+    }
+}

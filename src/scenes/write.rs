@@ -1,0 +1,160 @@
+//! A photographed scene as a capture folder.
+//!
+//! `train/` holds the dark pictures, `truth/` what the same views look like in good light, `test/` the lit pictures of
+//! the test poses; `transforms_train.json` and `transforms_test.json` the poses; `camera.toml` what is known of the
+//! camera's response; `scene.toml` the scene. Everything is written to `NAME.part` and renamed when it is complete.
+
+use super::description::Scene;
+use super::path::{photograph, test_cameras, train_cameras};
+use super::sensor::{dark, lit};
+use super::world::World;
+use crate::atomic_file;
+use crate::capture::Camera;
+use crate::error::{Error, Result};
+use crate::eval::{Sampling, write_jpeg_with};
+use crate::progress::Progress;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Quality of lit pictures: they are the truth that renders are measured against.
+const LIT_QUALITY: u8 = 98;
+
+#[derive(Serialize)]
+struct Transforms {
+    camera_angle_x: f64,
+    camera_angle_y: f64,
+    fl_x: f64,
+    fl_y: f64,
+    k1: f64,
+    k2: f64,
+    p1: f64,
+    p2: f64,
+    is_fisheye: bool,
+    cx: f64,
+    cy: f64,
+    w: f64,
+    h: f64,
+    aabb_scale: u32,
+    frames: Vec<Frame>,
+}
+
+#[derive(Serialize)]
+struct Frame {
+    file_path: String,
+    transform_matrix: [[f64; 4]; 4],
+}
+
+#[derive(Serialize)]
+struct CameraFile {
+    kind: &'static str,
+    ratio: f64,
+}
+
+/// Whether `out` holds a finished capture of exactly this scene.
+pub fn is_generated(scene: &Scene, out: &Path) -> bool {
+    let file = out.join("scene.toml");
+    file.is_file() && Scene::load(&file).is_ok_and(|found| found == *scene)
+}
+
+/// Photographs `scene` into the folder `out`. Nothing is done if the folder already holds this very scene; an
+/// interrupted generation leaves only `NAME.part`, which the next one replaces.
+///
+/// # Errors
+/// [`Error::Exists`] if `out` holds anything else; files that cannot be written; a stop that was asked for.
+pub fn generate(scene: &Scene, out: &Path, progress: &dyn Progress) -> Result<()> {
+    if is_generated(scene, out) {
+        return Ok(());
+    }
+    // An empty folder may be taken over; `remove_dir` removes no other.
+    if out.exists() && std::fs::remove_dir(out).is_err() {
+        return Err(Error::Exists(out.to_path_buf()));
+    }
+    let part = part_name(out);
+    if part.exists() {
+        std::fs::remove_dir_all(&part).map_err(Error::io(&part))?;
+    }
+    for folder in ["train", "truth", "test"].map(|name| part.join(name)) {
+        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    }
+    let world = World::new(scene, progress)?;
+    photograph_all(scene, &world, &part, progress)?;
+    describe(scene, &part)?;
+    std::fs::rename(&part, out).map_err(Error::io(out))
+}
+
+fn part_name(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(".part");
+    PathBuf::from(name)
+}
+
+fn photograph_all(scene: &Scene, world: &World, folder: &Path, progress: &dyn Progress) -> Result<()> {
+    let (train, test) = (train_cameras(&scene.camera), test_cameras(&scene.camera));
+    progress.begin("photograph", "views", (train.len() + test.len()) as u64);
+    for (i, camera) in train.iter().chain(&test).enumerate() {
+        progress.check()?;
+        let radiance = photograph(world, camera, scene.camera.antialias);
+        let name = file_name(i);
+        let truth = folder.join(if i < train.len() { "truth" } else { "test" }).join(&name);
+        write_jpeg_with(&truth, &lit(&radiance, &scene.sensor), LIT_QUALITY, Sampling::Full)?;
+        if i < train.len() {
+            let picture = dark(&radiance, &scene.sensor, [u64::from(scene.seed), i as u64]);
+            write_jpeg_with(&folder.join("train").join(&name), &picture, scene.sensor.quality, Sampling::Half)?;
+        }
+        progress.set(i as u64 + 1, "");
+    }
+    progress.end();
+    Ok(())
+}
+
+/// Train views come first, from 0001; test views count on.
+fn file_name(index: usize) -> String {
+    format!("{:04}.JPG", index + 1)
+}
+
+fn describe(scene: &Scene, folder: &Path) -> Result<()> {
+    let (train, test) = (train_cameras(&scene.camera), test_cameras(&scene.camera));
+    let sets = [("train", &train, 0), ("test", &test, train.len())];
+    for (set, cameras, first) in sets {
+        let path = folder.join(format!("transforms_{set}.json"));
+        if let Some(transforms) = transforms(set, cameras, first) {
+            let json = serde_json::to_vec_pretty(&transforms).map_err(|e| Error::io(&path)(e.into()))?;
+            atomic_file::write_bytes(&path, &json)?;
+        }
+    }
+    let camera = CameraFile { kind: "srgb-exposure", ratio: scene.sensor.ratio };
+    write_toml(&folder.join("camera.toml"), &camera)?;
+    write_toml(&folder.join("scene.toml"), scene)
+}
+
+fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = toml::to_string(value).map_err(|e| Error::io(path)(std::io::Error::other(e)))?;
+    atomic_file::write_bytes(path, text.as_bytes())
+}
+
+/// The poses of one set of views; `None` for no view.
+fn transforms(set: &str, cameras: &[Camera], first: usize) -> Option<Transforms> {
+    let camera = cameras.first()?;
+    let (w, h) = (f64::from(camera.width), f64::from(camera.height));
+    let frame = |(i, camera): (usize, &Camera)| Frame {
+        file_path: format!("{set}/{}", file_name(first + i)),
+        transform_matrix: camera.opengl_c2w().transpose().to_cols_array_2d(),
+    };
+    Some(Transforms {
+        camera_angle_x: 2.0 * (0.5 * w / camera.fx).atan(),
+        camera_angle_y: 2.0 * (0.5 * h / camera.fy).atan(),
+        fl_x: camera.fx,
+        fl_y: camera.fy,
+        k1: 0.0,
+        k2: 0.0,
+        p1: 0.0,
+        p2: 0.0,
+        is_fisheye: false,
+        cx: camera.cx,
+        cy: camera.cy,
+        w,
+        h,
+        aabb_scale: 2,
+        frames: cameras.iter().enumerate().map(frame).collect(),
+    })
+}
