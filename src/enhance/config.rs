@@ -21,9 +21,13 @@ pub struct Config {
     /// How the Naka–Rushton or logarithmic response is mapped to 0–1: `linear`, `percentile`, `symmetric`,
     /// `histogram` or `white`.
     pub normalize: Normalize,
-    /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-plain`) or a TOML file.
+    /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-curves`,
+    /// `exposure-40-plain`) or a TOML file.
     /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40`.
     pub camera: String,
+    /// Strength of the colour-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
+    /// Brightness is left alone.
+    pub denoise: f32,
     /// Round decoded images to 8 bits first, as the published method does; only for comparison.
     pub eight_bit: bool,
 }
@@ -37,6 +41,7 @@ impl Default for Config {
             sigma: Sigma::Auto,
             normalize: Normalize::White,
             camera: String::new(),
+            denoise: 3.0,
             eight_bit: false,
         }
     }
@@ -50,6 +55,7 @@ impl Config {
             scope: Scope::Image,
             sigma: Sigma::Value(0.05),
             normalize: Normalize::Linear,
+            denoise: 0.0,
             eight_bit: true,
             ..Self::default()
         }
@@ -61,6 +67,7 @@ impl Config {
             if ok { Ok(()) } else { Err(Error::setting(format!("enhance.{key}"), found.to_string(), remedy)) }
         };
         check(self.n > 0.0 && self.n <= 10.0, "n", self.n, "use an exponent above 0 and up to 10")?;
+        check((0.0..=4.0).contains(&self.denoise), "denoise", self.denoise, "use a strength from 0 (off) to 4")?;
         match self.sigma {
             Sigma::Value(s) => check(s > 0.0 && s <= 10.0, "sigma", s, "use 'auto' or a number above 0 and up to 10"),
             Sigma::Auto => Ok(()),

@@ -7,6 +7,7 @@
 
 pub mod camera;
 mod choose;
+mod chroma;
 mod config;
 mod estimate;
 mod golden;
@@ -33,8 +34,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most views whose pixels the response of a capture is estimated on, and most pixels of each.
 const SAMPLED: (usize, usize) = (64, 8192);
-/// Most images in work at one time: each takes some 100 MB at 2 megapixels.
-const IN_WORK: usize = 8;
+/// Most images in work at one time: each takes some 200 MB at 2 megapixels.
+const IN_WORK: usize = 6;
 
 /// What the stage did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -94,7 +95,7 @@ pub fn enhance_capture(
 
 /// One view, from its file to the lit image.
 fn restore(kernels: &Kernels<'_>, view: &View, config: &Config, choice: &Choice, downscale: u32) -> Result<Image> {
-    let dark = dark(view, config, downscale)?;
+    let dark = chroma::denoise(dark(view, config, downscale)?, config.denoise, downscale);
     let naka = if per_image(config) {
         kernels.apply(&dark, &estimate(config, &dark.pixels))?
     } else {
