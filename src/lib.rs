@@ -20,6 +20,7 @@ pub mod gpu;
 pub mod pipeline;
 mod ply;
 pub mod progress;
+mod random;
 pub mod scenes;
 pub mod settings;
 

@@ -19,6 +19,7 @@ pub use cache::ImageCache;
 pub use camera::Camera;
 pub use decode::{image_size, read_image};
 pub use image::Image;
+pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
 pub use resize::resize_area;
 pub use scene::{Options, load};

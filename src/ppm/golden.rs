@@ -60,7 +60,7 @@ fn largest_difference(found: &[f64], expected: &[f64]) -> f64 {
 /// Largest distance of `counts` from the mean over seeds of `reference` (`[seeds, iterations]`), in standard
 /// deviations, which are taken to be at least half a point.
 fn count_deviation(counts: &[f64], reference: &[f64]) -> f64 {
-    if counts.is_empty() || reference.is_empty() || reference.len() % counts.len() != 0 {
+    if counts.is_empty() || reference.is_empty() || !reference.len().is_multiple_of(counts.len()) {
         return f64::INFINITY;
     }
     let deviation = |(i, &count): (usize, &f64)| {

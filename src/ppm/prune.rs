@@ -4,6 +4,7 @@
 //! tree is built once over all points, and only those points search it again, passing over the dropped.
 
 use super::Config;
+use crate::random::uniform;
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,7 @@ pub fn prune(points: &[[f64; 3]], config: &Config) -> (Vec<usize>, Vec<Iteration
     for index in 0..config.iters {
         let keep = |i: usize| (nearest[i].distance / (tau + EPSILON)).min(1.0);
         let next: Vec<usize> =
-            kept.par_iter().copied().filter(|&i| uniform(config.seed, index, i as u64) < keep(i)).collect();
+            kept.par_iter().copied().filter(|&i| uniform(config.seed, u64::from(index), i as u64) < keep(i)).collect();
         let undone = next.len() < config.min_points;
         let mean = |value: &dyn Fn(usize) -> f64| kept.iter().map(|&i| value(i)).sum::<f64>() / kept.len() as f64;
         iterations.push(Iteration {
@@ -131,17 +132,4 @@ fn median(mut values: Vec<f64>) -> f64 {
         return middle;
     }
     0.5 * (middle + below.iter().copied().fold(f64::NEG_INFINITY, f64::max))
-}
-
-/// A number in [0, 1) that depends on its arguments only (SplitMix64, Steele et al. 2014), so that it does not matter
-/// which thread asks, or in which order.
-fn uniform(seed: u64, iteration: u32, index: u64) -> f64 {
-    let mix = |value: u64| {
-        let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    };
-    let bits = mix(mix(mix(seed) ^ u64::from(iteration)) ^ index);
-    (bits >> 11) as f64 / (1u64 << 53) as f64
 }

@@ -1,0 +1,78 @@
+//! Which views to search, with which others, and between which depths: from the poses alone.
+
+use super::make::Config;
+use crate::capture::{Camera, Capture, median};
+
+/// A view whose pixels are searched for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reference {
+    /// Index in `capture.train`.
+    pub view: usize,
+    /// Indices of the views it is compared with, best first.
+    pub others: Vec<usize>,
+    /// Depths to search, nearest and farthest.
+    pub depths: (f64, f64),
+    /// Median distance to the others.
+    pub baseline: f64,
+}
+
+const OTHERS: usize = 5;
+/// Angle under which two views should see a point: less is inaccurate, more makes patches differ (radians).
+const BEST_ANGLE: f64 = 0.14;
+/// Views that look in directions further apart than this do not see the same surfaces (cosine).
+const MIN_ALIGNMENT: f64 = 0.5;
+
+/// At most `config.max_views` views, evenly spaced, with their neighbours.
+pub fn references(capture: &Capture, config: &Config) -> Vec<Reference> {
+    let cameras: Vec<&Camera> = capture.train.iter().map(|view| &view.camera).collect();
+    let typical = typical_depth(&cameras);
+    let count = cameras.len().min(config.max_views);
+    (0..count).map(|k| k * cameras.len() / count).map(|view| reference(&cameras, view, typical)).collect()
+}
+
+fn reference(cameras: &[&Camera], view: usize, typical: Option<f64>) -> Reference {
+    let (center, forward) = (cameras[view].center(), cameras[view].forward());
+    let distance = |j: usize| cameras[j].center().distance(center);
+    let mut others: Vec<usize> = (0..cameras.len())
+        .filter(|&j| j != view && distance(j) > 0.0 && cameras[j].forward().dot(forward) >= MIN_ALIGNMENT)
+        .collect();
+    others.sort_by(|&a, &b| distance(a).total_cmp(&distance(b)));
+    if let Some(depth) = typical {
+        let badness = |j: usize| ((distance(j) / depth).atan() / BEST_ANGLE).ln().abs();
+        others.sort_by(|&a, &b| badness(a).total_cmp(&badness(b)));
+    }
+    others.truncate(OTHERS);
+    let baseline = median(others.iter().map(|&j| distance(j)).collect());
+    // A camera that only turns has no baseline, and its pixels no depth: any will do.
+    let guess = Some(baseline / BEST_ANGLE).filter(|depth| depth.is_finite() && *depth > 0.0);
+    let depth = typical.or(guess).unwrap_or(1.0);
+    // Nearer than this, a point moves by more than half the picture from view to view.
+    let camera = cameras[view];
+    let near = (2.0 * camera.fx * baseline / f64::from(camera.width)).clamp(0.1 * depth, 0.4 * depth);
+    Reference { view, others, depths: (near, 20.0 * depth), baseline }
+}
+
+/// The median depth at which the axes of two cameras pass each other, over pairs that are not parallel. `None` where
+/// no axes meet in front of their cameras (a camera that turns on the spot, or moves along a wall).
+fn typical_depth(cameras: &[&Camera]) -> Option<f64> {
+    let rays: Vec<_> = cameras.iter().map(|camera| (camera.center(), camera.forward())).collect();
+    // All pairs of a large capture would take minutes, and say nothing more.
+    let stride = rays.len().div_ceil(200).max(1);
+    let mut depths = Vec::new();
+    for (i, (center, forward)) in rays.iter().enumerate().step_by(stride) {
+        for (other_center, other_forward) in rays.iter().skip(i + 1).step_by(stride) {
+            let cosine = forward.dot(*other_forward);
+            let sine_squared = 1.0 - cosine * cosine;
+            if sine_squared < 0.003 || cosine < 0.0 {
+                continue;
+            }
+            let offset = *other_center - *center;
+            let along = (offset.dot(*forward) - offset.dot(*other_forward) * cosine) / sine_squared;
+            let other_along = (offset.dot(*forward) * cosine - offset.dot(*other_forward)) / sine_squared;
+            if along > 0.0 && other_along > 0.0 {
+                depths.extend([along, other_along]);
+            }
+        }
+    }
+    Some(median(depths)).filter(|depth| depth.is_finite() && *depth > 0.0)
+}
