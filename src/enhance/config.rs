@@ -1,12 +1,13 @@
 //! The stage's settings.
 
 use crate::error::{Error, Result};
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Settings of the photometric restoration. The default chooses a response for the whole capture by itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Which curve takes dark to lit: `auto`, `camera`, `naka`, `log` or `none`.
