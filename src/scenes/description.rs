@@ -160,15 +160,18 @@ pub struct Cylinder {
     pub material: String,
 }
 
-/// A colour, written `"#rrggbb"` in sRGB, held linear.
+/// A colour, written `"#rrggbb"` in sRGB; its linear form is computed once.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Color([u8; 3]);
+pub struct Color {
+    srgb: [u8; 3],
+    linear: glam::Vec3,
+}
 
 impl Color {
     /// Linear RGB, 0–1.
     pub fn linear(self) -> glam::Vec3 {
-        glam::Vec3::from(self.0.map(|v| super::sensor::srgb_to_linear(f32::from(v) / 255.0)))
+        self.linear
     }
 }
 
@@ -179,14 +182,17 @@ impl TryFrom<String> for Color {
         let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii());
         let byte = |i: usize| digits.and_then(|d| u8::from_str_radix(&d[2 * i..2 * i + 2], 16).ok());
         match (byte(0), byte(1), byte(2)) {
-            (Some(r), Some(g), Some(b)) => Ok(Self([r, g, b])),
+            (Some(r), Some(g), Some(b)) => {
+                let linear = [r, g, b].map(|v| super::sensor::srgb_to_linear(f32::from(v) / 255.0));
+                Ok(Self { srgb: [r, g, b], linear: glam::Vec3::from(linear) })
+            }
             _ => Err(format!("{text:?} is no colour; write \"#rrggbb\"")),
         }
     }
 }
 
 impl From<Color> for String {
-    fn from(Color([r, g, b]): Color) -> Self {
+    fn from(Color { srgb: [r, g, b], .. }: Color) -> Self {
         format!("#{r:02x}{g:02x}{b:02x}")
     }
 }

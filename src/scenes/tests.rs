@@ -85,6 +85,12 @@ fn a_capture_folder_is_complete_and_repeatable() {
         let viewmat = Camera::viewmat_from_opengl(DMat4::from_cols_array_2d(&rows).transpose());
         assert!(viewmat.abs_diff_eq(camera.viewmat, 1e-9));
     }
+    let capture = crate::capture::load(&out, &crate::capture::Options::default()).unwrap();
+    assert_eq!((capture.train.len(), capture.test.len(), capture.points), (6, 2, None));
+    for (view, camera) in capture.test.iter().zip(test_cameras(&scene.camera)) {
+        assert!(view.image.as_ref().unwrap().is_file() && view.camera.viewmat.abs_diff_eq(camera.viewmat, 1e-9));
+        assert_eq!((view.camera.fx, view.camera.width), (camera.fx, 64));
+    }
     let first = std::fs::read(out.join("train/0003.JPG")).unwrap();
     let again = dir.path().join("again");
     generate(&scene, &again, &Silent::default()).unwrap();

@@ -71,6 +71,9 @@ pub fn albedo(material: &Material, u: f32, v: f32, seed: u32) -> Vec3 {
         }
         Texture::Panes { glass, frame, size, bar } => panes(glass, *frame, *size, *bar, (u, v), seed),
     };
+    if material.grain <= 0.0 {
+        return color;
+    }
     let grain = 0.6 * rough_noise(u / 0.07, v / 0.07, seed ^ 0x55) + 0.4 * rough_noise(u / 0.6, v / 0.6, seed ^ 0xAA);
     color * (1.0 - material.grain * grain)
 }
