@@ -97,7 +97,7 @@ pub fn adapters() -> Vec<AdapterReport> {
             backend: info.backend.to_string(),
             driver: format!("{} {}", info.driver, info.driver_info),
             subgroup_size: [info.subgroup_min_size, info.subgroup_max_size],
-            max_binding_mib: u64::from(limits.max_storage_buffer_binding_size) >> 20,
+            max_binding_mib: limits.max_storage_buffer_binding_size >> 20,
             max_buffer_mib: limits.max_buffer_size >> 20,
             capabilities: capabilities(adapter, Mask::default()),
             name: info.name,

@@ -70,7 +70,7 @@ impl Gpu {
     /// [`Error::OutOfMemory`] where it does not fit the adapter's limits or memory.
     pub fn buffer<T: Pod>(&self, label: &str, len: usize) -> Result<Buffer<T>> {
         let bytes = ((len.max(1) * size_of::<T>()) as u64).next_multiple_of(16);
-        let limit = self.limits.max_buffer_size.min(u64::from(self.limits.max_storage_buffer_binding_size));
+        let limit = self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size);
         if bytes > limit {
             return Err(Error::OutOfMemory(format!(
                 "'{label}' needs {} MiB in one buffer, {} allows {} MiB",

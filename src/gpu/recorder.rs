@@ -44,6 +44,11 @@ impl<'g> Recorder<'g> {
         recorder
     }
 
+    /// The device that will run the recording.
+    pub fn gpu(&self) -> &'g Gpu {
+        self.gpu
+    }
+
     /// Runs `kernel` on `groups` workgroups (folded to two dimensions; 0 records nothing).
     /// `bindings[i]` is `@binding(i)` of group 0.
     pub fn dispatch(&mut self, kernel: &Kernel, bindings: &[Binding<'_>], groups: u32) {

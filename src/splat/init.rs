@@ -53,7 +53,7 @@ fn neighbour_distances(positions: &[[f32; 3]]) -> Vec<f32> {
     }
     let middle = positive.len() / 2;
     let median = *positive.select_nth_unstable_by(middle, f32::total_cmp).1;
-    distances.iter_mut().filter(|d| !(**d > 1e-4 * median)).for_each(|d| *d = median);
+    distances.iter_mut().filter(|d| **d <= 1e-4 * median).for_each(|d| *d = median);
     distances
 }
 

@@ -126,7 +126,6 @@ impl Renderer {
     /// Records a render of `splats` into `work.image` (its depth plane too, if `depth`).
     pub fn record(
         &self,
-        gpu: &Gpu,
         recorder: &mut Recorder<'_>,
         splats: &Tensors,
         camera: &Camera,
@@ -135,6 +134,7 @@ impl Renderer {
         depth: bool,
     ) {
         let uniform = ViewUniform::new(camera, settings, splats.count, work.pair_capacity);
+        let gpu = recorder.gpu();
         work.view.write(gpu, 0, &[uniform]);
         let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
@@ -217,7 +217,7 @@ impl Renderer {
             };
             let ready = work.insert(ready);
             let mut recorder = Recorder::new(gpu);
-            self.record(gpu, &mut recorder, splats, camera, settings, ready, true);
+            self.record(&mut recorder, splats, camera, settings, ready, true);
             recorder.submit();
             let counters = gpu.read(&ready.counters)?;
             let wanted = counters[1] as usize;

@@ -20,6 +20,13 @@ struct Rates {
     padding: u32,
 }
 
+/// Running means of the gradient and of its square.
+#[derive(Clone, Copy)]
+pub struct Moments<'a> {
+    pub first: &'a Tensors,
+    pub second: &'a Tensors,
+}
+
 /// The Adam kernel and its settings on the device, one set a tensor.
 pub struct Adam {
     kernel: Kernel,
@@ -35,22 +42,19 @@ impl Adam {
 
     /// Records update number `step` (from 1) of `parameters` with the learning rates of
     /// [`crate::splat::TENSOR_NAMES`]. Once a submission: the rates take effect with it.
-    #[allow(clippy::too_many_arguments)]
     pub fn record(
         &self,
-        gpu: &Gpu,
         recorder: &mut Recorder<'_>,
         parameters: &Tensors,
         gradients: &Tensors,
-        first_moments: &Tensors,
-        second_moments: &Tensors,
+        moments: Moments<'_>,
         learning_rates: &[f32; 8],
         step: u32,
     ) {
         let first_correction = 1.0 - BETA1.powi(step as i32);
         let second_correction = (1.0 - BETA2.powi(step as i32)).sqrt();
         let tensors = parameters.all().into_iter().zip(gradients.all());
-        let moments = first_moments.all().into_iter().zip(second_moments.all());
+        let moments = moments.first.all().into_iter().zip(moments.second.all());
         for (i, ((p, g), (m, v))) in tensors.zip(moments).enumerate() {
             if p.is_empty() || parameters.count == 0 {
                 continue;
@@ -59,7 +63,7 @@ impl Adam {
             let step_size = (f64::from(learning_rates[i]) / first_correction) as f32;
             let second_correction = second_correction as f32;
             let rates = Rates { step_size, second_correction, count: values.div_ceil(4), padding: 0 };
-            self.rates[i].write(gpu, 0, &[rates]);
+            self.rates[i].write(recorder.gpu(), 0, &[rates]);
             let bindings = [self.rates[i].binding(), g.binding(), p.binding(), m.binding(), v.binding()];
             recorder.dispatch(&self.kernel, &bindings, values.div_ceil(BLOCK));
         }

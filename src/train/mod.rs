@@ -10,7 +10,7 @@ mod loss;
 mod targets;
 mod trainer;
 
-pub use adam::Adam;
+pub use adam::{Adam, Moments};
 pub use backward::{Backward, Gradients};
 pub use config::{Background, Config};
 pub use golden::{Deviation, golden_check};

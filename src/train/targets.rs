@@ -12,12 +12,15 @@ const BUDGET: usize = 1 << 30;
 /// A training image on its way to the device: RGBA, 8 bits each, one word a pixel, rows padded to whole tiles.
 pub type Packed = std::sync::Arc<Vec<u32>>;
 
+/// View and downscaling of an image that is being decoded, and where it will arrive.
+type Coming = ((usize, u32), Receiver<Result<Packed>>);
+
 /// Decodes, scales and packs the images of `views`; one image ahead of time in the background.
 pub struct Targets {
     views: Vec<View>,
     kept: HashMap<(usize, u32), Packed>,
     bytes: usize,
-    coming: Option<((usize, u32), Receiver<Result<Packed>>)>,
+    coming: Option<Coming>,
 }
 
 impl Targets {

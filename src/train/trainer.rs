@@ -2,7 +2,7 @@
 //!
 //! A step is one recording; nothing is waited for but the figures of the step before last ([`LateReader`]).
 
-use super::adam::Adam;
+use super::adam::{Adam, Moments};
 use super::backward::{Backward, Gradients};
 use super::checkpoint::{self, Checkpoint};
 use super::config::{Background, Config};
@@ -153,7 +153,7 @@ impl<'g> Trainer<'g> {
         let profile = step % PROFILE_EVERY == PROFILE_EVERY - 1;
         let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
         let size = [camera.width, camera.height];
-        self.renderer.record(self.gpu, &mut recorder, &self.parameters, &camera, &settings, &canvas.work, false);
+        self.renderer.record(&mut recorder, &self.parameters, &camera, &settings, &canvas.work, false);
         self.loss.record(&mut recorder, &canvas.loss, &canvas.work.image, &canvas.target, &canvas.v_image);
         self.backward.record(&mut recorder, &self.parameters, size, &canvas.work, &canvas.v_image, &self.gradients);
         let rates = self.config.learning_rates(step, self.scene_scale);
@@ -164,7 +164,7 @@ impl<'g> Trainer<'g> {
             let (opacity, scale) = regularizers;
             self.densifier.record_regularizers(gpu, &mut recorder, parameters, gradients, opacity, scale);
         }
-        self.adam.record(gpu, &mut recorder, parameters, gradients, m, v, &rates, step + 1);
+        self.adam.record(&mut recorder, parameters, gradients, Moments { first: m, second: v }, &rates, step + 1);
         self.densifier.record_noise(gpu, &mut recorder, parameters, rates[0], step, self.config.seed);
         if self.densifier.reset_due(step + 1) {
             self.densifier.record_reset(&mut recorder, parameters, m, v);
