@@ -1,74 +1,165 @@
+//! Densification: adding and removing splats on the device.
+//!
+//! A run has two halves. A strategy *plans*: every splat gets the number of splats it becomes (none, itself, two, or
+//! more) and a tag for what they are. Then the model is *rebuilt*: a prefix sum over the plan gives every new splat its
+//! source, and one generic kernel gathers every tensor of the parameters and the optimiser's moments ([`rebuild`]).
+//! New splats stand where their sources stood. Only a few counters are read back.
+//!
+//! Randomness is counter-based: a hash of seed, step and index, so the same run gives the same splats.
+
+mod adjust;
+mod config;
+mod default;
+mod rebuild;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Strategy};
+
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Recorder};
 use crate::splat::Tensors;
-use documented::DocumentedFields;
-use serde::{Deserialize, Serialize};
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Strategy {
-    None,
-    #[default]
-    Default,
-    Mcmc,
-}
-/// c
-#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, DocumentedFields)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// s
-    pub strategy: Strategy,
-}
-#[derive(Debug, Default)]
-pub struct Counts {
-    pub before: usize,
-    pub after: usize,
-}
+use adjust::Adjust;
+use rebuild::{Rebuild, Scratch};
+
+/// The model and its optimiser's first and second moments, which grow and shrink together.
 pub struct State<'a> {
     pub params: &'a mut Tensors,
     pub m: &'a mut Tensors,
     pub v: &'a mut Tensors,
 }
-pub struct Densifier;
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Splats before and after.
+    pub before: usize,
+    pub after: usize,
+    /// Splats that got a copy beside them.
+    pub duplicated: usize,
+    /// Splats that were replaced by two samples.
+    pub split: usize,
+    /// Splats that were removed for their opacity or scale.
+    pub pruned: usize,
+    /// Splats that were removed because a parameter was not a finite number.
+    pub non_finite: usize,
+}
+
+/// When and where in the schedule a run takes place.
+#[derive(Clone, Copy)]
+struct Run {
+    step: u32,
+    seed: u64,
+    scene_scale: f32,
+}
+
+enum Plan {
+    None,
+    Default(default::Default),
+}
+
+/// Adds and removes splats.
+pub struct Densifier {
+    config: Config,
+    plan: Plan,
+    rebuild: Rebuild,
+    adjust: Adjust,
+    scratch: Option<Scratch>,
+}
+
 impl Densifier {
-    pub fn new(_gpu: &Gpu, _config: &Config) -> Result<Self> {
-        Ok(Self)
+    /// Compiles the kernels that `config` needs.
+    ///
+    /// # Errors
+    /// [`crate::Error::Setting`] for values that cannot be trained with.
+    pub fn new(gpu: &Gpu, config: &Config) -> Result<Self> {
+        config.validate()?;
+        let plan = match config.strategy {
+            Strategy::Default => Plan::Default(default::Default::new(gpu)?),
+            _ => Plan::None,
+        };
+        Ok(Self { config: config.clone(), plan, rebuild: Rebuild::new(gpu)?, adjust: Adjust::new(gpu)?, scratch: None })
     }
-    pub fn due(&self, _step: u32) -> bool {
-        false
+
+    /// Whether splats are added and removed after `step` steps are done.
+    pub fn due(&self, step: u32) -> bool {
+        let Config { strategy, start, stop, every, .. } = self.config;
+        strategy != Strategy::None && step > start && step <= stop && step.is_multiple_of(every)
     }
-    pub fn reset_due(&self, _step: u32) -> bool {
-        false
+
+    /// Whether opacities are reset after `step` steps are done: never at the very end, which would leave them so.
+    pub fn reset_due(&self, step: u32) -> bool {
+        let Config { strategy, stop, reset_every, .. } = self.config;
+        strategy == Strategy::Default && step > 0 && step < stop && reset_every > 0 && step.is_multiple_of(reset_every)
     }
+
+    /// Adds and removes splats: `state` holds new tensors afterwards where anything changed, with more room where they
+    /// had outgrown it. `statistics` has per splat (Σ over views of |∂L/∂projected mean| in half image sizes, views);
+    /// clearing it is left to the caller. `scene_scale` is the unit of the relative thresholds. The model may become
+    /// empty, which is a normal state.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] where the grown model does not fit; `state` is then inconsistent.
     pub fn run(
         &mut self,
-        _gpu: &Gpu,
-        _state: State<'_>,
-        _statistics: &Buffer<[f32; 2]>,
-        _step: u32,
-        _seed: u64,
-        _scene_scale: f32,
+        gpu: &Gpu,
+        state: State<'_>,
+        statistics: &Buffer<[f32; 2]>,
+        step: u32,
+        seed: u64,
+        scene_scale: f32,
     ) -> Result<Counts> {
-        Ok(Counts::default())
+        let (before, capacity) = (state.params.count, state.params.capacity);
+        if before == 0 {
+            return Ok(Counts::default());
+        }
+        let scratch = match self.scratch.take().filter(|scratch| scratch.capacity >= capacity) {
+            Some(scratch) => scratch,
+            None => Scratch::new(gpu, capacity)?,
+        };
+        let scratch = self.scratch.insert(scratch);
+        let run = Run { step, seed, scene_scale };
+        match &self.plan {
+            Plan::None => Ok(Counts { before, after: before, ..Counts::default() }),
+            Plan::Default(plan) => plan.run(gpu, &self.config, &self.rebuild, scratch, state, statistics, run),
+        }
     }
-    pub fn record_reset(&self, _recorder: &mut Recorder, _params: &Tensors, _m: &Tensors, _v: &Tensors) {}
+
+    /// Records an opacity reset: opacities are cut to 0.01 and their moments set to zero.
+    pub fn record_reset(&self, recorder: &mut Recorder<'_>, params: &Tensors, m: &Tensors, v: &Tensors) {
+        self.adjust.record_reset(recorder, params, m, v);
+    }
+
+    /// Mcmc: records that every mean moves at random along its covariance, by `noise` · `lr_means` (the means' present
+    /// learning rate), the less the more opaque the splat is (3DGS-MCMC, eq. 9). Comes after the optimiser's step;
+    /// records nothing for other strategies.
     pub fn record_noise(
         &self,
-        _gpu: &Gpu,
-        _recorder: &mut Recorder,
-        _params: &Tensors,
-        _lr_means: f32,
-        _step: u32,
-        _seed: u64,
+        gpu: &Gpu,
+        recorder: &mut Recorder<'_>,
+        params: &Tensors,
+        lr_means: f32,
+        step: u32,
+        seed: u64,
     ) {
+        if self.config.strategy == Strategy::Mcmc && self.config.noise > 0.0 {
+            self.adjust.record_noise(gpu, recorder, params, self.config.noise * lr_means, step, seed);
+        }
     }
+
+    /// Records that the gradients of `opacity_weight` · mean opacity + `scale_weight` · mean scale are added to
+    /// `gradients`, for every splat (3DGS-MCMC, eq. 10). Comes before the optimiser's step.
     pub fn record_regularizers(
         &self,
-        _gpu: &Gpu,
-        _recorder: &mut Recorder,
-        _params: &Tensors,
-        _gradients: &Tensors,
-        _opacity_weight: f32,
-        _scale_weight: f32,
+        gpu: &Gpu,
+        recorder: &mut Recorder<'_>,
+        params: &Tensors,
+        gradients: &Tensors,
+        opacity_weight: f32,
+        scale_weight: f32,
     ) {
+        if opacity_weight != 0.0 || scale_weight != 0.0 {
+            self.adjust.record_regularizers(gpu, recorder, params, gradients, opacity_weight, scale_weight);
+        }
     }
 }
