@@ -1,7 +1,7 @@
 //! Distance-adaptive progressive pruning.
 //!
-//! The distances are to the nearest *surviving* point. They change only where that neighbour was dropped, so the k-d
-//! tree is built once over all points, and only those points search it again, passing over the dropped.
+//! The distances are to the nearest *surviving* point. They change only where that neighbour was dropped, so only
+//! those points search again, passing over the dropped in the k-d tree, which is built anew only once many are.
 
 use super::Config;
 use crate::random::uniform;
@@ -9,6 +9,9 @@ use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::num::NonZero;
+
+/// The part of a tree's points that must survive for it to be searched still.
+const MIN_ALIVE: f64 = 0.7;
 
 /// Keeps the division of the published formula from being by zero.
 const EPSILON: f64 = 1e-8;
@@ -40,8 +43,8 @@ pub fn prune(points: &[[f64; 3]], config: &Config) -> (Vec<usize>, Vec<Iteration
     if config.iters == 0 || points.len() < 2 {
         return (kept, iterations);
     }
-    let neighbors = Neighbors::new(points);
-    let mut nearest: Vec<Nearest> = points.par_iter().enumerate().map(|(i, _)| neighbors.nearest(i, &alive)).collect();
+    let mut neighbors = Neighbors::new(points, kept.clone());
+    let mut nearest: Vec<Nearest> = (0..points.len()).into_par_iter().map(|i| neighbors.nearest(i, &alive)).collect();
     let mut tau = config.tau0;
     for index in 0..config.iters {
         let keep = |i: usize| (nearest[i].distance / (tau + EPSILON)).min(1.0);
@@ -65,6 +68,9 @@ pub fn prune(points: &[[f64; 3]], config: &Config) -> (Vec<usize>, Vec<Iteration
         kept.iter().for_each(|&i| alive[i] = false);
         next.iter().for_each(|&i| alive[i] = true);
         kept = next;
+        if (kept.len() as f64) < MIN_ALIVE * neighbors.members.len() as f64 {
+            neighbors = Neighbors::new(points, kept.clone());
+        }
         let found: Vec<(usize, Nearest)> = kept
             .par_iter()
             .filter(|&&i| nearest[i].index.is_none_or(|neighbor| !alive[neighbor]))
@@ -77,7 +83,7 @@ pub fn prune(points: &[[f64; 3]], config: &Config) -> (Vec<usize>, Vec<Iteration
 
 /// Distance to the nearest other point of each of `points` (infinite for a lone one).
 pub fn nearest_distances(points: &[[f64; 3]]) -> Vec<f64> {
-    let neighbors = Neighbors::new(points);
+    let neighbors = Neighbors::new(points, (0..points.len()).collect());
     let alive = vec![true; points.len()];
     (0..points.len()).into_par_iter().map(|i| neighbors.nearest(i, &alive).distance).collect()
 }
@@ -89,19 +95,21 @@ struct Nearest {
     distance: f64,
 }
 
-/// Nearest-neighbour search among all points.
+/// Nearest-neighbour search among the points `members`.
 struct Neighbors<'a> {
     points: &'a [[f64; 3]],
-    /// `None` where no tree can be built, which is only so for no points.
+    members: Vec<usize>,
+    /// Over the members; `None` where no tree can be built, which is only so for no points.
     tree: Option<ImmutableKdTree<f64, 3>>,
 }
 
 impl<'a> Neighbors<'a> {
-    fn new(points: &'a [[f64; 3]]) -> Self {
-        Self { points, tree: ImmutableKdTree::new_from_slice(points).ok() }
+    fn new(points: &'a [[f64; 3]], members: Vec<usize>) -> Self {
+        let positions: Vec<[f64; 3]> = members.iter().map(|&i| points[i]).collect();
+        Self { points, members, tree: ImmutableKdTree::new_from_slice(&positions).ok() }
     }
 
-    /// The nearest point to point `i` other than itself that is `alive`. Asks the tree for twice as many neighbours
+    /// The nearest member to point `i` other than itself that is `alive`. Asks the tree for twice as many neighbours
     /// until one is.
     fn nearest(&self, i: usize, alive: &[bool]) -> Nearest {
         let none = Nearest { index: None, distance: f64::INFINITY };
@@ -109,11 +117,11 @@ impl<'a> Neighbors<'a> {
         let mut count = 2;
         while let Some(wanted) = NonZero::new(count) {
             let found = tree.query(&self.points[i]).nearest_n::<SquaredEuclidean<f64>>(wanted).execute();
-            let other = found.iter().find(|n| n.item as usize != i && alive[n.item as usize]);
-            if let Some(other) = other {
-                return Nearest { index: Some(other.item as usize), distance: other.distance.sqrt() };
+            let members = found.iter().map(|n| (self.members[n.item as usize], n.distance));
+            if let Some((index, squared)) = members.into_iter().find(|&(index, _)| index != i && alive[index]) {
+                return Nearest { index: Some(index), distance: squared.sqrt() };
             }
-            if count >= self.points.len() {
+            if count >= self.members.len() {
                 break;
             }
             count *= 2;
