@@ -27,7 +27,7 @@ pub struct Config {
     /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40`.
     pub camera: String,
     /// Strength of the colour-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
-    /// Brightness is left alone.
+    /// Brightness is left alone. For pictures to look at; splats average noise over views better than any filter.
     pub denoise: f32,
     /// Round decoded images to 8 bits first, as the published method does; only for comparison.
     pub eight_bit: bool,
@@ -42,7 +42,7 @@ impl Default for Config {
             sigma: Sigma::Auto,
             normalize: Normalize::White,
             camera: String::new(),
-            denoise: 3.0,
+            denoise: 0.0,
             eight_bit: false,
         }
     }
@@ -56,7 +56,6 @@ impl Config {
             scope: Scope::Image,
             sigma: Sigma::Value(0.05),
             normalize: Normalize::Linear,
-            denoise: 0.0,
             eight_bit: true,
             ..Self::default()
         }
