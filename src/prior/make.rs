@@ -148,6 +148,10 @@ fn from_images(capture: &Capture, config: &Config, progress: &dyn Progress) -> R
         progress.set(done as u64 + 1, &format!("{} points", found.len()));
     }
     progress.end();
+    if found.is_empty() {
+        let found = "no points can be made from images of less than 12 pixels, or from no images";
+        return Err(Error::input(&capture.root, found, "give larger images, or a point prior (points.ply, sparse/0)"));
+    }
     Ok(select(found, config))
 }
 

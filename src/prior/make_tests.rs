@@ -122,6 +122,8 @@ fn a_stop_is_obeyed_and_bad_settings_are_named() {
     let silent = Silent::default();
     silent.0.request();
     assert_eq!(make(&capture, &config(), &silent).unwrap_err().exit_code(), 130);
+    let nothing = Capture::default();
+    assert!(make(&nothing, &config(), &Silent::default()).unwrap_err().to_string().contains("no points"));
     let none = Config { points: 0, ..config() };
     assert_eq!(make(&capture, &none, &Silent::default()).unwrap_err().exit_code(), 2);
 }
