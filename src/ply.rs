@@ -1,7 +1,8 @@
 //! The vertices of a PLY file as rows of numbers: what point clouds and splats have in common.
 //!
-//! The header is read by `ply-rs`; the rows are decoded here, in chunks. A splat has 62 properties; a call by name for
-//! each, into an object per row, takes longer and twice the memory (`benches/points.rs` measures both).
+//! The header is read by `ply-rs`, and held against the size of the file before any memory is taken. The rows are
+//! decoded here, in chunks, straight to their place: `ply-rs` takes about the same time (`benches/points.rs` measures
+//! both), but keeps an object per row, and so twice the memory of a large file of splats.
 
 use crate::error::{Error, Result};
 use ply_rs::parser::{Parser, Reader};
