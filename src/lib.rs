@@ -16,6 +16,7 @@ pub mod train;
 
 pub mod atomic_file;
 pub mod error;
+pub mod golden;
 pub mod gpu;
 pub mod pipeline;
 mod ply;

@@ -46,6 +46,12 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     Ok(Capture { root: root.to_path_buf(), train: views, holdout, test, points })
 }
 
+/// Whether the folder `path` holds cameras, that is, whether [`load`] would find a scene there.
+pub fn is_scene(path: impl AsRef<Path>) -> bool {
+    let has = |name: &&str| path.as_ref().join(name).exists();
+    ["transforms_train.json", "transforms.json", "sparse"].iter().any(|name| has(&name))
+}
+
 /// Where the training cameras come from.
 struct Source {
     path: PathBuf,
@@ -199,7 +205,7 @@ fn outside(source: &Path, named: &str) -> Error {
     Error::input(source, found, "move the file into the scene, or pass --allow-outside if you trust it")
 }
 
-fn refuse_frame(source: &Path, index: usize, frame: &Frame, found: &str, remedy: &str) -> Error {
+pub(super) fn refuse_frame(source: &Path, index: usize, frame: &Frame, found: &str, remedy: &str) -> Error {
     Error::input(source, format!("frame {index} (`{}`): {found}", frame.image), remedy)
 }
 
@@ -220,7 +226,7 @@ fn check_size(image: &Path, actual: (u32, u32), frame: &Frame, source: &Path) ->
     }
 }
 
-fn view(source: &Path, frame: &Frame, image: Option<PathBuf>, camera: Camera) -> Result<View> {
+pub(super) fn view(source: &Path, frame: &Frame, image: Option<PathBuf>, camera: Camera) -> Result<View> {
     let named = frame.image.replace('\\', "/");
     let file = image.as_deref().unwrap_or(Path::new(&named));
     let Some(name) = file.file_name() else {
@@ -230,7 +236,7 @@ fn view(source: &Path, frame: &Frame, image: Option<PathBuf>, camera: Camera) ->
 }
 
 /// Results are stored under the views' names, so these must differ.
-fn unique_names(source: &Path, views: &[View]) -> Result<()> {
+pub(super) fn unique_names(source: &Path, views: &[View]) -> Result<()> {
     let mut seen = BTreeMap::new();
     for (index, view) in views.iter().enumerate() {
         if let Some(first) = seen.insert(&view.name, index) {

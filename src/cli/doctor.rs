@@ -3,12 +3,17 @@
 use super::output;
 use super::progress::Reporter;
 use super::setting_flags::{AdapterOnly, SettingFlags};
-use naka_gs::Result;
+use naka_gs::golden::{self, GoldenReport};
 use naka_gs::gpu::{AdapterReport, Capabilities, Gpu, Mask, adapters};
+use naka_gs::{Error, Progress, Result};
+use std::path::{Path, PathBuf};
 
 /// List the adapters with their limits, and test one
 #[derive(clap::Args)]
 pub struct Doctor {
+    /// Hold the kernels against the golden files in a folder
+    #[arg(long, value_name = "DIR")]
+    golden: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -25,9 +30,16 @@ struct Report {
 }
 
 impl Doctor {
-    pub fn run(self, _reporter: &Reporter) -> Result<()> {
+    pub fn run(self, reporter: &Reporter) -> Result<()> {
         let settings = self.settings.resolve(None)?;
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
+        match &self.golden {
+            Some(folder) => self.check_golden(&gpu, folder, reporter),
+            None => self.describe(&gpu),
+        }
+    }
+
+    fn describe(&self, gpu: &Gpu) -> Result<()> {
         let report = Report { adapters: adapters(), adapter: gpu.name().into(), capabilities: gpu.capabilities() };
         if self.json {
             return output::json(&report);
@@ -35,6 +47,42 @@ impl Doctor {
         report.adapters.iter().try_for_each(|adapter| output::line(describe(adapter)))?;
         output::line(format!("in use: {} ({})", report.adapter, features(report.capabilities)))
     }
+
+    fn check_golden(&self, gpu: &Gpu, folder: &Path, reporter: &Reporter) -> Result<()> {
+        let mut reports = Vec::new();
+        for path in golden::files(folder)? {
+            reporter.check()?;
+            let report = golden::check(gpu, &path)?;
+            if !self.json {
+                output::line(summary(&report))?;
+            }
+            reports.push(report);
+        }
+        if self.json {
+            output::json(&reports)?;
+        }
+        let failed: Vec<_> = reports.iter().filter(|r| !r.pass).map(|r| r.file.as_str()).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let adapter = gpu.name();
+        Err(Error::CheckFailed(format!(
+            "{adapter}: {} of {} golden files failed ({}); update the driver, or choose another --adapter",
+            failed.len(),
+            reports.len(),
+            failed.join(", ")
+        )))
+    }
+}
+
+/// One line: the file, and its errors, those nearest to or beyond their tolerance first.
+fn summary(report: &GoldenReport) -> String {
+    let share = |name: &str| report.errors[name] / report.tolerances[name].max(1e-30);
+    let mut names: Vec<&String> = report.errors.keys().collect();
+    names.sort_by(|a, b| share(b).total_cmp(&share(a)));
+    let error = |name: &&String| format!("{name} {:.1e} (max {:.1e})", report.errors[*name], report.max_errors[*name]);
+    let worst: Vec<_> = names.iter().take(4).map(error).collect();
+    format!("{} {}: {}", if report.pass { "pass" } else { "FAIL" }, report.file, worst.join(", "))
 }
 
 fn describe(adapter: &AdapterReport) -> String {

@@ -3,11 +3,16 @@
 //! stdout carries results; progress and messages go to stderr.
 
 mod doctor;
+mod enhance;
 mod eval;
 mod interrupt;
 mod output;
+mod ppm;
 mod progress;
+mod render;
+mod run;
 mod setting_flags;
+mod train;
 
 use clap::{Parser, Subcommand};
 use naka_gs::{Error, Result};
@@ -40,6 +45,11 @@ struct Talk {
 
 #[derive(Subcommand)]
 enum Command {
+    Run(run::Run),
+    Enhance(enhance::Enhance),
+    Ppm(ppm::Ppm),
+    Train(train::Train),
+    Render(render::Render),
     Eval(eval::Eval),
     Doctor(doctor::Doctor),
 }
@@ -63,6 +73,11 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, reporter: &Reporter) -> Result<()> {
     match command {
+        Command::Run(command) => command.run(reporter),
+        Command::Enhance(command) => command.run(reporter),
+        Command::Ppm(command) => command.run(reporter),
+        Command::Train(command) => command.run(reporter),
+        Command::Render(command) => command.run(reporter),
         Command::Eval(command) => command.run(reporter),
         Command::Doctor(command) => command.run(reporter),
     }

@@ -1,7 +1,9 @@
-//! Results on stdout.
+//! Results on stdout, and where files go.
 
-use naka_gs::{Error, Result};
+use naka_gs::settings::Settings;
+use naka_gs::{Error, Result, atomic_file};
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Prints a line of results. A reader that went away (`| head`) is not an error.
 pub fn line(text: impl AsRef<str>) -> Result<()> {
@@ -15,4 +17,53 @@ pub fn line(text: impl AsRef<str>) -> Result<()> {
 pub fn json(value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::io("stdout")(e.into()))?;
     line(text)
+}
+
+/// The flags for a folder of results.
+#[derive(clap::Args)]
+pub struct OutFolder {
+    /// Folder of results [default: out/NAME]
+    #[arg(short, long, value_name = "OUT")]
+    pub out: Option<PathBuf>,
+    /// Replace results of a different run
+    #[arg(short = 'w', long)]
+    pub overwrite: bool,
+}
+
+impl OutFolder {
+    /// The folder, by default named after the input.
+    pub fn or_named_after(&self, input: &Path) -> PathBuf {
+        let full = input.canonicalize().unwrap_or_else(|_| input.to_path_buf());
+        let name = full.file_stem().unwrap_or_else(|| "scene".as_ref());
+        self.out.clone().unwrap_or_else(|| Path::new("out").join(name))
+    }
+}
+
+/// Writes the settings beside the results in `folder`.
+pub fn settings_into(folder: &Path, settings: &Settings) -> Result<()> {
+    atomic_file::write_bytes(folder.join("settings.toml"), settings.to_toml()?.as_bytes())
+}
+
+/// The flags for a single file of results.
+#[derive(clap::Args)]
+pub struct OutFile {
+    /// File to write
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub path: PathBuf,
+    /// Replace the file if it exists
+    #[arg(short = 'w', long)]
+    pub overwrite: bool,
+}
+
+impl OutFile {
+    /// Fails where the file exists and may not be replaced.
+    pub fn check(&self) -> Result<()> {
+        if self.path.exists() && !self.overwrite { Err(Error::Exists(self.path.clone())) } else { Ok(()) }
+    }
+
+    /// Says that the file is written, with the settings beside it (`points.ply` → `points.settings.toml`).
+    pub fn wrote(&self, settings: &Settings) -> Result<()> {
+        atomic_file::write_bytes(self.path.with_extension("settings.toml"), settings.to_toml()?.as_bytes())?;
+        line(self.path.display().to_string())
+    }
 }

@@ -14,12 +14,32 @@ pub trait Tables {
     const TOP: &'static [&'static str];
 }
 
-/// The adapter alone.
-pub struct AdapterOnly;
+/// Declares the tables of the subcommands.
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident: $top:expr, $tables:expr;)+) => {$(
+        $(#[$doc])*
+        pub struct $name;
 
-impl Tables for AdapterOnly {
-    const TABLES: &'static [&'static str] = &[];
-    const TOP: &'static [&'static str] = &["adapter"];
+        impl Tables for $name {
+            const TOP: &'static [&'static str] = &$top;
+            const TABLES: &'static [&'static str] = &$tables;
+        }
+    )+};
+}
+
+tables! {
+    /// Every setting.
+    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "ppm", "train"];
+    /// Training alone.
+    Training: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["train"];
+    /// Restoration alone.
+    Enhance: ["preset", "adapter", "downscale", "allow_outside"], ["enhance"];
+    /// Pictures of a finished model.
+    Render: ["adapter", "downscale"], [];
+    /// Point preprocessing alone.
+    Ppm: ["preset", "seed"], ["ppm"];
+    /// The adapter alone.
+    AdapterOnly: ["adapter"], [];
 }
 
 /// The flags of the settings in `T`'s tables, and `--config`.

@@ -1,5 +1,150 @@
-//! The stages in order, resume, and the record of a run.
+//! The stages in order: a capture in, a folder of results out, resumable at every stage.
+//!
+//! [`run`] plans first ([`plan`]): nothing is written before it is clear that nothing of a different run would be
+//! replaced. Then each stage that is not current is made, and `run.json` ([`record`]) says after each step how far the
+//! run came, so that the same command continues from there.
 
 pub mod fingerprint;
+mod measure;
+mod pictures;
 pub mod plan;
 pub mod record;
+mod session;
+
+pub use measure::MetricsFile;
+pub use pictures::{Painter, render_name, render_views};
+
+use crate::capture::{self, Capture};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Mask};
+use crate::prior::PointCloud;
+use crate::progress::Progress;
+use crate::settings::Settings;
+use glam::{DMat4, DVec3};
+use plan::{Action, Step, decide};
+use record::{Run, Stage};
+use session::Session;
+use std::path::{Path, PathBuf};
+
+/// What a run makes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Every stage, from dark photographs.
+    #[default]
+    Everything,
+    /// Training and its measurement on photographs as they are, from the given points, the capture's or made ones.
+    Training { points: Option<PathBuf> },
+}
+
+/// One run: a scene folder, an output folder and the settings.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub scene: PathBuf,
+    pub out: PathBuf,
+    pub settings: Settings,
+    /// Whether results of a different run may be replaced.
+    pub overwrite: bool,
+    pub scope: Scope,
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub run: Run,
+    pub metrics: MetricsFile,
+}
+
+/// Makes what is not yet made of `job`.
+///
+/// # Errors
+/// [`Error::Exists`] before anything is written where a different run's results are in the way; the errors of the
+/// stages. After [`Error::Interrupted`] the same job continues where it stopped.
+pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
+    let options = capture::Options { holdout: job.settings.holdout, allow_outside: job.settings.allow_outside };
+    let capture = capture::load(&job.scene, &options)?;
+    let folders = ["images", "renders", "checkpoints"].map(|name| job.out.join(name));
+    keep_apart(&folders, &capture)?;
+    let steps = steps(job, &capture);
+    let earlier = match Run::read(&job.out) {
+        Err(_) if job.overwrite => None,
+        earlier => earlier?,
+    };
+    let actions = decide(&steps, earlier.as_ref(), job.overwrite)?;
+    let idle = actions.iter().all(|action| *action == Action::Keep);
+    let gpu = if idle { None } else { Some(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?) };
+    let mut session = Session::new(job, capture, gpu, earlier, progress)?;
+    for (step, action) in steps.iter().zip(actions) {
+        match action {
+            Action::Keep => session.keep(step)?,
+            Action::Make | Action::Replace => session.make(step, action)?,
+        }
+    }
+    session.finish()
+}
+
+/// The stages of `job` with their fingerprints, each of which includes those it builds on.
+fn steps(job: &Job, capture: &Capture) -> Vec<Step> {
+    let (settings, out) = (&job.settings, &job.out);
+    let views = || capture.train.iter().chain(&capture.holdout);
+    let photos = fingerprint::of(&[fingerprint::of_views(&capture.train), fingerprint::of_views(&capture.holdout)]);
+    let mut steps = Vec::new();
+    let mut step = |stage: Stage, fingerprint: String, outputs: Vec<PathBuf>| {
+        steps.push(Step { stage, fingerprint: fingerprint.clone(), outputs });
+        fingerprint
+    };
+    let file = |path: &Option<PathBuf>| path.as_deref().map(fingerprint::FileState::of);
+    let (lit, points) = match &job.scope {
+        Scope::Everything => {
+            let images = views().map(|view| out.join("images").join(&view.name)).collect();
+            let camera =
+                ["camera.toml", &settings.enhance.camera].map(|name| fingerprint::FileState::of(&job.scene.join(name)));
+            let lit = fingerprint::of(&(&photos, camera, &settings.enhance, settings.downscale));
+            let lit = step(Stage::Enhance, lit, images);
+            let prior = fingerprint::of(&(&lit, file(&capture.points)));
+            let prior = step(Stage::Prior, prior, Vec::new());
+            let ppm = fingerprint::of(&(&prior, &settings.ppm));
+            (lit, step(Stage::Ppm, ppm, vec![out.join("points.ply")]))
+        }
+        Scope::Training { points } => {
+            let lit = fingerprint::of(&(&photos, settings.downscale));
+            let given = points.as_ref().or(capture.points.as_ref()).cloned();
+            let prior = fingerprint::of(&(&lit, file(&given)));
+            (lit, step(Stage::Prior, prior, vec![out.join("points.ply")]))
+        }
+    };
+    let trained = fingerprint::of(&(&lit, &points, &settings.train));
+    let trained = step(Stage::Train, trained, vec![out.join("splats.ply")]);
+    if job.scope == Scope::Everything {
+        let renders = capture.test.iter().map(|view| out.join("renders").join(render_name(&view.name))).collect();
+        step(Stage::Render, fingerprint::of(&(&trained, fingerprint::of_poses(&capture.test))), renders);
+    }
+    let measured = fingerprint::of(&(&trained, fingerprint::of_views(&capture.test)));
+    step(Stage::Eval, measured, vec![out.join("metrics.json")]);
+    steps
+}
+
+/// Fails where one of the `folders` of results is one that photographs of the scene lie in.
+pub fn keep_apart(folders: &[impl AsRef<Path>], capture: &Capture) -> Result<()> {
+    let real: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.as_ref().canonicalize().ok()).collect();
+    let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
+    for photo in views.filter_map(|view| view.image.as_deref()) {
+        let Some(parent) = photo.parent().and_then(|parent| parent.canonicalize().ok()) else { continue };
+        if real.contains(&parent) {
+            let found = format!("{} holds photographs of the scene", parent.display());
+            return Err(Error::setting("--out", found, "choose another output folder"));
+        }
+    }
+    Ok(())
+}
+
+/// The similarity to the frame in which PPM's lengths are meant: from the cameras, then the points' principal axes.
+fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
+    let cameras: Vec<_> = capture.train.iter().map(|view| view.camera.clone()).collect();
+    let world = capture::world_normalization(&cameras);
+    let normalized = points.positions.iter().map(|p| world.transform_point3(DVec3::from(p.map(f64::from))));
+    let finite: Vec<DVec3> = normalized.filter(|p| p.is_finite()).collect();
+    capture::principal_axes(&finite) * world
+}
+
+#[cfg(test)]
+mod tests;

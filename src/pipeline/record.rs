@@ -132,6 +132,13 @@ impl Run {
         write_json(&out.join(RUN_FILE), self)
     }
 
+    /// Takes over what `earlier` says of the trained model.
+    pub fn take_training(&mut self, earlier: &Self) {
+        (self.splats, self.steps, self.steps_per_second) = (earlier.splats, earlier.steps, earlier.steps_per_second);
+        self.peak_device_bytes = earlier.peak_device_bytes;
+        self.kernel_ms.clone_from(&earlier.kernel_ms);
+    }
+
     /// The record of a stage.
     pub fn stage(&self, stage: Stage) -> Option<&StageRecord> {
         self.stages.iter().find(|record| record.stage == stage)

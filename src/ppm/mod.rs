@@ -13,11 +13,12 @@ pub use prune::Iteration;
 
 use crate::error::{Error, Result};
 use crate::prior::PointCloud;
+use documented::DocumentedFields;
 use glam::{DMat4, DVec3};
 use serde::{Deserialize, Serialize};
 
 /// Parameters; lengths are in the normalised frame. The defaults are the published ones.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Edge of a voxel; the points in one become one. 0 pools nothing.

@@ -1,6 +1,7 @@
 //! The keys of [`Settings`], read off the struct itself: path, flag, help and default.
 
 use super::Settings;
+use crate::{enhance, ppm, train};
 use documented::DocumentedFields;
 use serde_json::Value;
 
@@ -20,7 +21,13 @@ pub struct Key {
 }
 
 /// The tables with the names and doc comments of their fields.
-const SECTIONS: &[(&str, &[&str], &[&str])] = &[("", Settings::FIELD_NAMES, Settings::FIELD_DOCS)];
+const SECTIONS: &[(&str, &[&str], &[&str])] = &[
+    ("", Settings::FIELD_NAMES, Settings::FIELD_DOCS),
+    ("enhance", enhance::Config::FIELD_NAMES, enhance::Config::FIELD_DOCS),
+    ("ppm", ppm::Config::FIELD_NAMES, ppm::Config::FIELD_DOCS),
+    ("train", train::Config::FIELD_NAMES, train::Config::FIELD_DOCS),
+    ("train.densify", train::densify::Config::FIELD_NAMES, train::densify::Config::FIELD_DOCS),
+];
 
 /// All keys in the order of the struct.
 pub fn keys() -> Vec<Key> {

@@ -7,10 +7,11 @@ mod keys;
 mod presets;
 
 pub use keys::{Key, keys};
-pub use presets::Preset;
+pub use presets::{Preset, demo};
 
 use crate::error::{Error, Result};
 use crate::gpu::Choice;
+use crate::{enhance, ppm, train};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,12 @@ pub struct Settings {
     pub holdout: Option<u32>,
     /// Let paths in the scene's files leave the scene folder
     pub allow_outside: bool,
+    /// Dark to lit
+    pub enhance: enhance::Config,
+    /// Point preprocessing
+    pub ppm: ppm::Config,
+    /// Optimisation of the splats
+    pub train: train::Config,
 }
 
 impl Default for Settings {

@@ -1,6 +1,8 @@
 //! The presets: the one place for their numbers.
 
 use super::Settings;
+use crate::train::Background;
+use crate::{enhance, ppm, train};
 use serde::{Deserialize, Serialize};
 
 /// A named set of settings to start from.
@@ -35,13 +37,26 @@ fn standard() -> Settings {
         downscale: 1,
         holdout: None,
         allow_outside: false,
+        enhance: enhance::Config::default(),
+        ppm: ppm::Config::default(),
+        train: train::Config::default(),
     }
 }
 
+/// What `naka-gs demo` starts from: small pictures of a small scene, in minutes without a GPU.
+pub fn demo() -> Settings {
+    let preview = preview();
+    let train = train::Config { steps: 800, ..preview.train.clone() };
+    Settings { downscale: 2, train, ..preview }
+}
+
 fn preview() -> Settings {
-    Settings { preset: Preset::Preview, downscale: 4, ..standard() }
+    let standard = standard();
+    let train = train::Config { steps: 1000, sh_interval: 200, ramp: 2, ..standard.train.clone() };
+    Settings { preset: Preset::Preview, downscale: 4, train, ..standard }
 }
 
 fn paper() -> Settings {
-    Settings { preset: Preset::Paper, ..standard() }
+    let train = train::Config { background: Background::Black, ..train::Config::default() };
+    Settings { preset: Preset::Paper, enhance: enhance::Config::published(), train, ..standard() }
 }

@@ -1,0 +1,97 @@
+//! Photographs without poses, and poses without photographs: what single stages work on.
+
+use super::{Camera, Capture, View, image_size, scene, transforms};
+use crate::error::{Error, Result};
+use glam::DMat4;
+use std::path::{Path, PathBuf};
+
+/// Endings of image files, in lower case.
+const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "tif", "tiff"];
+
+/// The photograph `path`, or those directly in the folder `path` by name, as a capture whose cameras have sizes but no
+/// poses (all at the origin): enough for stages that look at pixels only.
+///
+/// # Errors
+/// A path that does not exist, an image that cannot be read, or a folder without images.
+pub fn photos(path: impl AsRef<Path>) -> Result<Capture> {
+    let path = path.as_ref();
+    let mut files = if path.is_dir() { images_in(path)? } else { vec![path.to_path_buf()] };
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::input(path, "holds no images", format!("images end in {}", ENDINGS.join(", "))));
+    }
+    let train = files.iter().map(|file| photo(file)).collect::<Result<_>>()?;
+    Ok(Capture { root: path.to_path_buf(), train, ..Capture::default() })
+}
+
+fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        if path.is_file() && ENDINGS.contains(&ending.as_str()) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn photo(file: &Path) -> Result<View> {
+    let (width, height) = image_size(file)?;
+    let (w, h) = (f64::from(width), f64::from(height));
+    let camera = Camera { width, height, fx: w, fy: w, cx: w / 2.0, cy: h / 2.0, viewmat: DMat4::IDENTITY };
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(View { name, image: Some(file.to_path_buf()), camera })
+}
+
+/// The poses of a `transforms_*.json`, without their images; the file must give the size (`w`, `h`).
+///
+/// # Errors
+/// One [`Error::Input`] naming the file and the first frame that cannot be used.
+pub fn poses(path: impl AsRef<Path>) -> Result<Vec<View>> {
+    let path = path.as_ref();
+    let frames = transforms::read(path)?.frames;
+    let views = frames.iter().enumerate().map(|(index, frame)| {
+        let refuse = |found: String, remedy: &str| scene::refuse_frame(path, index, frame, &found, remedy);
+        let size = frame.size.ok_or_else(|| refuse("no image size".into(), "add w and h to the file"))?;
+        let camera = frame.camera(size).map_err(|found| refuse(found, "correct the intrinsics"))?;
+        scene::view(path, frame, None, camera)
+    });
+    let views = views.collect::<Result<Vec<_>>>()?;
+    scene::unique_names(path, &views)?;
+    Ok(views)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn photographs_of_a_folder_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.png", "a.PNG"] {
+            ::image::RgbImage::new(5, 3).save_with_format(dir.path().join(name), ::image::ImageFormat::Png).unwrap();
+        }
+        std::fs::write(dir.path().join("notes.txt"), "").unwrap();
+        let names: Vec<_> = photos(dir.path()).unwrap().train.into_iter().map(|v| (v.name, v.camera.width)).collect();
+        assert_eq!(names, [("a.PNG".to_string(), 5), ("b.png".to_string(), 5)]);
+        assert_eq!(photos(dir.path().join("b.png")).unwrap().train[0].camera.height, 3);
+    }
+
+    #[test]
+    fn an_empty_folder_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(photos(dir.path()).unwrap_err().to_string().contains("no images"));
+    }
+
+    #[test]
+    fn poses_need_a_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("transforms_test.json");
+        let frame = r#"{"file_path": "a.png", "transform_matrix": [[1,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]]}"#;
+        std::fs::write(&path, format!(r#"{{"fl_x": 10, "w": 8, "h": 6, "frames": [{frame}]}}"#)).unwrap();
+        assert_eq!(poses(&path).unwrap()[0].camera.height, 6);
+        std::fs::write(&path, format!(r#"{{"fl_x": 10, "frames": [{frame}]}}"#)).unwrap();
+        assert!(poses(&path).unwrap_err().to_string().contains("size"));
+    }
+}

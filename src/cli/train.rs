@@ -1,0 +1,36 @@
+//! `naka-gs train`
+
+use super::output::OutFolder;
+use super::progress::Reporter;
+use super::run::show;
+use super::setting_flags::{SettingFlags, Training};
+use naka_gs::Result;
+use naka_gs::pipeline::{Job, Scope, run};
+use std::path::PathBuf;
+
+/// Train on a scene's photographs as they are, and measure
+#[derive(clap::Args)]
+pub struct Train {
+    /// Folder with photographs and poses
+    scene: PathBuf,
+    /// Points to start from: PLY, or a COLMAP model; else the scene's own, else made from its cameras
+    #[arg(long, value_name = "PLY")]
+    points: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutFolder,
+    #[command(flatten)]
+    settings: SettingFlags<Training>,
+}
+
+impl Train {
+    pub fn run(self, reporter: &Reporter) -> Result<()> {
+        let job = Job {
+            out: self.out.or_named_after(&self.scene),
+            scene: self.scene,
+            settings: self.settings.resolve(None)?,
+            overwrite: self.out.overwrite,
+            scope: Scope::Training { points: self.points },
+        };
+        show(&job.out, &run(&job, reporter)?)
+    }
+}

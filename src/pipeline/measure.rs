@@ -1,0 +1,71 @@
+//! The numbers of a finished model: test views against their references, held-out views against their lit images.
+
+use super::pictures::Painter;
+use crate::capture::{Capture, View, read_image};
+use crate::error::{Error, Result};
+use crate::eval::{Group, Metrics, compare};
+use crate::progress::Progress;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The name of the numbers' file in an output folder.
+pub(super) const METRICS_FILE: &str = "metrics.json";
+
+/// The contents of `metrics.json`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MetricsFile {
+    #[serde(flatten)]
+    pub metrics: Metrics,
+    /// What was measured at.
+    pub resolution: Resolution,
+}
+
+/// The size of the compared pictures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// Test views are rendered at 1/`downscale` of their size; their references are area-averaged to it.
+    pub downscale: u32,
+    /// Width and height of the first picture; `null` where there is none.
+    pub size: Option<[u32; 2]>,
+}
+
+impl MetricsFile {
+    /// The numbers in the folder `out`.
+    pub(super) fn read(out: &Path) -> Result<Self> {
+        let path = out.join(METRICS_FILE);
+        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+        serde_json::from_str(&text).map_err(|error| {
+            Error::input(&path, format!("is not a metrics file ({error})"), "delete it and run the same command again")
+        })
+    }
+}
+
+/// Renders and compares. Test views have their native cameras, held-out views those of training.
+pub(super) fn measure(
+    painter: &mut Painter<'_>,
+    capture: &Capture,
+    holdout: &[View],
+    downscale: u32,
+    progress: &dyn Progress,
+) -> Result<MetricsFile> {
+    let small = |view: &View| View { camera: view.camera.downscaled(downscale), ..view.clone() };
+    let test: Vec<View> = capture.test.iter().filter(|view| view.image.is_some()).map(small).collect();
+    let size = test.iter().chain(holdout).next().map(|view| [view.camera.width, view.camera.height]);
+    progress.begin("eval", "images", (test.len() + holdout.len()) as u64);
+    let mut done = 0;
+    let mut group = |views: &[View]| -> Result<Group> {
+        let mut numbers = Vec::with_capacity(views.len());
+        for view in views {
+            progress.check()?;
+            let Some(reference) = &view.image else { continue };
+            numbers.push(compare(&view.name, &painter.render(&view.camera)?, &read_image(reference)?)?);
+            done += 1;
+            progress.set(done, &view.name);
+        }
+        Ok(Group::new(numbers))
+    };
+    let metrics =
+        Metrics { test: group(&test)?, holdout: if holdout.is_empty() { None } else { Some(group(holdout)?) } };
+    progress.end();
+    Ok(MetricsFile { metrics, resolution: Resolution { downscale, size } })
+}

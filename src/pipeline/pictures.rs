@@ -1,0 +1,64 @@
+//! Renders of a finished model.
+
+use crate::capture::{Camera, Image, View};
+use crate::error::Result;
+use crate::eval;
+use crate::gpu::Gpu;
+use crate::progress::Progress;
+use crate::splat::{RenderSettings, Renderer, Splats, Tensors, Workspace};
+use std::path::Path;
+
+/// A model in device memory, ready to be seen from any camera.
+pub struct Painter<'g> {
+    gpu: &'g Gpu,
+    renderer: Renderer,
+    model: Tensors,
+    settings: RenderSettings,
+    work: Option<Workspace>,
+}
+
+impl<'g> Painter<'g> {
+    /// Uploads `splats`. `antialiased` must be as in training; the background is black.
+    pub fn new(gpu: &'g Gpu, splats: &Splats, antialiased: bool) -> Result<Self> {
+        let settings = RenderSettings { background: [0.0; 3], sh_degree: splats.sh_degree, antialiased };
+        let model = Tensors::from_splats(gpu, splats, 0)?;
+        Ok(Self { gpu, renderer: Renderer::new(gpu)?, model, settings, work: None })
+    }
+
+    /// The view of `camera`, at its size.
+    pub fn render(&mut self, camera: &Camera) -> Result<Image> {
+        let rendered = self.renderer.render_image(self.gpu, &self.model, camera, &self.settings, &mut self.work)?;
+        Ok(rendered.image)
+    }
+}
+
+/// Renders `views` as JPEG files (quality 95) into `folder`.
+pub fn render_views(painter: &mut Painter<'_>, views: &[View], folder: &Path, progress: &dyn Progress) -> Result<()> {
+    progress.begin("render", "images", views.len() as u64);
+    for (done, view) in (1..).zip(views) {
+        progress.check()?;
+        eval::write_jpeg(&folder.join(render_name(&view.name)), &painter.render(&view.camera)?)?;
+        progress.set(done, &view.name);
+    }
+    progress.end();
+    Ok(())
+}
+
+/// The file name of a test frame's render: the frame's own, with the ending `.JPG` where it has another than a JPEG's.
+pub fn render_name(name: &str) -> String {
+    let path = Path::new(name);
+    let is_jpeg = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"));
+    if is_jpeg { name.into() } else { path.with_extension("JPG").to_string_lossy().into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::render_name;
+
+    #[test]
+    fn renders_are_jpeg_files_under_the_frames_names() {
+        for (name, render) in [("0031.JPG", "0031.JPG"), ("a.jpeg", "a.jpeg"), ("b.png", "b.JPG"), ("c", "c.JPG")] {
+            assert_eq!(render_name(name), render);
+        }
+    }
+}

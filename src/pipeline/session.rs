@@ -1,0 +1,265 @@
+//! A run under way: the data between the stages, taken from memory or from the files of an earlier run.
+
+use super::measure::{self, MetricsFile};
+use super::pictures::{Painter, render_views};
+use super::plan::{Action, Step};
+use super::record::{Run, Stage, StageRecord, Status, write_json};
+use super::{Job, Outcome, Scope, normalization};
+use crate::capture::{Capture, View};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::prior::PointCloud;
+use crate::progress::Progress;
+use crate::splat::Splats;
+use crate::{atomic_file, enhance, ppm, prior, splat, train};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// What a stage counted, for `run.json`.
+type Counts = Map<String, Value>;
+
+/// A run under way.
+pub(super) struct Session<'a> {
+    job: &'a Job,
+    progress: &'a dyn Progress,
+    capture: Capture,
+    gpu: Option<Gpu>,
+    earlier: Option<Run>,
+    run: Run,
+    lit: Option<Capture>,
+    points: Option<PointCloud>,
+    splats: Option<Splats>,
+}
+
+impl<'a> Session<'a> {
+    /// Creates the output folder with the resolved settings in it.
+    pub(super) fn new(
+        job: &'a Job,
+        capture: Capture,
+        gpu: Option<Gpu>,
+        earlier: Option<Run>,
+        progress: &'a dyn Progress,
+    ) -> Result<Self> {
+        let mut run = Run::new(&job.scene, &job.settings);
+        if let Some(earlier) = &earlier {
+            run.stages.clone_from(&earlier.stages);
+            run.adapter.clone_from(&earlier.adapter);
+            run.take_training(earlier);
+        }
+        if let Some(gpu) = &gpu {
+            tracing::info!("adapter: {}", gpu.name());
+            run.adapter = Some(gpu.name().into());
+        }
+        atomic_file::write_bytes(job.out.join("settings.toml"), job.settings.to_toml()?.as_bytes())?;
+        Ok(Self { job, progress, capture, gpu, earlier, run, lit: None, points: None, splats: None })
+    }
+
+    /// Notes that a stage's results are current.
+    pub(super) fn keep(&mut self, step: &Step) -> Result<()> {
+        if let Some(mut record) = self.run.stage(step.stage).cloned() {
+            tracing::info!("{}: kept", step.stage.name());
+            record.status = Status::Kept;
+            self.run.put(record);
+        }
+        self.run.write(&self.job.out)
+    }
+
+    /// Makes a stage, with its state in `run.json` from beginning to end.
+    pub(super) fn make(&mut self, step: &Step, action: Action) -> Result<()> {
+        self.progress.check()?;
+        if action == Action::Replace {
+            self.remove_earlier(step.stage)?;
+        }
+        let started = Instant::now();
+        let mut record = StageRecord {
+            stage: step.stage,
+            status: Status::Running,
+            seconds: 0.0,
+            counts: Counts::new(),
+            fingerprint: step.fingerprint.clone(),
+        };
+        self.run.put(record.clone());
+        self.run.write(&self.job.out)?;
+        let made = self.stage(step.stage).and_then(|counts| self.gpu()?.check().map(|()| counts));
+        record.seconds = started.elapsed().as_secs_f64();
+        match made {
+            Ok(counts) => {
+                (record.status, record.counts) = (Status::Done, counts);
+                self.run.put(record);
+                self.run.write(&self.job.out)
+            }
+            Err(error) => {
+                let interrupted = matches!(error, Error::Interrupted(_));
+                record.status = if interrupted { Status::Interrupted } else { Status::Failed };
+                self.run.put(record);
+                if let Err(second) = self.run.write(&self.job.out) {
+                    tracing::warn!("{second}");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The finished run.
+    pub(super) fn finish(self) -> Result<Outcome> {
+        let metrics = MetricsFile::read(&self.job.out)?;
+        Ok(Outcome { run: self.run, metrics })
+    }
+
+    fn stage(&mut self, stage: Stage) -> Result<Counts> {
+        match stage {
+            Stage::Enhance => self.enhance(),
+            Stage::Prior => self.prior(),
+            Stage::Ppm => self.ppm(),
+            Stage::Train => self.train(),
+            Stage::Render => self.render(),
+            Stage::Eval => self.eval(),
+        }
+    }
+
+    fn gpu(&self) -> Result<&Gpu> {
+        self.gpu.as_ref().ok_or_else(|| Error::Gpu("no adapter was opened for a stage that needs one".into()))
+    }
+
+    fn out(&self, name: &str) -> PathBuf {
+        self.job.out.join(name)
+    }
+
+    /// Removes what an earlier run in this folder made in `stage`. Files without a record of their making are not
+    /// removed, only replaced where a new one has the same name.
+    fn remove_earlier(&self, stage: Stage) -> Result<()> {
+        let recorded = self.earlier.as_ref().is_some_and(|run| run.stage(stage).is_some());
+        let folder = match stage {
+            Stage::Enhance => self.out("images"),
+            Stage::Train => self.out("checkpoints"),
+            Stage::Render => self.out("renders"),
+            Stage::Prior | Stage::Ppm | Stage::Eval => return Ok(()),
+        };
+        if recorded && folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
+        }
+        Ok(())
+    }
+
+    fn enhance(&mut self) -> Result<Counts> {
+        let settings = &self.job.settings;
+        let (lit, report) = enhance::enhance_capture(
+            self.gpu()?,
+            &self.capture,
+            &settings.enhance,
+            settings.downscale,
+            &self.out("images"),
+            self.progress,
+        )?;
+        self.lit = Some(lit);
+        counts(&report)
+    }
+
+    fn prior(&mut self) -> Result<Counts> {
+        let mut lit = self.lit()?.clone();
+        if let Scope::Training { points: Some(path) } = &self.job.scope {
+            lit.points = Some(path.clone());
+        }
+        let path =
+            lit.points.ok_or_else(|| Error::input(&self.job.scene, "has no points to start from", "add points.ply"))?;
+        let points = prior::read(&path)?;
+        let report = json!({ "points": points.len() });
+        if self.job.scope != Scope::Everything {
+            prior::write_ply(self.out("points.ply"), &points)?;
+        }
+        self.points = Some(points);
+        counts(&report)
+    }
+
+    fn ppm(&mut self) -> Result<Counts> {
+        let points = self.points.take().unwrap_or_default();
+        let normalize = normalization(&self.capture, &points);
+        let (points, report) = ppm::run(&points, &self.job.settings.ppm, &normalize)?;
+        prior::write_ply(self.out("points.ply"), &points)?;
+        self.points = Some(points);
+        counts(&report)
+    }
+
+    fn train(&mut self) -> Result<Counts> {
+        let lit = self.lit()?.clone();
+        let points = match self.points.take() {
+            Some(points) => points,
+            None => prior::read(self.out("points.ply"))?,
+        };
+        let folder = self.out("checkpoints");
+        let config = &self.job.settings.train;
+        let (splats, report) = train::train(self.gpu()?, &lit, &points, config, &folder, self.progress)?;
+        splat::ply::write(self.out("splats.ply"), &splats)?;
+        self.run.splats = Some(splats.len() as u64);
+        self.run.steps = Some(u64::from(report.steps));
+        self.run.steps_per_second = Some(report.steps_per_second);
+        self.run.peak_device_bytes = Some(self.gpu()?.peak_bytes());
+        self.run.kernel_ms.clone_from(&report.kernel_milliseconds);
+        self.splats = Some(splats);
+        counts(&report)
+    }
+
+    fn render(&mut self) -> Result<Counts> {
+        self.load_splats()?;
+        render_views(&mut self.painter()?, &self.capture.test, &self.out("renders"), self.progress)?;
+        counts(&json!({ "images": self.capture.test.len() }))
+    }
+
+    fn eval(&mut self) -> Result<Counts> {
+        let holdout = self.lit()?.holdout.clone();
+        self.load_splats()?;
+        let mut painter = self.painter()?;
+        let metrics =
+            measure::measure(&mut painter, &self.capture, &holdout, self.job.settings.downscale, self.progress)?;
+        write_json(&self.out(measure::METRICS_FILE), &metrics)?;
+        counts(&json!({ "test": metrics.metrics.test.views.len(), "holdout": holdout.len() }))
+    }
+
+    /// The model, read back if an earlier run made it.
+    fn load_splats(&mut self) -> Result<()> {
+        if self.splats.is_none() {
+            self.splats = Some(splat::ply::read(self.out("splats.ply"))?);
+        }
+        Ok(())
+    }
+
+    fn painter(&self) -> Result<Painter<'_>> {
+        let none = Splats::default();
+        Painter::new(self.gpu()?, self.splats.as_ref().unwrap_or(&none), self.job.settings.train.antialiased)
+    }
+
+    /// The capture as it is trained on: lit images, cameras at the training resolution.
+    fn lit(&mut self) -> Result<&Capture> {
+        let lit = match self.lit.take() {
+            Some(lit) => lit,
+            None => self.lit_from_files(),
+        };
+        Ok(self.lit.insert(lit))
+    }
+
+    fn lit_from_files(&self) -> Capture {
+        let images = (self.job.scope == Scope::Everything).then(|| self.out("images"));
+        let lit = |view: &View| View {
+            name: view.name.clone(),
+            image: images.as_ref().map(|folder| folder.join(&view.name)).or_else(|| view.image.clone()),
+            camera: view.camera.downscaled(self.job.settings.downscale),
+        };
+        let Capture { train, holdout, .. } = &self.capture;
+        Capture {
+            train: train.iter().map(lit).collect(),
+            holdout: holdout.iter().map(lit).collect(),
+            ..self.capture.clone()
+        }
+    }
+}
+
+/// A stage's report as counts.
+fn counts(report: &impl Serialize) -> Result<Counts> {
+    match serde_json::to_value(report) {
+        Ok(Value::Object(map)) => Ok(map),
+        Ok(other) => Ok(Counts::from_iter([("value".to_string(), other)])),
+        Err(error) => Err(Error::io("run.json")(error.into())),
+    }
+}

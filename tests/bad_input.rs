@@ -1,0 +1,211 @@
+//! Whatever a user brings that cannot be used: one message that names the file and the remedy, the right exit code, no
+//! panic, nothing left under a final name and nothing overwritten.
+
+mod support;
+
+use serde_json::json;
+use std::path::Path;
+use std::process::Output;
+use support::{TinyScene, assert_refused, contents, naka_gs};
+
+/// Runs the scene after `damage`; `words` must be in the message and nothing may have been written.
+fn refused_before_writing(damage: impl FnOnce(&TinyScene), words: &[&str]) {
+    let tiny = TinyScene::new(4);
+    damage(&tiny);
+    assert_refused(&tiny.run(&[]), 1, words);
+    assert!(!tiny.out.exists(), "the output folder was made");
+}
+
+fn remove(path: impl AsRef<Path>) {
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn a_missing_folder() {
+    refused_before_writing(|tiny| std::fs::remove_dir_all(&tiny.scene).unwrap(), &["scene"]);
+}
+
+#[test]
+fn a_folder_without_cameras() {
+    refused_before_writing(|tiny| remove(tiny.transforms()), &["transforms"]);
+}
+
+#[test]
+fn no_frames() {
+    refused_before_writing(|tiny| tiny.edit(|json| json["frames"] = json!([])), &["transforms_train.json"]);
+}
+
+#[test]
+fn fewer_than_three_views() {
+    refused_before_writing(
+        |tiny| tiny.edit(|json| json["frames"].as_array_mut().unwrap().truncate(2)),
+        &["transforms_train.json", "3"],
+    );
+}
+
+#[test]
+fn a_frame_without_its_image() {
+    refused_before_writing(|tiny| remove(tiny.scene.join("train/0002.JPG")), &["0002.JPG"]);
+}
+
+#[test]
+fn an_image_of_another_size() {
+    refused_before_writing(
+        |tiny| image::RgbImage::new(40, 24).save(tiny.scene.join("train/0001.JPG")).unwrap(),
+        &["0001.JPG", "40", "32"],
+    );
+}
+
+#[test]
+fn a_singular_pose() {
+    let zero = json!([[0, 0, 0, 1], [0, 0, 0, 2], [0, 0, 0, 3], [0, 0, 0, 1]]);
+    refused_before_writing(
+        |tiny| tiny.edit(|json| json["frames"][1]["transform_matrix"] = zero),
+        &["transforms_train.json", "0001"],
+    );
+}
+
+#[test]
+fn not_a_number_in_the_json() {
+    let replace = |tiny: &TinyScene, from: &str, to: &str| {
+        let text = std::fs::read_to_string(tiny.transforms()).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(tiny.transforms(), text.replacen(from, to, 1)).unwrap();
+    };
+    refused_before_writing(|tiny| replace(tiny, "30.0", "NaN"), &["transforms_train.json"]);
+    refused_before_writing(|tiny| replace(tiny, "30.0", "null"), &["transforms_train.json"]);
+    refused_before_writing(|tiny| replace(tiny, "30.0", "-30.0"), &["transforms_train.json"]);
+}
+
+#[test]
+fn a_path_that_leaves_the_scene() {
+    let leave = |tiny: &TinyScene| {
+        std::fs::rename(tiny.scene.join("train/0000.JPG"), tiny.scene.join("../0000.JPG")).unwrap();
+        tiny.edit(|json| json["frames"][0]["file_path"] = json!("../0000.JPG"));
+    };
+    refused_before_writing(leave, &["transforms_train.json", "../0000.JPG", "--allow-outside"]);
+}
+
+#[test]
+fn a_truncated_image() {
+    let tiny = TinyScene::new(4);
+    let path = tiny.scene.join("train/0003.JPG");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - bytes.len() / 3]).unwrap();
+    assert_refused(&tiny.run(&[]), 1, &["0003.JPG"]);
+    assert!(!tiny.out.join("images/0003.JPG").exists());
+    assert!(!tiny.out.join("splats.ply").exists());
+}
+
+#[test]
+fn no_adapter() {
+    let tiny = TinyScene::new(4);
+    let mut command = naka_gs();
+    command.env("VK_DRIVER_FILES", "/nonexistent").env("VK_ICD_FILENAMES", "/nonexistent");
+    let output = command.arg("run").arg(&tiny.scene).arg("-o").arg(&tiny.out).output().unwrap();
+    assert_refused(&output, 1, &["no GPU adapter", "mesa-vulkan-drivers", "tools/setup.sh"]);
+    assert!(!tiny.out.exists());
+}
+
+#[test]
+fn wrong_usage() {
+    let tiny = TinyScene::new(4);
+    assert_refused(&tiny.run(&["--downscale", "0"]), 2, &["--downscale"]);
+    assert_refused(&tiny.run(&["--preset", "best"]), 2, &["--preset", "preview", "standard", "paper"]);
+    assert_refused(&tiny.run(&["--adapter", "no such thing"]), 1, &["no such thing", "llvmpipe"]);
+    let config = tiny.scene.join("my.toml");
+    std::fs::write(&config, "[train]\nstepps = 5\n").unwrap();
+    assert_refused(&tiny.run(&["--config", config.to_str().unwrap()]), 2, &["my.toml", "stepps"]);
+    let unknown = naka_gs().args(["run", "--no-such-flag"]).output().unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(!tiny.out.exists());
+}
+
+fn ppm(points: &[u8], more: &[&str]) -> (Output, tempfile::TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cloud.ply");
+    std::fs::write(&path, points).unwrap();
+    let mut command = naka_gs();
+    command.arg("ppm").arg(path).arg("-o").arg(dir.path().join("fewer.ply")).args(more);
+    (command.output().unwrap(), dir)
+}
+
+const PLY: &str = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n\
+                   property uchar red\nproperty uchar green\nproperty uchar blue\nend_header\n";
+
+#[test]
+fn points_that_are_not_there() {
+    let few = format!("{PLY}0 0 0 1 2 3\n");
+    let (output, dir) = ppm(few.as_bytes(), &[]);
+    assert_refused(&output, 1, &["cloud.ply"]);
+    assert!(!dir.path().join("fewer.ply").exists());
+    let binary = PLY.replace("ascii", "binary_little_endian").replace("vertex 3", "vertex 4000000000");
+    assert_refused(&ppm(binary.as_bytes(), &[]).0, 1, &["cloud.ply"]);
+}
+
+#[test]
+fn points_that_are_not_numbers() {
+    let poisoned = format!("{PLY}0 0 0 1 2 3\nnan 0 0 1 2 3\n0 inf 0 1 2 3\n");
+    let (output, dir) = ppm(poisoned.as_bytes(), &[]);
+    assert_refused(&output, 1, &["cloud.ply"]);
+    assert!(!dir.path().join("fewer.ply").exists());
+}
+
+#[test]
+fn an_existing_file_is_kept() {
+    let good = format!("{PLY}0 0 0 1 2 3\n1 0 0 1 2 3\n0 1 0 1 2 3\n");
+    let (output, dir) = ppm(good.as_bytes(), &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let before = contents(dir.path());
+    let mut command = naka_gs();
+    command.arg("ppm").arg(dir.path().join("cloud.ply")).arg("-o").arg(dir.path().join("fewer.ply"));
+    assert_refused(&command.output().unwrap(), 1, &["fewer.ply", "--overwrite"]);
+    assert_eq!(contents(dir.path()), before);
+    assert!(command.arg("-w").output().unwrap().status.success());
+}
+
+#[test]
+fn a_folder_that_is_someone_elses() {
+    let tiny = TinyScene::new(4);
+    std::fs::create_dir_all(&tiny.out).unwrap();
+    std::fs::write(tiny.out.join("splats.ply"), "precious").unwrap();
+    let before = contents(&tiny.out);
+    assert_refused(&tiny.run(&[]), 1, &["splats.ply", "--overwrite"]);
+    assert_eq!(contents(&tiny.out), before);
+    let scene = contents(&tiny.scene);
+    std::fs::rename(tiny.scene.join("train"), tiny.scene.join("images")).unwrap();
+    tiny.edit(|json| {
+        for frame in json["frames"].as_array_mut().unwrap() {
+            frame["file_path"] = json!(frame["file_path"].as_str().unwrap().replace("train/", "images/"));
+        }
+    });
+    let own = naka_gs().arg("run").arg(&tiny.scene).arg("-w").arg("-o").arg(&tiny.scene).output().unwrap();
+    assert_refused(&own, 2, &["--out", "photographs"]);
+    assert_eq!(contents(&tiny.scene).len(), scene.len());
+}
+
+/// A disk of 64 KiB, where this system lets a user make one.
+#[test]
+fn a_full_disk() {
+    let tiny = TinyScene::new(4);
+    let disk = tiny.scene.join("../disk");
+    std::fs::create_dir(&disk).unwrap();
+    let cloud = tiny.scene.join("cloud.ply");
+    let points: String = (0..20_000).map(|i| format!("{i} {} 0 1 2 3\n", i % 7)).collect();
+    std::fs::write(&cloud, PLY.replace("vertex 3", "vertex 20000") + &points).unwrap();
+    let script = "mount -t tmpfs -o size=64k tmpfs \"$1\" || exit 99; \"$2\" ppm \"$3\" -o \"$1/points.ply\"; code=$?; \
+                  ls -A \"$1\" | grep -q . && exit 98; exit $code";
+    let arguments = [disk.as_os_str(), env!("CARGO_BIN_EXE_naka-gs").as_ref(), cloud.as_os_str()];
+    let output = std::process::Command::new("unshare").args(["-rm", "sh", "-c", script, "sh"]).args(arguments).output();
+    match output {
+        Ok(output) if ![Some(99), Some(1)].contains(&output.status.code()) || mounted(&output) => {
+            assert_refused(&output, 1, &["points.ply", "free some space"]);
+        }
+        _ => println!("skipped: this system does not let the test mount a small disk"),
+    }
+}
+
+/// Whether the program itself ran, rather than `unshare` or `mount` having failed.
+fn mounted(output: &Output) -> bool {
+    String::from_utf8_lossy(&output.stderr).contains("error: ")
+}
