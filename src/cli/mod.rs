@@ -2,12 +2,14 @@
 //!
 //! stdout carries results; progress and messages go to stderr.
 
+mod demo;
 mod doctor;
 mod enhance;
 mod eval;
 mod interrupt;
 mod output;
 mod ppm;
+mod prior;
 mod progress;
 mod render;
 mod run;
@@ -46,7 +48,9 @@ struct Talk {
 #[derive(Subcommand)]
 enum Command {
     Run(run::Run),
+    Demo(demo::Demo),
     Enhance(enhance::Enhance),
+    Prior(prior::Prior),
     Ppm(ppm::Ppm),
     Train(train::Train),
     Render(render::Render),
@@ -74,6 +78,8 @@ pub fn main() -> ExitCode {
 fn run(command: Command, reporter: &Reporter) -> Result<()> {
     match command {
         Command::Run(command) => command.run(reporter),
+        Command::Demo(command) => command.run(reporter),
+        Command::Prior(command) => command.run(reporter),
         Command::Enhance(command) => command.run(reporter),
         Command::Ppm(command) => command.run(reporter),
         Command::Train(command) => command.run(reporter),

@@ -29,13 +29,15 @@ macro_rules! tables {
 
 tables! {
     /// Every setting.
-    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "ppm", "train"];
+    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "prior", "ppm", "train"];
     /// Training alone.
-    Training: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["train"];
+    Training: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["prior", "train"];
     /// Restoration alone.
     Enhance: ["preset", "adapter", "downscale", "allow_outside"], ["enhance"];
     /// Pictures of a finished model.
     Render: ["adapter", "downscale"], [];
+    /// The point prior alone.
+    Prior: ["preset", "seed", "holdout", "allow_outside"], ["prior"];
     /// Point preprocessing alone.
     Ppm: ["preset", "seed"], ["ppm"];
     /// The adapter alone.

@@ -4,6 +4,7 @@
 //! replaced. Then each stage that is not current is made, and `run.json` ([`record`]) says after each step how far the
 //! run came, so that the same command continues from there.
 
+pub mod demo;
 pub mod fingerprint;
 mod measure;
 mod pictures;
@@ -100,7 +101,7 @@ fn steps(job: &Job, capture: &Capture) -> Vec<Step> {
                 ["camera.toml", &settings.enhance.camera].map(|name| fingerprint::FileState::of(&job.scene.join(name)));
             let lit = fingerprint::of(&(&photos, camera, &settings.enhance, settings.downscale));
             let lit = step(Stage::Enhance, lit, images);
-            let prior = fingerprint::of(&(&lit, file(&capture.points)));
+            let prior = fingerprint::of(&(&lit, file(&capture.points), &settings.prior));
             let prior = step(Stage::Prior, prior, Vec::new());
             let ppm = fingerprint::of(&(&prior, &settings.ppm));
             (lit, step(Stage::Ppm, ppm, vec![out.join("points.ply")]))
@@ -108,7 +109,7 @@ fn steps(job: &Job, capture: &Capture) -> Vec<Step> {
         Scope::Training { points } => {
             let lit = fingerprint::of(&(&photos, settings.downscale));
             let given = points.as_ref().or(capture.points.as_ref()).cloned();
-            let prior = fingerprint::of(&(&lit, file(&given)));
+            let prior = fingerprint::of(&(&lit, file(&given), &settings.prior));
             (lit, step(Stage::Prior, prior, vec![out.join("points.ply")]))
         }
     };

@@ -162,10 +162,7 @@ impl<'a> Session<'a> {
         if let Scope::Training { points: Some(path) } = &self.job.scope {
             lit.points = Some(path.clone());
         }
-        let path =
-            lit.points.ok_or_else(|| Error::input(&self.job.scene, "has no points to start from", "add points.ply"))?;
-        let points = prior::read(&path)?;
-        let report = json!({ "points": points.len() });
+        let (points, report) = prior::make(&lit, &self.job.settings.prior, self.progress)?;
         if self.job.scope != Scope::Everything {
             prior::write_ply(self.out("points.ply"), &points)?;
         }

@@ -7,12 +7,13 @@ use crate::capture::{Capture, ImageCache};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::random::hash;
+use documented::DocumentedFields;
 use glam::DVec3;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Parameters of the prior.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Points to make where the capture brings none.

@@ -1,7 +1,7 @@
 //! The keys of [`Settings`], read off the struct itself: path, flag, help and default.
 
 use super::Settings;
-use crate::{enhance, ppm, train};
+use crate::{enhance, ppm, prior, train};
 use documented::DocumentedFields;
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ pub struct Key {
 const SECTIONS: &[(&str, &[&str], &[&str])] = &[
     ("", Settings::FIELD_NAMES, Settings::FIELD_DOCS),
     ("enhance", enhance::Config::FIELD_NAMES, enhance::Config::FIELD_DOCS),
+    ("prior", prior::Config::FIELD_NAMES, prior::Config::FIELD_DOCS),
     ("ppm", ppm::Config::FIELD_NAMES, ppm::Config::FIELD_DOCS),
     ("train", train::Config::FIELD_NAMES, train::Config::FIELD_DOCS),
     ("train.densify", train::densify::Config::FIELD_NAMES, train::densify::Config::FIELD_DOCS),

@@ -11,7 +11,7 @@ pub use presets::{Preset, demo};
 
 use crate::error::{Error, Result};
 use crate::gpu::Choice;
-use crate::{enhance, ppm, train};
+use crate::{enhance, ppm, prior, train};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,8 @@ pub struct Settings {
     pub allow_outside: bool,
     /// Dark to lit
     pub enhance: enhance::Config,
+    /// Points to start from
+    pub prior: prior::Config,
     /// Point preprocessing
     pub ppm: ppm::Config,
     /// Optimisation of the splats

@@ -1,0 +1,36 @@
+//! `naka-gs demo`
+
+use super::output::{self, OutFolder};
+use super::progress::Reporter;
+use super::run::show;
+use super::setting_flags::{All, SettingFlags};
+use naka_gs::pipeline::demo;
+use naka_gs::scenes::Scene;
+use naka_gs::{Result, settings};
+use std::path::{Path, PathBuf};
+
+/// The whole pipeline on a procedural night scene, compared with its known truth
+#[derive(clap::Args)]
+pub struct Demo {
+    /// Scene description [default: the built-in night courtyard]
+    #[arg(long, value_name = "FILE.toml")]
+    scene: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutFolder,
+    #[command(flatten)]
+    settings: SettingFlags<All>,
+}
+
+impl Demo {
+    pub fn run(self, reporter: &Reporter) -> Result<()> {
+        let settings = self.settings.resolve(Some(settings::demo()))?;
+        let scene = match &self.scene {
+            Some(path) => Scene::load(path)?,
+            None => Scene::night()?,
+        };
+        let out = self.out.or_named_after(Path::new("demo"));
+        let finished = demo::run(&scene, &out, settings, self.out.overwrite, reporter)?;
+        show(&out, &finished.outcome)?;
+        output::line(finished.sheet.display().to_string())
+    }
+}

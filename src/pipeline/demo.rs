@@ -1,0 +1,103 @@
+//! The demo: a procedural capture through the whole pipeline, and its pictures beside the known truth.
+
+use super::{Job, Outcome, Painter, Scope};
+use crate::capture::{self, Image, View, read_image, resize_area};
+use crate::error::{Error, Result};
+use crate::eval::{Row, psnr, sheet, write_jpeg};
+use crate::gpu::{Gpu, Mask};
+use crate::progress::Progress;
+use crate::scenes::{self, Scene};
+use crate::settings::Settings;
+use crate::splat;
+use std::path::{Path, PathBuf};
+
+/// Rows of the sheet for training views (which have a dark photograph) and for new views.
+const ROWS: [usize; 2] = [3, 2];
+
+/// What the demo leaves behind.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    pub outcome: Outcome,
+    /// The picture sheet: dark photograph, lit, render, truth.
+    pub sheet: PathBuf,
+}
+
+/// Makes the capture of `scene` in `out/capture`, runs every stage into `out`, and lays out `out/sheet.jpg`.
+///
+/// # Errors
+/// Those of [`super::run`], and of [`scenes::generate`].
+pub fn run(scene: &Scene, out: &Path, settings: Settings, overwrite: bool, progress: &dyn Progress) -> Result<Demo> {
+    let folder = out.join("capture");
+    if overwrite && folder.join("scene.toml").is_file() && !scenes::is_generated(scene, &folder) {
+        std::fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
+    }
+    std::fs::create_dir_all(out).map_err(Error::io(out))?;
+    scenes::generate(scene, &folder, progress)?;
+    let job = Job { scene: folder, out: out.to_path_buf(), settings, overwrite, scope: Scope::Everything };
+    let outcome = super::run(&job, progress)?;
+    let sheet = out.join("sheet.jpg");
+    lay_out(&job, &sheet)?;
+    Ok(Demo { outcome, sheet })
+}
+
+/// One row of the sheet before it is laid out.
+struct Pictures {
+    label: String,
+    columns: [Option<Image>; 4],
+}
+
+fn lay_out(job: &Job, path: &Path) -> Result<()> {
+    let options = capture::Options { holdout: job.settings.holdout, allow_outside: job.settings.allow_outside };
+    let capture = capture::load(&job.scene, &options)?;
+    let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?;
+    let splats = splat::ply::read(job.out.join("splats.ply"))?;
+    let mut painter = Painter::new(&gpu, &splats, job.settings.train.antialiased)?;
+    let mut rows = Vec::new();
+    for view in spread(&capture.train, ROWS[0]) {
+        rows.push(trained(job, view, &mut painter)?);
+    }
+    for view in spread(&capture.test, ROWS[1]) {
+        let truth = view.image.as_deref().map(read_image).transpose()?;
+        rows.push(row(job, view, [None, None], truth, &mut painter)?);
+    }
+    let rows: Vec<Row<'_>> = rows
+        .iter()
+        .map(|row| Row { label: &row.label, pictures: row.columns.each_ref().map(Option::as_ref).to_vec() })
+        .collect();
+    write_jpeg(path, &sheet(&["dark photograph", "lit", "render", "truth"], &rows))
+}
+
+/// `count` views, evenly spread.
+fn spread(views: &[View], count: usize) -> impl Iterator<Item = &View> {
+    let count = count.min(views.len());
+    (0..count).map(move |i| &views[i * views.len() / count])
+}
+
+fn trained(job: &Job, view: &View, painter: &mut Painter<'_>) -> Result<Pictures> {
+    let dark = view.image.as_deref().map(read_image).transpose()?;
+    let lit = read_image(&job.out.join("images").join(&view.name))?;
+    let truth = job.scene.join("truth").join(&view.name);
+    let truth = if truth.is_file() { Some(read_image(&truth)?) } else { None };
+    row(job, view, [dark, Some(lit)], truth, painter)
+}
+
+/// A row at the resolution of training, with the render's PSNR against the truth in its label.
+fn row(
+    job: &Job,
+    view: &View,
+    [dark, lit]: [Option<Image>; 2],
+    truth: Option<Image>,
+    painter: &mut Painter<'_>,
+) -> Result<Pictures> {
+    let camera = view.camera.downscaled(job.settings.downscale);
+    let fit = |image: Option<Image>| image.map(|image| resize_area(&image, camera.width, camera.height));
+    let render = painter.render(&camera)?;
+    let [dark, lit, truth] = [dark, lit, truth].map(fit);
+    let figure = truth.as_ref().and_then(|truth| psnr(&render, truth));
+    let kind = if dark.is_some() { "trained on" } else { "new view" };
+    let label = match figure {
+        Some(figure) => format!("{} ({kind}): render {figure:.1} dB", view.name),
+        None => format!("{} ({kind})", view.name),
+    };
+    Ok(Pictures { label, columns: [dark, lit, Some(render), truth] })
+}
