@@ -91,8 +91,10 @@ fn flag(key: &Key) -> Arg {
         "" => "Settings".to_string(),
         section => format!("Settings of [{section}]"),
     };
-    let arg = Arg::new(format!("set:{}", key.flag))
+    let id = format!("set:{}", key.flag);
+    let arg = Arg::new(id.clone())
         .long(key.flag.clone())
+        .overrides_with(id)
         .help(format!("{}{default}", key.help.trim_end_matches('.')))
         .help_heading(heading)
         .allow_negative_numbers(true);

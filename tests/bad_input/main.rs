@@ -1,12 +1,15 @@
 //! Whatever a user brings that cannot be used: one message that names the file and the remedy, the right exit code, no
 //! panic, nothing left under a final name and nothing overwritten.
 
+mod scene;
+#[path = "../support/mod.rs"]
 mod support;
 
+use scene::TinyScene;
 use serde_json::json;
 use std::path::Path;
 use std::process::Output;
-use support::{TinyScene, assert_refused, contents, naka_gs};
+use support::{assert_refused, contents, naka_gs};
 
 /// Runs the scene after `damage`; `words` must be in the message and nothing may have been written.
 fn refused_before_writing(damage: impl FnOnce(&TinyScene), words: &[&str]) {
@@ -73,7 +76,8 @@ fn not_a_number_in_the_json() {
         std::fs::write(tiny.transforms(), text.replacen(from, to, 1)).unwrap();
     };
     refused_before_writing(|tiny| replace(tiny, "30.0", "NaN"), &["transforms_train.json"]);
-    refused_before_writing(|tiny| replace(tiny, "30.0", "null"), &["transforms_train.json"]);
+    refused_before_writing(|tiny| replace(tiny, "4.0", "null"), &["transforms_train.json"]);
+    refused_before_writing(|tiny| replace(tiny, "4.0", "1e999"), &["transforms_train.json"]);
     refused_before_writing(|tiny| replace(tiny, "30.0", "-30.0"), &["transforms_train.json"]);
 }
 
@@ -145,8 +149,13 @@ fn points_that_are_not_there() {
 
 #[test]
 fn points_that_are_not_numbers() {
+    // Some are dropped with a word; a file with nothing else is refused.
     let poisoned = format!("{PLY}0 0 0 1 2 3\nnan 0 0 1 2 3\n0 inf 0 1 2 3\n");
     let (output, dir) = ppm(poisoned.as_bytes(), &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("cloud.ply: 2 of 3 points"), "{stderr}");
+    assert!(dir.path().join("fewer.ply").exists());
+    let (output, dir) = ppm(poisoned.replace("0 0 0 1", "0 0 nan 1").as_bytes(), &[]);
     assert_refused(&output, 1, &["cloud.ply"]);
     assert!(!dir.path().join("fewer.ply").exists());
 }
