@@ -49,7 +49,7 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
 /// Whether the folder `path` holds cameras, that is, whether [`load`] would find a scene there.
 pub fn is_scene(path: impl AsRef<Path>) -> bool {
     let has = |name: &&str| path.as_ref().join(name).exists();
-    ["transforms_train.json", "transforms.json", "sparse"].iter().any(|name| has(&name))
+    ["transforms_train.json", "transforms.json", "sparse"].iter().any(has)
 }
 
 /// Where the training cameras come from.
