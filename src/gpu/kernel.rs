@@ -1,6 +1,6 @@
 //! Compute pipelines.
 
-use super::{Gpu, shader};
+use super::{Gpu, lock, shader};
 use crate::error::{Error, Result};
 
 /// WebGPU's limit of workgroups in one dimension of a dispatch.
@@ -13,14 +13,18 @@ pub fn fold(groups: u32) -> [u32; 3] {
     [groups.div_ceil(rows), rows, 1]
 }
 
+/// Compiled kernels by source text: whoever asks for one again gets the same pipeline.
+pub(super) type Cache = std::sync::Mutex<std::collections::HashMap<String, Kernel>>;
+
 /// One WGSL file as a compute pipeline; its entry point is `main`, its bindings are all in group 0.
+#[derive(Clone)]
 pub struct Kernel {
     pub(super) name: String,
     pub(super) pipeline: wgpu::ComputePipeline,
 }
 
 impl Gpu {
-    /// Compiles the kernel `shaders/{name}.wgsl`. `defines` become constants and switch `#ifdef` blocks
+    /// The kernel `shaders/{name}.wgsl`, compiled the first time it is asked for. `defines` become constants and switch `#ifdef` blocks
     /// (see [`shader::compose`]); the device's capabilities are defined as `SUBGROUPS` and `FLOAT_ATOMICS`.
     ///
     /// # Errors
@@ -34,6 +38,15 @@ impl Gpu {
             all.push(("FLOAT_ATOMICS", "true"));
         }
         let source = shader::compose(name, &all)?;
+        if let Some(kernel) = lock(&self.kernels).get(&source) {
+            return Ok(kernel.clone());
+        }
+        let kernel = self.compile(name, &source)?;
+        lock(&self.kernels).insert(source, kernel.clone());
+        Ok(kernel)
+    }
+
+    fn compile(&self, name: &str, source: &str) -> Result<Kernel> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(name),

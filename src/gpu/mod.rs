@@ -48,6 +48,7 @@ pub struct Gpu {
     limits: wgpu::Limits,
     faults: Arc<Mutex<Faults>>,
     memory: Arc<buffer::Memory>,
+    kernels: kernel::Cache,
 }
 
 impl Gpu {
@@ -97,7 +98,16 @@ impl Gpu {
             };
             slot.get_or_insert_with(|| error.to_string());
         }));
-        Ok(Self { device, queue, info, capabilities, limits, faults, memory: Arc::default() })
+        Ok(Self {
+            device,
+            queue,
+            info,
+            capabilities,
+            limits,
+            faults,
+            memory: Arc::default(),
+            kernels: kernel::Cache::default(),
+        })
     }
 
     /// The adapter's own name, as `--adapter` takes it.
