@@ -15,7 +15,7 @@ fn demo(out: &Path, steps: u32) -> Command {
     let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml");
     let mut command = naka_gs();
     command.arg("demo").arg("--scene").arg(scene).arg("-o").arg(out);
-    command.args(["--adapter", "cpu", "--downscale", "1", "--points", "2000", "--steps", &steps.to_string()]);
+    command.args(["--adapter", "cpu", "--downscale", "1", "--make-points", "2000", "--steps", &steps.to_string()]);
     command
 }
 

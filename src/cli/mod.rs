@@ -88,3 +88,33 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Doctor(command) => command.run(reporter),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn no_two_flags_of_a_subcommand_share_a_name() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_promised_flags_exist() {
+        let command = Cli::command();
+        let has = |name: &str, flags: &[&str]| {
+            let found = command.find_subcommand(name).unwrap();
+            let longs: Vec<_> = found.get_arguments().filter_map(|a| a.get_long()).collect();
+            flags.iter().for_each(|flag| assert!(longs.contains(flag), "{name} --{flag}"));
+        };
+        let common = ["adapter", "seed", "config", "preset", "downscale", "steps", "holdout", "overwrite", "out"];
+        has("run", &common);
+        has("demo", &common);
+        has("train", &common);
+        has("train", &["points", "max-splats"]);
+        has("ppm", &["voxel-size", "tau0", "beta", "iters", "min-points", "seed", "stats", "out"]);
+        has("render", &["cameras", "out", "adapter"]);
+        has("eval", &["json"]);
+        has("doctor", &["golden", "json", "adapter"]);
+    }
+}

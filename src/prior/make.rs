@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Points to make where the capture brings none.
-    pub points: usize,
+    pub make_points: usize,
     /// Points to use at most of those that came with the capture.
     pub max_points: usize,
     /// Ignore the points that came with the capture.
@@ -35,7 +35,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            points: 20_000,
+            make_points: 20_000,
             max_points: 1_000_000,
             ignore_existing: false,
             image_size: 441,
@@ -76,9 +76,9 @@ const CACHE_BYTES: usize = 512 << 20;
 /// # Errors
 /// A prior or an image that cannot be read; [`Error::Setting`] for parameters out of range; an interrupt.
 pub fn make(capture: &Capture, config: &Config, progress: &dyn Progress) -> Result<(PointCloud, Report)> {
-    if config.points == 0 || config.max_points == 0 || config.image_size < 16 {
+    if config.make_points == 0 || config.max_points == 0 || config.image_size < 16 {
         let found =
-            format!("{} points of {} at most, image size {}", config.points, config.max_points, config.image_size);
+            format!("{} points of {} at most, image size {}", config.make_points, config.max_points, config.image_size);
         return Err(Error::setting("prior", found, "give at least 1 point and an image size of at least 16"));
     }
     if let Some(path) = capture.points.as_ref().filter(|_| !config.ignore_existing) {
@@ -141,7 +141,7 @@ fn from_images(capture: &Capture, config: &Config, progress: &dyn Progress) -> R
     let mut found = Vec::new();
     // Some more than wanted, so that matched pixels replace some of those without a depth; not all, for a prior
     // without any points on plain walls leaves these to densification.
-    let per_view = (config.points + config.points / 4).div_ceil(references.len().max(1));
+    let per_view = (config.make_points + config.make_points / 4).div_ceil(references.len().max(1));
     progress.begin("prior", "views", references.len() as u64);
     for (done, reference) in references.iter().enumerate() {
         progress.check()?;
@@ -169,12 +169,12 @@ fn search(
     Ok(sweep::search(&picture, &others, reference, count, config))
 }
 
-/// The best `config.points` of `found`: matched, then filled, then random ones; among equals a random choice.
+/// The best `config.make_points` of `found`: matched, then filled, then random ones; among equals a random choice.
 fn select(found: Vec<Found>, config: &Config) -> (PointCloud, Report) {
     let mut order: Vec<(sweep::Kind, u64, usize)> =
         found.iter().enumerate().map(|(i, f)| (f.kind, hash(config.seed, 2, i as u64), i)).collect();
     order.sort_unstable();
-    order.truncate(config.points);
+    order.truncate(config.make_points);
     let count = |kind| order.iter().filter(|o| o.0 == kind).count();
     let report = Report {
         source: "images".into(),

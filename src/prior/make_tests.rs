@@ -38,7 +38,7 @@ fn plane(dir: &Path, color: impl Fn(f64, f64) -> [f32; 3]) -> Capture {
 }
 
 fn config() -> Config {
-    Config { points: 600, ..Config::default() }
+    Config { make_points: 600, ..Config::default() }
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_same_on_any_number_of_threads() {
     let capture = plane(dir.path(), texture);
     let with_threads = |n| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
-        pool.install(|| make(&capture, &Config { points: 100, ..config() }, &Silent::default()).unwrap())
+        pool.install(|| make(&capture, &Config { make_points: 100, ..config() }, &Silent::default()).unwrap())
     };
     assert_eq!(with_threads(1), with_threads(3));
 }
@@ -124,6 +124,6 @@ fn a_stop_is_obeyed_and_bad_settings_are_named() {
     assert_eq!(make(&capture, &config(), &silent).unwrap_err().exit_code(), 130);
     let nothing = Capture::default();
     assert!(make(&nothing, &config(), &Silent::default()).unwrap_err().to_string().contains("no points"));
-    let none = Config { points: 0, ..config() };
+    let none = Config { make_points: 0, ..config() };
     assert_eq!(make(&capture, &none, &Silent::default()).unwrap_err().exit_code(), 2);
 }

@@ -77,3 +77,21 @@ fn every_key_has_help_and_flags_are_unique() {
         assert!(!key.help.is_empty(), "{} has no doc comment", key.path);
     }
 }
+
+#[test]
+fn a_key_outside_tables_sets_it_in_every_table_and_flags_name_keys_of_tables() {
+    let (_dir, path) = file("seed = 7\nsteps = 5\nvoxel-size = 0.5\n[ppm]\nseed = 9\n");
+    let settings = Layers { file: Some(path), ..Layers::default() }.resolve().unwrap();
+    assert_eq!((settings.seed, settings.train.seed, settings.prior.seed, settings.ppm.seed), (7, 7, 7, 9));
+    assert_eq!((settings.train.steps, settings.ppm.voxel_size), (5, 0.5));
+    let layers = Layers { flags: vec![flag("sigma", "0.05"), flag("response", "naka")], ..Layers::default() };
+    assert_eq!(layers.resolve().unwrap().enhance.sigma, crate::enhance::Sigma::Value(0.05));
+}
+
+#[test]
+fn the_paper_preset_has_the_published_settings() {
+    let paper = Preset::Paper.settings();
+    assert_eq!(paper.enhance, crate::enhance::Config::published());
+    assert_eq!((paper.downscale, paper.train.steps, paper.train.sh_degree), (1, 8000, 3));
+    assert_eq!((paper.ppm.voxel_size, paper.ppm.tau0, paper.ppm.beta, paper.ppm.iters), (0.01, 0.005, 0.01, 6));
+}
