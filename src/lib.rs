@@ -23,6 +23,7 @@ mod ply;
 pub mod progress;
 mod random;
 pub mod scenes;
+pub mod self_test;
 pub mod settings;
 
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@ use super::progress::Reporter;
 use super::setting_flags::{AdapterOnly, SettingFlags};
 use naka_gs::golden::{self, GoldenReport};
 use naka_gs::gpu::{AdapterReport, Capabilities, Gpu, Mask, adapters};
+use naka_gs::self_test::{self, Check};
 use naka_gs::{Error, Progress, Result};
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,7 @@ struct Report {
     /// The adapter that is tested, and what of it is used after `NAKA_GS_MASK`.
     adapter: String,
     capabilities: Capabilities,
+    checks: Vec<Check>,
 }
 
 impl Doctor {
@@ -40,12 +42,25 @@ impl Doctor {
     }
 
     fn describe(&self, gpu: &Gpu) -> Result<()> {
-        let report = Report { adapters: adapters(), adapter: gpu.name().into(), capabilities: gpu.capabilities() };
+        let report = Report {
+            adapters: adapters(),
+            adapter: gpu.name().into(),
+            capabilities: gpu.capabilities(),
+            checks: self_test::run(gpu)?,
+        };
         if self.json {
-            return output::json(&report);
+            output::json(&report)?;
+        } else {
+            print(&report)?;
         }
-        report.adapters.iter().try_for_each(|adapter| output::line(describe(adapter)))?;
-        output::line(format!("in use: {} ({})", report.adapter, features(report.capabilities)))
+        let failed: Vec<_> = report.checks.iter().filter(|check| !check.pass).map(|check| check.name).collect();
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let (adapter, failed) = (gpu.name(), failed.join(", "));
+        Err(Error::CheckFailed(format!(
+            "{adapter}: the self-test failed ({failed}); update the driver, try NAKA_GS_MASK=all, or choose another --adapter"
+        )))
     }
 
     fn check_golden(&self, gpu: &Gpu, folder: &Path, reporter: &Reporter) -> Result<()> {
@@ -73,6 +88,14 @@ impl Doctor {
             failed.join(", ")
         )))
     }
+}
+
+fn print(report: &Report) -> Result<()> {
+    report.adapters.iter().try_for_each(|adapter| output::line(describe(adapter)))?;
+    output::line(format!("in use: {} ({})", report.adapter, features(report.capabilities)))?;
+    report.checks.iter().try_for_each(|check| {
+        output::line(format!("{} {}: {}", if check.pass { "pass" } else { "FAIL" }, check.name, check.detail))
+    })
 }
 
 /// One line: the file, and its errors, those nearest to or beyond their tolerance first.

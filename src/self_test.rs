@@ -1,0 +1,144 @@
+//! A quick check that a driver computes what it should: long loops, atomics, subgroup operations, the sort, and one tiny
+//! render with its gradient. Drivers have been seen to fail each of these without a word.
+
+use crate::capture::Camera;
+use crate::error::Result;
+use crate::gpu::{Gpu, Recorder, Sort};
+use crate::splat::{RenderSettings, Renderer, Splats, Tensors, plane_len};
+use crate::train::{Backward, Gradients};
+use glam::{DMat4, DVec3};
+use serde::Serialize;
+
+/// Iterations of the loop check: more than any kernel's invocation makes.
+const LOOPS: u32 = 32_768;
+const INVOCATIONS: usize = 4096;
+/// Y₀₀, the degree-0 spherical harmonic.
+const SH_C0: f64 = 0.282_094_791_773_878_14;
+
+/// One check.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    pub name: &'static str,
+    pub pass: bool,
+    /// What was found.
+    pub detail: String,
+}
+
+/// Runs every check on `gpu`; checks of features that the device does not use are left out.
+///
+/// # Errors
+/// A device that fails altogether.
+pub fn run(gpu: &Gpu) -> Result<Vec<Check>> {
+    let mut checks = loops_and_atomics(gpu)?;
+    if gpu.capabilities().subgroups {
+        checks.push(subgroups(gpu)?);
+    }
+    checks.push(sort(gpu)?);
+    checks.extend(render(gpu)?);
+    gpu.check()?;
+    Ok(checks)
+}
+
+fn loops_and_atomics(gpu: &Gpu) -> Result<Vec<Check>> {
+    let kernel = gpu.kernel("gpu/self_test", &[("LOOPS", &format!("{LOOPS}u"))])?;
+    let seeds: Vec<u32> = (0..INVOCATIONS as u32).collect();
+    let (states, count, sum) = (gpu.upload("states", &seeds)?, gpu.buffer("count", 1)?, gpu.buffer("sum", 1)?);
+    let mut recorder = Recorder::new(gpu);
+    recorder.dispatch(&kernel, &[states.binding(), count.binding(), sum.binding()], INVOCATIONS.div_ceil(64) as u32);
+    recorder.submit();
+    let states = gpu.read(&states)?;
+    let right = seeds.iter().zip(&states).filter(|(seed, state)| advance(**seed) == **state).count();
+    let (count, sum): (Vec<u32>, Vec<f32>) = (gpu.read(&count)?, gpu.read(&sum)?);
+    Ok(vec![
+        Check {
+            name: "loops",
+            pass: right == INVOCATIONS,
+            detail: format!("{right} of {INVOCATIONS} invocations made {LOOPS} iterations"),
+        },
+        Check {
+            name: "atomics",
+            pass: count == [INVOCATIONS as u32] && sum == [INVOCATIONS as f32 * 0.5],
+            detail: format!("{count:?} and {sum:?} of {INVOCATIONS} and {}", INVOCATIONS / 2),
+        },
+    ])
+}
+
+fn advance(seed: u32) -> u32 {
+    (0..LOOPS).fold(seed, |state, _| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223))
+}
+
+fn subgroups(gpu: &Gpu) -> Result<Check> {
+    let kernel = gpu.kernel("gpu/self_test_subgroups", &[])?;
+    let faults = gpu.upload("faults", &[u32::MAX; 256])?;
+    let mut recorder = Recorder::new(gpu);
+    recorder.dispatch(&kernel, &[faults.binding()], 4);
+    recorder.submit();
+    let wrong = gpu.read(&faults)?.into_iter().filter(|fault| *fault != 0).count();
+    Ok(Check { name: "subgroups", pass: wrong == 0, detail: format!("{wrong} of 256 lanes differ") })
+}
+
+fn sort(gpu: &Gpu) -> Result<Check> {
+    let keys: Vec<u32> = (0..5000).map(|i: u32| i.wrapping_mul(2_654_435_761) >> 20).collect();
+    let values: Vec<u32> = (0..5000).collect();
+    let mut expected: Vec<(u32, u32)> = keys.iter().copied().zip(values.iter().copied()).collect();
+    expected.sort_by_key(|pair| pair.0);
+    let (keys, values) = (gpu.upload("keys", &keys)?, gpu.upload("values", &values)?);
+    let count = gpu.upload("count", &[5000_u32])?;
+    let sort = Sort::new(gpu, 5000)?;
+    let mut recorder = Recorder::new(gpu);
+    sort.record(gpu, &mut recorder, &keys, &values, (&count, 0), 12);
+    recorder.submit();
+    let found = gpu.read(&keys)?.into_iter().zip(gpu.read(&values)?);
+    let wrong = found.zip(expected).filter(|(found, expected)| found != expected).count();
+    Ok(Check { name: "sort", pass: wrong == 0, detail: format!("{wrong} of 5000 pairs are out of place") })
+}
+
+/// One splat in front of the camera: its opacity in the middle, and the gradient of the sum of all pixels with
+/// respect to its constant colour, which is Y₀₀ · Σ alpha.
+fn render(gpu: &Gpu) -> Result<Vec<Check>> {
+    let splats = Splats {
+        means: vec![[0.0, 0.0, 0.0]],
+        quats: vec![[1.0, 0.0, 0.0, 0.0]],
+        log_scales: vec![[-1.5; 3]],
+        logit_opacities: vec![0.0],
+        sh: vec![0.5; 3],
+        sh_degree: 0,
+    };
+    let viewmat = DMat4::from_translation(DVec3::new(0.0, 0.0, 4.0));
+    let camera = Camera { width: 32, height: 32, fx: 40.0, fy: 40.0, cx: 16.5, cy: 16.5, viewmat };
+    let settings = RenderSettings { background: [0.0; 3], sh_degree: 0, antialiased: false };
+    let (renderer, model, mut work) = (Renderer::new(gpu)?, Tensors::from_splats(gpu, &splats, 0)?, None);
+    let rendered = renderer.render_image(gpu, &model, &camera, &settings, &mut work)?;
+    let middle = f64::from(rendered.alpha[16 * 32 + 16]);
+    let opacity =
+        Check { name: "render", pass: (middle - 0.5).abs() < 1e-4, detail: format!("alpha {middle:.6} of 0.5") };
+    let Some(work) = work else { return Ok(vec![opacity]) };
+    let plane = plane_len(camera.width, camera.height);
+    let mut ones = vec![1.0_f32; 3 * plane];
+    ones.resize(4 * plane, 0.0);
+    let gradients = Gradients::new(gpu, 1, 0)?;
+    let mut recorder = Recorder::new(gpu);
+    Backward::new(gpu)?.record(&mut recorder, &model, [32, 32], &work, &gpu.upload("ones", &ones)?, &gradients);
+    recorder.submit();
+    let found = f64::from(gradients.parameters.to_splats(gpu)?.sh[0]);
+    let expected = SH_C0 * rendered.alpha.iter().map(|a| f64::from(*a)).sum::<f64>();
+    let pass = (found / expected - 1.0).abs() < 1e-3;
+    Ok(vec![opacity, Check { name: "gradient", pass, detail: format!("{found:.5} of {expected:.5}") }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{Choice, Mask};
+
+    #[test]
+    fn this_machine_passes_with_and_without_optional_features() {
+        for mask in [Mask::default(), Mask::ALL] {
+            let checks = run(&Gpu::open(&Choice::Cpu, mask).unwrap()).unwrap();
+            assert!(checks.len() >= 5);
+            for check in checks {
+                assert!(check.pass, "{}: {}", check.name, check.detail);
+            }
+        }
+    }
+}
