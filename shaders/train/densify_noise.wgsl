@@ -1,4 +1,4 @@
-// Jitter of the positions (3DGS-MCMC, Kheradmand et al. 2024, eq. 9): along the Gaussian's own covariance, and the less
+// Jitter of the positions (3DGS-MCMC, Kheradmand et al. 2024): along the Gaussian's own covariance, and the less
 // the more opaque it is. One invocation a splat. Reads quats, log_scales, logit_opacities; updates means.
 #import common/densify
 #import common/projection

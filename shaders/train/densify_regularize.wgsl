@@ -1,5 +1,5 @@
 // Adds the gradients of opacity_weight · mean(opacity) + scale_weight · mean(scale), over all splats and axes, to
-// ∂L/∂(logit opacity) and ∂L/∂(log scale) (3DGS-MCMC, Kheradmand et al. 2024, eq. 10). One invocation a splat.
+// ∂L/∂(logit opacity) and ∂L/∂(log scale) (3DGS-MCMC, Kheradmand et al. 2024). One invocation a splat.
 #import common/densify
 
 struct Regularize {

@@ -36,8 +36,7 @@ impl Default {
         rebuild: &Rebuild,
         scratch: &Scratch,
         state: State<'_>,
-        statistics: &Buffer<[f32; 2]>,
-        run: Run,
+        run: Run<'_>,
     ) -> Result<Counts> {
         let before = state.params.count;
         let mut uniform = Uniform {
@@ -54,18 +53,18 @@ impl Default {
             prune_opacity: config.prune_opacity,
             ..Uniform::default()
         };
-        self.plan(gpu, rebuild, scratch, state.params, statistics, uniform)?;
+        self.plan(gpu, rebuild, scratch, state.params, run.statistics, uniform)?;
         let [pruned, non_finite, mut duplicated, mut split] = scratch.read_counters(gpu)?;
         let left = before.saturating_sub(pruned + non_finite);
         let budget = (config.max_splats as usize).saturating_sub(left);
         if duplicated + split > budget {
             uniform.candidates = (duplicated + split) as u32;
             uniform.budget = budget as u32;
-            self.admit(gpu, scratch, statistics, uniform)?;
+            self.admit(gpu, scratch, run.statistics, uniform)?;
             [_, _, duplicated, split] = scratch.read_counters(gpu)?;
         }
         let after = left + duplicated + split;
-        let counts = Counts { before, after, duplicated, split, pruned, non_finite };
+        let counts = Counts { before, after, duplicated, split, pruned, non_finite, ..Counts::default() };
         if pruned + non_finite + duplicated + split > 0 {
             uniform.after = after as u32;
             rebuild.run(gpu, scratch, uniform, state, config.max_splats as usize, |recorder, params, sources| {

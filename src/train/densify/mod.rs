@@ -10,6 +10,7 @@
 mod adjust;
 mod config;
 mod default;
+mod mcmc;
 mod rebuild;
 #[cfg(test)]
 mod tests;
@@ -43,11 +44,16 @@ pub struct Counts {
     pub pruned: usize,
     /// Splats that were removed because a parameter was not a finite number.
     pub non_finite: usize,
+    /// Splats that moved to a more opaque one (mcmc).
+    pub relocated: usize,
+    /// Splats that were added beside others (mcmc).
+    pub added: usize,
 }
 
-/// When and where in the schedule a run takes place.
+/// What a run goes by.
 #[derive(Clone, Copy)]
-struct Run {
+struct Run<'a> {
+    statistics: &'a Buffer<[f32; 2]>,
     step: u32,
     seed: u64,
     scene_scale: f32,
@@ -56,6 +62,7 @@ struct Run {
 enum Plan {
     None,
     Default(default::Default),
+    Mcmc(mcmc::Mcmc),
 }
 
 /// Adds and removes splats.
@@ -76,7 +83,8 @@ impl Densifier {
         config.validate()?;
         let plan = match config.strategy {
             Strategy::Default => Plan::Default(default::Default::new(gpu)?),
-            _ => Plan::None,
+            Strategy::Mcmc => Plan::Mcmc(mcmc::Mcmc::new(gpu)?),
+            Strategy::None => Plan::None,
         };
         Ok(Self { config: config.clone(), plan, rebuild: Rebuild::new(gpu)?, adjust: Adjust::new(gpu)?, scratch: None })
     }
@@ -118,10 +126,11 @@ impl Densifier {
             None => Scratch::new(gpu, capacity)?,
         };
         let scratch = self.scratch.insert(scratch);
-        let run = Run { step, seed, scene_scale };
+        let run = Run { statistics, step, seed, scene_scale };
         match &self.plan {
             Plan::None => Ok(Counts { before, after: before, ..Counts::default() }),
-            Plan::Default(plan) => plan.run(gpu, &self.config, &self.rebuild, scratch, state, statistics, run),
+            Plan::Default(plan) => plan.run(gpu, &self.config, &self.rebuild, scratch, state, run),
+            Plan::Mcmc(plan) => plan.run(gpu, &self.config, &self.rebuild, scratch, state, run),
         }
     }
 
@@ -131,7 +140,7 @@ impl Densifier {
     }
 
     /// Mcmc: records that every mean moves at random along its covariance, by `noise` · `lr_means` (the means' present
-    /// learning rate), the less the more opaque the splat is (3DGS-MCMC, eq. 9). Comes after the optimiser's step;
+    /// learning rate), the less the more opaque the splat is (3DGS-MCMC). Comes after the optimiser's step;
     /// records nothing for other strategies.
     pub fn record_noise(
         &self,
@@ -148,7 +157,7 @@ impl Densifier {
     }
 
     /// Records that the gradients of `opacity_weight` · mean opacity + `scale_weight` · mean scale are added to
-    /// `gradients`, for every splat (3DGS-MCMC, eq. 10). Comes before the optimiser's step.
+    /// `gradients`, for every splat (3DGS-MCMC). Comes before the optimiser's step.
     pub fn record_regularizers(
         &self,
         gpu: &Gpu,

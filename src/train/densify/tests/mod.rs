@@ -1,5 +1,6 @@
 mod adjust;
 mod default;
+mod mcmc;
 mod twin;
 
 use super::{Config, Counts, Densifier, State};

@@ -129,6 +129,7 @@ pub fn default_strategy(
         split,
         pruned: valid.len() - left.len(),
         non_finite: broken.len(),
+        ..Counts::default()
     };
     (new, counts)
 }
