@@ -138,14 +138,13 @@ impl Config {
         self.sh_degree.min(step / self.sh_interval.max(1))
     }
 
-    /// Downscaling of the training images at `step`: falls from `ramp` to 1 over the first part of the run, halving
-    /// the pixels rather than the side where it can, so that every size gets its share of the steps.
+    /// Downscaling of the training images at `step`: falls from `ramp` to 2 over the first part of the run, every
+    /// factor for as many steps, and is 1 for the rest.
     pub fn downscale_at(&self, step: u32) -> u32 {
         let end = self.ramp_until * self.steps as f32;
         if self.ramp <= 1 || step as f32 >= end {
             return 1;
         }
-        // Level k of ramp − 1 lasts as long as every other.
         let level = (step as f32 / end * (self.ramp - 1) as f32) as u32;
         (self.ramp - level).max(2)
     }
@@ -166,5 +165,51 @@ impl Config {
             rest,
             rest,
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ramp_falls_to_full_size() {
+        let config = Config { steps: 1000, ramp: 4, ramp_until: 0.6, ..Config::default() };
+        let sizes: Vec<u32> = (0..1000).map(|step| config.downscale_at(step)).collect();
+        assert_eq!((sizes[0], sizes[599], sizes[600], sizes[999]), (4, 2, 1, 1));
+        assert!(sizes.windows(2).all(|pair| pair[1] <= pair[0]));
+        assert!((0..1000).all(|step| Config { ramp: 1, ..config.clone() }.downscale_at(step) == 1));
+    }
+
+    #[test]
+    fn bands_come_one_by_one() {
+        let config = Config { sh_degree: 2, sh_interval: 100, ..Config::default() };
+        assert_eq!([0, 99, 100, 200, 5000].map(|step| config.sh_degree_at(step)), [0, 0, 1, 2, 2]);
+        assert_eq!(Config { sh_interval: 0, ..config }.sh_degree_at(7), 2);
+    }
+
+    #[test]
+    fn means_slow_down_and_the_rest_keeps_its_rate() {
+        let config = Config { steps: 100, ..Config::default() };
+        let [first, last] = [config.learning_rates(0, 2.0), config.learning_rates(100, 2.0)];
+        assert!((first[0] - 3.2e-4).abs() < 1e-9 && (last[0] - 3.2e-6).abs() < 1e-10);
+        assert_eq!(first[1..], last[1..]);
+        assert_eq!(first[5], config.lr_sh / 20.0);
+    }
+
+    #[test]
+    fn what_cannot_be_trained_with_is_named() {
+        let wrong = [
+            (Config { steps: 0, ..Config::default() }, "train.steps"),
+            (Config { sh_degree: 4, ..Config::default() }, "train.sh_degree"),
+            (Config { lr_means: f32::NAN, ..Config::default() }, "train.lr_means"),
+            (Config { init_opacity: 1.0, ..Config::default() }, "train.init_opacity"),
+            (Config { opacity_regularizer: -1.0, ..Config::default() }, "train.opacity_regularizer"),
+        ];
+        for (config, name) in wrong {
+            let message = config.validate().unwrap_err().to_string();
+            assert!(message.contains(name), "{message}");
+        }
+        Config::default().validate().unwrap();
     }
 }

@@ -150,7 +150,7 @@ impl<'g> Trainer<'g> {
             sh_degree: self.config.sh_degree_at(step).min(self.parameters.sh_degree),
             antialiased: self.config.antialiased,
         };
-        let profile = step % PROFILE_EVERY == PROFILE_EVERY - 1;
+        let profile = step % PROFILE_EVERY == PROFILE_EVERY / 4;
         let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
         let size = [camera.width, camera.height];
         self.renderer.record(&mut recorder, &self.parameters, &camera, &settings, &canvas.work, false);
