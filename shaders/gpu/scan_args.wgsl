@@ -1,6 +1,6 @@
 // Sizes of the levels of a prefix sum whose length is known on the device.
 //
-// Reads  count[0].
+// Reads  count: number of elements, and room for elements.
 // Writes level0..2: (x, y, z) workgroups of the level's blocks, then its number of elements.
 // One invocation.
 
@@ -13,7 +13,7 @@
 
 @compute @workgroup_size(1)
 fn main() {
-    let n0 = min(count[0], CAPACITY);
+    let n0 = min(count[0], count[1]);
     // Written so that counts next to 2^32 do not wrap.
     let n1 = n0 / BLOCK + u32(n0 % BLOCK > 0u);
     let n2 = (n1 + BLOCK - 1u) / BLOCK;

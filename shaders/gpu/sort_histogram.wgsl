@@ -1,30 +1,46 @@
-// One digit of the radix sort, first half: how often each value of the digit occurs in each block of 1024 keys.
-// One workgroup a block. Reads keys and their number; writes block_counts [digit values][blocks].
+// One digit of the radix sort, first half: how often each value of the digit occurs in each block of keys.
+//
+// Reads  sort_args[3] (number of keys), keys.
+// Writes block_counts [digit values][blocks].
+// One workgroup a block.
 #import common/sort_block
 
 @group(0) @binding(0) var<uniform> digit_pass: Pass;
-@group(0) @binding(1) var<storage, read> count: array<u32>;
-@group(0) @binding(2) var<storage, read> keys: array<u32>;
+@group(0) @binding(1) var<storage, read> sort_args: array<u32>;
+@group(0) @binding(2) var<storage, read> keys: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> block_counts: array<u32>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) thread: u32,
 ) {
     let block = group.x + group.y * groups.x;
-    let end = min(count[digit_pass.count_index], arrayLength(&keys));
-    let first = block * BLOCK + thread * KEYS_PER_THREAD;
-    clear_counts(thread);
-    for (var k = first; k < min(first + KEYS_PER_THREAD, end); k++) {
-        count_digit(thread, (keys[k] >> digit_pass.shift) & digit_pass.mask);
+    let n = sort_args[3];
+    let blocks = (n + BLOCK - 1u) / BLOCK;
+    let own = column(thread);
+    clear_column(own);
+    let first = (block * THREADS + thread) * QUADS_PER_THREAD;
+    for (var quad = first; quad < first + QUADS_PER_THREAD; quad++) {
+        count_quad(keys[quad], 4u * quad, n, own, digit_pass.shift, digit_pass.mask);
     }
     workgroupBarrier();
-    sum_quarter(thread);
+    // Halves of a word cannot overflow: a block has fewer than 65536 keys.
+    let row = (thread / SEGMENTS) * ROW;
+    let start = (thread % SEGMENTS) * SEGMENT;
+    var sum = 0u;
+    for (var i = start; i < start + SEGMENT; i++) {
+        sum += table[row + column(i)];
+    }
+    segments[thread] = sum;
     workgroupBarrier();
-    if block < digit_pass.blocks && thread < DIGITS {
-        let q = 4u * thread;
-        block_counts[thread * digit_pass.blocks + block] = quarters[q] + quarters[q + 1u] + quarters[q + 2u] + quarters[q + 3u];
+    if block < blocks && thread < DIGITS {
+        let word = (thread >> 1u) * SEGMENTS;
+        var count = 0u;
+        for (var s = word; s < word + SEGMENTS; s++) {
+            count += segments[s];
+        }
+        block_counts[thread * blocks + block] = (count >> half(thread)) & 0xffffu;
     }
 }

@@ -1,53 +1,80 @@
 // One digit of the radix sort, second half: moves every pair to its place, keeping the order of equal digits.
-// One workgroup a block of 1024 keys. Reads keys, values, their number and block_offsets (exclusive scan of
-// sort_histogram's counts); writes keys_out and values_out.
+//
+// Reads  sort_args[3] (number of keys), keys, values, block_offsets (exclusive scan of sort_histogram's counts).
+// Writes keys_out, values_out.
+// One workgroup a block.
 #import common/sort_block
 
 @group(0) @binding(0) var<uniform> digit_pass: Pass;
-@group(0) @binding(1) var<storage, read> count: array<u32>;
-@group(0) @binding(2) var<storage, read> keys: array<u32>;
-@group(0) @binding(3) var<storage, read> values: array<u32>;
+@group(0) @binding(1) var<storage, read> sort_args: array<u32>;
+@group(0) @binding(2) var<storage, read> keys: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> values: array<vec4<u32>>;
 @group(0) @binding(4) var<storage, read> block_offsets: array<u32>;
 @group(0) @binding(5) var<storage, read_write> keys_out: array<u32>;
 @group(0) @binding(6) var<storage, read_write> values_out: array<u32>;
 
-@compute @workgroup_size(64)
+// Where the block's keys of each digit value begin.
+var<workgroup> offsets: array<u32, DIGITS>;
+
+fn move_pair(key: u32, value: u32, valid: bool, own: u32, segment: u32) {
+    if valid {
+        let digit = (key >> digit_pass.shift) & digit_pass.mask;
+        let at = cell(digit, own);
+        let ranks = table[at];
+        table[at] = ranks + (1u << half(digit));
+        let rank = ((ranks + segments[(digit >> 1u) * SEGMENTS + segment]) >> half(digit)) & 0xffffu;
+        let to = offsets[digit] + rank;
+        keys_out[to] = key;
+        values_out[to] = value;
+    }
+}
+
+@compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) thread: u32,
 ) {
     let block = group.x + group.y * groups.x;
-    let end = min(count[digit_pass.count_index], arrayLength(&keys));
-    let first = block * BLOCK + thread * KEYS_PER_THREAD;
-    clear_counts(thread);
-    for (var k = first; k < min(first + KEYS_PER_THREAD, end); k++) {
-        count_digit(thread, (keys[k] >> digit_pass.shift) & digit_pass.mask);
+    let n = sort_args[3];
+    let blocks = (n + BLOCK - 1u) / BLOCK;
+    let own = column(thread);
+    clear_column(own);
+    if thread < DIGITS && block < blocks {
+        offsets[thread] = block_offsets[thread * blocks + block];
+    }
+    let first = (block * THREADS + thread) * QUADS_PER_THREAD;
+    for (var quad = first; quad < first + QUADS_PER_THREAD; quad++) {
+        count_quad(keys[quad], 4u * quad, n, own, digit_pass.shift, digit_pass.mask);
     }
     workgroupBarrier();
-    sum_quarter(thread);
+    // Counts become ranks within their segment of a row, two digit values at a time ...
+    let row = (thread / SEGMENTS) * ROW;
+    let segment = thread % SEGMENTS;
+    var rank = 0u;
+    for (var i = segment * SEGMENT; i < (segment + 1u) * SEGMENT; i++) {
+        let at = row + column(i);
+        let count = table[at];
+        table[at] = rank;
+        rank += count;
+    }
+    segments[thread] = rank;
     workgroupBarrier();
-    // Counts become the places of each thread's first key of each digit.
-    let row = thread / 4u;
-    var place = 0u;
-    if block < digit_pass.blocks {
-        place = block_offsets[row * digit_pass.blocks + block];
-    }
-    for (var q = 4u * row; q < thread; q++) {
-        place += quarters[q];
-    }
-    for (var i = thread * (THREADS / 4u); i < (thread + 1u) * (THREADS / 4u); i++) {
-        let own = thread_counts[i];
-        thread_counts[i] = place;
-        place += own;
+    // ... and sums of segments what lies before each of them.
+    var before = 0u;
+    for (var s = thread - segment; s < thread; s++) {
+        before += segments[s];
     }
     workgroupBarrier();
-    for (var k = first; k < min(first + KEYS_PER_THREAD, end); k++) {
-        let key = keys[k];
-        let cell = ((key >> digit_pass.shift) & digit_pass.mask) * THREADS + thread;
-        let to = thread_counts[cell];
-        thread_counts[cell] = to + 1u;
-        keys_out[to] = key;
-        values_out[to] = values[k];
+    segments[thread] = before;
+    workgroupBarrier();
+    let own_segment = thread / SEGMENT;
+    for (var quad = first; quad < first + QUADS_PER_THREAD; quad++) {
+        let key = keys[quad];
+        let value = values[quad];
+        move_pair(key.x, value.x, 4u * quad < n, own, own_segment);
+        move_pair(key.y, value.y, 4u * quad + 1u < n, own, own_segment);
+        move_pair(key.z, value.z, 4u * quad + 2u < n, own, own_segment);
+        move_pair(key.w, value.w, 4u * quad + 3u < n, own, own_segment);
     }
 }

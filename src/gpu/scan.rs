@@ -20,7 +20,7 @@ pub struct Scan {
     reduce: Kernel,
     block: Kernel,
     top: Kernel,
-    /// The device's count of the scan in progress.
+    /// The device's count of the scan in progress, and the capacity.
     count: Buffer<u32>,
     /// Per level: workgroups (x, y, z) and number of elements.
     levels: [Buffer<u32>; MAX_LEVELS],
@@ -37,7 +37,7 @@ impl Scan {
     pub fn new(gpu: &Gpu, capacity: usize) -> Result<Self> {
         let limit = u32::try_from(capacity)
             .map_err(|_| Error::OutOfMemory(format!("a prefix sum of {capacity} elements is beyond 2^32")))?;
-        let (capacity_define, block_define) = (format!("{limit}u"), format!("{BLOCK}u"));
+        let block_define = format!("{BLOCK}u");
         let block_size = [("BLOCK", block_define.as_str())];
         let mut sums = Vec::new();
         let mut rows = capacity;
@@ -48,11 +48,11 @@ impl Scan {
         let level = || gpu.buffer("scan level", 4);
         Ok(Self {
             capacity,
-            args: gpu.kernel("gpu/scan_args", &[block_size[0], ("CAPACITY", &capacity_define)])?,
+            args: gpu.kernel("gpu/scan_args", &block_size)?,
             reduce: gpu.kernel("gpu/scan_reduce", &block_size)?,
             block: gpu.kernel("gpu/scan_block", &block_size)?,
             top: gpu.kernel("gpu/scan_block", &[("TOP", "true")])?,
-            count: gpu.buffer("scan count", 1)?,
+            count: gpu.upload("scan count", &[0, limit])?,
             levels: [level()?, level()?, level()?],
             sums,
             total: gpu.buffer("scan total", 1)?,

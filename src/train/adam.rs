@@ -69,3 +69,79 @@ impl Adam {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{Choice, Mask};
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    const RATES: [f32; 8] = [1e-2, 2e-2, 3e-2, 4e-2, 5e-2, 6e-2, 7e-2, 8e-2];
+
+    /// `torch.optim.Adam`'s update of one value.
+    fn twin(p: &mut f64, m: &mut f64, v: &mut f64, gradient: f64, rate: f64, step: i32) {
+        if gradient.is_finite() {
+            *m = 0.9 * *m + 0.1 * gradient;
+            *v = 0.999 * *v + 0.001 * gradient * gradient;
+            let denominator = (*v / (1.0 - 0.999f64.powi(step))).sqrt() + 1e-15;
+            *p -= rate * (*m / (1.0 - 0.9f64.powi(step))) / denominator;
+        }
+    }
+
+    fn check(mask: Mask, count: usize, capacity: usize, sh_degree: u32) {
+        let gpu = Gpu::open(&Choice::Cpu, mask).unwrap();
+        let tensors = || Tensors::zeros(&gpu, "test", count, capacity, sh_degree).unwrap();
+        let (parameters, gradients, first, second) = (tensors(), tensors(), tensors(), tensors());
+        let adam = Adam::new(&gpu).unwrap();
+        let mut rng = StdRng::seed_from_u64(count as u64);
+        let mut expected: Vec<Vec<[f64; 3]>> =
+            parameters.all().iter().map(|tensor| vec![[0.0; 3]; tensor.len()]).collect();
+        for step in 1..=4 {
+            for (i, tensor) in gradients.all().into_iter().enumerate() {
+                let used = count * TENSOR_WIDTHS[i];
+                let values: Vec<f32> = (0..tensor.len())
+                    .map(|at| match rng.random_range(0..20) {
+                        _ if at >= used => 0.0,
+                        0 => f32::NAN,
+                        1 => f32::INFINITY,
+                        2 => f32::NEG_INFINITY,
+                        3 => 0.0,
+                        4 => 1e-12,
+                        _ => rng.random::<f32>() - 0.5,
+                    })
+                    .collect();
+                tensor.write(&gpu, 0, &values);
+                for (value, [p, m, v]) in values.iter().zip(&mut expected[i]) {
+                    twin(p, m, v, f64::from(*value), f64::from(RATES[i]), step as i32);
+                }
+            }
+            let mut recorder = Recorder::new(&gpu);
+            let moments = Moments { first: &first, second: &second };
+            adam.record(&mut recorder, &parameters, &gradients, moments, &RATES, step);
+            recorder.submit();
+        }
+        for (i, expected) in expected.iter().enumerate() {
+            for (part, tensors) in [&parameters, &first, &second].into_iter().enumerate() {
+                for (at, (found, want)) in gpu.read(tensors.all()[i]).unwrap().iter().zip(expected).enumerate() {
+                    let (found, want) = (f64::from(*found), want[part]);
+                    let tolerance = 1e-5 * f64::from(RATES[i]).max(want.abs());
+                    assert!((found - want).abs() <= tolerance, "tensor {i} part {part} [{at}]: {found} not {want}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn matches_torch_and_leaves_values_without_a_finite_gradient() {
+        check(Mask::default(), 1, 1, 3);
+        check(Mask::ALL, 67, 67, 3);
+        check(Mask::ALL, 131, 200, 1);
+    }
+
+    #[test]
+    fn no_splats_are_no_work() {
+        check(Mask::ALL, 0, 5, 2);
+        check(Mask::ALL, 0, 0, 0);
+    }
+}

@@ -157,3 +157,6 @@ impl Loss {
         recorder.dispatch(&self.total, &bindings, 1);
     }
 }
+
+#[cfg(test)]
+mod tests;

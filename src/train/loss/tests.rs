@@ -1,0 +1,185 @@
+//! The loss kernels against a direct computation in 64-bit floats, which finite differences and reference data check.
+
+use super::*;
+use crate::gpu::{Choice, Mask};
+use crate::splat::TILE;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use safetensors::SafeTensors;
+
+/// An image: row-major RGB.
+type Rgb = Vec<[f64; 3]>;
+
+/// Loss, L1, SSIM and the gradient with respect to `a`, window by window as the definition says.
+fn twin(a: &Rgb, t: &Rgb, width: usize, height: usize, lambda: f64) -> ([f64; 3], Rgb) {
+    let gauss = |d: i64| (-(d as f64).powi(2) / (2.0 * 1.5 * 1.5)).exp();
+    let norm: f64 = (-5..=5).map(gauss).sum();
+    let mut v = vec![[0.0; 3]; a.len()];
+    let (mut l1, mut ssim) = (0.0, 0.0);
+    let pixels = 3.0 * a.len() as f64;
+    for (i, pixel) in a.iter().enumerate() {
+        for c in 0..3 {
+            let difference = pixel[c] - t[i][c];
+            l1 += difference.abs() / pixels;
+            v[i][c] += (1.0 - lambda) / pixels * if difference == 0.0 { 0.0 } else { difference.signum() };
+        }
+    }
+    let interior = 3.0 * width.saturating_sub(10) as f64 * height.saturating_sub(10) as f64;
+    for y in 5..height.saturating_sub(5) {
+        for x in 5..width.saturating_sub(5) {
+            for c in 0..3 {
+                let taps: Vec<(usize, f64)> = (-5..=5)
+                    .flat_map(|dy: i64| (-5..=5).map(move |dx: i64| (dx, dy)))
+                    .map(|(dx, dy)| {
+                        let at = (y as i64 + dy) as usize * width + (x as i64 + dx) as usize;
+                        (at, gauss(dx) * gauss(dy) / (norm * norm))
+                    })
+                    .collect();
+                let mean = |f: &dyn Fn(usize) -> f64| taps.iter().map(|(at, w)| w * f(*at)).sum::<f64>();
+                let (ma, mt) = (mean(&|i| a[i][c]), mean(&|i| t[i][c]));
+                let va = mean(&|i| (a[i][c] - ma).powi(2));
+                let vt = mean(&|i| (t[i][c] - mt).powi(2));
+                let cov = mean(&|i| (a[i][c] - ma) * (t[i][c] - mt));
+                let (c1, c2) = (0.01f64.powi(2), 0.03f64.powi(2));
+                let (n1, n2) = (2.0 * ma * mt + c1, 2.0 * cov + c2);
+                let (d1, d2) = (ma * ma + mt * mt + c1, va + vt + c2);
+                let s = n1 * n2 / (d1 * d2);
+                ssim += s / interior;
+                for &(at, w) in &taps {
+                    let ds = 2.0 * mt * n2 / (d1 * d2) - 2.0 * ma * s / d1 + 2.0 * (t[at][c] - mt) * n1 / (d1 * d2)
+                        - 2.0 * (a[at][c] - ma) * s / d2;
+                    v[at][c] -= lambda / interior * w * ds;
+                }
+            }
+        }
+    }
+    ([(1.0 - lambda) * l1 + lambda * (1.0 - ssim), l1, ssim], v)
+}
+
+/// A smooth random picture in 8 bits and a noisy copy of it as floats.
+fn pictures(width: usize, height: usize, seed: u64) -> (Vec<u32>, Vec<[f32; 3]>) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut targets = Vec::new();
+    let mut rendered = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            let base = 0.5 + 0.3 * (x as f32 * 0.7).sin() * (y as f32 * 0.4).cos();
+            let mut packed = 0xff00_0000u32;
+            let mut pixel = [0.0; 3];
+            for (c, value) in pixel.iter_mut().enumerate() {
+                let level = (255.0 * (base + 0.1 * rng.random::<f32>()) / (1.0 + c as f32)) as u32;
+                packed |= level << (8 * c);
+                *value = level as f32 / 255.0 + 0.3 * (rng.random::<f32>() - 0.4);
+            }
+            targets.push(packed);
+            rendered.push(pixel);
+        }
+    }
+    (targets, rendered)
+}
+
+fn unpack(targets: &[u32]) -> Rgb {
+    targets.iter().map(|p| std::array::from_fn(|c| f64::from((p >> (8 * c)) & 255) / 255.0)).collect()
+}
+
+fn to_f64(pixels: &[[f32; 3]]) -> Rgb {
+    pixels.iter().map(|p| p.map(f64::from)).collect()
+}
+
+/// Runs the kernels; the rendered image has five planes with NaN in the padding. Returns (L1, SSIM) and the gradient.
+fn run(gpu: &Gpu, rendered: &[[f32; 3]], targets: &[u32], size: [u32; 2], lambda: f32) -> (Vec<f32>, Vec<f32>) {
+    let [width, height] = size;
+    let (plane, pitch) = (plane_len(width, height), (tiles(width, height)[0] * TILE) as usize);
+    let mut planes = vec![f32::NAN; 5 * plane];
+    let mut packed = vec![0x00ff_ffffu32; plane];
+    for (i, (pixel, target)) in rendered.iter().zip(targets).enumerate() {
+        let at = i / width as usize * pitch + i % width as usize;
+        packed[at] = *target;
+        for c in 0..3 {
+            planes[c * plane + at] = pixel[c];
+        }
+    }
+    let planes = gpu.upload("rendered", &planes).unwrap();
+    let packed = gpu.upload("targets", &packed).unwrap();
+    let v_image = gpu.upload("v_image", &vec![7.0f32; 4 * plane]).unwrap();
+    let kernels = Loss::new(gpu).unwrap();
+    let scratch = kernels.scratch(gpu, width, height, lambda).unwrap();
+    // Twice, so that the second run meets what the first one left.
+    for _ in 0..2 {
+        let mut recorder = Recorder::new(gpu);
+        kernels.record(&mut recorder, &scratch, &planes, &packed, &v_image);
+        recorder.submit();
+    }
+    gpu.check().unwrap();
+    let totals = gpu.read(scratch.totals()).unwrap().into_iter().map(f32::from_bits).collect();
+    (totals, gpu.read(&v_image).unwrap())
+}
+
+fn check(gpu: &Gpu, size: [u32; 2], lambda: f32) {
+    let (width, height) = (size[0] as usize, size[1] as usize);
+    let (targets, rendered) = pictures(width, height, u64::from(size[0] + 1000 * size[1]));
+    let (loss, v) = run(gpu, &rendered, &targets, size, lambda);
+    let (want, want_v) = twin(&to_f64(&rendered), &unpack(&targets), width, height, f64::from(lambda));
+    for (got, want) in loss.iter().zip(&want[1..]) {
+        assert!((f64::from(*got) - want).abs() < 2e-5, "{size:?}: {loss:?} instead of {want:?}");
+    }
+    let scale = want_v.as_flattened().iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    let (plane, pitch) = (plane_len(size[0], size[1]), (tiles(size[0], size[1])[0] * TILE) as usize);
+    for (at, got) in v.iter().enumerate() {
+        let (c, y, x) = (at / plane, at % plane / pitch, at % plane % pitch);
+        let want = match (c, x < width && y < height) {
+            (3, _) => 7.0,
+            (_, true) => want_v[y * width + x][c],
+            (_, false) => 0.0,
+        };
+        let error = (f64::from(*got) - want).abs();
+        assert!(error <= 2e-4 * scale, "{size:?} channel {c} ({x}, {y}): {got} instead of {want}");
+    }
+}
+
+#[test]
+fn matches_the_definition_at_any_size() {
+    let gpu = Gpu::open(&Choice::Cpu, Mask::ALL).unwrap();
+    for size in [[1, 1], [10, 30], [11, 11], [16, 16], [33, 12], [47, 29], [12, 64]] {
+        check(&gpu, size, 0.2);
+    }
+    check(&gpu, [21, 18], 1.0);
+    check(&gpu, [21, 18], 0.0);
+}
+
+#[test]
+fn the_twin_agrees_with_finite_differences() {
+    let (width, height) = (13, 12);
+    let (targets, rendered) = pictures(width, height, 3);
+    let (t, a) = (unpack(&targets), to_f64(&rendered));
+    let (_, v) = twin(&a, &t, width, height, 0.2);
+    for (i, c) in [(0, 0), (40, 1), (77, 2), (155, 0)] {
+        let at = |step: f64| {
+            let mut moved = a.clone();
+            moved[i][c] += step;
+            twin(&moved, &t, width, height, 0.2).0[0]
+        };
+        let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+        assert!((difference - v[i][c]).abs() < 1e-6 * v[i][c].abs().max(1e-3), "{difference} {}", v[i][c]);
+    }
+}
+
+#[test]
+fn the_twin_agrees_with_reference_data() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/golden/splat_00.safetensors");
+    let Ok(bytes) = std::fs::read(path) else {
+        eprintln!("skipped: no reference data at {path}");
+        return;
+    };
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = |name: &str| bytemuck::pod_collect_to_vec::<u8, f32>(file.tensor(name).unwrap().data());
+    let rgb = |name: &str| to_f64(tensor(name).as_chunks::<3>().0);
+    let shape = file.tensor("image").unwrap().shape().to_vec();
+    let (found, v) = twin(&rgb("image"), &rgb("target"), shape[1], shape[0], 0.2);
+    for (name, found) in ["loss", "l1", "ssim"].into_iter().zip(found) {
+        assert!((found - f64::from(tensor(name)[0])).abs() < 1e-6, "{name}");
+    }
+    for (found, want) in v.as_flattened().iter().zip(tensor("grad_loss.image")) {
+        assert!((found - f64::from(want)).abs() < 1e-9, "{found} {want}");
+    }
+}
