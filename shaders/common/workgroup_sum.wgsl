@@ -1,12 +1,16 @@
-// Sum of one value per invocation of a workgroup of 64, the same on every device; valid in thread 0.
-var<workgroup> summands: array<f32, 64>;
+// Sum of one value per invocation of a workgroup of 64, in one barrier and always in the same order.
 
-fn workgroup_sum(thread: u32, value: f32) -> f32 {
-    summands[thread] = value;
+var<workgroup> sum_items: array<f32, 64>;
+
+// The sum for invocation 0; the others get 0. From uniform control flow; a second call needs a workgroupBarrier() before.
+fn workgroup_sum(local: u32, value: f32) -> f32 {
+    sum_items[local] = value;
     workgroupBarrier();
-    var sum = 0.0;
-    if thread == 0u {
-        for (var i = 0u; i < 64u; i++) { sum += summands[i]; }
+    var sum = vec4f();
+    // Zero iterations elsewhere: software adapters run both sides of an `if`, but leave a loop that nobody enters.
+    let end = select(0u, 64u, local == 0u);
+    for (var i = 0u; i < end; i += 4u) {
+        sum += vec4f(sum_items[i], sum_items[i + 1u], sum_items[i + 2u], sum_items[i + 3u]);
     }
-    return sum;
+    return sum.x + sum.y + sum.z + sum.w;
 }

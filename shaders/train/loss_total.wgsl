@@ -1,24 +1,32 @@
-// Means of the sums that the workgroups left: totals = (L1, SSIM).
-// One workgroup. Reads l1_sums and ssim_sums [channels × workgroups]; writes totals [2].
-@group(0) @binding(0) var<uniform> scales: vec4f;
+// Means of the sums that the workgroups of the loss kernels left.
+//
+// Reads  means (1 / values, 1 / windows), l1_sums and ssim_sums [channels × workgroups].
+// Writes totals: (L1, SSIM).
+// One workgroup; every invocation adds up each 64th sum, four at a time.
+#import common/workgroup_sum
+
+@group(0) @binding(0) var<uniform> means: vec4f;
 @group(0) @binding(1) var<storage, read> l1_sums: array<f32>;
 @group(0) @binding(2) var<storage, read> ssim_sums: array<f32>;
 @group(0) @binding(3) var<storage, read_write> totals: array<f32>;
-#import common/workgroup_sum
+
+// Zero past the end.
+fn item(i: u32) -> vec2f {
+    let at = min(i, arrayLength(&l1_sums) - 1u);
+    return select(vec2f(), vec2f(l1_sums[at], ssim_sums[at]), i < arrayLength(&l1_sums));
+}
 
 @compute @workgroup_size(64)
-fn main(@builtin(local_invocation_index) thread: u32) {
-    var l1 = 0.0;
-    var ssim = 0.0;
-    for (var i = thread; i < arrayLength(&l1_sums); i += 64u) {
-        l1 += l1_sums[i];
-        ssim += ssim_sums[i];
+fn main(@builtin(local_invocation_index) local: u32) {
+    var sum = vec2f();
+    for (var i = local; i < arrayLength(&l1_sums); i += 256u) {
+        sum += (item(i) + item(i + 64u)) + (item(i + 128u) + item(i + 192u));
     }
-    let l1_total = workgroup_sum(thread, l1);
+    let l1 = workgroup_sum(local, sum.x);
     workgroupBarrier();
-    let ssim_total = workgroup_sum(thread, ssim);
-    if thread == 0u {
-        totals[0] = l1_total * scales.x;
-        totals[1] = ssim_total * scales.y;
+    let ssim = workgroup_sum(local, sum.y);
+    if local == 0u {
+        totals[0] = l1 * means.x;
+        totals[1] = ssim * means.y;
     }
 }

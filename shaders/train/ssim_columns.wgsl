@@ -1,318 +1,97 @@
-// SSIM, second of four kernels: blurs the moments along columns and differentiates.
-// One invocation a block of 4 × 4 pixels of one channel. Reads moments; writes partials: planes of
-// ∂SSIM/∂E[x], ∂SSIM/∂E[x²], ∂SSIM/∂E[x t], zero where the window leaves the image, and sums [workgroups]: SSIM.
-// (Wang et al. 2004, K₁ = 0.01, K₂ = 0.03, data range 1.)
+// SSIM of one channel, from moments that are blurred along x: the vertical half, the index itself and its derivatives.
+//
+// Reads  moments (four planes, see ssim_rows).
+// Writes partials: three planes, ∂loss/∂(blur of a), ∂loss/∂(blur of a²) and ∂loss/∂(blur of a·t), zero but for the interior
+//        (5 pixels away from every border), and sums[channel * groups + workgroup]: SSIM summed over the workgroup.
+// One invocation makes eight neighbours of a column.
 #import common/view
-#import common/gaussian11
-#import common/loss_size
-
-@group(0) @binding(0) var<uniform> size: Size;
-@group(0) @binding(1) var<storage, read> moments: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> partials: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> sums: array<f32>;
+#import common/ssim_window
 #import common/workgroup_sum
 
+@group(0) @binding(0) var<uniform> info: Channel;
+@group(0) @binding(1) var<storage, read> moments: array<f32>;
+@group(0) @binding(2) var<storage, read_write> partials: array<f32>;
+@group(0) @binding(3) var<storage, read_write> sums: array<f32>;
+
+// (K1 · range)² and (K2 · range)² for the range 1 (Wang et al. 2004).
 const C1 = 0.0001;
 const C2 = 0.0009;
 
-// Writes the partials of four pixels and returns their SSIM, summed.
-fn differentiate(i: u32, inside: vec4<bool>, mx: vec4f, mt: vec4f, squares: vec4f, product: vec4f) -> f32 {
-    let plane = size.quads * size.rows;
-    let a1 = 2.0 * mx * mt + C1;
-    let a2 = 2.0 * (product - mx * mt) + C2;
-    let b1 = mx * mx + mt * mt + C1;
-    let b2 = squares - mx * mx - mt * mt + C2;
-    let ssim = a1 * a2 / (b1 * b2);
-    let zero = vec4f(0.0);
-    partials[i] = select(zero, 2.0 * mt * (a2 - a1) / (b1 * b2) - 2.0 * mx * ssim * (1.0 / b1 - 1.0 / b2), inside);
-    partials[plane + i] = select(zero, -ssim / b2, inside);
-    partials[2u * plane + i] = select(zero, 2.0 * a1 / (b1 * b2), inside);
-    return dot(select(zero, ssim, inside), vec4f(1.0));
+struct Eight { low: vec4f, high: vec4f }
+
+fn load(plane: u32, x: u32, y: i32) -> f32 {
+    return moments[plane + u32(clamp(y, 0, i32(info.rows) - 1)) * info.pitch + x];
+}
+
+fn four(plane: u32, x: u32, y: i32) -> vec4f {
+    return vec4f(load(plane, x, y), load(plane, x, y + 1), load(plane, x, y + 2), load(plane, x, y + 3));
+}
+
+fn blurred(plane: u32, x: u32, y: i32) -> Eight {
+    let p = four(plane, x, y - 5);
+    let q = four(plane, x, y - 1);
+    let r = four(plane, x, y + 3);
+    let s = four(plane, x, y + 7);
+    let t = vec4f(load(plane, x, y + 11), load(plane, x, y + 12), 0.0, 0.0);
+    return Eight(blur(p, q, r, s), blur(q, r, s, t));
+}
+
+fn store(first: u32, v: vec4f) {
+    partials[first] = v.x;
+    partials[first + info.pitch] = v.y;
+    partials[first + 2u * info.pitch] = v.z;
+    partials[first + 3u * info.pitch] = v.w;
+}
+
+// The index and its derivatives of four rows, from E[a], E[t], E[a² + t²], E[a·t].
+fn ssim(x: u32, y: u32, mean_a: vec4f, mean_t: vec4f, squares: vec4f, product: vec4f) -> vec4f {
+    let means = mean_a * mean_a + mean_t * mean_t;
+    let numerator = vec4f(C2) + 2.0 * (product - mean_a * mean_t);
+    let luminance = 2.0 * mean_a * mean_t + C1;
+    let denominator = 1.0 / (squares - means + C2);
+    let luminance_scale = 1.0 / (means + C1);
+    let index = luminance * numerator * luminance_scale * denominator;
+
+    let by_product = 2.0 * luminance * luminance_scale * denominator;
+    let by_square = -index * denominator;
+    let by_mean = 2.0 * (mean_t * numerator * luminance_scale * denominator - mean_a * index * luminance_scale)
+        - 2.0 * mean_a * by_square - mean_t * by_product;
+
+    let rows = vec4(y, y + 1u, y + 2u, y + 3u);
+    let columns_inside = x >= 5u && x + 5u < info.width;
+    let inside = (rows >= vec4(5u)) & (rows + 5u < vec4(info.height)) & vec4(columns_inside);
+    let zero = vec4f();
+    let plane = info.pitch * info.rows;
+    let first = y * info.pitch + x;
+    store(first, select(zero, info.ssim_scale * by_mean, inside));
+    store(first + plane, select(zero, info.ssim_scale * by_square, inside));
+    store(first + 2u * plane, select(zero, info.ssim_scale * by_product, inside));
+    return select(zero, index, inside);
 }
 
 @compute @workgroup_size(64)
 fn main(
     @builtin(global_invocation_id) id: vec3u,
     @builtin(num_workgroups) groups: vec3u,
-    @builtin(workgroup_id) group: vec3u,
-    @builtin(local_invocation_index) thread: u32,
+    @builtin(local_invocation_index) local: u32,
 ) {
-    let block = linear_id(id, groups, 64u);
-    let quad = block % size.quads;
-    let y0 = i32(4u * (block / size.quads));
-    let plane = size.quads * size.rows;
-    var index = 0u;
-    var value = vec4f(0.0);
-    var m00 = vec4f(0.0);
-    var m01 = vec4f(0.0);
-    var m02 = vec4f(0.0);
-    var m03 = vec4f(0.0);
-    var m10 = vec4f(0.0);
-    var m11 = vec4f(0.0);
-    var m12 = vec4f(0.0);
-    var m13 = vec4f(0.0);
-    var m20 = vec4f(0.0);
-    var m21 = vec4f(0.0);
-    var m22 = vec4f(0.0);
-    var m23 = vec4f(0.0);
-    var m30 = vec4f(0.0);
-    var m31 = vec4f(0.0);
-    var m32 = vec4f(0.0);
-    var m33 = vec4f(0.0);
-    index = row_index(size, quad, y0 + -5);
-    value = moments[index];
-    m00 += G0.x * value;
-    value = moments[plane + index];
-    m10 += G0.x * value;
-    value = moments[2u * plane + index];
-    m20 += G0.x * value;
-    value = moments[3u * plane + index];
-    m30 += G0.x * value;
-    index = row_index(size, quad, y0 + -4);
-    value = moments[index];
-    m00 += G1.x * value;
-    m01 += G1.y * value;
-    value = moments[plane + index];
-    m10 += G1.x * value;
-    m11 += G1.y * value;
-    value = moments[2u * plane + index];
-    m20 += G1.x * value;
-    m21 += G1.y * value;
-    value = moments[3u * plane + index];
-    m30 += G1.x * value;
-    m31 += G1.y * value;
-    index = row_index(size, quad, y0 + -3);
-    value = moments[index];
-    m00 += G2.x * value;
-    m01 += G2.y * value;
-    m02 += G2.z * value;
-    value = moments[plane + index];
-    m10 += G2.x * value;
-    m11 += G2.y * value;
-    m12 += G2.z * value;
-    value = moments[2u * plane + index];
-    m20 += G2.x * value;
-    m21 += G2.y * value;
-    m22 += G2.z * value;
-    value = moments[3u * plane + index];
-    m30 += G2.x * value;
-    m31 += G2.y * value;
-    m32 += G2.z * value;
-    index = row_index(size, quad, y0 + -2);
-    value = moments[index];
-    m00 += G3.x * value;
-    m01 += G3.y * value;
-    m02 += G3.z * value;
-    m03 += G3.w * value;
-    value = moments[plane + index];
-    m10 += G3.x * value;
-    m11 += G3.y * value;
-    m12 += G3.z * value;
-    m13 += G3.w * value;
-    value = moments[2u * plane + index];
-    m20 += G3.x * value;
-    m21 += G3.y * value;
-    m22 += G3.z * value;
-    m23 += G3.w * value;
-    value = moments[3u * plane + index];
-    m30 += G3.x * value;
-    m31 += G3.y * value;
-    m32 += G3.z * value;
-    m33 += G3.w * value;
-    index = row_index(size, quad, y0 + -1);
-    value = moments[index];
-    m00 += G4.x * value;
-    m01 += G4.y * value;
-    m02 += G4.z * value;
-    m03 += G4.w * value;
-    value = moments[plane + index];
-    m10 += G4.x * value;
-    m11 += G4.y * value;
-    m12 += G4.z * value;
-    m13 += G4.w * value;
-    value = moments[2u * plane + index];
-    m20 += G4.x * value;
-    m21 += G4.y * value;
-    m22 += G4.z * value;
-    m23 += G4.w * value;
-    value = moments[3u * plane + index];
-    m30 += G4.x * value;
-    m31 += G4.y * value;
-    m32 += G4.z * value;
-    m33 += G4.w * value;
-    index = row_index(size, quad, y0 + 0);
-    value = moments[index];
-    m00 += G5.x * value;
-    m01 += G5.y * value;
-    m02 += G5.z * value;
-    m03 += G5.w * value;
-    value = moments[plane + index];
-    m10 += G5.x * value;
-    m11 += G5.y * value;
-    m12 += G5.z * value;
-    m13 += G5.w * value;
-    value = moments[2u * plane + index];
-    m20 += G5.x * value;
-    m21 += G5.y * value;
-    m22 += G5.z * value;
-    m23 += G5.w * value;
-    value = moments[3u * plane + index];
-    m30 += G5.x * value;
-    m31 += G5.y * value;
-    m32 += G5.z * value;
-    m33 += G5.w * value;
-    index = row_index(size, quad, y0 + 1);
-    value = moments[index];
-    m00 += G6.x * value;
-    m01 += G6.y * value;
-    m02 += G6.z * value;
-    m03 += G6.w * value;
-    value = moments[plane + index];
-    m10 += G6.x * value;
-    m11 += G6.y * value;
-    m12 += G6.z * value;
-    m13 += G6.w * value;
-    value = moments[2u * plane + index];
-    m20 += G6.x * value;
-    m21 += G6.y * value;
-    m22 += G6.z * value;
-    m23 += G6.w * value;
-    value = moments[3u * plane + index];
-    m30 += G6.x * value;
-    m31 += G6.y * value;
-    m32 += G6.z * value;
-    m33 += G6.w * value;
-    index = row_index(size, quad, y0 + 2);
-    value = moments[index];
-    m00 += G7.x * value;
-    m01 += G7.y * value;
-    m02 += G7.z * value;
-    m03 += G7.w * value;
-    value = moments[plane + index];
-    m10 += G7.x * value;
-    m11 += G7.y * value;
-    m12 += G7.z * value;
-    m13 += G7.w * value;
-    value = moments[2u * plane + index];
-    m20 += G7.x * value;
-    m21 += G7.y * value;
-    m22 += G7.z * value;
-    m23 += G7.w * value;
-    value = moments[3u * plane + index];
-    m30 += G7.x * value;
-    m31 += G7.y * value;
-    m32 += G7.z * value;
-    m33 += G7.w * value;
-    index = row_index(size, quad, y0 + 3);
-    value = moments[index];
-    m00 += G8.x * value;
-    m01 += G8.y * value;
-    m02 += G8.z * value;
-    m03 += G8.w * value;
-    value = moments[plane + index];
-    m10 += G8.x * value;
-    m11 += G8.y * value;
-    m12 += G8.z * value;
-    m13 += G8.w * value;
-    value = moments[2u * plane + index];
-    m20 += G8.x * value;
-    m21 += G8.y * value;
-    m22 += G8.z * value;
-    m23 += G8.w * value;
-    value = moments[3u * plane + index];
-    m30 += G8.x * value;
-    m31 += G8.y * value;
-    m32 += G8.z * value;
-    m33 += G8.w * value;
-    index = row_index(size, quad, y0 + 4);
-    value = moments[index];
-    m00 += G9.x * value;
-    m01 += G9.y * value;
-    m02 += G9.z * value;
-    m03 += G9.w * value;
-    value = moments[plane + index];
-    m10 += G9.x * value;
-    m11 += G9.y * value;
-    m12 += G9.z * value;
-    m13 += G9.w * value;
-    value = moments[2u * plane + index];
-    m20 += G9.x * value;
-    m21 += G9.y * value;
-    m22 += G9.z * value;
-    m23 += G9.w * value;
-    value = moments[3u * plane + index];
-    m30 += G9.x * value;
-    m31 += G9.y * value;
-    m32 += G9.z * value;
-    m33 += G9.w * value;
-    index = row_index(size, quad, y0 + 5);
-    value = moments[index];
-    m00 += G10.x * value;
-    m01 += G10.y * value;
-    m02 += G10.z * value;
-    m03 += G10.w * value;
-    value = moments[plane + index];
-    m10 += G10.x * value;
-    m11 += G10.y * value;
-    m12 += G10.z * value;
-    m13 += G10.w * value;
-    value = moments[2u * plane + index];
-    m20 += G10.x * value;
-    m21 += G10.y * value;
-    m22 += G10.z * value;
-    m23 += G10.w * value;
-    value = moments[3u * plane + index];
-    m30 += G10.x * value;
-    m31 += G10.y * value;
-    m32 += G10.z * value;
-    m33 += G10.w * value;
-    index = row_index(size, quad, y0 + 6);
-    value = moments[index];
-    m01 += G11.y * value;
-    m02 += G11.z * value;
-    m03 += G11.w * value;
-    value = moments[plane + index];
-    m11 += G11.y * value;
-    m12 += G11.z * value;
-    m13 += G11.w * value;
-    value = moments[2u * plane + index];
-    m21 += G11.y * value;
-    m22 += G11.z * value;
-    m23 += G11.w * value;
-    value = moments[3u * plane + index];
-    m31 += G11.y * value;
-    m32 += G11.z * value;
-    m33 += G11.w * value;
-    index = row_index(size, quad, y0 + 7);
-    value = moments[index];
-    m02 += G12.z * value;
-    m03 += G12.w * value;
-    value = moments[plane + index];
-    m12 += G12.z * value;
-    m13 += G12.w * value;
-    value = moments[2u * plane + index];
-    m22 += G12.z * value;
-    m23 += G12.w * value;
-    value = moments[3u * plane + index];
-    m32 += G12.z * value;
-    m33 += G12.w * value;
-    index = row_index(size, quad, y0 + 8);
-    value = moments[index];
-    m03 += G13.w * value;
-    value = moments[plane + index];
-    m13 += G13.w * value;
-    value = moments[2u * plane + index];
-    m23 += G13.w * value;
-    value = moments[3u * plane + index];
-    m33 += G13.w * value;
-    let y = u32(y0);
-    var ssim = 0.0;
-    if y < size.rows {
-        ssim += differentiate((y + 0u) * size.quads + quad, interior(size, 4u * quad, y + 0u), m00, m10, m20, m30);
-        ssim += differentiate((y + 1u) * size.quads + quad, interior(size, 4u * quad, y + 1u), m01, m11, m21, m31);
-        ssim += differentiate((y + 2u) * size.quads + quad, interior(size, 4u * quad, y + 2u), m02, m12, m22, m32);
-        ssim += differentiate((y + 3u) * size.quads + quad, interior(size, 4u * quad, y + 3u), m03, m13, m23, m33);
+    let index = linear_id(id, groups, 64u);
+    let y = 8u * (index / info.pitch);
+    let x = index % info.pitch;
+    var sum = 0.0;
+    if y < info.rows {
+        let plane = info.pitch * info.rows;
+        let mean_a = blurred(0u, x, i32(y));
+        let mean_t = blurred(plane, x, i32(y));
+        let squares = blurred(2u * plane, x, i32(y));
+        let product = blurred(3u * plane, x, i32(y));
+        let low = ssim(x, y, mean_a.low, mean_t.low, squares.low, product.low);
+        let high = ssim(x, y + 4u, mean_a.high, mean_t.high, squares.high, product.high);
+        sum = dot(low + high, vec4f(1.0));
     }
-    let total = workgroup_sum(thread, ssim);
-    if thread == 0u { sums[linear_id(group, groups, 1u)] = total; }
+    let total = workgroup_sum(local, sum);
+    let group = index / 64u;
+    if local == 0u && group < info.groups {
+        sums[info.channel * info.groups + group] = total;
+    }
 }

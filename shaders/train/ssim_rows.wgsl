@@ -1,40 +1,61 @@
-// SSIM, first of four kernels: blurs the moments of one channel along rows.
-// One invocation a quad of four pixels. Reads rendered (planes) and target; writes moments: planes of
-// E[x], E[t], E[x² + t²], E[x t] (x rendered, t target).
+// SSIM, horizontal half of the local moments of one channel.
+//
+// Reads  rendered (planes of pitch × rows), targets (see common/loss_target).
+// Writes moments: four planes, the blurs along x of a, t, a² + t² and a·t (a rendered, t target). SSIM needs no more.
+// One invocation makes eight neighbours of a row. Values next to the border are wrong, and nobody uses them.
 #import common/view
-#import common/gaussian11
-#import common/loss_size
+#import common/ssim_window
 #import common/loss_target
 
-@group(0) @binding(0) var<uniform> size: Size;
+@group(0) @binding(0) var<uniform> info: Channel;
 @group(0) @binding(1) var<storage, read> rendered: array<vec4f>;
+@group(0) @binding(2) var<storage, read> targets: array<TargetQuad>;
 @group(0) @binding(3) var<storage, read_write> moments: array<vec4f>;
+
+struct Eighteen { p: vec4f, q: vec4f, r: vec4f, s: vec4f, t: vec4f }
+
+// From six quads in a row the eighteen values that the eight pixels of the third and fourth need.
+fn shifted(v0: vec4f, v1: vec4f, v2: vec4f, v3: vec4f, v4: vec4f, v5: vec4f) -> Eighteen {
+    return Eighteen(
+        vec4f(v0.w, v1.xyz), vec4f(v1.w, v2.xyz), vec4f(v2.w, v3.xyz), vec4f(v3.w, v4.xyz), vec4f(v4.w, v5.x, 0.0, 0.0));
+}
+
+fn target_quad(quad: u32) -> vec4f {
+    return quad_value(targets[quad], info.channel);
+}
+
+fn store(plane: u32, at: u32, v: Eighteen) {
+    let first = plane * (info.pitch / 4u) * info.rows + at;
+    moments[first] = blur(v.p, v.q, v.r, v.s);
+    moments[first + 1u] = blur(v.q, v.r, v.s, v.t);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-    let i = linear_id(id, groups, 64u);
-    if i >= size.quads * size.height { return; }
-    let y = i / size.quads;
-    let quad = i % size.quads;
-    let plane = size.quads * size.rows;
-    let first = size.channel * plane;
-    let ia = quad_index(size, quad, -2, y);
-    let ib = quad_index(size, quad, -1, y);
-    let id1 = quad_index(size, quad, 1, y);
-    let ie = quad_index(size, quad, 2, y);
-    let xa = rendered[first + ia];
-    let xb = rendered[first + ib];
-    let xc = rendered[first + i];
-    let xd = rendered[first + id1];
-    let xe = rendered[first + ie];
-    let ta = target_quad(size, ia);
-    let tb = target_quad(size, ib);
-    let tc = target_quad(size, i);
-    let td = target_quad(size, id1);
-    let te = target_quad(size, ie);
-    moments[i] = blur_row(xa, xb, xc, xd, xe);
-    moments[plane + i] = blur_row(ta, tb, tc, td, te);
-    moments[2u * plane + i] =
-        blur_row(xa * xa + ta * ta, xb * xb + tb * tb, xc * xc + tc * tc, xd * xd + td * td, xe * xe + te * te);
-    moments[3u * plane + i] = blur_row(xa * ta, xb * tb, xc * tc, xd * td, xe * te);
+    let index = linear_id(id, groups, 64u);
+    let per_row = info.pitch / 8u;
+    let y = index / per_row;
+    if y >= info.height { return; }
+    let k = 2u * (index - y * per_row);
+    let at = y * (info.pitch / 4u) + k;
+    let last = info.pitch / 4u - 1u;
+    let row = y * (info.pitch / 4u);
+    let i0 = row + u32(max(i32(k) - 2, 0));
+    let i1 = row + u32(max(i32(k) - 1, 0));
+    let i4 = row + min(k + 2u, last);
+    let i5 = row + min(k + 3u, last);
+    let quads = info.rows * (info.pitch / 4u);
+    let plane = info.channel * quads;
+    let a = shifted(
+        rendered[plane + i0], rendered[plane + i1], rendered[plane + at], rendered[plane + at + 1u],
+        rendered[plane + i4], rendered[plane + i5]);
+    let first = target_plane(info.channel, quads);
+    let t = shifted(
+        target_quad(first + i0), target_quad(first + i1), target_quad(first + at), target_quad(first + at + 1u),
+        target_quad(first + i4), target_quad(first + i5));
+    store(0u, at, a);
+    store(1u, at, t);
+    store(2u, at, Eighteen(
+        a.p * a.p + t.p * t.p, a.q * a.q + t.q * t.q, a.r * a.r + t.r * t.r, a.s * a.s + t.s * t.s, a.t * a.t + t.t * t.t));
+    store(3u, at, Eighteen(a.p * t.p, a.q * t.q, a.r * t.r, a.s * t.s, a.t * t.t));
 }

@@ -1,54 +1,58 @@
-//! The training loss (1 − λ)·L1 + λ·(1 − SSIM) and its gradient (3DGS §5; SSIM of Wang et al. 2004, windows of 11 × 11
-//! with σ = 1.5, averaged over the windows that lie inside the image).
+//! The training loss (1 − λ)·L1 + λ·(1 − SSIM) and its gradient (NAKA-GS §3; 3DGS, Kerbl et al. 2023, §5).
 //!
-//! Four kernels a channel: moments along rows, along columns with the partial derivatives, and back the same way.
-//! Channels go one after the other, so that the maps in between stay small.
+//! SSIM (Wang et al. 2004) has a Gaussian window of 11 × 11 pixels, σ = 1.5, and is averaged over the windows that lie
+//! inside the image. Windows are separable, so four passes a channel do it: rows and columns forward to SSIM and its
+//! derivatives, rows and columns back to the image. Channels go one after the other in the same scratch space (seven
+//! floats a pixel).
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
-use crate::splat::{plane_len, tiles};
+use crate::splat::{TILE, plane_len, tiles};
 use bytemuck::{Pod, Zeroable};
 
 const WORKGROUP: u32 = 64;
+/// Pixels that an invocation makes.
+const RUN: u32 = 8;
 const CHANNELS: u32 = 3;
+/// Pixels from the centre of a window to its border.
+const MARGIN: u32 = 5;
+const SIGMA: f64 = 1.5;
 
-/// Twin of `Size` in `shaders/common/loss_size.wgsl`.
+/// Twin of `Channel` in `shaders/common/ssim_window.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Size {
+struct Channel {
     width: u32,
     height: u32,
-    quads: u32,
+    pitch: u32,
     rows: u32,
     channel: u32,
-    l1_weight: f32,
-    ssim_weight: f32,
-    padding: u32,
+    l1_scale: f32,
+    ssim_scale: f32,
+    groups: u32,
 }
 
 /// The kernels of the loss.
 pub struct Loss {
     rows: Kernel,
     columns: Kernel,
-    backward_rows: Kernel,
-    gradient: Kernel,
+    rows_backward: Kernel,
+    columns_backward: Kernel,
     total: Kernel,
 }
 
 /// Maps in between, for one image size.
 pub struct LossScratch {
-    quads: u32,
-    rows: u32,
-    height: u32,
-    sizes: Vec<Buffer<Size>>,
-    scales: Buffer<[f32; 4]>,
-    moments: Buffer<f32>,
-    partials: Buffer<f32>,
-    l1_sums: Vec<Buffer<f32>>,
-    ssim_sums: Vec<Buffer<f32>>,
-    all_l1: Buffer<f32>,
-    all_ssim: Buffer<f32>,
+    channels: Vec<Buffer<Channel>>,
+    means: Buffer<[f32; 4]>,
+    /// Workgroups of a kernel that makes one plane.
     groups: u32,
+    /// Four planes: moments, then the blurred derivatives.
+    moments: Buffer<f32>,
+    /// Three planes: derivatives of SSIM.
+    partials: Buffer<f32>,
+    l1_sums: Buffer<f32>,
+    ssim_sums: Buffer<f32>,
     totals: Buffer<u32>,
 }
 
@@ -71,47 +75,50 @@ impl Loss {
     }
 
     fn with_defines(gpu: &Gpu, defines: &[(&str, &str)]) -> Result<Self> {
+        let weights = window_weights().map(|weight| format!("{weight:.9}"));
+        let names = ["W0", "W1", "W2", "W3", "W4", "W5"];
+        let window: Vec<_> = names.into_iter().zip(weights.iter().map(String::as_str)).collect();
+        let of_target: Vec<_> = window.iter().chain(defines).copied().collect();
         Ok(Self {
-            rows: gpu.kernel("train/ssim_rows", defines)?,
-            columns: gpu.kernel("train/ssim_columns", &[])?,
-            backward_rows: gpu.kernel("train/ssim_backward_rows", &[])?,
-            gradient: gpu.kernel("train/loss_gradient", defines)?,
+            rows: gpu.kernel("train/ssim_rows", &of_target)?,
+            columns: gpu.kernel("train/ssim_columns", &window)?,
+            rows_backward: gpu.kernel("train/ssim_rows_backward", &window)?,
+            columns_backward: gpu.kernel("train/ssim_columns_backward", &of_target)?,
             total: gpu.kernel("train/loss_total", &[])?,
         })
     }
 
-    /// Scratch space for images of `width` × `height`; `ssim_weight` is λ. Images of less than 11 pixels a side have
-    /// no window: their SSIM counts as 0 and has no gradient.
+    /// Scratch space for images of `width` × `height` (at least 1 × 1); `ssim_weight` is λ. Images of less than 11
+    /// pixels a side have no window: their SSIM counts as 0 and has no gradient.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] where seven floats a pixel don't fit.
     pub fn scratch(&self, gpu: &Gpu, width: u32, height: u32, ssim_weight: f32) -> Result<LossScratch> {
-        let [tiles_x, tiles_y] = tiles(width, height);
-        let (quads, rows, plane) = (tiles_x * 4, tiles_y * 16, plane_len(width, height));
+        let [pitch, rows] = tiles(width, height).map(|side| side * TILE);
+        let plane = plane_len(width, height);
+        let groups = (pitch * rows).div_ceil(WORKGROUP * RUN);
+        let inside = |side: u32| side.saturating_sub(2 * MARGIN);
         let values = (CHANNELS * width * height) as f32;
-        let windows = (CHANNELS * width.saturating_sub(10) * height.saturating_sub(10)).max(1) as f32;
-        let size = |channel| Size {
+        let windows = (CHANNELS * inside(width) * inside(height)).max(1) as f32;
+        let channel = |channel| Channel {
             width,
             height,
-            quads,
+            pitch,
             rows,
             channel,
-            l1_weight: (1.0 - ssim_weight) / values,
-            ssim_weight: -ssim_weight / windows,
-            padding: 0,
+            l1_scale: (1.0 - ssim_weight) / values,
+            ssim_scale: -ssim_weight / windows,
+            groups,
         };
-        let groups = (quads * rows / 4).div_ceil(WORKGROUP);
-        let sums = |what: &str| (0..CHANNELS).map(|_| gpu.buffer(what, groups as usize)).collect::<Result<Vec<_>>>();
+        let sums = (CHANNELS * groups) as usize;
         Ok(LossScratch {
-            quads,
-            rows,
-            height,
-            sizes: (0..CHANNELS).map(|c| gpu.upload("loss size", &[size(c)])).collect::<Result<_>>()?,
-            scales: gpu.upload("loss scales", &[[1.0 / values, 1.0 / windows, 0.0, 0.0]])?,
+            channels: (0..CHANNELS).map(|c| gpu.upload("loss channel", &[channel(c)])).collect::<Result<_>>()?,
+            means: gpu.upload("loss means", &[[1.0 / values, 1.0 / windows, 0.0, 0.0]])?,
+            groups,
             moments: gpu.buffer("SSIM moments", 4 * plane)?,
             partials: gpu.buffer("SSIM partials", 3 * plane)?,
-            l1_sums: sums("L1 sums")?,
-            ssim_sums: sums("SSIM sums")?,
-            all_l1: gpu.buffer("all L1 sums", (CHANNELS * groups) as usize)?,
-            all_ssim: gpu.buffer("all SSIM sums", (CHANNELS * groups) as usize)?,
-            groups,
+            l1_sums: gpu.buffer("L1 sums", sums)?,
+            ssim_sums: gpu.buffer("SSIM sums", sums)?,
             totals: gpu.buffer("loss", 2)?,
         })
     }
@@ -127,35 +134,31 @@ impl Loss {
         target: &Buffer<T>,
         v_image: &Buffer<f32>,
     ) {
-        let per_quad = |rows: u32| (scratch.quads * rows).div_ceil(WORKGROUP);
-        let (moments, partials) = (&scratch.moments, &scratch.partials);
-        for channel in 0..CHANNELS as usize {
-            let size = &scratch.sizes[channel];
-            let bindings = [size.binding(), rendered.binding(), target.binding(), moments.binding()];
-            recorder.dispatch(&self.rows, &bindings, per_quad(scratch.height));
-            let sums = &scratch.ssim_sums[channel];
-            let bindings = [size.binding(), moments.binding(), partials.binding(), sums.binding()];
-            recorder.dispatch(&self.columns, &bindings, scratch.groups);
-            let bindings = [size.binding(), partials.binding(), moments.binding()];
-            recorder.dispatch(&self.backward_rows, &bindings, per_quad(scratch.rows));
-            let sums = &scratch.l1_sums[channel];
-            let bindings = [
-                size.binding(),
-                rendered.binding(),
-                target.binding(),
-                moments.binding(),
-                v_image.binding(),
-                sums.binding(),
-            ];
-            recorder.dispatch(&self.gradient, &bindings, scratch.groups);
-            let (at, count) = (channel * scratch.groups as usize, scratch.groups as usize);
-            recorder.copy(&scratch.l1_sums[channel], 0, &scratch.all_l1, at, count);
-            recorder.copy(&scratch.ssim_sums[channel], 0, &scratch.all_ssim, at, count);
+        let (moments, partials) = (scratch.moments.binding(), scratch.partials.binding());
+        let (rendered, target, v_image) = (rendered.binding(), target.binding(), v_image.binding());
+        let (l1_sums, ssim_sums) = (scratch.l1_sums.binding(), scratch.ssim_sums.binding());
+        let groups = scratch.groups;
+        for channel in &scratch.channels {
+            let info = channel.binding();
+            let bindings = [info.clone(), rendered.clone(), target.clone(), moments.clone()];
+            recorder.dispatch(&self.rows, &bindings, groups);
+            let bindings = [info.clone(), moments.clone(), partials.clone(), ssim_sums.clone()];
+            recorder.dispatch(&self.columns, &bindings, groups);
+            let bindings = [info.clone(), partials.clone(), moments.clone()];
+            recorder.dispatch(&self.rows_backward, &bindings, 3 * groups);
+            let bindings = [info, moments.clone(), rendered.clone(), target.clone(), v_image.clone(), l1_sums.clone()];
+            recorder.dispatch(&self.columns_backward, &bindings, groups);
         }
-        let bindings =
-            [scratch.scales.binding(), scratch.all_l1.binding(), scratch.all_ssim.binding(), scratch.totals.binding()];
+        let bindings = [scratch.means.binding(), l1_sums, ssim_sums, scratch.totals.binding()];
         recorder.dispatch(&self.total, &bindings, 1);
     }
+}
+
+/// The outer half of the normalised Gaussian window, outermost weight first, centre last.
+fn window_weights() -> [f64; 6] {
+    let gauss = |d: f64| (-0.5 * (d / SIGMA).powi(2)).exp();
+    let total: f64 = (-5..=5).map(|d| gauss(f64::from(d))).sum();
+    std::array::from_fn(|i| gauss(5.0 - i as f64) / total)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::gpu::{Choice, Mask};
-use crate::splat::TILE;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use safetensors::SafeTensors;
