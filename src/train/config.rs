@@ -124,13 +124,12 @@ impl Config {
         ] {
             check(value > 0.0 && value.is_finite(), name, value.to_string(), "use a positive number")?;
         }
-        let weights = [self.opacity_regularizer, self.scale_regularizer];
-        check(
-            weights.iter().all(|w| *w >= 0.0 && w.is_finite()),
-            "regularizers",
-            format!("{weights:?}"),
-            "use 0 or more",
-        )
+        for (name, value) in
+            [("opacity_regularizer", self.opacity_regularizer), ("scale_regularizer", self.scale_regularizer)]
+        {
+            check(value >= 0.0 && value.is_finite(), name, value.to_string(), "use 0 or more")?;
+        }
+        Ok(())
     }
 
     /// SH bands in use at `step`.
