@@ -1,5 +1,5 @@
 // Real spherical harmonics to degree 3 (basis and signs of 3DGS), and their gradients with respect to the direction.
-// CPU twin: splat::sh.
+// CPU twin: splat::reference, by Legendre functions.
 const SH_C0 = 0.28209479177387814;
 const SH_C1 = 0.4886025119029199;
 

@@ -69,3 +69,18 @@ impl Gpu {
         Ok(Kernel { name: name.into(), pipeline })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folded_dispatches_cover_all_groups_within_the_limit() {
+        for groups in [1, 2, 65_535, 65_536, 65_537, 131_070, 131_071, 1_000_003, 65_535 * 65_535] {
+            let [x, y, z] = fold(groups);
+            assert!(x <= WORKGROUPS_PER_DIMENSION && y <= WORKGROUPS_PER_DIMENSION && z == 1, "{groups}");
+            let covered = u64::from(x) * u64::from(y);
+            assert!((u64::from(groups)..u64::from(groups) + u64::from(y)).contains(&covered), "{groups}: {x} × {y}");
+        }
+    }
+}

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn matches_a_serial_sum() {
-        let gpu = Gpu::open(&Choice::Cpu, Mask::default()).unwrap();
+        let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
         for capacity in [1, 5, 1023, 1024, 1025, 5000] {
             let scan = Scan::new(&gpu, capacity).unwrap();
             for count in [0, 1, 3, capacity / 2, capacity - 1, capacity, capacity + 9] {
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn three_levels_and_no_optional_features() {
-        let gpu = Gpu::open(&Choice::Cpu, Mask::ALL).unwrap();
+        let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
         let scan = Scan::new(&gpu, 1024 * 1024 + 3000).unwrap();
         for count in [0, 1000, 70_001, 1024 * 1024, 1024 * 1024 + 2999] {
             check(&gpu, &scan, count);

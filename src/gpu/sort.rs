@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn matches_a_stable_sort_at_any_size() {
-        let gpu = Gpu::open(&Choice::Cpu, Mask::default()).unwrap();
+        let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
         for capacity in [1, 2, 63, 1024, 1025, 5003] {
             let sort = Sort::new(&gpu, capacity).unwrap();
             for count in [0, 1, capacity / 2, capacity - 1, capacity, capacity + 5] {
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn looks_at_the_low_bits_alone_and_keeps_the_order_of_equal_keys() {
-        let gpu = Gpu::open(&Choice::Cpu, Mask::ALL).unwrap();
+        let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
         let sort = Sort::new(&gpu, 3000).unwrap();
         for bits in [1, 3, 4, 5, 7, 8, 9, 13, 29, 31] {
             check(&gpu, &sort, 3000, 2999, bits, u32::MAX);
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn more_blocks_than_a_scan_block_holds() {
-        let gpu = Gpu::open(&Choice::Cpu, Mask::ALL).unwrap();
+        let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
         let sort = Sort::new(&gpu, 200_000).unwrap();
         check(&gpu, &sort, 200_000, 199_999, 12, 0xfff);
         check(&gpu, &sort, 200_000, 70, 29, u32::MAX);

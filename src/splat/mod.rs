@@ -2,9 +2,13 @@
 
 mod init;
 pub mod ply;
+#[cfg(test)]
+pub(crate) mod reference;
 mod renderer;
 mod splats;
 mod tensors;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use init::from_points;

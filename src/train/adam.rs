@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn check(mask: Mask, count: usize, capacity: usize, sh_degree: u32) {
-        let gpu = Gpu::open(&Choice::Cpu, mask).unwrap();
+        let gpu = Gpu::open(&Choice::Best, mask).unwrap();
         let tensors = || Tensors::zeros(&gpu, "test", count, capacity, sh_degree).unwrap();
         let (parameters, gradients, first, second) = (tensors(), tensors(), tensors(), tensors());
         let adam = Adam::new(&gpu).unwrap();

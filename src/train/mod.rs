@@ -6,6 +6,8 @@ mod checkpoint;
 mod config;
 pub mod densify;
 mod golden;
+#[cfg(test)]
+mod gradient_tests;
 mod loss;
 mod targets;
 mod trainer;

@@ -139,7 +139,7 @@ fn check(gpu: &Gpu, size: [u32; 2], lambda: f32) {
 
 #[test]
 fn matches_the_definition_at_any_size() {
-    let gpu = Gpu::open(&Choice::Cpu, Mask::ALL).unwrap();
+    let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
     for size in [[1, 1], [10, 30], [11, 11], [16, 16], [33, 12], [47, 29], [12, 64]] {
         check(&gpu, size, 0.2);
     }
