@@ -1,7 +1,7 @@
 //! The presets: the one place for their numbers.
 
 use super::Settings;
-use crate::train::Background;
+use crate::train::{Background, densify};
 use crate::{enhance, ppm, prior, train};
 use serde::{Deserialize, Serialize};
 
@@ -38,10 +38,17 @@ fn standard() -> Settings {
         holdout: None,
         allow_outside: false,
         enhance: enhance::Config::default(),
-        prior: prior::Config::default(),
+        prior: prior::Config { make_points: 60_000, ..prior::Config::default() },
         ppm: ppm::Config::default(),
-        train: train::Config::default(),
+        train: few_noisy_views(),
     }
+}
+
+/// Where thirty noisy views are all there is, fewer bands and fewer splats are better pictures: both can model noise.
+/// Measured on BlueHawaii at a quarter of the size (docs/benchmarks.md).
+fn few_noisy_views() -> train::Config {
+    let densify = densify::Config { strategy: densify::Strategy::None, ..densify::Config::default() };
+    train::Config { steps: 2000, sh_degree: 1, sh_interval: 300, densify, ..train::Config::default() }
 }
 
 /// What `naka-gs demo` starts from: small pictures of a small scene, in minutes without a GPU.
@@ -53,8 +60,9 @@ pub fn demo() -> Settings {
 
 fn preview() -> Settings {
     let standard = standard();
-    let train = train::Config { steps: 1000, sh_interval: 200, ramp: 2, ..standard.train.clone() };
-    Settings { preset: Preset::Preview, downscale: 4, train, ..standard }
+    let train = train::Config { steps: 1500, ramp: 2, ramp_until: 0.3, ..standard.train.clone() };
+    let prior = prior::Config::default();
+    Settings { preset: Preset::Preview, downscale: 4, prior, train, ..standard }
 }
 
 fn paper() -> Settings {

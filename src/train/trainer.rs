@@ -138,6 +138,11 @@ impl<'g> Trainer<'g> {
     /// # Errors
     /// A training image cannot be read, or the device fails.
     pub fn step(&mut self) -> Result<()> {
+        // Before a step rather than after one: what was just added or split is not fitted yet, and must not be what
+        // a run ends with or is measured by.
+        if self.densifier.due(self.step) {
+            self.densify()?;
+        }
         let (step, downscale) = (self.step, self.config.downscale_at(self.step));
         let view = self.view_at(step);
         let camera = self.cameras[view].downscaled(downscale);
@@ -182,9 +187,6 @@ impl<'g> Trainer<'g> {
             self.note(&words);
         }
         self.step += 1;
-        if self.densifier.due(self.step) {
-            self.densify()?;
-        }
         let next = self.view_at(self.step);
         self.targets.prefetch(next, self.config.downscale_at(self.step));
         Ok(())
