@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn this_machine_passes_with_and_without_optional_features() {
         for mask in [Mask::default(), Mask::ALL] {
-            let checks = run(&Gpu::open(&Choice::Cpu, mask).unwrap()).unwrap();
+            let checks = run(&Gpu::open(&Choice::Best, mask).unwrap()).unwrap();
             assert!(checks.len() >= 5);
             for check in checks {
                 assert!(check.pass, "{}: {}", check.name, check.detail);

@@ -10,7 +10,7 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use twin::Model;
 
 fn open() -> Gpu {
-    Gpu::open(&Choice::Cpu, Mask::default()).unwrap()
+    Gpu::open(&Choice::Best, Mask::default()).unwrap()
 }
 
 /// Random splats: log scales −7…−1, logit opacities −8…4.
