@@ -51,11 +51,11 @@ fn few_noisy_views() -> train::Config {
     train::Config { steps: 2000, sh_degree: 1, sh_interval: 300, densify, ..train::Config::default() }
 }
 
-/// What `naka-gs demo` starts from: small pictures of a small scene, in minutes without a GPU.
+/// What `naka-gs demo` starts from: its pictures are small, so that full size takes minutes without a GPU.
 pub fn demo() -> Settings {
     let preview = preview();
-    let train = train::Config { steps: 800, ..preview.train.clone() };
-    Settings { downscale: 2, train, ..preview }
+    let train = train::Config { steps: 1000, ..preview.train.clone() };
+    Settings { downscale: 1, train, ..preview }
 }
 
 fn preview() -> Settings {
