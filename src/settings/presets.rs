@@ -54,7 +54,7 @@ fn few_noisy_views() -> train::Config {
 /// What `naka-gs demo` starts from: its pictures are small, so that full size takes minutes without a GPU.
 pub fn demo() -> Settings {
     let preview = preview();
-    let train = train::Config { steps: 1000, ..preview.train.clone() };
+    let train = train::Config { steps: 2000, ..preview.train.clone() };
     Settings { downscale: 1, train, ..preview }
 }
 
