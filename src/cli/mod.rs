@@ -11,6 +11,7 @@ mod output;
 mod ppm;
 mod prior;
 mod progress;
+mod quiet_driver;
 mod render;
 mod run;
 mod setting_flags;
@@ -60,6 +61,7 @@ enum Command {
 
 /// Parses the arguments, runs the subcommand, and turns its outcome into the exit code.
 pub fn main() -> ExitCode {
+    quiet_driver::restart_without_device_select();
     let cli = Cli::parse();
     let mode = if cli.talk.quiet { ProgressMode::None } else { cli.talk.progress };
     let reporter = Reporter::new(mode);

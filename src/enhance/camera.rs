@@ -5,9 +5,8 @@ use serde::Deserialize;
 use std::path::Path;
 
 /// The responses that come with the program, by name.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 2] = [
     ("exposure-40", include_str!("cameras/exposure-40.toml")),
-    ("exposure-40-curves", include_str!("cameras/exposure-40-curves.toml")),
     ("exposure-40-plain", include_str!("cameras/exposure-40-plain.toml")),
 ];
 

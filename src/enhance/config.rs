@@ -22,8 +22,7 @@ pub struct Config {
     /// How the Naka–Rushton or logarithmic response is mapped to 0–1: `linear`, `percentile`, `symmetric`,
     /// `histogram` or `white`.
     pub normalize: Normalize,
-    /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-curves`,
-    /// `exposure-40-plain`) or a TOML file.
+    /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-plain`) or a TOML file.
     /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40`.
     pub camera: String,
     /// Strength of the colour-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.

@@ -55,9 +55,9 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, overwrite: bool) -> Result<
 }
 
 fn exists(step: &Step, present: Option<&Path>, steps: &[Step]) -> Error {
-    let any = present.or_else(|| step.outputs.first().map(PathBuf::as_path));
-    let last = || steps.iter().flat_map(|s| &s.outputs).next().map(PathBuf::as_path);
-    Error::Exists(any.or_else(last).unwrap_or(Path::new(step.stage.name())).to_path_buf())
+    // Where nothing of the different run is finished yet, the folder is what is in the way.
+    let folder = || steps.iter().flat_map(|s| &s.outputs).find_map(|path| path.parent());
+    Error::Exists(present.or_else(folder).unwrap_or(Path::new(step.stage.name())).to_path_buf())
 }
 
 /// The prior's points live on only in what PPM made of them.
