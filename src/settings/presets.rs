@@ -53,14 +53,12 @@ fn few_noisy_views() -> train::Config {
 
 /// What `naka-gs demo` starts from: its pictures are small, so that full size takes minutes without a GPU.
 pub fn demo() -> Settings {
-    let preview = preview();
-    let train = train::Config { steps: 2000, ..preview.train.clone() };
-    Settings { downscale: 1, train, ..preview }
+    Settings { downscale: 1, ..preview() }
 }
 
 fn preview() -> Settings {
     let standard = standard();
-    let train = train::Config { steps: 1500, ramp: 2, ramp_until: 0.3, ..standard.train.clone() };
+    let train = train::Config { ramp: 2, ramp_until: 0.3, ..standard.train.clone() };
     let prior = prior::Config::default();
     Settings { preset: Preset::Preview, downscale: 4, prior, train, ..standard }
 }
