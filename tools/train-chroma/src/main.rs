@@ -1,0 +1,41 @@
+//! Trains the chroma-correction network of naka-gs (NAKA-GS §3.2) on pairs of dark and lit pictures.
+
+#![deny(unsafe_code)]
+
+mod batch;
+mod loss;
+mod network;
+mod optimizer;
+mod pairs;
+mod parameters;
+mod train;
+mod validate;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(version, about, long_about = None)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Train a network on pairs and write its weights
+    Train(Box<train::Settings>),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Train(settings) => train::run(&settings),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

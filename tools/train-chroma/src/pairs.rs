@@ -1,0 +1,108 @@
+//! Pairs of dark and lit pictures, in memory at the size the network works at.
+
+use naka_gs::capture::{Image, read_image, resize_area};
+use naka_gs::enhance::camera::Camera;
+use naka_gs::enhance::{Config, Response, Restoration, Tone, estimate};
+use naka_gs::error::{Error, Result};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Most dark pixels of a capture that its response is estimated from.
+const SAMPLED: usize = 200_000;
+
+/// Dark and lit picture of one view, of the same size.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    pub dark: Image,
+    pub lit: Image,
+}
+
+/// Pairs of one scene under one camera.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    pub name: String,
+    pub pairs: Vec<Pair>,
+    /// The camera's own response, where `camera.toml` gives one.
+    pub camera: Option<Restoration>,
+    /// The Naka–Rushton response with the statistics of this capture.
+    pub naka: Restoration,
+}
+
+impl Capture {
+    /// The response that takes this capture's dark pictures closest to its lit ones.
+    pub fn response(&self) -> &Restoration {
+        self.camera.as_ref().unwrap_or(&self.naka)
+    }
+}
+
+/// All captures of `folder`, in the order of their names: sub-folders with `dark/` and `lit/`, or `folder` itself.
+/// Pictures are averaged to 1/`downscale` of their size.
+///
+/// # Errors
+/// Folders that hold no pairs, pictures that cannot be read or differ in size, a bad `camera.toml`.
+pub fn read(folder: &Path, downscale: u32) -> Result<Vec<Capture>> {
+    let folders = if folder.join("dark").is_dir() { vec![folder.to_path_buf()] } else { capture_folders(folder)? };
+    if folders.is_empty() {
+        let remedy = "give a folder with dark/ and lit/, or a folder of such folders";
+        return Err(Error::input(folder, "holds no pairs", remedy));
+    }
+    folders.par_iter().map(|folder| capture(folder, downscale)).collect()
+}
+
+fn capture_folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = entries(folder)?;
+    folders.retain(|path| path.join("dark").is_dir() && path.join("lit").is_dir());
+    Ok(folders)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let list = std::fs::read_dir(folder).map_err(Error::io(folder))?;
+    let paths = list.map(|entry| entry.map(|e| e.path())).collect::<std::io::Result<Vec<_>>>();
+    let mut paths = paths.map_err(Error::io(folder))?;
+    paths.retain(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')));
+    paths.sort();
+    Ok(paths)
+}
+
+fn capture(folder: &Path, downscale: u32) -> Result<Capture> {
+    let [dark, lit] = ["dark", "lit"].map(|part| by_stem(&folder.join(part)));
+    let (dark, lit) = (dark?, lit?);
+    let matched: Vec<_> = dark.iter().filter_map(|(stem, path)| Some((path, lit.get(stem)?))).collect();
+    if matched.is_empty() {
+        return Err(Error::input(folder, "no picture of dark/ has one of the same name in lit/", "name both alike"));
+    }
+    let pairs = matched.par_iter().map(|(dark, lit)| pair(dark, lit, downscale)).collect::<Result<Vec<_>>>()?;
+    let camera = folder.join("camera.toml");
+    let camera = if camera.is_file() { Some(Camera::open(&camera.to_string_lossy())?) } else { None };
+    let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let naka = naka(&pairs);
+    Ok(Capture { name, pairs, camera: camera.map(|camera| Restoration::plain(Tone::Camera(Box::new(camera)))), naka })
+}
+
+fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let stem = |path: PathBuf| Some((path.file_stem()?.to_string_lossy().into_owned(), path));
+    Ok(entries(folder)?.into_iter().filter_map(stem).collect())
+}
+
+fn pair(dark: &Path, lit: &Path, downscale: u32) -> Result<Pair> {
+    let small = |path: &Path| {
+        let image = read_image(path)?;
+        let size = |length: u32| (length + downscale / 2).checked_div(downscale).unwrap_or(length).max(1);
+        Ok(resize_area(&image, size(image.width), size(image.height)))
+    };
+    let pair = Pair { dark: small(dark)?, lit: small(lit)? };
+    if (pair.dark.width, pair.dark.height) == (pair.lit.width, pair.lit.height) {
+        Ok(pair)
+    } else {
+        let found = format!("not of the size of {}", dark.display());
+        Err(Error::input(lit, found, "give pairs of the same size, pixel for pixel"))
+    }
+}
+
+fn naka(pairs: &[Pair]) -> Restoration {
+    let count: usize = pairs.iter().map(|pair| pair.dark.pixels.len()).sum();
+    let step = count.div_ceil(SAMPLED).max(1);
+    let pixels: Vec<[f32; 3]> = pairs.iter().flat_map(|pair| &pair.dark.pixels).step_by(step).copied().collect();
+    estimate(&Config { response: Response::Naka, ..Config::default() }, &pixels)
+}

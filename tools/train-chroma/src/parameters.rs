@@ -1,0 +1,119 @@
+//! Named arrays: weights, their moving average, gradients and the optimiser's moments, and their files.
+
+use crate::network;
+use naka_gs::error::{Error, Result};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// One array, row-major.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Array {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Arrays by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parameters(pub BTreeMap<String, Array>);
+
+/// Notes in a file's header.
+pub type Metadata = BTreeMap<String, String>;
+
+impl Parameters {
+    /// A network with `base` channels at full resolution that has learnt nothing. Convolutions start as PyTorch's do
+    /// (uniform within 1/√inputs); the heads start at zero, so that the first output is `naka` itself.
+    pub fn initial(base: usize, seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut parameters = Self::default();
+        for (name, shape) in network::tensors(base) {
+            let count = shape.iter().product::<usize>();
+            let inputs = shape.iter().skip(1).product::<usize>();
+            let bound = (inputs as f32).sqrt().recip();
+            let values = if name.contains("head") || (shape.len() == 1 && name.ends_with("bias")) {
+                vec![0.0; count]
+            } else if shape.len() == 1 {
+                vec![1.0; count]
+            } else {
+                (0..count).map(|_| random.random_range(-bound..bound)).collect()
+            };
+            parameters.insert(&name, &shape, values);
+        }
+        parameters
+    }
+
+    /// Arrays of the same names and shapes, all zero.
+    pub fn zeros_like(&self) -> Self {
+        let zeros = |array: &Array| Array { shape: array.shape.clone(), values: vec![0.0; array.values.len()] };
+        Self(self.0.iter().map(|(name, array)| (name.clone(), zeros(array))).collect())
+    }
+
+    /// Adds an array or replaces it.
+    pub fn insert(&mut self, name: &str, shape: &[usize], values: Vec<f32>) {
+        self.0.insert(name.to_string(), Array { shape: shape.to_vec(), values });
+    }
+
+    /// The arrays whose names begin with `prefix`, without it.
+    pub fn under(&self, prefix: &str) -> Self {
+        let rest = |(name, array): (&String, &Array)| Some((name.strip_prefix(prefix)?.to_string(), array.clone()));
+        Self(self.0.iter().filter_map(rest).collect())
+    }
+
+    /// Adds all of `other` with `prefix` before their names.
+    pub fn extend(&mut self, prefix: &str, other: &Self) {
+        self.0.extend(other.0.iter().map(|(name, array)| (format!("{prefix}{name}"), array.clone())));
+    }
+
+    /// How many numbers there are.
+    pub fn count(&self) -> usize {
+        self.0.values().map(|array| array.values.len()).sum()
+    }
+
+    /// The euclidean norm of all numbers together.
+    pub fn norm(&self) -> f64 {
+        self.0.values().flat_map(|array| &array.values).map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+    }
+
+    /// Reads a safetensors file of f32 arrays and its notes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Input`].
+    pub fn read(path: &Path) -> Result<(Self, Metadata)> {
+        let data = std::fs::read(path).map_err(Error::io(path))?;
+        let bad = |found: String| Error::input(path, found, "give a safetensors file that train-chroma has written");
+        let file = SafeTensors::deserialize(&data).map_err(|e| bad(e.to_string()))?;
+        let (_, header) = SafeTensors::read_metadata(&data).map_err(|e| bad(e.to_string()))?;
+        let mut parameters = Self::default();
+        for (name, tensor) in file.tensors() {
+            if tensor.dtype() != Dtype::F32 {
+                return Err(bad(format!("{name} is not an array of f32")));
+            }
+            let values = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+            parameters.insert(&name, tensor.shape(), values);
+        }
+        let notes = header.metadata().clone().unwrap_or_default().into_iter().collect();
+        Ok((parameters, notes))
+    }
+
+    /// Writes a safetensors file; it appears under its name only when it is complete.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn write(&self, path: &Path, notes: &Metadata) -> Result<()> {
+        let bad = |e: safetensors::SafeTensorError| Error::input(path, e.to_string(), "report this as a bug");
+        let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = self
+            .0
+            .iter()
+            .map(|(name, array)| {
+                (name, &array.shape, array.values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
+            })
+            .collect();
+        let views: Result<Vec<_>> = bytes
+            .iter()
+            .map(|(name, shape, data)| Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), data).map_err(bad)?)))
+            .collect();
+        let notes: HashMap<String, String> = notes.clone().into_iter().collect();
+        naka_gs::atomic_file::write_bytes(path, &serialize(views?, Some(notes)).map_err(bad)?)
+    }
+}

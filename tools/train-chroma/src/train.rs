@@ -1,0 +1,222 @@
+//! The training loop.
+
+use crate::batch::{Batch, Tensors};
+use crate::network::{self, Maps, Network};
+use crate::optimizer::{Optimizer, Rates, schedule};
+use crate::pairs::{self, Capture};
+use crate::parameters::{Metadata, Parameters};
+use crate::{loss, validate};
+use burn::tensor::{Device, Tensor};
+use naka_gs::error::{Error, Result};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Steps over which the learning rate rises.
+const WARM_UP: u64 = 200;
+
+/// Settings of a training run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {
+    /// Folder of captures (NAME/dark, NAME/lit, optionally NAME/camera.toml), or one with dark/ and lit/
+    pub pairs: PathBuf,
+    /// Where the weights go (.safetensors); the state to resume from goes beside it (.state.safetensors)
+    #[arg(short, long, default_value = "chroma.safetensors")]
+    pub output: PathBuf,
+    /// Channels at full resolution; the published network has 32
+    #[arg(long, default_value_t = 8)]
+    pub base_ch: usize,
+    /// Factor by which pictures are averaged to the size that the network works at
+    #[arg(long, default_value_t = 4)]
+    pub downscale: u32,
+    /// Longest side that the network is meant to work at, noted in the weights
+    #[arg(long, default_value_t = 448)]
+    pub working: u32,
+    /// Side of the crops, in pixels of the working size
+    #[arg(long, default_value_t = 64)]
+    pub crop: u32,
+    /// Crops in a step, all of one capture
+    #[arg(long, default_value_t = 8)]
+    pub batch: usize,
+    /// Steps of the whole run; the learning rate falls along them
+    #[arg(long, default_value_t = 20_000)]
+    pub steps: u64,
+    /// Stop after this many minutes even if steps are left (0: never)
+    #[arg(long, default_value_t = 0.0)]
+    pub minutes: f64,
+    /// Highest learning rate of AdamW
+    #[arg(long, default_value_t = 2e-4)]
+    pub learning_rate: f64,
+    /// Weight decay of AdamW
+    #[arg(long, default_value_t = 1e-4)]
+    pub weight_decay: f64,
+    /// Largest norm of the gradients
+    #[arg(long, default_value_t = 1.0)]
+    pub clip: f64,
+    /// Captures kept from training and measured instead: the last ones by name
+    #[arg(long, default_value_t = 2)]
+    pub holdout: usize,
+    /// Steps between two measurements, each with a checkpoint
+    #[arg(long, default_value_t = 1000)]
+    pub every: u64,
+    /// Weights to start from
+    #[arg(long)]
+    pub init: Option<PathBuf>,
+    /// Continue from the state beside the output
+    #[arg(long)]
+    pub resume: bool,
+    /// Seed of the initial weights and of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Trains, and writes weights and state.
+///
+/// # Errors
+/// Pictures, weights or a state that cannot be read, a full disk.
+pub fn run(settings: &Settings) -> Result<()> {
+    let (training, held_out) = split(pairs::read(&settings.pairs, settings.downscale)?, settings.holdout)?;
+    let pictures = |captures: &[Capture]| captures.iter().map(|c| c.pairs.len()).sum::<usize>();
+    println!(
+        "{} pairs of {} captures to train on, {} of {} held out",
+        pictures(&training),
+        training.len(),
+        pictures(&held_out),
+        held_out.len()
+    );
+    let mut optimizer = start(settings)?;
+    println!("{} parameters, step {} of {}", optimizer.weights.count(), optimizer.steps, settings.steps);
+    let stop = stop_flag()?;
+    let begun = Instant::now();
+    let limit = (settings.minutes > 0.0).then(|| Duration::from_secs_f64(settings.minutes * 60.0));
+    let device = Device::flex().autodiff();
+    let mut report = Report::new();
+    while optimizer.steps < settings.steps {
+        if stop.load(Ordering::Relaxed) || limit.is_some_and(|limit| begun.elapsed() > limit) {
+            break;
+        }
+        report.add(step(&mut optimizer, &training, settings, &device)?);
+        if optimizer.steps % 50 == 0 {
+            report.print(optimizer.steps);
+        }
+        if optimizer.steps % settings.every == 0 {
+            save(&optimizer, settings, &held_out)?;
+        }
+    }
+    save(&optimizer, settings, &held_out)
+}
+
+/// One step; returns the loss. What is random in it depends on the seed and the step's number alone.
+pub fn step(optimizer: &mut Optimizer, captures: &[Capture], settings: &Settings, device: &Device) -> Result<f64> {
+    let mut random = StdRng::seed_from_u64(settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ optimizer.steps);
+    let capture = &captures[random.random_range(0..captures.len())];
+    let batch = Batch::random(capture, settings.batch, settings.crop, &mut random).tensors(device);
+    let network = Network::new(&optimizer.weights, device);
+    let (maps, found) = predict(&network, &batch);
+    let loss = loss::total(&found, &batch.lit, &batch.naka, &maps);
+    let value = f64::from(loss.clone().into_scalar::<f32>());
+    let gradients = network.gradients(&loss.backward());
+    let learning_rate = schedule(settings.learning_rate, optimizer.steps, settings.steps, WARM_UP.min(settings.steps));
+    let rates = Rates { learning_rate, weight_decay: settings.weight_decay, clip: settings.clip };
+    let norm = optimizer.step(&gradients, rates);
+    if value.is_finite() && norm.is_finite() {
+        Ok(value)
+    } else {
+        let found = format!("{}: the loss or its gradient is not a number at step {}", capture.name, optimizer.steps);
+        Err(Error::setting("learning-rate", found, "lower it, or look at this capture's pictures"))
+    }
+}
+
+/// Maps and lit crops of a batch.
+pub fn predict(network: &Network, batch: &Tensors) -> (Maps, Tensor<4>) {
+    let maps = network.forward(&batch.dark, &batch.naka);
+    let found = network::apply(&maps, &batch.naka, &network::low_frequencies(&batch.naka));
+    (maps, found)
+}
+
+fn split(mut captures: Vec<Capture>, holdout: usize) -> Result<(Vec<Capture>, Vec<Capture>)> {
+    if captures.len() <= holdout {
+        let found = format!("{holdout} of {} captures", captures.len());
+        return Err(Error::setting("holdout", found, "keep at least one capture to train on"));
+    }
+    let held_out = captures.split_off(captures.len() - holdout);
+    Ok((captures, held_out))
+}
+
+fn start(settings: &Settings) -> Result<Optimizer> {
+    if settings.resume {
+        let path = state_path(settings);
+        let (arrays, notes) = Parameters::read(&path)?;
+        let steps = notes.get("steps").and_then(|steps| steps.parse().ok());
+        let state = steps.and_then(|steps| Optimizer::from_arrays(&arrays, steps));
+        return state.ok_or_else(|| Error::input(&path, "is no state of a training run", "start without --resume"));
+    }
+    let weights = match &settings.init {
+        Some(path) => Parameters::read(path)?.0,
+        None => Parameters::initial(settings.base_ch, settings.seed),
+    };
+    Ok(Optimizer::new(weights))
+}
+
+fn save(optimizer: &Optimizer, settings: &Settings, held_out: &[Capture]) -> Result<()> {
+    let rows = validate::measure(&optimizer.average, held_out);
+    print!("{}", validate::table(&rows));
+    let mut notes = notes(optimizer, settings);
+    optimizer.to_arrays().write(&state_path(settings), &notes)?;
+    if let Some((before, after)) = validate::mean(&rows) {
+        notes.insert("psnr_naka".into(), format!("{before:.3}"));
+        notes.insert("psnr".into(), format!("{after:.3}"));
+    }
+    optimizer.average.write(&settings.output, &notes)
+}
+
+fn notes(optimizer: &Optimizer, settings: &Settings) -> Metadata {
+    let base = optimizer.weights.0.get("fuse.0.block.0.weight").map_or(0, |weight| weight.shape[0]);
+    [
+        ("format", "naka-gs chroma 1".to_string()),
+        ("base_ch", base.to_string()),
+        ("working", settings.working.to_string()),
+        ("steps", optimizer.steps.to_string()),
+        ("seed", settings.seed.to_string()),
+    ]
+    .map(|(key, value)| (key.to_string(), value))
+    .into()
+}
+
+fn state_path(settings: &Settings) -> PathBuf {
+    settings.output.with_extension("state.safetensors")
+}
+
+/// Set by Ctrl-C.
+fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+        .map_err(|e| Error::setting("Ctrl-C", e.to_string(), "start the program outside of others that catch it"))?;
+    Ok(stop)
+}
+
+/// Mean loss and speed since the last line.
+struct Report {
+    since: Instant,
+    losses: Vec<f64>,
+}
+
+impl Report {
+    fn new() -> Self {
+        Self { since: Instant::now(), losses: Vec::new() }
+    }
+
+    fn add(&mut self, loss: f64) {
+        self.losses.push(loss);
+    }
+
+    fn print(&mut self, step: u64) {
+        let count = self.losses.len() as f64;
+        let (mean, speed) = (self.losses.iter().sum::<f64>() / count, count / self.since.elapsed().as_secs_f64());
+        println!("step {step:6}  loss {mean:.4}  {speed:.2} steps/s");
+        *self = Self::new();
+    }
+}
