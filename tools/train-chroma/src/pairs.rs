@@ -18,7 +18,7 @@ pub struct Pair {
     pub lit: Image,
 }
 
-/// Pairs of one scene under one camera.
+/// Pairs of one scene under one camera, at one size.
 #[derive(Clone, Debug)]
 pub struct Capture {
     pub name: String,
@@ -37,17 +37,17 @@ impl Capture {
 }
 
 /// All captures of `folder`, in the order of their names: sub-folders with `dark/` and `lit/`, or `folder` itself.
-/// Pictures are averaged to 1/`downscale` of their size.
+/// Each is returned once for every one of `downscales`, averaged to that part of its pictures' size.
 ///
 /// # Errors
 /// Folders that hold no pairs, pictures that cannot be read or differ in size, a bad `camera.toml`.
-pub fn read(folder: &Path, downscale: u32) -> Result<Vec<Capture>> {
+pub fn read(folder: &Path, downscales: &[u32]) -> Result<Vec<Vec<Capture>>> {
     let folders = if folder.join("dark").is_dir() { vec![folder.to_path_buf()] } else { capture_folders(folder)? };
     if folders.is_empty() {
         let remedy = "give a folder with dark/ and lit/, or a folder of such folders";
         return Err(Error::input(folder, "holds no pairs", remedy));
     }
-    folders.par_iter().map(|folder| capture(folder, downscale)).collect()
+    folders.par_iter().map(|folder| capture(folder, downscales)).collect()
 }
 
 fn capture_folders(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -65,19 +65,23 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn capture(folder: &Path, downscale: u32) -> Result<Capture> {
+fn capture(folder: &Path, downscales: &[u32]) -> Result<Vec<Capture>> {
     let [dark, lit] = ["dark", "lit"].map(|part| by_stem(&folder.join(part)));
     let (dark, lit) = (dark?, lit?);
     let matched: Vec<_> = dark.iter().filter_map(|(stem, path)| Some((path, lit.get(stem)?))).collect();
     if matched.is_empty() {
         return Err(Error::input(folder, "no picture of dark/ has one of the same name in lit/", "name both alike"));
     }
-    let pairs = matched.par_iter().map(|(dark, lit)| pair(dark, lit, downscale)).collect::<Result<Vec<_>>>()?;
+    let pairs = matched.par_iter().map(|(dark, lit)| pair(dark, lit, downscales)).collect::<Result<Vec<_>>>()?;
     let camera = folder.join("camera.toml");
     let camera = if camera.is_file() { Some(Camera::open(&camera.to_string_lossy())?) } else { None };
+    let camera = camera.map(|camera| Restoration::plain(Tone::Camera(Box::new(camera))));
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let naka = naka(&pairs);
-    Ok(Capture { name, pairs, camera: camera.map(|camera| Restoration::plain(Tone::Camera(Box::new(camera)))), naka })
+    let at_size = |size: usize| {
+        let pairs: Vec<Pair> = pairs.iter().map(|sizes| sizes[size].clone()).collect();
+        Capture { name: name.clone(), naka: naka(&pairs), pairs, camera: camera.clone() }
+    };
+    Ok((0..downscales.len()).map(at_size).collect())
 }
 
 fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
@@ -85,19 +89,19 @@ fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     Ok(entries(folder)?.into_iter().filter_map(stem).collect())
 }
 
-fn pair(dark: &Path, lit: &Path, downscale: u32) -> Result<Pair> {
-    let small = |path: &Path| {
-        let image = read_image(path)?;
-        let size = |length: u32| (length + downscale / 2).checked_div(downscale).unwrap_or(length).max(1);
-        Ok(resize_area(&image, size(image.width), size(image.height)))
-    };
-    let pair = Pair { dark: small(dark)?, lit: small(lit)? };
-    if (pair.dark.width, pair.dark.height) == (pair.lit.width, pair.lit.height) {
-        Ok(pair)
-    } else {
+/// The pair at every size.
+fn pair(dark: &Path, lit: &Path, downscales: &[u32]) -> Result<Vec<Pair>> {
+    let images = [read_image(dark)?, read_image(lit)?];
+    if (images[0].width, images[0].height) != (images[1].width, images[1].height) {
         let found = format!("not of the size of {}", dark.display());
-        Err(Error::input(lit, found, "give pairs of the same size, pixel for pixel"))
+        return Err(Error::input(lit, found, "give pairs of the same size, pixel for pixel"));
     }
+    let at_size = |downscale: &u32| {
+        let size = |length: u32| (length + downscale / 2).checked_div(*downscale).unwrap_or(length).max(1);
+        let [dark, lit] = images.each_ref().map(|image| resize_area(image, size(image.width), size(image.height)));
+        Pair { dark, lit }
+    };
+    Ok(downscales.iter().map(at_size).collect())
 }
 
 fn naka(pairs: &[Pair]) -> Restoration {

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Steps over which the learning rate rises.
 const WARM_UP: u64 = 200;
+/// Part of the steps that take the first of several sizes.
+const FIRST_SIZE: f64 = 0.6;
 
 /// Settings of a training run.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,9 +30,10 @@ pub struct Settings {
     /// Channels at full resolution; the published network has 32
     #[arg(long, default_value_t = 8)]
     pub base_ch: usize,
-    /// Factor by which pictures are averaged to the size that the network works at
-    #[arg(long, default_value_t = 4)]
-    pub downscale: u32,
+    /// Factors by which pictures are averaged to the size that the network works at; 60 % of the steps take the first,
+    /// which is also what is measured
+    #[arg(long, value_delimiter = ',', default_value = "4", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub downscale: Vec<u32>,
     /// Longest side that the network is meant to work at, noted in the weights
     #[arg(long, default_value_t = 448)]
     pub working: u32,
@@ -77,15 +80,11 @@ pub struct Settings {
 /// # Errors
 /// Pictures, weights or a state that cannot be read, a full disk.
 pub fn run(settings: &Settings) -> Result<()> {
-    let (training, held_out) = split(pairs::read(&settings.pairs, settings.downscale)?, settings.holdout)?;
-    let pictures = |captures: &[Capture]| captures.iter().map(|c| c.pairs.len()).sum::<usize>();
-    println!(
-        "{} pairs of {} captures to train on, {} of {} held out",
-        pictures(&training),
-        training.len(),
-        pictures(&held_out),
-        held_out.len()
-    );
+    let captures = pairs::read(&settings.pairs, &settings.downscale)?;
+    let (training, held_out) = split(captures, settings.holdout)?;
+    let pictures = |captures: &[Vec<Capture>]| captures.iter().map(|sizes| sizes[0].pairs.len()).sum::<usize>();
+    println!("{} pairs of {} captures to train on", pictures(&training), training.len());
+    println!("{} pairs of {} captures held out", pictures(&held_out), held_out.len());
     let mut optimizer = start(settings)?;
     println!("{} parameters, step {} of {}", optimizer.weights.count(), optimizer.steps, settings.steps);
     let stop = stop_flag()?;
@@ -109,9 +108,11 @@ pub fn run(settings: &Settings) -> Result<()> {
 }
 
 /// One step; returns the loss. What is random in it depends on the seed and the step's number alone.
-pub fn step(optimizer: &mut Optimizer, captures: &[Capture], settings: &Settings, device: &Device) -> Result<f64> {
+pub fn step(optimizer: &mut Optimizer, captures: &[Vec<Capture>], settings: &Settings, device: &Device) -> Result<f64> {
     let mut random = StdRng::seed_from_u64(settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ optimizer.steps);
-    let capture = &captures[random.random_range(0..captures.len())];
+    let sizes = &captures[random.random_range(0..captures.len())];
+    let first = sizes.len() == 1 || random.random_bool(FIRST_SIZE);
+    let capture = &sizes[if first { 0 } else { random.random_range(1..sizes.len()) }];
     let batch = Batch::random(capture, settings.batch, settings.crop, &mut random).tensors(device);
     let network = Network::new(&optimizer.weights, device);
     let (maps, found) = predict(&network, &batch);
@@ -136,7 +137,10 @@ pub fn predict(network: &Network, batch: &Tensors) -> (Maps, Tensor<4>) {
     (maps, found)
 }
 
-fn split(mut captures: Vec<Capture>, holdout: usize) -> Result<(Vec<Capture>, Vec<Capture>)> {
+/// Captures in all their sizes.
+type Captures = Vec<Vec<Capture>>;
+
+fn split(mut captures: Captures, holdout: usize) -> Result<(Captures, Captures)> {
     if captures.len() <= holdout {
         let found = format!("{holdout} of {} captures", captures.len());
         return Err(Error::setting("holdout", found, "keep at least one capture to train on"));
@@ -160,7 +164,7 @@ fn start(settings: &Settings) -> Result<Optimizer> {
     Ok(Optimizer::new(weights))
 }
 
-fn save(optimizer: &Optimizer, settings: &Settings, held_out: &[Capture]) -> Result<()> {
+fn save(optimizer: &Optimizer, settings: &Settings, held_out: &[Vec<Capture>]) -> Result<()> {
     let rows = validate::measure(&optimizer.average, held_out);
     print!("{}", validate::table(&rows));
     let mut notes = notes(optimizer, settings);

@@ -17,8 +17,8 @@ pub struct Row {
     pub enhanced: f64,
 }
 
-/// PSNRs of every capture in `held_out`: up to four whole pictures each, statistics shared by all of them.
-pub fn measure(weights: &Parameters, held_out: &[Capture]) -> Vec<Row> {
+/// PSNRs of every capture in `held_out` at its first size: up to four whole pictures each, statistics shared by all of them.
+pub fn measure(weights: &Parameters, held_out: &[Vec<Capture>]) -> Vec<Row> {
     let device = Device::flex();
     let network = Network::new(weights, &device);
     let row = |capture: &Capture| {
@@ -30,7 +30,7 @@ pub fn measure(weights: &Parameters, held_out: &[Capture]) -> Vec<Row> {
         };
         Row { name: capture.name.clone(), naka: psnr(batch.naka.clone()), enhanced: psnr(found) }
     };
-    held_out.iter().map(row).collect()
+    held_out.iter().filter_map(|sizes| sizes.first()).map(row).collect()
 }
 
 /// Mean PSNRs before and after; `None` without captures.
