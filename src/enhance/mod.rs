@@ -14,6 +14,7 @@ mod golden;
 mod kernels;
 mod picture;
 mod tone;
+pub mod weights;
 
 pub use config::{Config, Normalize, Response, Scope, Sigma};
 pub use estimate::estimate;

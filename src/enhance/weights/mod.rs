@@ -1,0 +1,114 @@
+//! Weights of a network, by name: our safetensors, and checkpoints as PyTorch's `torch.save` writes them.
+//!
+//! A checkpoint is data. Of a pickle only the instructions that `torch.save` uses are read, into plain values; nothing
+//! named in it is looked up, let alone called, and whatever else it asks for is refused by name. Every size a file
+//! claims is compared with the bytes it has before memory is taken for it.
+
+mod pickle;
+mod safe;
+mod torch;
+
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// No network of this kind comes near: the published one has 22 MB, 66 MB with the state of its optimiser.
+const LARGEST: u64 = 1 << 30;
+const REMEDY: &str = "give a .safetensors file of weights, or a checkpoint as torch.save writes it";
+
+/// One array, its last dimension contiguous.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// The named tensors of a network, and what its file says about itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// Where they come from, for messages: the path of the file.
+    pub name: String,
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Plain values that lie beside the tensors; of a checkpoint `epoch`, `args.base_ch` and their like.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl Weights {
+    /// Reads safetensors or a PyTorch checkpoint, told apart by content. Of a checkpoint that holds more than weights,
+    /// the weights are those under `model` (or `state_dict`, or `model_state_dict`). Numbers of any type become `f32`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Input`] that names the file and says what it is instead, what is broken in it, or
+    /// what it asks for that is refused.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(Error::io(path))?;
+        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(Error::input(path, "larger than 1 GiB, too large for the weights of a network", REMEDY));
+        }
+        Self::from_bytes(&path.display().to_string(), &bytes)
+    }
+
+    /// As [`Weights::read`], from the content of a file called `name`.
+    ///
+    /// # Errors
+    /// As [`Weights::read`].
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self> {
+        let read = if bytes.starts_with(b"PK\x03\x04") {
+            torch::read(bytes)
+        } else if safe::looks_like(bytes) {
+            safe::read(bytes)
+        } else {
+            Err(format!("{}, not weights of a network", kind(bytes)))
+        };
+        let (tensors, metadata) = read.map_err(|found| Error::input(name, found, REMEDY))?;
+        Ok(Self { name: name.to_string(), tensors, metadata })
+    }
+
+    /// Writes safetensors, the same bytes for the same weights; the file appears only when it is complete.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and [`Error::Input`] where a tensor has not as many values as its shape says.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        safe::write(path.as_ref(), self)
+    }
+}
+
+/// What a reader of one format returns: tensors and metadata, or what is wrong.
+type Content = Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>), String>;
+
+/// What a file that is no weights is, as far as its first bytes tell.
+fn kind(bytes: &[u8]) -> &'static str {
+    const KINDS: [(&[u8], &str); 12] = [
+        (b"\xff\xd8\xff", "a JPEG image"),
+        (b"\x89PNG", "a PNG image"),
+        (b"II*\0", "a TIFF image"),
+        (b"MM\0*", "a TIFF image"),
+        (b"ply", "a PLY file"),
+        (b"version https://git-lfs", "a Git LFS pointer, not the file itself (git lfs pull fetches it)"),
+        (
+            b"\x80\x02\x8a\x0al\xfc\x9cF\xf9",
+            "a checkpoint of PyTorch older than 1.6 (load and save it with a newer one)",
+        ),
+        (b"\x80", "a bare pickle"),
+        (b"\x93NUMPY", "a NumPy array"),
+        (b"GGUF", "a GGUF file"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"<", "a web page"),
+    ];
+    let start = bytes.trim_ascii_start();
+    match KINDS.iter().find(|(magic, _)| start.starts_with(magic)) {
+        _ if bytes.is_empty() => "an empty file",
+        Some((_, kind)) => kind,
+        None => "a file of unknown kind",
+    }
+}
+
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod tests;
