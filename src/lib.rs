@@ -18,6 +18,7 @@ pub mod atomic_file;
 pub mod error;
 pub mod golden;
 pub mod gpu;
+mod least_squares;
 pub mod pipeline;
 mod ply;
 pub mod progress;

@@ -2,6 +2,7 @@
 //!
 //! stdout carries results; progress and messages go to stderr.
 
+mod calibrate;
 mod demo;
 mod doctor;
 mod enhance;
@@ -51,6 +52,7 @@ enum Command {
     Run(run::Run),
     Demo(demo::Demo),
     Enhance(enhance::Enhance),
+    Calibrate(calibrate::Calibrate),
     Prior(prior::Prior),
     Ppm(ppm::Ppm),
     Train(train::Train),
@@ -83,6 +85,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Demo(command) => command.run(reporter),
         Command::Prior(command) => command.run(reporter),
         Command::Enhance(command) => command.run(reporter),
+        Command::Calibrate(command) => command.run(reporter),
         Command::Ppm(command) => command.run(reporter),
         Command::Train(command) => command.run(reporter),
         Command::Render(command) => command.run(reporter),
@@ -117,6 +120,7 @@ mod tests {
         has("ppm", &["voxel-size", "tau0", "beta", "iters", "min-points", "seed", "stats", "out"]);
         has("render", &["cameras", "out", "adapter"]);
         has("eval", &["json"]);
+        has("calibrate", &["quantiles", "overwrite", "out"]);
         has("doctor", &["golden", "json", "adapter"]);
     }
 }

@@ -5,6 +5,7 @@
 //! form. These figures stand beside the plain ones, never in their place.
 
 use crate::capture::Image;
+use crate::least_squares::{cholesky, solve};
 use rayon::prelude::*;
 
 /// `render` after the 3×4 affine map of RGB that brings it closest to `reference` (least squares).
@@ -74,31 +75,6 @@ fn normal_equations<'a, const N: usize>(
 
 fn add<const R: usize, const N: usize>(sum: &mut [[f64; N]; R], part: &[[f64; N]; R]) {
     sum.iter_mut().flatten().zip(part.iter().flatten()).for_each(|(s, p)| *s += p);
-}
-
-/// Lower factor L with L·Lᵀ = A from A's lower triangle; `None` if A is not positive definite.
-fn cholesky<const N: usize>(mut a: [[f64; N]; N]) -> Option<[[f64; N]; N]> {
-    for i in 0..N {
-        for j in 0..=i {
-            let rest = a[i][j] - (0..j).map(|k| a[i][k] * a[j][k]).sum::<f64>();
-            a[i][j] = match i == j {
-                true if rest > 0.0 => rest.sqrt(),
-                true => return None,
-                false => rest / a[j][j],
-            };
-        }
-    }
-    Some(a)
-}
-
-fn solve<const N: usize>(l: &[[f64; N]; N], mut b: [f64; N]) -> [f64; N] {
-    for i in 0..N {
-        b[i] = (b[i] - (0..i).map(|k| l[i][k] * b[k]).sum::<f64>()) / l[i][i];
-    }
-    for i in (0..N).rev() {
-        b[i] = (b[i] - (i + 1..N).map(|k| l[k][i] * b[k]).sum::<f64>()) / l[i][i];
-    }
-    b
 }
 
 #[cfg(test)]

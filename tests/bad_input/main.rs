@@ -218,3 +218,22 @@ fn a_full_disk() {
 fn mounted(output: &Output) -> bool {
     String::from_utf8_lossy(&output.stderr).contains("error: ")
 }
+
+#[test]
+fn what_no_camera_can_be_fitted_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for (name, factor) in [("dark.png", 1), ("lit.png", 12)] {
+        let value = |x, y| image::Rgb([(1 + (x + y) / 8) as u8 * factor; 3]);
+        image::RgbImage::from_fn(64, 48, value).save(path(name)).unwrap();
+    }
+    let calibrate = |dark: &str, lit: &str, out: &str| {
+        support::naka_gs().arg("calibrate").args([path(dark), path(lit)]).arg("-o").arg(path(out)).output().unwrap()
+    };
+    assert_refused(&calibrate("lit.png", "dark.png", "camera.toml"), 1, &["lit.png", "not darker"]);
+    assert_refused(&calibrate("dark.png", "lit.png", "camera.txt"), 2, &["--out", ".toml"]);
+    assert_refused(&calibrate("dark.png", "nothing.png", "camera.toml"), 1, &["nothing.png"]);
+    assert!(!path("camera.toml").exists());
+    assert!(calibrate("dark.png", "lit.png", "camera.toml").status.success());
+    assert_refused(&calibrate("dark.png", "lit.png", "camera.toml"), 1, &["camera.toml", "--overwrite"]);
+}

@@ -1,0 +1,176 @@
+//! A camera file from exposures of one camera: what its dark pictures have to become to look like its lit ones.
+//!
+//! Two pictures of one framing, a dark and a lit one, show the same surfaces, so every even area gives a pair of values.
+//! They are averaged over blocks first ([`blocks`]), in the dark domain, where noise, rounding and a pixel of
+//! misalignment average out; then each lit channel is fitted as a monotone curve of a mixture of the dark channels
+//! ([`fit`]). Folders without common names have no pairs; there only each channel's quantiles are matched, which finds
+//! the curves but no hue, so the matrix stays the identity.
+
+mod blocks;
+mod checks;
+mod fit;
+mod spline;
+mod write;
+
+use super::camera::Camera;
+use crate::capture::{Capture, View, read_image};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use fit::Channel;
+use rayon::prelude::*;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How to calibrate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Match quantiles only, even where names agree.
+    pub quantiles: bool,
+}
+
+/// A fitted camera: the file's text, the camera it parses to, and how well it fits.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    pub toml: String,
+    pub camera: Camera,
+    pub report: Report,
+}
+
+/// What was fitted to what, and how well. Levels are of 255.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Report {
+    /// Pairs of pictures; 0 where only quantiles were matched.
+    pub pairs: usize,
+    /// Dark and lit pictures read.
+    pub images: [usize; 2],
+    /// Areas that were fitted.
+    pub blocks: usize,
+    /// Red, green, blue.
+    pub channels: [Fitted; 3],
+    /// What may be wrong with the pictures.
+    pub warnings: Vec<String>,
+}
+
+/// One channel of a [`Report`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Fitted {
+    /// Darkest and brightest level in the dark and in the lit pictures between which the curve is measured.
+    pub dark: [f64; 2],
+    pub lit: [f64; 2],
+    /// Root mean square of what the curve alone leaves, in lit levels, and of what is left with the matrix.
+    pub rms: [f64; 2],
+}
+
+/// Fits a camera to the training views of `dark` and `lit`: to pairs of one file name (without its ending), or of two
+/// single pictures; else, or if the settings ask for it, to the quantiles of each.
+///
+/// # Errors
+/// Pictures that cannot be read, pairs of different sizes, and [`Error::Input`] for what no response can be fitted to:
+/// exchanged, saturated, black, constant or unrelated pictures.
+pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn Progress) -> Result<Calibration> {
+    let pairs = if config.quantiles { Vec::new() } else { pairs(&dark.train, &lit.train) };
+    if pairs.is_empty() {
+        return by_quantiles(dark, lit, progress);
+    }
+    progress.begin("calibrate", "pairs", pairs.len() as u64);
+    let read = par_map(&pairs, progress, |(dark, lit)| {
+        let (dark, lit) = (file(dark)?, file(lit)?);
+        let images = (read_image(dark)?, read_image(lit)?);
+        checks::sizes([dark, lit], [&images.0, &images.1])?;
+        Ok(blocks::paired(&images.0, &images.1))
+    })?;
+    progress.end();
+    let mut report = Report { pairs: pairs.len(), images: [pairs.len(); 2], ..Report::default() };
+    let unmatched = dark.train.len().min(lit.train.len()) - pairs.len();
+    if unmatched > 0 {
+        report.warnings.push(format!("{unmatched} pictures of the smaller folder have no partner of their name"));
+    }
+    let names: Vec<&str> = pairs.iter().map(|(dark, _)| dark.name.as_str()).collect();
+    let blocks = checks::related(&lit.root, &names, read, &mut report)?;
+    checks::usable(&dark.root, &lit.root, &blocks, &mut report)?;
+    let samples: [_; 3] = std::array::from_fn(|c| blocks::samples(&blocks, c));
+    report.blocks = samples.iter().map(Vec::len).max().unwrap_or(0);
+    let fitted: [_; 3] = std::array::from_fn(|c| {
+        let curve = fit::channel(&samples[c], c, false);
+        (fit::channel(&samples[c], c, true), curve.rms)
+    });
+    let before = fitted.each_ref().map(|(_, rms)| *rms);
+    finish(dark, lit, fitted.map(|(channel, _)| channel), before, report)
+}
+
+fn by_quantiles(dark: &Capture, lit: &Capture, progress: &dyn Progress) -> Result<Calibration> {
+    let views: Vec<&View> = dark.train.iter().chain(&lit.train).collect();
+    progress.begin("calibrate", "images", views.len() as u64);
+    let mut read = par_map(&views, progress, |view| Ok(blocks::single(&read_image(file(view)?)?)))?;
+    progress.end();
+    let lit_areas = read.split_off(dark.train.len()).concat();
+    let dark_areas = read.concat();
+    let mut report = Report { images: [dark.train.len(), lit.train.len()], ..Report::default() };
+    report.blocks = dark_areas.len();
+    report.warnings.push(
+        "no pairs of pictures: only the quantiles of each channel are matched, which assumes that both sets show the \
+         same surfaces equally often, and no matrix is fitted: hues may be off"
+            .into(),
+    );
+    let samples: [_; 3] = std::array::from_fn(|c| blocks::quantiles(&dark_areas, &lit_areas, c));
+    checks::usable(&dark.root, &lit.root, &blocks::ranked(&dark_areas, &lit_areas), &mut report)?;
+    let channels: [_; 3] = std::array::from_fn(|c| fit::channel(&samples[c], c, false));
+    let before = channels.each_ref().map(|channel| channel.rms);
+    finish(dark, lit, channels, before, report)
+}
+
+/// Checks the fitted channels and writes them down.
+fn finish(
+    dark: &Capture,
+    lit: &Capture,
+    channels: [Channel; 3],
+    before: [f64; 3],
+    report: Report,
+) -> Result<Calibration> {
+    let mut report = report;
+    report.channels = std::array::from_fn(|c| Fitted {
+        dark: channels[c].dark,
+        lit: channels[c].lit,
+        rms: [before[c], channels[c].rms],
+    });
+    checks::fitted(&lit.root, &mut report)?;
+    let toml = write::toml(&dark.root, &lit.root, &channels, &report);
+    let camera = Camera::parse(Path::new("the fitted camera"), &toml)?;
+    Ok(Calibration { toml, camera, report })
+}
+
+/// Views of the same name without its ending, in any case; two single pictures are a pair whatever their names.
+fn pairs<'a>(dark: &'a [View], lit: &'a [View]) -> Vec<(&'a View, &'a View)> {
+    if let ([dark], [lit]) = (dark, lit) {
+        return vec![(dark, lit)];
+    }
+    let stem = |view: &View| Path::new(&view.name).with_extension("").to_string_lossy().to_lowercase();
+    let lit: BTreeMap<String, &View> = lit.iter().map(|view| (stem(view), view)).collect();
+    dark.iter().filter_map(|view| Some((view, *lit.get(&stem(view))?))).collect()
+}
+
+fn file(view: &View) -> Result<&Path> {
+    let missing = || Error::input(&view.name, "this view has no image", "add the image file, or remove its frame");
+    view.image.as_deref().ok_or_else(missing)
+}
+
+/// `work` on every item in parallel, in order, with progress.
+fn par_map<T: Sync, R: Send>(
+    items: &[T],
+    progress: &dyn Progress,
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let done = AtomicU64::new(0);
+    let one = |item| {
+        progress.check()?;
+        let result = work(item)?;
+        progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+        Ok(result)
+    };
+    items.par_iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests;
