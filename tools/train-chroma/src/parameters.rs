@@ -1,18 +1,11 @@
 //! Named arrays: weights, their moving average, gradients and the optimiser's moments, and their files.
 
 use crate::network;
-use naka_gs::error::{Error, Result};
+use naka_gs::enhance::weights::{Tensor as Array, Weights};
+use naka_gs::error::Result;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
-
-/// One array, row-major.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Array {
-    pub shape: Vec<usize>,
-    pub values: Vec<f32>,
-}
 
 /// Arrays by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,7 +20,7 @@ impl Parameters {
     pub fn initial(base: usize, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let mut parameters = Self::default();
-        for (name, shape) in network::tensors(base) {
+        for (name, shape) in network::tensors(base, &|_, width| width) {
             let count = shape.iter().product::<usize>();
             let inputs = shape.iter().skip(1).product::<usize>();
             let bound = (inputs as f32).sqrt().recip();
@@ -75,45 +68,21 @@ impl Parameters {
         self.0.values().flat_map(|array| &array.values).map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
     }
 
-    /// Reads a safetensors file of f32 arrays and its notes.
+    /// Reads weights (safetensors, or a PyTorch checkpoint) and their notes.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Input`].
+    /// Those of [`Weights::read`].
     pub fn read(path: &Path) -> Result<(Self, Metadata)> {
-        let data = std::fs::read(path).map_err(Error::io(path))?;
-        let bad = |found: String| Error::input(path, found, "give a safetensors file that train-chroma has written");
-        let file = SafeTensors::deserialize(&data).map_err(|e| bad(e.to_string()))?;
-        let (_, header) = SafeTensors::read_metadata(&data).map_err(|e| bad(e.to_string()))?;
-        let mut parameters = Self::default();
-        for (name, tensor) in file.tensors() {
-            if tensor.dtype() != Dtype::F32 {
-                return Err(bad(format!("{name} is not an array of f32")));
-            }
-            let values = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-            parameters.insert(&name, tensor.shape(), values);
-        }
-        let notes = header.metadata().clone().unwrap_or_default().into_iter().collect();
-        Ok((parameters, notes))
+        let weights = Weights::read(path)?;
+        Ok((Self(weights.tensors), weights.metadata))
     }
 
     /// Writes a safetensors file; it appears under its name only when it is complete.
     ///
     /// # Errors
-    /// [`Error::Io`].
+    /// Those of [`Weights::write`].
     pub fn write(&self, path: &Path, notes: &Metadata) -> Result<()> {
-        let bad = |e: safetensors::SafeTensorError| Error::input(path, e.to_string(), "report this as a bug");
-        let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = self
-            .0
-            .iter()
-            .map(|(name, array)| {
-                (name, &array.shape, array.values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>())
-            })
-            .collect();
-        let views: Result<Vec<_>> = bytes
-            .iter()
-            .map(|(name, shape, data)| Ok((name, TensorView::new(Dtype::F32, shape.to_vec(), data).map_err(bad)?)))
-            .collect();
-        let notes: HashMap<String, String> = notes.clone().into_iter().collect();
-        naka_gs::atomic_file::write_bytes(path, &serialize(views?, Some(notes)).map_err(bad)?)
+        let weights = Weights { tensors: self.0.clone(), metadata: notes.clone(), ..Weights::default() };
+        weights.write(path)
     }
 }

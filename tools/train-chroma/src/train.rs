@@ -9,7 +9,7 @@ use crate::{loss, validate};
 use burn::tensor::{Device, Tensor};
 use naka_gs::error::{Error, Result};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -158,10 +158,22 @@ fn start(settings: &Settings) -> Result<Optimizer> {
         return state.ok_or_else(|| Error::input(&path, "is no state of a training run", "start without --resume"));
     }
     let weights = match &settings.init {
-        Some(path) => Parameters::read(path)?.0,
+        Some(path) => weights(path)?,
         None => Parameters::initial(settings.base_ch, settings.seed),
     };
     Ok(Optimizer::new(weights))
+}
+
+/// The weights of a network from a file.
+///
+/// # Errors
+/// A file that cannot be read, or holds something else.
+pub fn weights(path: &Path) -> Result<Parameters> {
+    let (parameters, _) = Parameters::read(path)?;
+    match network::problems(&parameters).as_slice() {
+        [] => Ok(parameters),
+        problems => Err(Error::input(path, problems.join("; "), "give weights of the chroma-correction network")),
+    }
 }
 
 fn save(optimizer: &Optimizer, settings: &Settings, held_out: &[Vec<Capture>]) -> Result<()> {

@@ -4,10 +4,12 @@
 //! squeeze and excitation) it takes from the whole batch here: a batch is several crops of one scene under one camera,
 //! and a capture is enhanced with statistics of several views. With a batch of one it is the published network.
 
+mod blocks;
+mod kernels;
 mod layout;
 pub mod linear;
 
-pub use layout::tensors;
+pub use layout::{problems, tensors};
 
 use crate::parameters::Parameters;
 use burn::tensor::activation::{gelu, sigmoid, tanh};
@@ -25,6 +27,8 @@ const REACH: (f64, f64) = (0.6, 0.25);
 pub struct Network {
     flat: BTreeMap<String, Tensor<1>>,
     shapes: BTreeMap<String, Vec<usize>>,
+    /// Whether blocks are single operations, which only processors have.
+    fused: bool,
 }
 
 /// What the network predicts: `mul` [N, 1, H, W] and `add` [N, 3, H, W].
@@ -43,7 +47,13 @@ impl Network {
             flat.insert(name.clone(), if device.is_autodiff() { tensor.require_grad() } else { tensor });
             shapes.insert(name.clone(), array.shape.clone());
         }
-        Self { flat, shapes }
+        Self { flat, shapes, fused: true }
+    }
+
+    /// The same network in burn's own operations, which every device has.
+    #[cfg(test)]
+    pub fn in_single_operations(self) -> Self {
+        Self { fused: false, ..self }
     }
 
     /// The gradients of all parameters; zeros for those that had no part in the loss.
@@ -102,28 +112,27 @@ impl Network {
 
     fn residual(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
         let inner = self.conv_act(&format!("{name}.conv1"), x.clone(), 1);
-        gelu(self.conv_norm(&format!("{name}.conv2"), inner, 1) + x)
+        self.block(&format!("{name}.conv2"), inner, 1, Some(x))
     }
 
     fn conv_act(&self, name: &str, x: Tensor<4>, stride: usize) -> Tensor<4> {
-        gelu(self.conv_norm(name, x, stride))
+        self.block(name, x, stride, None)
     }
 
-    /// conv3×3 without bias, then GroupNorm with the batch's statistics.
-    fn conv_norm(&self, name: &str, x: Tensor<4>, stride: usize) -> Tensor<4> {
+    /// conv3×3 without bias, GroupNorm with the batch's statistics, an addend where there is one, GELU.
+    fn block(&self, name: &str, x: Tensor<4>, stride: usize, addend: Option<Tensor<4>>) -> Tensor<4> {
         let weight = self.weight(&format!("{name}.block.0.weight"));
-        let options = ConvOptions::new([stride, stride], [1, 1], [1, 1], 1);
-        let x = conv2d(x, weight, None, options);
-        let channels = x.dims()[1];
-        let of_groups = |x: Tensor<4>| -> Tensor<4> {
-            let groups = groups(channels);
-            let of_channels = x.mean_dims(&[0, 2, 3]).reshape([groups, channels / groups]);
-            of_channels.mean_dim(1).repeat_dim(1, channels / groups).reshape([1, channels, 1, 1])
-        };
-        let centred = x.clone() - of_groups(x);
-        let variance = of_groups(centred.clone() * centred.clone());
-        let scale = self.channel(&format!("{name}.block.1.weight")) / (variance + EPSILON.0).sqrt();
-        centred * scale + self.channel(&format!("{name}.block.1.bias"))
+        let scale = self.flat[&format!("{name}.block.1.weight")].clone();
+        let shift = self.flat[&format!("{name}.block.1.bias")].clone();
+        if self.fused {
+            return blocks::block(x, blocks::Parts { weight, scale, shift }, stride, addend);
+        }
+        let x = conv2d(x, weight, None, ConvOptions::new([stride, stride], [1, 1], [1, 1], 1));
+        let x = norm(x, scale, shift);
+        gelu(match addend {
+            Some(addend) => x + addend,
+            None => x,
+        })
     }
 
     fn squeeze(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
@@ -148,12 +157,20 @@ impl Network {
         let shape = &self.shapes[name];
         self.flat[name].clone().reshape([shape[0], shape[1], shape[2], shape[3]])
     }
+}
 
-    fn channel(&self, name: &str) -> Tensor<4> {
-        let tensor = self.flat[name].clone();
-        let channels = tensor.dims()[0];
-        tensor.reshape([1, channels, 1, 1])
-    }
+/// GroupNorm with the batch's statistics.
+fn norm(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
+    let channels = x.dims()[1];
+    let of_groups = |x: Tensor<4>| -> Tensor<4> {
+        let groups = groups(channels);
+        let of_channels = x.mean_dims(&[0, 2, 3]).reshape([groups, channels / groups]);
+        of_channels.mean_dim(1).repeat_dim(1, channels / groups).reshape([1, channels, 1, 1])
+    };
+    let centred = x.clone() - of_groups(x);
+    let variance = of_groups(centred.clone() * centred.clone());
+    let scale = scale.reshape([1, channels, 1, 1]) / (variance + EPSILON.0).sqrt();
+    centred * scale + shift.reshape([1, channels, 1, 1])
 }
 
 /// The 18 input channels.
@@ -181,3 +198,6 @@ pub fn low_frequencies(naka: &Tensor<4>) -> Tensor<4> {
     let kernel = linear::gaussian(5, 1.0);
     linear::apply(naka.clone(), &linear::filter(&kernel, h, &device), &linear::filter(&kernel, w, &device))
 }
+
+#[cfg(test)]
+mod tests;
