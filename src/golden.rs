@@ -7,9 +7,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Tolerance of lit images, absolute.
-const LIT_TOLERANCE: f64 = 1e-4;
-
 /// What was found in one file.
 #[derive(Clone, Debug, Serialize)]
 pub struct GoldenReport {
@@ -54,7 +51,7 @@ pub fn check(gpu: &Gpu, path: &Path) -> Result<GoldenReport> {
         }
         Some(Kind::Enhance) => {
             let found = enhance::golden_check(gpu, path)?;
-            found.into_iter().map(|(name, worst)| (name, worst, worst, LIT_TOLERANCE)).collect()
+            found.into_iter().map(|(name, worst, tolerance)| (name, worst, worst, tolerance)).collect()
         }
         Some(Kind::Points) => {
             let found = ppm::golden_check(path)?;

@@ -1,53 +1,71 @@
-//! The response against reference data.
+//! The response and the network against reference data.
 
 use super::config::{Config, Normalize, Response, Sigma};
-use super::{Kernels, estimate};
+use super::weights::Weights;
+use super::{Kernels, estimate, network};
 use crate::capture::Image;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::path::Path;
 
-/// Settings under which the outputs of an `enhance_*.safetensors` file were made, by tensor name.
-fn cases() -> [(&'static str, Config); 4] {
+/// Tolerances: of responses by arithmetic, of those by logarithms and powers, and of the network, all absolute.
+const ARITHMETIC: f64 = 1e-6;
+const TRANSCENDENTAL: f64 = 1e-5;
+const NETWORK: f64 = 2e-4;
+
+/// Settings under which the outputs of an `enhance_*.safetensors` file were made, by tensor name, and the tolerance.
+fn cases() -> [(&'static str, Config, f64); 4] {
     let published = Config::published();
     [
-        ("naka", published.clone()),
-        ("naka_auto_sigma", Config { sigma: Sigma::Auto, ..published.clone() }),
+        ("naka", published.clone(), ARITHMETIC),
+        ("naka_auto_sigma", Config { sigma: Sigma::Auto, ..published.clone() }, ARITHMETIC),
         (
             "naka_n074_percentile",
             Config { n: 0.74, sigma: Sigma::Value(0.03), normalize: Normalize::Percentile, ..published.clone() },
+            TRANSCENDENTAL,
         ),
-        ("log", Config { response: Response::Log, sigma: Sigma::Auto, ..published }),
+        ("log", Config { response: Response::Log, sigma: Sigma::Auto, ..published }, TRANSCENDENTAL),
     ]
 }
 
-/// Largest absolute error of every response in an `enhance_*.safetensors` file (input `low_u8` [H, W, 3], outputs of
-/// the same shape), computed by the kernels on `gpu`. Outputs that the file does not hold are left out.
+/// Largest absolute error, and what it may be, of every output in an `enhance_*.safetensors` file (input `low_u8`
+/// [H, W, 3]), computed by the kernels on `gpu`: responses [H, W, 3], and where a checkpoint of the same name ending in
+/// `.pth` lies beside it the network's outputs [C, H, W]. Outputs that the file does not hold are left out.
 ///
 /// # Errors
 /// [`Error::Io`] and [`Error::Input`] for a file that is not such a file, and those of the device.
-pub fn golden_check(gpu: &Gpu, path: &Path) -> Result<Vec<(String, f64)>> {
+pub fn golden_check(gpu: &Gpu, path: &Path) -> Result<Vec<(String, f64, f64)>> {
     let data = std::fs::read(path).map_err(Error::io(path))?;
     let bad = |found: String| Error::input(path, found, "it must be an enhance_*.safetensors file of golden data");
     let file = SafeTensors::deserialize(&data).map_err(|e| bad(e.to_string()))?;
     let low = file.tensor("low_u8").map_err(|e| bad(e.to_string()))?;
     let image = input(&low).ok_or_else(|| bad("low_u8 is not a tensor of u8 [H, W, 3]".into()))?;
+    let mut found = Vec::new();
     let kernels = Kernels::new(gpu)?;
+    for (name, config, tolerance) in cases() {
+        let lit = kernels.apply(&image, &estimate(&config, &image.pixels))?;
+        found.push((name.to_string(), lit.pixels.into_flattened(), tolerance));
+    }
+    let checkpoint = path.with_extension("pth");
+    if checkpoint.is_file() {
+        let naka = kernels.apply(&image, &estimate(&Config::published(), &image.pixels))?;
+        let outputs = network::golden::outputs(gpu, &Weights::read(&checkpoint)?, &image, &naka)?;
+        found.extend(outputs.into_iter().map(|(name, values)| (name, values, NETWORK)));
+    }
     let mut errors = Vec::new();
-    for (name, config) in cases() {
-        let Ok(expected) = file.tensor(name) else { continue };
-        if expected.dtype() != Dtype::F32 || expected.shape() != low.shape() {
-            return Err(bad(format!("{name} is not a tensor of f32 in the shape of low_u8")));
+    for (name, values, tolerance) in found {
+        let Ok(expected) = file.tensor(&name) else { continue };
+        if expected.dtype() != Dtype::F32 || expected.data().len() != 4 * values.len() {
+            return Err(bad(format!("{name} is not a tensor of f32 with {} values", values.len())));
         }
-        let found = kernels.apply(&image, &estimate(&config, &image.pixels))?;
         let truth = expected.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
         // A comparison that NaN cannot pass.
-        let worst = found.pixels.iter().flatten().zip(truth).fold(0.0f64, |worst, (a, b)| {
+        let worst = values.iter().zip(truth).fold(0.0f64, |worst, (a, b)| {
             let error = f64::from((a - b).abs());
             if worst.is_nan() || error <= worst { worst } else { error }
         });
-        errors.push((name.to_string(), worst));
+        errors.push((name, worst, tolerance));
     }
     Ok(errors)
 }

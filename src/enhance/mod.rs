@@ -13,6 +13,7 @@ mod config;
 mod estimate;
 mod golden;
 mod kernels;
+pub mod network;
 mod picture;
 mod tone;
 pub mod weights;

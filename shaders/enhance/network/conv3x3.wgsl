@@ -1,0 +1,168 @@
+// 3×3 convolution with zero padding 1, stride 1 (or 2 with STRIDE_2), no bias.
+// Reads channels of `source` (planes) and `weights` [ceil(outputs / 8)][inputs][column][row][8]; writes channels of
+// `result` (planes). An invocation makes 8 channels of 8 rows (stride 2: 4 rows) of one column in registers; a
+// workgroup makes 64 such runs of the same 8 channels.
+// With subgroups, the 8 weights of a tap are loaded by 8 lanes and broadcast: on software adapters a load costs as much
+// per lane as five multiplications, whether or not all lanes read the same address.
+#import common/planes
+
+struct Params {
+    source: Plane,
+    result: Plane,
+    inputs: u32,
+    outputs: u32,
+    groups_per_block: u32, // workgroups that make the same 8 channels
+    groups: u32,           // workgroups in all
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> source: array<f32>;
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+@group(0) @binding(3) var<storage, read_write> result: array<f32>;
+
+#ifdef STRIDE_2
+const ROWS = 4u;
+const STRIDE = 2u;
+#else
+const ROWS = 8u;
+const STRIDE = 1u;
+#endif
+
+// Sums of channels 0–3 and 4–7, by row.
+var<private> low: array<vec4f, ROWS>;
+var<private> high: array<vec4f, ROWS>;
+
+// The weights of one tap for 8 output channels.
+struct Tap {
+    low: vec4f,
+    high: vec4f,
+}
+
+fn tap(at: u32, lane: u32) -> Tap {
+#ifdef SUBGROUPS
+    let w = weights[at + lane];
+    return Tap(
+        vec4f(subgroupBroadcast(w, 0u), subgroupBroadcast(w, 1u), subgroupBroadcast(w, 2u), subgroupBroadcast(w, 3u)),
+        vec4f(subgroupBroadcast(w, 4u), subgroupBroadcast(w, 5u), subgroupBroadcast(w, 6u), subgroupBroadcast(w, 7u)),
+    );
+#else
+    return Tap(
+        vec4f(weights[at], weights[at + 1u], weights[at + 2u], weights[at + 3u]),
+        vec4f(weights[at + 4u], weights[at + 5u], weights[at + 6u], weights[at + 7u]),
+    );
+#endif
+}
+
+fn sum3(sum: vec4f, v: vec3f, a: vec4f, b: vec4f, c: vec4f) -> vec4f {
+    return fma(vec4f(v.z), c, fma(vec4f(v.y), b, fma(vec4f(v.x), a, sum)));
+}
+
+// Adds one column of taps to all rows: values from `at` on, `pitch` apart; weights from `weight` on.
+fn column(at: u32, pitch: u32, weight: u32, lane: u32) {
+    let a = tap(weight, lane);
+    let b = tap(weight + 8u, lane);
+    let c = tap(weight + 16u, lane);
+    let v0 = source[at];
+    let v1 = source[at + pitch];
+    let v2 = source[at + 2u * pitch];
+    let v3 = source[at + 3u * pitch];
+    let v4 = source[at + 4u * pitch];
+    let v5 = source[at + 5u * pitch];
+    let v6 = source[at + 6u * pitch];
+    let v7 = source[at + 7u * pitch];
+    let v8 = source[at + 8u * pitch];
+#ifdef STRIDE_2
+    low[0] = sum3(low[0], vec3f(v0, v1, v2), a.low, b.low, c.low);
+    low[1] = sum3(low[1], vec3f(v2, v3, v4), a.low, b.low, c.low);
+    low[2] = sum3(low[2], vec3f(v4, v5, v6), a.low, b.low, c.low);
+    low[3] = sum3(low[3], vec3f(v6, v7, v8), a.low, b.low, c.low);
+    high[0] = sum3(high[0], vec3f(v0, v1, v2), a.high, b.high, c.high);
+    high[1] = sum3(high[1], vec3f(v2, v3, v4), a.high, b.high, c.high);
+    high[2] = sum3(high[2], vec3f(v4, v5, v6), a.high, b.high, c.high);
+    high[3] = sum3(high[3], vec3f(v6, v7, v8), a.high, b.high, c.high);
+#else
+    let v9 = source[at + 9u * pitch];
+    low[0] = sum3(low[0], vec3f(v0, v1, v2), a.low, b.low, c.low);
+    low[1] = sum3(low[1], vec3f(v1, v2, v3), a.low, b.low, c.low);
+    low[2] = sum3(low[2], vec3f(v2, v3, v4), a.low, b.low, c.low);
+    low[3] = sum3(low[3], vec3f(v3, v4, v5), a.low, b.low, c.low);
+    low[4] = sum3(low[4], vec3f(v4, v5, v6), a.low, b.low, c.low);
+    low[5] = sum3(low[5], vec3f(v5, v6, v7), a.low, b.low, c.low);
+    low[6] = sum3(low[6], vec3f(v6, v7, v8), a.low, b.low, c.low);
+    low[7] = sum3(low[7], vec3f(v7, v8, v9), a.low, b.low, c.low);
+    high[0] = sum3(high[0], vec3f(v0, v1, v2), a.high, b.high, c.high);
+    high[1] = sum3(high[1], vec3f(v1, v2, v3), a.high, b.high, c.high);
+    high[2] = sum3(high[2], vec3f(v2, v3, v4), a.high, b.high, c.high);
+    high[3] = sum3(high[3], vec3f(v3, v4, v5), a.high, b.high, c.high);
+    high[4] = sum3(high[4], vec3f(v4, v5, v6), a.high, b.high, c.high);
+    high[5] = sum3(high[5], vec3f(v5, v6, v7), a.high, b.high, c.high);
+    high[6] = sum3(high[6], vec3f(v6, v7, v8), a.high, b.high, c.high);
+    high[7] = sum3(high[7], vec3f(v7, v8, v9), a.high, b.high, c.high);
+#endif
+}
+
+// Writes the row `y` of the run: as many of the 8 channels as there are.
+fn store(y: u32, x: u32, channel: u32, row: u32) {
+    if y >= params.result.rows {
+        return;
+    }
+    let values = array(low[row].x, low[row].y, low[row].z, low[row].w, high[row].x, high[row].y, high[row].z, high[row].w);
+    let pitch = params.result.width + 2u;
+    let at = plane_at(params.result, y + 1u, channel, x + 1u);
+    let count = params.outputs - channel;
+    result[at] = values[0];
+    if count > 1u { result[at + pitch] = values[1]; }
+    if count > 2u { result[at + 2u * pitch] = values[2]; }
+    if count > 3u { result[at + 3u * pitch] = values[3]; }
+    if count > 4u { result[at + 4u * pitch] = values[4]; }
+    if count > 5u { result[at + 5u * pitch] = values[5]; }
+    if count > 6u { result[at + 6u * pitch] = values[6]; }
+    if count > 7u { result[at + 7u * pitch] = values[7]; }
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group_id: vec3u,
+    @builtin(num_workgroups) group_count: vec3u,
+    @builtin(local_invocation_index) local: u32,
+#ifdef SUBGROUPS
+    @builtin(subgroup_invocation_id) subgroup_lane: u32,
+#endif
+) {
+    let group = group_id.x + group_id.y * group_count.x;
+    if group >= params.groups {
+        return;
+    }
+#ifdef SUBGROUPS
+    let lane = subgroup_lane & 7u;
+#else
+    let lane = 0u;
+#endif
+    let block = group / params.groups_per_block;
+    let runs = params.result.width * ((params.result.rows + ROWS - 1u) / ROWS);
+    let wanted = (group % params.groups_per_block) * 64u + local;
+    // Surplus invocations repeat the last run, so that all lanes of a subgroup hold weights.
+    let run = min(wanted, runs - 1u);
+    let x = run % params.result.width;
+    let y = run / params.result.width * ROWS;
+    for (var i = 0u; i < ROWS; i++) {
+        low[i] = vec4f();
+        high[i] = vec4f();
+    }
+    let pitch = params.source.channels * (params.source.width + 2u);
+    var at = plane_at(params.source, y * STRIDE, 0u, x * STRIDE);
+    var weight = block * params.inputs * 72u;
+    for (var input = 0u; input < params.inputs; input++) {
+        column(at, pitch, weight, lane);
+        column(at + 1u, pitch, weight + 24u, lane);
+        column(at + 2u, pitch, weight + 48u, lane);
+        at += params.source.width + 2u;
+        weight += 72u;
+    }
+    if wanted >= runs {
+        return;
+    }
+    for (var i = 0u; i < ROWS; i++) {
+        store(y + i, x, block * 8u, i);
+    }
+}

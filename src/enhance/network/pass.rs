@@ -1,0 +1,225 @@
+//! One pass of a list of images through the network, layer by layer, all of them in step.
+
+use super::Network;
+use super::kernels::{Channels, Moments};
+use super::layers::{Block, ConvNorm, Norm, Residual, STANDARDISED, Squeeze};
+use super::parts::INPUTS;
+use super::planes::{Grid, Planes, Pool, View};
+use crate::capture::Image;
+use crate::error::Result;
+use crate::gpu::{Buffer, Gpu, Recorder};
+
+/// A dark image and its lit one, of the same size.
+pub type Pair<'a> = (&'a Image, &'a Image);
+
+pub struct Pass<'n, 'g> {
+    network: &'n Network<'g>,
+    grid: Grid,
+    pool: Pool,
+    recorder: Recorder<'g>,
+    statistics: Buffer<Moments>,
+    /// Statistics are given, not measured.
+    fixed: bool,
+    partials: Buffer<[f32; 4]>,
+}
+
+impl<'n, 'g> Pass<'n, 'g> {
+    pub fn new(network: &'n Network<'g>, grid: Grid, fixed: Option<&[Moments]>) -> Result<Self> {
+        let gpu = network.gpu;
+        let statistics = match fixed {
+            Some(values) => gpu.upload("network.statistics", values)?,
+            None => gpu.buffer("network.statistics", network.layers.statistics)?,
+        };
+        let widest = network.layers.widest();
+        let partials = widest.iter().enumerate().map(|(level, &channels)| grid.blocks(level) as usize * channels);
+        let partials = gpu.buffer("network.partials", partials.max().unwrap_or(0))?;
+        let recorder = Recorder::new(gpu);
+        Ok(Self { network, grid, pool: Pool::default(), recorder, statistics, fixed: fixed.is_some(), partials })
+    }
+
+    /// All layers but the heads.
+    pub fn features(&mut self, pairs: &[Pair<'_>]) -> Result<Planes> {
+        let layers = &self.network.layers;
+        let input = self.input(pairs)?;
+        let mut x = self.conv_act(&layers.stem, input.all(), 1)?;
+        drop(input);
+        let mut skips = Vec::new();
+        for ((block, down), up) in layers.downs.iter().zip(&layers.ups) {
+            let first = self.conv_act(&block.first, x.all(), 1)?;
+            self.pool.give(x);
+            let (deep, gates) = self.rest(block, first)?;
+            // The skip is written behind the place of what will come up, so that nothing need be joined then.
+            let joined = self.take(deep.level, up.first.conv.inputs)?;
+            let skip = joined.part(joined.channels - deep.channels, deep.channels);
+            self.scale(&deep, &gates, skip)?;
+            self.pool.give(deep);
+            x = self.conv_act(down, skip, 2)?;
+            skips.push(joined);
+            self.submit();
+        }
+        let first = self.conv_act(&layers.bottleneck.first, x.all(), 1)?;
+        let (mut x, mut gates) = self.rest(&layers.bottleneck, first)?;
+        for (up, joined) in layers.ups.iter().rev().zip(skips.into_iter().rev()) {
+            self.resize(&x, &gates, &joined)?;
+            self.pool.give(x);
+            let first = self.conv_act(&up.first, joined.all(), 1)?;
+            drop(joined);
+            (x, gates) = self.rest(up, first)?;
+            self.submit();
+        }
+        let scaled = self.take(0, x.channels)?;
+        self.scale(&x, &gates, scaled.all())?;
+        self.pool.give(x);
+        let first = self.conv_act(&layers.fuse.0, scaled.all(), 1)?;
+        self.pool.give(scaled);
+        self.residual(&layers.fuse.1, first)
+    }
+
+    /// The maps, (mul, add) a pixel, of every band.
+    pub fn maps(&mut self, features: &Planes) -> Result<Vec<Buffer<[f32; 4]>>> {
+        let layers = &self.network.layers;
+        let heads = self.take(0, 4)?;
+        let bands = self.grid.bands(0).len();
+        let mut maps = Vec::new();
+        for band in 0..bands {
+            let (from, to) = (self.channels(features.all(), band), self.channels(heads.all(), band));
+            self.network.kernels.conv(&mut self.recorder, from, &layers.heads, 1, to)?;
+            maps.push(self.network.kernels.heads(&mut self.recorder, to, layers.heads_bias)?);
+        }
+        self.submit();
+        Ok(maps)
+    }
+
+    /// The statistics of the pass.
+    pub fn statistics(mut self) -> Result<Vec<Moments>> {
+        self.submit();
+        self.network.gpu.read(&self.statistics)
+    }
+
+    /// The 18 input channels.
+    fn input(&mut self, pairs: &[Pair<'_>]) -> Result<Planes> {
+        let input = self.take(0, INPUTS)?;
+        for (i, band) in self.grid.bands(0).iter().enumerate() {
+            let pixels = |image: &Image| {
+                let first = band.first as usize * band.width as usize;
+                let rows = &image.pixels[first..first + band.rows as usize * band.width as usize];
+                self.network.gpu.upload("network.pixels", rows.as_flattened())
+            };
+            let (dark, lit) = pairs[band.image];
+            let pixels = [pixels(dark)?, pixels(lit)?];
+            let to = Channels { plane: input.all().plane(&self.grid, i), buffer: input.buffer(i) };
+            self.network.kernels.input(&mut self.recorder, pixels.each_ref(), to)?;
+        }
+        self.measure(input.part(0, STANDARDISED), STANDARDISED, 0)?;
+        for band in 0..self.grid.bands(0).len() {
+            let values = self.channels(input.all(), band);
+            self.network.kernels.standardize(&mut self.recorder, &self.statistics, values)?;
+        }
+        input.exchange(&mut self.recorder, &self.grid);
+        Ok(input)
+    }
+
+    /// Residual blocks and the gates of squeeze and excitation.
+    fn rest(&mut self, block: &Block, mut x: Planes) -> Result<(Planes, Buffer<f32>)> {
+        for residual in &block.residuals {
+            x = self.residual(residual, x)?;
+        }
+        let gates = self.squeeze(&block.squeeze, &x)?;
+        Ok((x, gates))
+    }
+
+    fn conv_act(&mut self, layer: &ConvNorm, source: View<'_>, stride: u32) -> Result<Planes> {
+        let result = self.conv(layer, source, stride)?;
+        self.normalize(&layer.norm, &result, None)?;
+        Ok(result)
+    }
+
+    fn residual(&mut self, layer: &Residual, x: Planes) -> Result<Planes> {
+        let inner = self.conv_act(&layer.first, x.all(), 1)?;
+        let result = self.conv(&layer.second, inner.all(), 1)?;
+        self.normalize(&layer.second.norm, &result, Some(&x))?;
+        self.pool.give(inner);
+        self.pool.give(x);
+        Ok(result)
+    }
+
+    fn conv(&mut self, layer: &ConvNorm, source: View<'_>, stride: u32) -> Result<Planes> {
+        let level = source.planes.level + usize::from(stride == 2);
+        let result = self.take(level, layer.conv.outputs)?;
+        for band in 0..self.grid.bands(level).len() {
+            let (from, to) = (self.channels(source, band), self.channels(result.all(), band));
+            self.network.kernels.conv(&mut self.recorder, from, &layer.conv, stride, to)?;
+        }
+        Ok(result)
+    }
+
+    fn normalize(&mut self, norm: &Norm, values: &Planes, residual: Option<&Planes>) -> Result<()> {
+        self.measure(values.all(), norm.groups, norm.first)?;
+        for band in 0..self.grid.bands(values.level).len() {
+            let to = self.channels(values.all(), band);
+            let residual = residual.map(|r| r.buffer(band));
+            let kernels = &self.network.kernels;
+            kernels.normalize(&mut self.recorder, to, values.channels, norm, &self.statistics, residual)?;
+        }
+        values.exchange(&mut self.recorder, &self.grid);
+        Ok(())
+    }
+
+    /// Measures the moments of `groups` groups of channels over all images, unless they are given.
+    fn measure(&mut self, view: View<'_>, groups: usize, first: usize) -> Result<()> {
+        if self.fixed {
+            return Ok(());
+        }
+        let (groups, group, first) = (groups as u32, (view.channels / groups) as u32, first as u32);
+        let kernels = &self.network.kernels;
+        let mut blocks = 0;
+        for band in 0..self.grid.bands(view.planes.level).len() {
+            let from = self.channels(view, band);
+            kernels.moments(&mut self.recorder, from, [groups, group, blocks], &self.partials)?;
+            blocks += from.plane.blocks();
+        }
+        kernels.moments_total(&mut self.recorder, &self.partials, [blocks, groups, first], &self.statistics)
+    }
+
+    fn squeeze(&mut self, layer: &Squeeze, x: &Planes) -> Result<Buffer<f32>> {
+        self.measure(x.all(), x.channels, layer.first)?;
+        self.network.kernels.squeeze(&mut self.recorder, layer, &self.statistics)
+    }
+
+    fn scale(&mut self, source: &Planes, gates: &Buffer<f32>, result: View<'_>) -> Result<()> {
+        for band in 0..self.grid.bands(source.level).len() {
+            let (from, to) = (self.channels(source.all(), band), self.channels(result, band));
+            self.network.kernels.scale(&mut self.recorder, from, source.channels, gates, to)?;
+        }
+        result.planes.exchange(&mut self.recorder, &self.grid);
+        Ok(())
+    }
+
+    /// Enlarges `source` to the first channels of `result`.
+    fn resize(&mut self, source: &Planes, gates: &Buffer<f32>, result: &Planes) -> Result<()> {
+        let (sources, results) = (self.grid.bands(source.level), self.grid.bands(result.level));
+        for (band, (from, to)) in sources.iter().zip(results).enumerate() {
+            let small = Channels { plane: source.all().plane(&self.grid, band), buffer: source.buffer(band) };
+            let large = Channels { plane: result.all().plane(&self.grid, band), buffer: result.buffer(band) };
+            let kernels = &self.network.kernels;
+            kernels.resize(&mut self.recorder, (small, from), source.channels, gates, (large, to))?;
+        }
+        result.exchange(&mut self.recorder, &self.grid);
+        Ok(())
+    }
+
+    fn channels<'a>(&self, view: View<'a>, band: usize) -> Channels<'a> {
+        Channels { plane: view.plane(&self.grid, band), buffer: view.buffer(band) }
+    }
+
+    fn take(&mut self, level: usize, channels: usize) -> Result<Planes> {
+        self.pool.take(self.network.gpu, &self.grid, level, channels)
+    }
+
+    /// Sends what was recorded to the device, and lets go of the tensors that are free.
+    fn submit(&mut self) {
+        let gpu: &'g Gpu = self.network.gpu;
+        std::mem::replace(&mut self.recorder, Recorder::new(gpu)).submit();
+        self.pool.clear();
+    }
+}
