@@ -1,6 +1,6 @@
 //! Convolution 3×3 with one pixel of zeros around the picture, without bias, and its gradients.
 
-use super::planes::{LANES, SPAN, load};
+use super::planes::{LANES, SPAN, load, load_span};
 use rayon::prelude::*;
 use wide::f32x16;
 
@@ -119,6 +119,8 @@ fn convolve(x: &[f32], blocks: &[Packed], shape: Shape) -> Vec<f32> {
 
 /// Eight channels of 32 outputs.
 #[inline(always)]
+// Plain counting: iterators here are calls that the compiler does not inline.
+#[allow(clippy::needless_range_loop)]
 fn block(
     planes: &[f32],
     offsets: &[usize],
@@ -126,13 +128,12 @@ fn block(
     position: usize,
 ) -> [[f32x16; SPAN]; CHANNELS] {
     let mut sums = [[f32x16::ZERO; SPAN]; CHANNELS];
-    for (offset, weights) in offsets.iter().zip(weights) {
-        let start = position + offset;
-        let values = [load(planes, start), load(planes, start + LANES)];
-        for (sums, weight) in sums.iter_mut().zip(weights) {
-            let weight = f32x16::splat(*weight);
-            sums[0] = values[0].mul_add(weight, sums[0]);
-            sums[1] = values[1].mul_add(weight, sums[1]);
+    for tap in 0..offsets.len().min(weights.len()) {
+        let (values, weights) = (load_span(planes, position + offsets[tap]), &weights[tap]);
+        for c in 0..CHANNELS {
+            let weight = f32x16::splat(weights[c]);
+            sums[c][0] = values[0].mul_add(weight, sums[c][0]);
+            sums[c][1] = values[1].mul_add(weight, sums[c][1]);
         }
     }
     sums

@@ -62,7 +62,7 @@ pub fn forward(
         let line = line(statistics, scale, shift, plane % shape.channels);
         let range = plane * shape.area..(plane + 1) * shape.area;
         let addend = addend.map(|values| &values[range.clone()]);
-        each([&x[range.clone()], addend.unwrap_or(&x[range])], out, |[x, other]| {
+        each(&x[range.clone()], addend.unwrap_or(&x[range]), out, |x, other| {
             let u = x.mul_add(line[0], line[1]);
             gelu(if addend.is_some() { u + other } else { u })
         });
@@ -92,11 +92,13 @@ pub fn backward(
     inner.par_chunks_exact_mut(shape.area).enumerate().for_each(|(plane, inner)| {
         let line = line(statistics, scale, shift, plane % shape.channels);
         let range = plane * shape.area..(plane + 1) * shape.area;
-        let other = addend.map_or(&x[range.clone()], |values| &values[range.clone()]);
-        each([&gradient[range.clone()], &x[range.clone()], other], inner, |[gradient, x, other]| {
+        let (x, gradient) = (&x[range.clone()], &gradient[range.clone()]);
+        let other = addend.map_or(x, |values| &values[range]);
+        each(x, other, inner, |x, other| {
             let u = x.mul_add(line[0], line[1]);
-            gradient * gelu_slope(if addend.is_some() { u + other } else { u })
+            gelu_slope(if addend.is_some() { u + other } else { u })
         });
+        inner.iter_mut().zip(gradient).for_each(|(inner, gradient)| *inner *= gradient);
     });
     let sums: Vec<[f64; 2]> = (0..shape.channels)
         .into_par_iter()
@@ -129,7 +131,7 @@ pub fn backward(
         let splat = |v: f64| f32x16::splat(v as f32);
         let (by_gradient, by_x) = (splat(rate * f64::from(scale[c])), splat(-rate * rate * group[1]));
         let rest = splat(-rate * group[0] + rate * rate * mean * group[1]);
-        each([&inner[range.clone()], &x[range]], out, |[g, x]| g.mul_add(by_gradient, x.mul_add(by_x, rest)));
+        each(&inner[range.clone()], &x[range], out, |g, x| g.mul_add(by_gradient, x.mul_add(by_x, rest)));
     });
     let of = |i: usize| sums.iter().map(|s| s[i] as f32).collect();
     Gradients { addend: inner, x: of_x, shift: of(0), scale: of(1) }
@@ -141,11 +143,11 @@ fn line(statistics: &Statistics, scale: &[f32], shift: &[f32], c: usize) -> [f32
     [f32x16::splat(rate * scale[c]), f32x16::splat(shift[c] - mean * rate * scale[c])]
 }
 
-/// `out = f(inputs)`, vector by vector; missing lanes are zero.
+/// `out = f(a, b)`, vector by vector; missing lanes are zero.
 #[inline(always)]
-fn each<const N: usize>(inputs: [&[f32]; N], out: &mut [f32], f: impl Fn([f32x16; N]) -> f32x16) {
+fn each(a: &[f32], b: &[f32], out: &mut [f32], f: impl Fn(f32x16, f32x16) -> f32x16) {
     for (i, out) in out.chunks_mut(LANES).enumerate() {
-        let result = f(inputs.map(|input| vector(&input[i * LANES..]))).to_array();
+        let result = f(vector(&a[i * LANES..]), vector(&b[i * LANES..])).to_array();
         out.copy_from_slice(&result[..out.len()]);
     }
 }

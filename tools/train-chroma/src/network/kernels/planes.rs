@@ -106,5 +106,16 @@ impl Shape {
 /// The vector at `start`.
 #[inline(always)]
 pub fn load(values: &[f32], start: usize) -> f32x16 {
-    values[start..].first_chunk::<LANES>().map_or(f32x16::ZERO, |lanes| f32x16::new(*lanes))
+    match values[start..].first_chunk::<LANES>() {
+        Some(lanes) => f32x16::new(*lanes),
+        None => f32x16::ZERO,
+    }
+}
+
+/// The block of vectors at `start`.
+#[inline(always)]
+pub fn load_span(values: &[f32], start: usize) -> [f32x16; SPAN] {
+    let Some(lanes) = values[start..].first_chunk::<{ LANES * SPAN }>() else { return [f32x16::ZERO; SPAN] };
+    let ([first, second], _) = lanes.as_chunks::<LANES>() else { return [f32x16::ZERO; SPAN] };
+    [f32x16::new(*first), f32x16::new(*second)]
 }
