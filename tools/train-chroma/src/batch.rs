@@ -171,3 +171,79 @@ fn turned(square: &Image, mirror: bool, turns: u32) -> Image {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naka_gs::enhance::Tone;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    fn picture(width: u32, height: u32) -> Image {
+        let value = |i: u32| (i.wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32;
+        let pixels = (0..width * height).map(|i| [0, 1, 2].map(|c| value(3 * i + c))).collect();
+        Image { width, height, pixels }
+    }
+
+    fn capture() -> Capture {
+        let pair = |width, height| {
+            let dark = picture(width, height);
+            let lit = Image { pixels: dark.pixels.iter().map(|p| p.map(|v| 0.5 * v + 0.1)).collect(), ..dark.clone() };
+            Pair { dark, lit }
+        };
+        let naka = Restoration::plain(Tone::Naka { n: 1.0, sigma: 0.05 });
+        Capture { name: "test".into(), pairs: vec![pair(40, 30), pair(25, 33)], camera: None, naka }
+    }
+
+    #[test]
+    fn dark_and_lit_stay_together() {
+        let batch = Batch::random(&capture(), 5, 16, &mut StdRng::seed_from_u64(1));
+        assert_eq!(batch.shape, [5, 3, 16, 16]);
+        assert_eq!([batch.dark.len(), batch.naka.len(), batch.lit.len()], [5 * 3 * 256; 3]);
+        assert!(batch.dark.iter().zip(&batch.lit).all(|(dark, lit)| (0.5 * dark + 0.1 - lit).abs() < 1e-6));
+        assert!(batch.naka.iter().all(|v| (0.0..=1.0).contains(v)));
+        assert_eq!(Batch::random(&capture(), 1, 64, &mut StdRng::seed_from_u64(1)).shape, [1, 3, 25, 25]);
+    }
+
+    #[test]
+    fn whole_pictures_are_the_common_middle() {
+        let (capture, batch) = (capture(), Batch::whole(&capture(), 4));
+        assert_eq!(batch.shape, [2, 3, 30, 25]);
+        let first = capture.pairs[0].dark.at(7, 0);
+        assert_eq!([batch.dark[0], batch.naka[0]], [first[0], capture.naka.apply(first)[0]]);
+        assert_eq!(Batch::whole(&capture, 1).shape[0], 1);
+    }
+
+    #[test]
+    fn wrong_responses_keep_grey_nearly_grey() {
+        let capture = capture();
+        for seed in 0..50 {
+            let wrong = Wrong::random(&capture, &mut StdRng::seed_from_u64(seed));
+            let sums = wrong.matrix.map(|row| row.iter().sum::<f32>());
+            assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 0.145));
+            assert!(sums.iter().all(|sum| (sum / sums[0] - 1.0).abs() < 0.09));
+        }
+    }
+
+    #[test]
+    fn turns_and_mirrors_are_permutations() {
+        let square = picture(5, 5);
+        let quarter = turned(&square, false, 1);
+        assert_eq!(quarter.at(0, 0), square.at(0, 4));
+        assert_eq!(turned(&turned(&quarter, false, 2), false, 1), square);
+        let mirrored = turned(&square, true, 0);
+        assert_eq!(mirrored.at(0, 2), square.at(4, 2));
+        assert_eq!(turned(&mirrored, true, 0), square);
+    }
+
+    #[test]
+    fn enlarging_a_ramp_keeps_it_straight() {
+        let mut ramp = Image::new(10, 10);
+        (0..100).for_each(|i| ramp.pixels[i] = [(i % 10) as f32, (i / 10) as f32, 1.0]);
+        let large = resized(&ramp, 14);
+        for (x, y) in (2..12).flat_map(|x| (2..12).map(move |y| (x, y))) {
+            let place = |i: u32| (i as f32 + 0.5) * 10.0 / 14.0 - 0.5;
+            let found = large.at(x, y);
+            assert!((found[0] - place(x)).abs() < 1e-5 && (found[1] - place(y)).abs() < 1e-5 && found[2] == 1.0);
+        }
+    }
+}

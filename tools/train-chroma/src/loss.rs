@@ -123,3 +123,6 @@ fn bright(found: &Tensor<4>) -> Tensor<4> {
     values.iter_mut().for_each(|v| *v = if *v >= limit { 1.0 } else { 0.0 });
     Tensor::from_data(TensorData::new(values, dims), &device)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ mod network;
 mod optimizer;
 mod pairs;
 mod parameters;
+mod prune;
 mod train;
 mod validate;
 
@@ -25,11 +26,14 @@ struct Arguments {
 enum Command {
     /// Train a network on pairs and write its weights
     Train(Box<train::Settings>),
+    /// Take the channels out of a network that matter least; train the rest again with train --init
+    Prune(prune::Settings),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(settings) => train::run(&settings),
+        Command::Prune(settings) => prune::run(&settings),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -105,3 +105,63 @@ pub fn schedule(peak: f64, step: u64, steps: u64, warm_up: u64) -> f64 {
     let floor = 0.01;
     peak * (floor + (1.0 - floor) * 0.5 * (1.0 + (PI * progress.min(1.0)).cos()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATES: Rates = Rates { learning_rate: 0.1, weight_decay: 0.01, clip: 1e9 };
+
+    fn one(value: f32) -> Parameters {
+        let mut parameters = Parameters::default();
+        parameters.insert("a", &[1], vec![value]);
+        parameters
+    }
+
+    fn value(parameters: &Parameters) -> f32 {
+        parameters.0["a"].values[0]
+    }
+
+    #[test]
+    fn two_steps_by_hand() {
+        let mut optimizer = Optimizer::new(one(2.0));
+        // The first step is the learning rate along the gradient's sign, after the decay.
+        optimizer.step(&one(3.0), RATES);
+        let first = 2.0 * (1.0 - 0.001) - 0.1;
+        assert!((value(&optimizer.weights) - first).abs() < 1e-6);
+        optimizer.step(&one(-1.0), RATES);
+        let (m, v) = (0.9 * 0.3 - 0.1, 0.999 * 0.009 + 0.001f64);
+        let direction = m / (1.0 - 0.81) / (v / (1.0 - 0.999f64.powi(2))).sqrt();
+        let second = f64::from(first) * (1.0 - 0.001) - 0.1 * direction;
+        assert!((f64::from(value(&optimizer.weights)) - second).abs() < 1e-5);
+    }
+
+    #[test]
+    fn clips_by_the_norm_and_skips_what_is_no_number() {
+        let clip = Rates { clip: 0.5, weight_decay: 0.0, ..RATES };
+        let (mut clipped, mut small) = (Optimizer::new(one(0.0)), Optimizer::new(one(0.0)));
+        assert_eq!(clipped.step(&one(4.0), clip), 4.0);
+        small.step(&one(0.5), clip);
+        assert_eq!(clipped, small);
+        assert!(clipped.step(&one(f32::NAN), clip).is_nan());
+        assert_eq!(clipped, small);
+    }
+
+    #[test]
+    fn rate_rises_then_falls() {
+        let rate = |step| schedule(1.0, step, 1000, 100);
+        assert!((rate(0) - 0.01).abs() < 1e-9 && (rate(99) - 1.0).abs() < 1e-9 && (rate(100) - 1.0).abs() < 1e-9);
+        assert!(
+            (rate(550) - 0.505).abs() < 1e-9 && (rate(1000) - 0.01).abs() < 1e-9 && (rate(5000) - 0.01).abs() < 1e-9
+        );
+    }
+
+    #[test]
+    fn arrays_hold_the_whole_state() {
+        let mut optimizer = Optimizer::new(Parameters::initial(1, 3));
+        optimizer.step(&Parameters::initial(1, 4), RATES);
+        let arrays = optimizer.to_arrays();
+        assert_eq!(Optimizer::from_arrays(&arrays, 1), Some(optimizer));
+        assert_eq!(Optimizer::from_arrays(&arrays.under("weights."), 1), None);
+    }
+}

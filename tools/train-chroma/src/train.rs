@@ -138,9 +138,13 @@ pub fn predict(network: &Network, batch: &Tensors) -> (Maps, Tensor<4>) {
 }
 
 /// Captures in all their sizes.
-type Captures = Vec<Vec<Capture>>;
+pub type Captures = Vec<Vec<Capture>>;
 
-fn split(mut captures: Captures, holdout: usize) -> Result<(Captures, Captures)> {
+/// Captures to work with and, the last `holdout` of them, to measure.
+///
+/// # Errors
+/// Nothing left to work with.
+pub fn split(mut captures: Captures, holdout: usize) -> Result<(Captures, Captures)> {
     if captures.len() <= holdout {
         let found = format!("{holdout} of {} captures", captures.len());
         return Err(Error::setting("holdout", found, "keep at least one capture to train on"));
@@ -236,3 +240,6 @@ impl Report {
         *self = Self::new();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::{Arguments, Command};
+use clap::Parser;
+use naka_gs::capture::Image;
+use naka_gs::enhance::weights::Weights;
+
+/// Settings for small, quick steps.
+fn settings(more: &[&str]) -> Settings {
+    let small = ["train-chroma", "train", "pairs", "--base-ch", "2", "--crop", "16", "--batch", "2", "--steps", "40"];
+    match Arguments::try_parse_from(small.iter().chain(more)).unwrap().command {
+        Command::Train(settings) => *settings,
+        _ => panic!("not the command asked for"),
+    }
+}
+
+/// A folder with two captures of pictures whose lit versions are what a response gives, but for a tint.
+fn pictures() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for capture in ["a", "b"] {
+        for (part, gain) in [("dark", [0.05, 0.05, 0.05]), ("lit", [0.9, 0.7, 0.5])] {
+            let path = folder.path().join(capture).join(part);
+            std::fs::create_dir_all(&path).unwrap();
+            for name in ["1.png", "2.png"] {
+                let value = |x: u32, y: u32| ((x / 4 + 2 * (y / 4) + name.len() as u32) % 7) as f32 / 7.0 + 0.1;
+                let pixels = (0..24 * 20).map(|i| gain.map(|g: f32| g * value(i % 24, i / 24))).collect();
+                Image { width: 24, height: 20, pixels }.to_rgb8().save(path.join(name)).unwrap();
+            }
+        }
+    }
+    folder
+}
+
+fn trained(steps: usize, settings: &Settings, mut optimizer: Optimizer) -> (Optimizer, Vec<f64>) {
+    let folder = pictures();
+    let captures = pairs::read(folder.path(), &[1, 2]).unwrap();
+    let device = Device::flex().autodiff();
+    let losses = (0..steps).map(|_| step(&mut optimizer, &captures, settings, &device).unwrap()).collect();
+    (optimizer, losses)
+}
+
+#[test]
+fn same_seed_same_weights() {
+    let run = |seed: &str| {
+        let settings = settings(&["--seed", seed]);
+        trained(3, &settings, start(&settings).unwrap())
+    };
+    assert_eq!(run("1"), run("1"));
+    assert_ne!(run("1").0.weights, run("2").0.weights);
+}
+
+#[test]
+fn resumed_training_is_the_same_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out.safetensors");
+    let settings = settings(&["-o", &output.to_string_lossy()]);
+    let (whole, _) = trained(5, &settings, start(&settings).unwrap());
+    let (part, _) = trained(3, &settings, start(&settings).unwrap());
+    save(&part, &settings, &[]).unwrap();
+    let resumed = start(&Settings { resume: true, ..settings.clone() }).unwrap();
+    assert_eq!(trained(2, &settings, resumed).0, whole);
+    // Weights of a run are no state, and nothing of the wrong kind starts one.
+    std::fs::copy(&output, state_path(&settings)).unwrap();
+    assert!(start(&Settings { resume: true, ..settings.clone() }).is_err());
+}
+
+#[test]
+fn learns() {
+    let settings = settings(&["--learning-rate", "0.005"]);
+    let (_, losses) = trained(40, &settings, start(&settings).unwrap());
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    assert!(mean(&losses[30..]) < 0.8 * mean(&losses[..10]), "{losses:?}");
+}
+
+#[test]
+fn a_whole_run_writes_weights_that_the_program_reads() {
+    let (folder, pairs) = (tempfile::tempdir().unwrap(), pictures());
+    let output = folder.path().join("out.safetensors");
+    let settings = settings(&["--downscale", "1", "--holdout", "1", "-o", &output.to_string_lossy()]);
+    let settings = Settings { pairs: pairs.path().to_path_buf(), steps: 2, ..settings };
+    run(&settings).unwrap();
+    let weights = Weights::read(&output).unwrap();
+    assert_eq!(weights.metadata["working"], "448");
+    assert_eq!(weights.metadata["base_ch"], "2");
+    assert_eq!(weights.metadata["steps"], "2");
+    assert!(weights.metadata["psnr"].parse::<f64>().unwrap().is_finite());
+    assert!(network::problems(&Parameters(weights.tensors)).is_empty());
+    // And from them another run can start.
+    let init = Settings { init: Some(output), ..settings.clone() };
+    assert_eq!(start(&init).unwrap().weights.count(), start(&settings).unwrap().weights.count());
+}
+
+#[test]
+fn before_training_nothing_changes() {
+    let folder = pictures();
+    let rows = validate::measure(&Parameters::initial(2, 0), &pairs::read(folder.path(), &[1]).unwrap());
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| (row.naka - row.enhanced).abs() < 1e-4 && row.naka.is_finite()));
+    assert!(validate::table(&rows).contains("mean"));
+}
+
+#[test]
+fn refuses_what_is_no_pair() {
+    let folder = pictures();
+    assert!(pairs::read(&folder.path().join("a"), &[1]).is_ok_and(|captures| captures.len() == 1));
+    assert!(pairs::read(&folder.path().join("a/lit"), &[1]).is_err());
+    Image::new(3, 3).to_rgb8().save(folder.path().join("b/lit/2.png")).unwrap();
+    let error = pairs::read(folder.path(), &[1]).unwrap_err().to_string();
+    assert!(error.contains("2.png") && error.contains("size"), "{error}");
+    let all = pairs::read(&folder.path().join("a"), &[1]).unwrap();
+    assert!(split(all, 1).is_err());
+}
