@@ -28,6 +28,12 @@ pub struct Config {
     /// Strength of the colour-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
     /// Brightness is left alone. For pictures to look at; splats average noise over views better than any filter.
     pub denoise: f32,
+    /// Weights of the chroma network, which corrects locally what the response gets wrong: `auto` (the built-in ones,
+    /// where all views share one response), `none` (no network), or a file: safetensors or a PyTorch checkpoint.
+    pub weights: String,
+    /// Longest side, in pixels, at which the chroma network predicts its maps; they are enlarged along the edges of the
+    /// picture. 0: what the weights were trained for, else full size.
+    pub working: u32,
     /// Round decoded images to 8 bits first, as the published method does; only for comparison.
     pub eight_bit: bool,
 }
@@ -42,19 +48,23 @@ impl Default for Config {
             normalize: Normalize::White,
             camera: String::new(),
             denoise: 0.0,
+            weights: "auto".into(),
+            working: 0,
             eight_bit: false,
         }
     }
 }
 
 impl Config {
-    /// The published settings, to the letter (NAKA-GS §3.1): 8-bit input, σ = 0.05, min–max per image.
+    /// The published settings, to the letter (NAKA-GS §3.1): 8-bit input, σ = 0.05, min–max per image; no network
+    /// unless weights are given.
     pub fn published() -> Self {
         Self {
             response: Response::Naka,
             scope: Scope::Image,
             sigma: Sigma::Value(0.05),
             normalize: Normalize::Linear,
+            weights: "none".into(),
             eight_bit: true,
             ..Self::default()
         }
@@ -67,6 +77,9 @@ impl Config {
         };
         check(self.n > 0.0 && self.n <= 10.0, "n", self.n, "use an exponent above 0 and up to 10")?;
         check((0.0..=4.0).contains(&self.denoise), "denoise", self.denoise, "use a strength from 0 (off) to 4")?;
+        if self.weights.is_empty() {
+            return Err(Error::setting("enhance.weights", "''", "use 'auto', 'none' or the path of a file"));
+        }
         match self.sigma {
             Sigma::Value(s) => check(s > 0.0 && s <= 10.0, "sigma", s, "use 'auto' or a number above 0 and up to 10"),
             Sigma::Auto => Ok(()),

@@ -10,6 +10,7 @@ pub mod camera;
 mod choose;
 mod chroma;
 mod config;
+mod correct;
 mod estimate;
 mod golden;
 mod kernels;
@@ -19,6 +20,7 @@ mod tone;
 pub mod weights;
 
 pub use config::{Config, Normalize, Response, Scope, Sigma};
+pub use correct::built_in_hash;
 pub use estimate::estimate;
 pub use golden::golden_check;
 pub use kernels::Kernels;
@@ -29,6 +31,8 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::Progress;
 use choose::{Choice, choose, describe};
+use correct::Correction;
+use network::Maps;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -49,8 +53,14 @@ pub struct Report {
     pub reason: String,
     /// Images written.
     pub images: usize,
-    /// Median luminance of the dark and of the lit capture, 0–1.
+    /// Median luminance of the dark and of the lit capture, 0–1, before the network.
     pub median: [f32; 2],
+    /// The chroma network in a few words, or `none`.
+    #[serde(default)]
+    pub network: String,
+    /// Milliseconds that its maps of a view took, on average.
+    #[serde(default)]
+    pub network_ms: f64,
 }
 
 /// Lights the training and held-out views of `capture`: writes them at 1/`downscale` under their own names to the
@@ -74,6 +84,7 @@ pub fn enhance_capture(
     let choice = choose(config, &capture.root, &samples)?;
     tracing::info!("response: {}; {}", choice.response, choice.reason);
     let kernels = Kernels::new(gpu)?;
+    let correction = correction(&kernels, gpu, &views, config, &choice, downscale)?;
     let done = AtomicU64::new(0);
     let mut lit = Vec::with_capacity(views.len());
     for group in views.chunks(IN_WORK.min(rayon::current_num_threads())) {
@@ -83,7 +94,8 @@ pub fn enhance_capture(
                 .map(|view| {
                     progress.check()?;
                     let path = out_images.join(&view.name);
-                    picture::write(&path, &restore(&kernels, view, config, &choice, downscale)?)?;
+                    let (lit, _) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
+                    picture::write(&path, &lit)?;
                     progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
                     Ok(View { image: Some(path), camera: view.camera.downscaled(downscale), name: view.name.clone() })
                 })
@@ -91,21 +103,57 @@ pub fn enhance_capture(
         );
     }
     progress.end();
-    let report = report(&choice, config, &samples, lit.len());
+    let mut report = report(&choice, config, &samples, lit.len());
+    if let Some(correction) = &correction {
+        report.network = correction.describe();
+        report.network_ms = correction.milliseconds();
+        tracing::info!("chroma network: {}, {:.0} ms an image", report.network, report.network_ms);
+    }
     let holdout = lit.split_off(capture.train.len());
     Ok((Capture { train: lit, holdout, ..capture.clone() }, report))
 }
 
-/// One view, from its file to the lit image.
-fn restore(kernels: &Kernels<'_>, view: &View, config: &Config, choice: &Choice, downscale: u32) -> Result<Image> {
+/// The chroma network, with statistics of the whole capture where one response serves all of it.
+fn correction<'g>(
+    kernels: &Kernels<'_>,
+    gpu: &'g Gpu,
+    views: &[&View],
+    config: &Config,
+    choice: &Choice,
+    downscale: u32,
+) -> Result<Option<Correction<'g>>> {
+    let suitable = !per_image(config) && !matches!(choice.restoration.tone, Tone::Identity);
+    let Some(mut correction) = Correction::open(gpu, config, suitable)? else { return Ok(None) };
+    if views.len() > 1 && !per_image(config) {
+        let step = views.len().div_ceil(correct::SAMPLED);
+        let chosen: Vec<&View> = views.iter().step_by(step).copied().collect();
+        let pair = |view: &&View| {
+            let dark = correction.sampled(chroma::denoise(dark(view, config, downscale)?, config.denoise, downscale));
+            let naka = kernels.apply(&dark, &choice.restoration)?;
+            Ok((dark, naka))
+        };
+        let pairs: Result<Vec<_>> = chosen.par_iter().map(pair).collect();
+        correction.measure(&pairs?)?;
+    }
+    Ok(Some(correction))
+}
+
+/// One view, from its file to the lit image, and the network's maps where there is a network.
+fn restore(
+    kernels: &Kernels<'_>,
+    correction: Option<&Correction<'_>>,
+    view: &View,
+    config: &Config,
+    choice: &Choice,
+    downscale: u32,
+) -> Result<(Image, Option<Maps>)> {
     let dark = chroma::denoise(dark(view, config, downscale)?, config.denoise, downscale);
-    let naka = if per_image(config) {
-        kernels.apply(&dark, &estimate(config, &dark.pixels))?
-    } else {
-        kernels.apply(&dark, &choice.restoration)?
-    };
-    // Local correction sits here: the chroma network (NAKA-GS §3.2) takes `dark` and `naka` and returns the lit image.
-    Ok(naka)
+    let own = per_image(config).then(|| estimate(config, &dark.pixels));
+    let restoration = own.as_ref().unwrap_or(&choice.restoration);
+    let naka = kernels.apply(&dark, restoration)?;
+    let Some(correction) = correction else { return Ok((naka, None)) };
+    let maps = correction.maps(&dark, &naka, |small| kernels.apply(small, restoration))?;
+    Ok((correction.apply(&maps, &naka)?, Some(maps)))
 }
 
 /// The decoded image, averaged to the size it is trained at, still dark.
@@ -159,7 +207,7 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
     let response =
         if per_image(config) { format!("per image: {}", describe(&restoration)) } else { choice.response.clone() };
     let median = [samples, &lit].map(estimate::median_luminance);
-    Report { response, reason: choice.reason.clone(), images, median }
+    Report { response, reason: choice.reason.clone(), images, median, network: "none".into(), network_ms: 0.0 }
 }
 
 #[cfg(test)]

@@ -259,3 +259,38 @@ fn stops_and_bad_input_leave_clear_words() {
     dark.holdout.clear();
     assert!(enhance_capture(gpu(), &dark, &Config::default(), 0, &out, &Silent::default()).is_ok());
 }
+
+#[test]
+fn the_network_corrects_a_capture_with_statistics_of_all_views() {
+    let folder = tempfile::tempdir().unwrap();
+    let dark = scene(folder.path(), &[2, 3, 2], &["a.png", "b.png", "c.png"]);
+    let mut weights = network::tests::whole::weights(3, 3);
+    weights.metadata.insert("working".into(), "16".into());
+    let file = folder.path().join("w.safetensors");
+    weights.write(&file).unwrap();
+    let run = |config: &Config, capture: &Capture, name: &str| {
+        let out = folder.path().join(name);
+        let (lit, report) = enhance_capture(gpu(), capture, config, 1, &out, &Silent::default()).unwrap();
+        let image = |view: &View| read_image(view.image.as_ref().unwrap()).unwrap();
+        (lit.train.iter().chain(&lit.holdout).map(image).collect::<Vec<_>>(), report)
+    };
+    let none = Config { weights: "none".into(), ..Config::default() };
+    let with = Config { weights: file.to_string_lossy().into_owned(), ..Config::default() };
+    let (plain, report) = run(&none, &dark, "none");
+    assert_eq!((report.network.as_str(), report.network_ms), ("none", 0.0));
+    let (corrected, report) = run(&with, &dark, "with");
+    assert!(report.network.contains("w.safetensors (at most 16 pixels a side, statistics of 3 views)"), "{report:?}");
+    assert!(report.network_ms > 0.0);
+    assert_eq!((corrected[0].width, corrected[0].height), (plain[0].width, plain[0].height));
+    assert_ne!(corrected, plain);
+    assert_eq!(corrected[0], corrected[2], "equal views stay equal");
+    // Alone, a view has its own statistics.
+    let alone = Capture { train: vec![dark.train[0].clone()], holdout: Vec::new(), ..dark.clone() };
+    let (_, report) = run(&with, &alone, "alone");
+    assert!(report.network.contains("statistics of each view"), "{report:?}");
+    let (full, report) = run(&Config { working: 9999, ..with.clone() }, &dark, "full");
+    assert!(report.network.contains("at most 9999") && full != corrected, "{report:?}");
+    let absent = Config { weights: "nowhere.pth".into(), ..Config::default() };
+    let error = enhance_capture(gpu(), &dark, &absent, 1, folder.path(), &Silent::default()).unwrap_err();
+    assert!(error.to_string().contains("nowhere.pth"), "{error}");
+}

@@ -16,6 +16,7 @@ pub use measure::MetricsFile;
 pub use pictures::{Painter, render_name, render_views};
 
 use crate::capture::{self, Capture};
+use crate::enhance;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
 use crate::prior::PointCloud;
@@ -99,7 +100,9 @@ fn steps(job: &Job, capture: &Capture) -> Vec<Step> {
             let images = views().map(|view| out.join("images").join(&view.name)).collect();
             let camera =
                 ["camera.toml", &settings.enhance.camera].map(|name| fingerprint::FileState::of(&job.scene.join(name)));
-            let lit = fingerprint::of(&(&photos, camera, &settings.enhance, settings.downscale));
+            let weights = fingerprint::FileState::of(Path::new(&settings.enhance.weights));
+            let network = (weights, enhance::built_in_hash());
+            let lit = fingerprint::of(&(&photos, camera, &settings.enhance, settings.downscale, network));
             let lit = step(Stage::Enhance, lit, images);
             let prior = fingerprint::of(&(&lit, file(&capture.points), &settings.prior));
             let prior = step(Stage::Prior, prior, Vec::new());

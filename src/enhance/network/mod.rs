@@ -146,4 +146,4 @@ impl<'g> Network<'g> {
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,4 +1,4 @@
-mod whole;
+pub mod whole;
 
 use super::kernels::Channels;
 use super::layers::{Conv, Norm};

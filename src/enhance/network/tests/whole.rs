@@ -7,7 +7,7 @@ use crate::enhance::weights::Tensor as Values;
 use std::collections::BTreeMap;
 
 /// Weights of widths b, 2b, 4b, 8b; `inner` is the width inside of the residual blocks.
-fn weights(b: usize, inner: usize) -> Weights {
+pub fn weights(b: usize, inner: usize) -> Weights {
     let mut tensors = BTreeMap::new();
     let mut put = |name: String, shape: &[usize]| {
         let count: usize = shape.iter().product();

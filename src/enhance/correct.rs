@@ -1,0 +1,174 @@
+//! Local correction: the chroma network on the views of a capture, at its working size.
+
+use super::config::Config;
+use super::network::{Maps, Network, Statistics};
+use super::weights::Weights;
+use crate::capture::{Image, resize_area};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use include_dir::{Dir, include_dir};
+use sha2::{Digest, Sha256};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/enhance/models");
+/// The network that comes with the program.
+const BUILT_IN: &str = "chroma.safetensors";
+/// Most views whose pixels the statistics of a capture are measured on …
+pub const SAMPLED: usize = 12;
+/// … and their longest side where the network works at full size.
+const SAMPLED_SIDE: u32 = 448;
+
+/// The network on one capture.
+pub struct Correction<'g> {
+    /// One pass at a time: two would need twice the memory, and the device runs them one after the other anyway.
+    network: Mutex<Network<'g>>,
+    name: String,
+    /// Longest side at which maps are predicted; 0: that of the image.
+    working: u32,
+    /// What all views share.
+    statistics: Option<Statistics>,
+    sampled: usize,
+    spent: Mutex<(Duration, u32)>,
+}
+
+fn built_in() -> Option<&'static [u8]> {
+    MODELS.get_file(BUILT_IN).map(|file| file.contents())
+}
+
+/// SHA-256 (hex) of the built-in network, where one is built in: results of another one have to be made again.
+pub fn built_in_hash() -> Option<String> {
+    built_in().map(|bytes| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+impl<'g> Correction<'g> {
+    /// The network that `config` asks for; none for `none`, and for `auto` unless `suitable` and one is built in.
+    ///
+    /// # Errors
+    /// Those of [`Weights::read`] and [`Network::new`].
+    pub fn open(gpu: &'g Gpu, config: &Config, suitable: bool) -> Result<Option<Self>> {
+        let weights = match config.weights.as_str() {
+            "none" => None,
+            "auto" => match built_in().filter(|_| suitable) {
+                Some(bytes) => Some(Weights::from_bytes(BUILT_IN, bytes)?),
+                None => None,
+            },
+            path => Some(Weights::read(path)?),
+        };
+        let Some(weights) = weights else { return Ok(None) };
+        let working = match config.working {
+            0 => own_working_size(&weights)?,
+            size => size,
+        };
+        let name = if config.weights == "auto" { "built in".into() } else { weights.name.clone() };
+        let network = Mutex::new(Network::new(gpu, &weights)?);
+        let spent = Mutex::default();
+        Ok(Some(Self { network, name, working, statistics: None, sampled: 0, spent }))
+    }
+
+    /// `dark` at the size at which the capture's statistics are measured.
+    pub fn sampled(&self, dark: Image) -> Image {
+        shrunk(dark, if self.working == 0 { SAMPLED_SIDE } else { self.working })
+    }
+
+    /// Measures the statistics that all views will share on `pairs` of dark images ([`Correction::sampled`]) and their
+    /// responses.
+    pub fn measure(&mut self, pairs: &[(Image, Image)]) -> Result<()> {
+        let pairs: Vec<_> = pairs.iter().map(|(dark, naka)| (dark, naka)).collect();
+        self.statistics = Some(lock(&self.network).statistics(&pairs)?);
+        self.sampled = pairs.len();
+        Ok(())
+    }
+
+    /// The maps for a dark image, predicted at the working size from it and its `response`; of an image that is not
+    /// larger the response is `naka`.
+    pub fn maps(&self, dark: &Image, naka: &Image, response: impl Fn(&Image) -> Result<Image>) -> Result<Maps> {
+        let statistics = self.statistics.as_ref();
+        let small = shrunk(dark.clone(), self.working);
+        if (small.width, small.height) == (naka.width, naka.height) {
+            return self.timed(|network| network.maps(dark, naka, statistics));
+        }
+        let naka = response(&small)?;
+        self.timed(|network| network.maps(&small, &naka, statistics))
+    }
+
+    /// The lit image.
+    pub fn apply(&self, maps: &Maps, naka: &Image) -> Result<Image> {
+        lock(&self.network).apply(maps, naka)
+    }
+
+    /// The network in a few words.
+    pub fn describe(&self) -> String {
+        let size = match self.working {
+            0 => "at full size".into(),
+            size => format!("at most {size} pixels a side"),
+        };
+        match self.sampled {
+            0 => format!("{} ({size}, statistics of each view)", self.name),
+            views => format!("{} ({size}, statistics of {views} views)", self.name),
+        }
+    }
+
+    /// Milliseconds that the maps of a view took, on average.
+    pub fn milliseconds(&self) -> f64 {
+        let (total, count) = *lock(&self.spent);
+        total.as_secs_f64() * 1e3 / f64::from(count.max(1))
+    }
+
+    fn timed(&self, work: impl FnOnce(&Network<'g>) -> Result<Maps>) -> Result<Maps> {
+        let network = lock(&self.network);
+        let start = Instant::now();
+        let maps = work(&network);
+        let mut spent = lock(&self.spent);
+        *spent = (spent.0 + start.elapsed(), spent.1 + 1);
+        maps
+    }
+}
+
+/// The longest side that a file of weights was trained for; 0 where it does not say.
+fn own_working_size(weights: &Weights) -> Result<u32> {
+    let Some(text) = weights.metadata.get("working") else { return Ok(0) };
+    text.parse().map_err(|_| {
+        Error::input(&weights.name, format!("working size '{text}'"), "set enhance.working, such as --working 448")
+    })
+}
+
+/// `image`, averaged by area so that its longest side is at most `side` (0: as it is).
+fn shrunk(image: Image, side: u32) -> Image {
+    let longest = image.width.max(image.height);
+    if side == 0 || longest <= side {
+        return image;
+    }
+    let scaled = |n: u32| ((f64::from(n) * f64::from(side) / f64::from(longest)).round() as u32).max(1);
+    resize_area(&image, scaled(image.width), scaled(image.height))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_side_is_the_working_size_and_small_images_stay() {
+        let image = Image::new(1764, 1172);
+        let small = shrunk(image.clone(), 448);
+        assert_eq!((small.width, small.height), (448, 298));
+        assert_eq!(shrunk(image.clone(), 0).width, 1764);
+        assert_eq!(shrunk(image, 1764).height, 1172);
+        let tall = shrunk(Image::new(1, 900), 448);
+        assert_eq!((tall.width, tall.height), (1, 448));
+    }
+
+    #[test]
+    fn a_working_size_that_is_no_number_is_named() {
+        let mut weights = Weights { name: "w.safetensors".into(), ..Weights::default() };
+        assert_eq!(own_working_size(&weights).unwrap(), 0);
+        weights.metadata.insert("working".into(), "448".into());
+        assert_eq!(own_working_size(&weights).unwrap(), 448);
+        weights.metadata.insert("working".into(), "many".into());
+        assert!(own_working_size(&weights).unwrap_err().to_string().contains("w.safetensors"));
+    }
+}
