@@ -88,6 +88,19 @@ pub fn run(settings: &Settings) -> Result<()> {
     let mut optimizer = start(settings)?;
     println!("{} parameters, step {} of {}", optimizer.weights.count(), optimizer.steps, settings.steps);
     let stop = stop_flag()?;
+    // On a thread of the pool: a step has hundreds of small parallel parts, and none has to wake another thread first.
+    rayon::scope(|_| steps(settings, &mut optimizer, &training, &held_out, &stop))?;
+    save(&optimizer, settings, &held_out)
+}
+
+/// Steps until all are done, the time is up, or someone says stop.
+fn steps(
+    settings: &Settings,
+    optimizer: &mut Optimizer,
+    training: &Captures,
+    held_out: &Captures,
+    stop: &AtomicBool,
+) -> Result<()> {
     let begun = Instant::now();
     let limit = (settings.minutes > 0.0).then(|| Duration::from_secs_f64(settings.minutes * 60.0));
     let device = Device::flex().autodiff();
@@ -96,15 +109,15 @@ pub fn run(settings: &Settings) -> Result<()> {
         if stop.load(Ordering::Relaxed) || limit.is_some_and(|limit| begun.elapsed() > limit) {
             break;
         }
-        report.add(step(&mut optimizer, &training, settings, &device)?);
-        if optimizer.steps % 50 == 0 {
+        report.add(step(optimizer, training, settings, &device)?);
+        if optimizer.steps.is_multiple_of(50) {
             report.print(optimizer.steps);
         }
-        if optimizer.steps % settings.every == 0 {
-            save(&optimizer, settings, &held_out)?;
+        if optimizer.steps.is_multiple_of(settings.every) && optimizer.steps < settings.steps {
+            save(optimizer, settings, held_out)?;
         }
     }
-    save(&optimizer, settings, &held_out)
+    Ok(())
 }
 
 /// One step; returns the loss. What is random in it depends on the seed and the step's number alone.

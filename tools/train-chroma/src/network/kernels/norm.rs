@@ -146,9 +146,13 @@ fn line(statistics: &Statistics, scale: &[f32], shift: &[f32], c: usize) -> [f32
 /// `out = f(a, b)`, vector by vector; missing lanes are zero.
 #[inline(always)]
 fn each(a: &[f32], b: &[f32], out: &mut [f32], f: impl Fn(f32x16, f32x16) -> f32x16) {
-    for (i, out) in out.chunks_mut(LANES).enumerate() {
-        let result = f(vector(&a[i * LANES..]), vector(&b[i * LANES..])).to_array();
-        out.copy_from_slice(&result[..out.len()]);
+    let (whole, rest) = out.as_chunks_mut::<LANES>();
+    let at = |i: usize| f(vector(&a[i * LANES..]), vector(&b[i * LANES..])).to_array();
+    for (i, out) in whole.iter_mut().enumerate() {
+        *out = at(i);
+    }
+    if !rest.is_empty() {
+        rest.copy_from_slice(&at(whole.len())[..rest.len()]);
     }
 }
 
