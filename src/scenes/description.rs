@@ -169,6 +169,13 @@ pub struct Color {
 }
 
 impl Color {
+    /// The nearest colour to linear RGB, clipped to 0–1.
+    pub fn from_linear(linear: glam::Vec3) -> Self {
+        let srgb = linear.to_array().map(|v| (255.0 * super::sensor::linear_to_srgb(v)).round() as u8);
+        let linear = srgb.map(|v| super::sensor::srgb_to_linear(f32::from(v) / 255.0));
+        Self { srgb, linear: glam::Vec3::from(linear) }
+    }
+
     /// Linear RGB, 0–1.
     pub fn linear(self) -> glam::Vec3 {
         self.linear

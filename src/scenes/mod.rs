@@ -14,7 +14,10 @@ mod world;
 mod write;
 
 pub use description::{CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, Scene, Sensor, Sphere};
+pub use path::{photograph, test_cameras, train_cameras};
+pub use random::Random;
 pub use texture::Texture;
+pub use world::World;
 pub use write::{generate, is_generated};
 
 #[cfg(test)]

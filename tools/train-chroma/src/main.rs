@@ -9,6 +9,7 @@ mod optimizer;
 mod pairs;
 mod parameters;
 mod prune;
+mod synthesize;
 mod train;
 mod validate;
 
@@ -28,12 +29,18 @@ enum Command {
     Train(Box<train::Settings>),
     /// Take the channels out of a network that matter least; train the rest again with train --init
     Prune(prune::Settings),
+    Synthesize(synthesize::Synthesize),
+    Room(synthesize::RoomCapture),
+    Inspect(synthesize::Inspect),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(settings) => train::run(&settings),
         Command::Prune(settings) => prune::run(&settings),
+        Command::Synthesize(command) => command.run(),
+        Command::Room(command) => command.run(),
+        Command::Inspect(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
