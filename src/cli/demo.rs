@@ -15,6 +15,9 @@ pub struct Demo {
     /// Scene description [default: the built-in night courtyard]
     #[arg(long, value_name = "FILE.toml")]
     scene: Option<PathBuf>,
+    /// Only photograph the scene, into OUT/capture
+    #[arg(long)]
+    photograph: bool,
     #[command(flatten)]
     out: OutFolder,
     #[command(flatten)]
@@ -29,6 +32,10 @@ impl Demo {
             None => Scene::night()?,
         };
         let out = self.out.or_named_after(Path::new("demo"));
+        if self.photograph {
+            let capture = demo::photograph(&scene, &out, self.out.overwrite, reporter)?;
+            return output::line(capture.display().to_string());
+        }
         let finished = demo::run(&scene, &out, settings, self.out.overwrite, reporter)?;
         show(&out, &finished.outcome)?;
         output::line(finished.sheet.display().to_string())

@@ -27,17 +27,26 @@ pub struct Demo {
 /// # Errors
 /// Those of [`super::run`], and of [`scenes::generate`].
 pub fn run(scene: &Scene, out: &Path, settings: Settings, overwrite: bool, progress: &dyn Progress) -> Result<Demo> {
+    let folder = photograph(scene, out, overwrite, progress)?;
+    let job = Job { scene: folder, out: out.to_path_buf(), settings, overwrite, scope: Scope::Everything };
+    let outcome = super::run(&job, progress)?;
+    let sheet = out.join("sheet.jpg");
+    lay_out(&job, &sheet)?;
+    Ok(Demo { outcome, sheet })
+}
+
+/// Makes the capture of `scene` alone, the folder `out/capture`, which it returns.
+///
+/// # Errors
+/// Those of [`scenes::generate`].
+pub fn photograph(scene: &Scene, out: &Path, overwrite: bool, progress: &dyn Progress) -> Result<PathBuf> {
     let folder = out.join("capture");
     if overwrite && folder.join("scene.toml").is_file() && !scenes::is_generated(scene, &folder) {
         std::fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
     }
     std::fs::create_dir_all(out).map_err(Error::io(out))?;
     scenes::generate(scene, &folder, progress)?;
-    let job = Job { scene: folder, out: out.to_path_buf(), settings, overwrite, scope: Scope::Everything };
-    let outcome = super::run(&job, progress)?;
-    let sheet = out.join("sheet.jpg");
-    lay_out(&job, &sheet)?;
-    Ok(Demo { outcome, sheet })
+    Ok(folder)
 }
 
 /// One row of the sheet before it is laid out.

@@ -4,6 +4,7 @@
 //! photographs it in the dark with the noise of a real sensor, and writes a capture folder together with the well-lit
 //! truth of every view. The embedded night courtyard is the program's demo.
 
+mod agreement;
 mod description;
 mod path;
 mod random;
@@ -13,6 +14,7 @@ mod texture;
 mod world;
 mod write;
 
+pub use agreement::{Agreement, agreement};
 pub use description::{CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, Scene, Sensor, Sphere};
 pub use path::{photograph, test_cameras, train_cameras};
 pub use random::Random;

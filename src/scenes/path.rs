@@ -4,7 +4,7 @@ use super::description::CameraPath;
 use super::shape::Ray;
 use super::world::World;
 use crate::capture::{Camera, Image};
-use glam::{DMat4, DVec3, DVec4, Vec3};
+use glam::{DMat3, DMat4, DVec3, DVec4, Vec3};
 use rayon::prelude::*;
 
 /// Train views at even steps from the first to the last place of the path.
@@ -48,18 +48,36 @@ fn look_at(eye: DVec3, target: DVec3) -> DMat4 {
     DMat4::from_cols(column(right, 0.0), column(up, 0.0), column(back, 0.0), column(eye, 1.0))
 }
 
+/// A camera as a source of rays.
+pub struct Eye {
+    camera: Camera,
+    to_world: DMat3,
+    pub origin: Vec3,
+}
+
+impl Eye {
+    pub fn new(camera: &Camera) -> Self {
+        let to_world = camera.rotation().transpose();
+        Self { camera: camera.clone(), to_world, origin: camera.center().as_vec3() }
+    }
+
+    /// The ray through a place of the picture; pixel centres lie at +0.5.
+    pub fn ray(&self, x: f64, y: f64) -> Ray {
+        let (px, py) = ((x - self.camera.cx) / self.camera.fx, (y - self.camera.cy) / self.camera.fy);
+        let direction = (self.to_world * DVec3::new(px, py, 1.0)).normalize().as_vec3();
+        Ray { origin: self.origin, direction }
+    }
+}
+
 /// The radiance image a camera sees, the mean of `antialias`² rays a pixel.
 pub fn photograph(world: &World, camera: &Camera, antialias: u32) -> Image {
-    let to_world = camera.rotation().transpose();
-    let origin: Vec3 = camera.center().as_vec3();
+    let eye = Eye::new(camera);
     let pixel = |i: usize| {
         let (x, y) = (i as u32 % camera.width, i as u32 / camera.width);
         let mut sum = Vec3::ZERO;
         for (a, b) in (0..antialias).flat_map(|a| (0..antialias).map(move |b| (a, b))) {
             let place = |p: u32, k: u32| f64::from(p) + (f64::from(k) + 0.5) / f64::from(antialias);
-            let (px, py) = ((place(x, a) - camera.cx) / camera.fx, (place(y, b) - camera.cy) / camera.fy);
-            let direction = (to_world * DVec3::new(px, py, 1.0)).normalize().as_vec3();
-            sum += world.radiance(&Ray { origin, direction });
+            sum += world.radiance(&eye.ray(place(x, a), place(y, b)));
         }
         (sum / (antialias * antialias) as f32).to_array()
     };

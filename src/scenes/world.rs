@@ -66,14 +66,7 @@ impl<'a> World<'a> {
     /// A stop that was asked for.
     pub fn new(scene: &'a Scene, progress: &dyn Progress) -> Result<Self> {
         let light = &scene.light;
-        let mut world = Self {
-            scene,
-            solids: solids(scene),
-            lamps: scene.lamps.iter().map(glowing).collect(),
-            moon: (Vec3::from(light.moon_direction).normalize(), light.moon.linear() * light.moon_irradiance),
-            sky: light.sky.linear() * light.sky_radiance,
-            maps: Vec::new(),
-        };
+        let mut world = Self::unlit(scene);
         let total: usize = world.solids.iter().map(|s| s.shape.charts()).sum();
         progress.begin("light", "surfaces", (total * (1 + light.bounces as usize)) as u64);
         world.maps = world.pass(progress, 0, &|world, point, normal, random| world.direct(point, normal, random))?;
@@ -88,6 +81,27 @@ impl<'a> World<'a> {
         }
         progress.end();
         Ok(world)
+    }
+
+    /// The shapes alone, without the light on them: enough for [`World::surface`].
+    pub fn unlit(scene: &'a Scene) -> Self {
+        let light = &scene.light;
+        Self {
+            scene,
+            solids: solids(scene),
+            lamps: scene.lamps.iter().map(glowing).collect(),
+            moon: (Vec3::from(light.moon_direction).normalize(), light.moon.linear() * light.moon_irradiance),
+            sky: light.sky.linear() * light.sky_radiance,
+            maps: Vec::new(),
+        }
+    }
+
+    /// The number of the surface that a ray meets first, and its distance; `None` for sky, lamps and glossy surfaces,
+    /// which look different from elsewhere.
+    pub fn surface(&self, ray: &Ray) -> Option<(usize, f32)> {
+        let (solid, hit) = self.nearest(ray)?;
+        let dull = solid.material.gloss <= 0.0 && self.lamp(ray, hit.distance).is_none();
+        dull.then_some((solid.maps + hit.chart, hit.distance))
     }
 
     /// A light map for every chart, each texel the value of `arriving` at it.
@@ -172,15 +186,19 @@ impl<'a> World<'a> {
     pub fn radiance(&self, ray: &Ray) -> Vec3 {
         let hit = self.nearest(ray);
         let limit = hit.as_ref().map_or(FAR, |(_, hit)| hit.distance);
-        let lamp = self
-            .lamps
-            .iter()
-            .find(|lamp| Shape::Sphere { center: lamp.center, radius: lamp.radius }.intersect(ray, limit).is_some());
-        match (lamp, hit) {
+        match (self.lamp(ray, limit), hit) {
             (Some(lamp), _) => lamp.radiance,
             (None, Some((solid, hit))) => self.diffuse(solid, &hit) + self.highlights(solid, &hit, ray),
             (None, None) => self.sky,
         }
+    }
+
+    /// The lamp that a ray meets before `limit`.
+    fn lamp(&self, ray: &Ray, limit: f32) -> Option<&Glowing> {
+        let meets = |lamp: &&Glowing| {
+            Shape::Sphere { center: lamp.center, radius: lamp.radius }.intersect(ray, limit).is_some()
+        };
+        self.lamps.iter().find(meets)
     }
 
     fn diffuse(&self, solid: &Solid, hit: &Hit) -> Vec3 {

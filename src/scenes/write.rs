@@ -108,7 +108,7 @@ fn photograph_all(scene: &Scene, world: &World, folder: &Path, progress: &dyn Pr
 }
 
 /// Train views come first, from 0001; test views count on.
-fn file_name(index: usize) -> String {
+pub fn file_name(index: usize) -> String {
     format!("{:04}.JPG", index + 1)
 }
 
