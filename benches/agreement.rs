@@ -1,10 +1,11 @@
 //! How well restored views of a generated scene agree: `cargo bench --bench agreement [-- [SCENE.toml] [FOLDER …]]`.
 //!
 //! For the demo's scene (or SCENE.toml) the dark pictures are restored in each of several ways at full, half and quarter
-//! size. Printed for each, per channel in levels of 255: the flicker of the same place between views, the part of it
-//! that concerns whole views, the mean error and its standard deviation over views (see `src/scenes/agreement.rs`), and
-//! the mean absolute and mean signed difference of the full-size pictures to those made at half and quarter size. Each
-//! FOLDER with restored pictures of the scene's train views is measured too. The pictures stay in `target/tmp`.
+//! size. Printed for each, per channel in levels of 255: the flicker of the same place (8 × 8 pixels) between views, of
+//! regions of 32 × 32 pixels and of whole views, the mean error and its standard deviation over views (see
+//! `src/scenes/agreement.rs`), and the mean absolute and mean signed difference of the full-size pictures to those made
+//! at half and quarter size. Each FOLDER with restored pictures of the scene's train views is measured too. The pictures
+//! stay in `target/tmp`.
 
 use naka_gs::capture::{self, Capture, read_image, resize_area};
 use naka_gs::enhance::{Config, Response, calibrate, enhance_capture};
@@ -63,9 +64,12 @@ fn main() -> Result<()> {
 fn row(name: &str, scene: &Scene, truth: &Path, folder: &Path) -> Result<()> {
     let found = agreement(scene, truth, folder)?;
     println!("{name:28} {:6} {:8}  flicker {}", found.pairs, found.places, levels(found.flicker));
-    for (what, values) in
-        [("of whole views", found.exposure), ("mean error", found.bias), ("its deviation", found.deviation)]
-    {
+    for (what, values) in [
+        ("of 32 × 32 pixels", found.regions),
+        ("of whole views", found.exposure),
+        ("mean error", found.bias),
+        ("its deviation", found.deviation),
+    ] {
         println!("{:>44}  {what} {}", "", levels(values));
     }
     Ok(())

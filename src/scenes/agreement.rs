@@ -16,6 +16,8 @@ use std::path::Path;
 
 /// Pixels along the side of what is averaged.
 const SIDE: u32 = 8;
+/// Places along the side of a region, and the fewest seen by both views that stand for one.
+const REGION: (u32, u32) = (4, 4);
 /// A place is hidden where the view's own depth is nearer by more than this part.
 const DEPTH: f32 = 0.01;
 
@@ -27,6 +29,8 @@ pub struct Agreement {
     pub places: usize,
     /// Mean absolute difference of a place's error in two views, over all places of all pairs.
     pub flicker: [f64; 3],
+    /// The same for regions of 4 × 4 places (32 × 32 pixels of one view), where noise has averaged out.
+    pub regions: [f64; 3],
     /// The part of it that concerns whole views: mean over pairs of the absolute mean difference of their places.
     pub exposure: [f64; 3],
     /// Mean error over pictures and views.
@@ -61,6 +65,10 @@ pub fn agreement(scene: &Scene, truth: &Path, restored: &Path) -> Result<Agreeme
         pairs: seen.len(),
         places,
         flicker: channels(&|c| seen.iter().map(|p| p.sizes[c]).sum::<f64>() / places.max(1) as f64),
+        regions: channels(&|c| {
+            seen.iter().map(|p| p.region_sizes[c]).sum::<f64>()
+                / seen.iter().map(|p| p.regions).sum::<usize>().max(1) as f64
+        }),
         exposure: channels(&|c| {
             seen.iter().map(|p| (p.sums[c] / p.places as f64).abs()).sum::<f64>() / seen.len().max(1) as f64
         }),
@@ -144,10 +152,15 @@ struct Pair {
     places: usize,
     sums: [f64; 3],
     sizes: [f64; 3],
+    regions: usize,
+    region_sizes: [f64; 3],
 }
 
 fn compare(a: &View, b: &View) -> Pair {
-    let mut pair = Pair { places: 0, sums: [0.0; 3], sizes: [0.0; 3] };
+    let mut pair = Pair { places: 0, sums: [0.0; 3], sizes: [0.0; 3], regions: 0, region_sizes: [0.0; 3] };
+    let across = a.camera.width.div_ceil(SIDE * REGION.0) as usize;
+    let down = a.camera.height.div_ceil(SIDE * REGION.0) as usize;
+    let mut regions = vec![(0u32, [0.0; 3]); across * down];
     let squares = |length: u32| (0..length / SIDE).map(|k| k * SIDE);
     for (x, y) in squares(a.camera.height).flat_map(|y| squares(a.camera.width).map(move |x| (x, y))) {
         let Some((u, v)) = a.surface(x, y).and_then(|(surface, distance)| {
@@ -158,11 +171,18 @@ fn compare(a: &View, b: &View) -> Pair {
             continue;
         };
         let (first, second) = (a.errors.over(x, y, SIDE, SIDE), b.errors.over(u, v, SIDE, SIDE));
+        let region = &mut regions[(y / SIDE / REGION.0) as usize * across + (x / SIDE / REGION.0) as usize];
         pair.places += 1;
+        region.0 += 1;
         for c in 0..3 {
             pair.sums[c] += first[c] - second[c];
+            region.1[c] += first[c] - second[c];
             pair.sizes[c] += (first[c] - second[c]).abs();
         }
+    }
+    for (count, sum) in regions.into_iter().filter(|(count, _)| *count >= REGION.1) {
+        pair.regions += 1;
+        (0..3).for_each(|c| pair.region_sizes[c] += (sum[c] / f64::from(count)).abs());
     }
     pair
 }
@@ -232,6 +252,7 @@ mod tests {
         let found = measure(|view, _| [4.0 * view as f64, 0.0, 0.0]);
         assert!((found.exposure[0] - 20.0 / 3.0).abs() < 0.5, "{found:?}");
         assert!((found.deviation[0] - 20f64.sqrt()).abs() < 0.3 && (found.bias[0] - 6.0).abs() < 0.6, "{found:?}");
+        assert!((found.regions[0] - found.flicker[0]).abs() < 1.0 && found.regions[1] < 0.8, "{found:?}");
         assert!(found.flicker[0] > 4.0 && found.flicker[1] < 1.0, "{found:?}");
     }
 
