@@ -34,13 +34,14 @@ fn main() -> Result<()> {
     atomic_file::write_bytes(&camera, fitted.toml.as_bytes())?;
     let camera = camera.to_string_lossy().into_owned();
     let gpu = Gpu::open(&Choice::Best, Mask::default())?;
+    let plain = Config { weights: "none".into(), ..Config::default() };
     println!("{:28} {:>6} {:>8}  levels, red green blue", "", "pairs", "places");
     for (name, config) in [
         ("published, per image", Config::published()),
-        ("naka, scene", Config { response: Response::Naka, ..Config::default() }),
-        ("known camera", Config { response: Response::Camera, ..Config::default() }),
-        ("calibrated camera", Config { response: Response::Camera, camera, ..Config::default() }),
-        ("default settings", Config::default()),
+        ("naka, scene", Config { response: Response::Naka, ..plain.clone() }),
+        ("known camera", Config { response: Response::Camera, ..plain.clone() }),
+        ("calibrated camera", Config { response: Response::Camera, camera: camera.clone(), ..plain }),
+        ("calibrated, with network", Config { response: Response::Camera, camera, ..Config::default() }),
     ] {
         let sizes = [1, 2, 4].map(|downscale| root.join(name.replace([' ', ','], "_")).join(downscale.to_string()));
         for (out, downscale) in sizes.iter().zip([1, 2, 4]) {
