@@ -36,7 +36,7 @@ impl Inspect {
         for folder in &self.folders {
             let f = figures(&pictures(folder, self.every as usize)?)?;
             let ([r, g, b], [nr, ng, nb]) = (f.median, f.negative);
-            let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy();
+            let name = folder.display().to_string();
             println!(
                 "{name:24} {r:5.2} {g:5.2} {b:5.2}    {nr:.3} {ng:.3} {nb:.3}    {:.3}    {:.3}",
                 f.neutral, f.grain
