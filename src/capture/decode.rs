@@ -43,7 +43,7 @@ pub fn image_size(path: &Path) -> Result<(u32, u32)> {
     reader.into_dimensions().map_err(|error| refusal(path, &error))
 }
 
-fn refusal(path: &Path, error: &ImageError) -> Error {
+pub(super) fn refusal(path: &Path, error: &ImageError) -> Error {
     match error {
         ImageError::Unsupported(what) => {
             Error::input(path, format!("not an image this program reads ({what})"), "use JPEG, PNG or TIFF")

@@ -8,22 +8,49 @@ use std::path::{Path, PathBuf};
 /// Endings of image files, in lower case.
 const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "tif", "tiff"];
 
-/// The photograph `path`, or those directly in the folder `path` by name, as a capture whose cameras have sizes but no
-/// poses (all at the origin): enough for stages that look at pixels only.
+/// The photograph `path`, or those directly in the folder `path`: [`readable_photos`], all of them.
 ///
 /// # Errors
-/// A path that does not exist, an image that cannot be read, or a folder without images.
+/// As there, and for any image whose header cannot be read.
 pub fn photos(path: impl AsRef<Path>) -> Result<Capture> {
-    let path = path.as_ref();
-    let mut files = if path.is_dir() { images_in(path)? } else { vec![path.to_path_buf()] };
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::input(path, "holds no images", format!("images end in {}", ENDINGS.join(", "))));
-    }
-    let train = files.iter().map(|file| photo(file)).collect::<Result<_>>()?;
-    Ok(Capture { root: path.to_path_buf(), train, ..Capture::default() })
+    let (capture, mut unreadable) = readable_photos(&[path])?;
+    if unreadable.is_empty() { Ok(capture) } else { Err(unreadable.swap_remove(0)) }
 }
 
+/// The photographs among `paths`, and those directly in the folders among them, by name, as a capture whose cameras have
+/// sizes but no poses (all at the origin): enough for stages that look at pixels only. Files whose header cannot be
+/// read are set aside and returned as errors that name them, as long as there are others.
+///
+/// # Errors
+/// A path that does not exist, a folder without images, or nothing that can be read.
+pub fn readable_photos(paths: &[impl AsRef<Path>]) -> Result<(Capture, Vec<Error>)> {
+    let mut files = Vec::new();
+    for path in paths.iter().map(AsRef::as_ref) {
+        match std::fs::metadata(path).map_err(Error::io(path))?.is_dir() {
+            true => files.extend(images_in(path)?),
+            false => files.push(path.to_path_buf()),
+        }
+    }
+    let (mut train, mut unreadable) = (Vec::new(), Vec::new());
+    for file in files {
+        match photo(&file) {
+            Ok(view) => train.push(view),
+            Err(error) => unreadable.push(error),
+        }
+    }
+    if train.is_empty() {
+        let none = || Error::setting("IN", "no image is named", "name images, folders of images, or a scene");
+        return Err(if unreadable.is_empty() { none() } else { unreadable.swap_remove(0) });
+    }
+    // The folder that a camera.toml may lie in.
+    let root = match paths {
+        [folder] if folder.as_ref().is_dir() => folder.as_ref().to_path_buf(),
+        _ => train[0].image.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_path_buf(),
+    };
+    Ok((Capture { root, train, ..Capture::default() }, unreadable))
+}
+
+/// The images directly in `folder`, by name.
 fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
@@ -33,6 +60,10 @@ fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
             files.push(path);
         }
     }
+    if files.is_empty() {
+        return Err(Error::input(folder, "holds no images", format!("images end in {}", ENDINGS.join(", "))));
+    }
+    files.sort();
     Ok(files)
 }
 
@@ -73,15 +104,36 @@ mod tests {
             ::image::RgbImage::new(5, 3).save_with_format(dir.path().join(name), ::image::ImageFormat::Png).unwrap();
         }
         std::fs::write(dir.path().join("notes.txt"), "").unwrap();
-        let names: Vec<_> = photos(dir.path()).unwrap().train.into_iter().map(|v| (v.name, v.camera.width)).collect();
+        let (capture, unreadable) = readable_photos(&[dir.path()]).unwrap();
+        assert!(unreadable.is_empty() && capture.root == dir.path());
+        let names: Vec<_> = capture.train.into_iter().map(|v| (v.name, v.camera.width)).collect();
         assert_eq!(names, [("a.PNG".to_string(), 5), ("b.png".to_string(), 5)]);
-        assert_eq!(photos(dir.path().join("b.png")).unwrap().train[0].camera.height, 3);
+        let (one, _) = readable_photos(&[dir.path().join("b.png")]).unwrap();
+        assert_eq!((one.train[0].camera.height, one.root.as_path()), (3, dir.path()));
+        assert!(
+            readable_photos(&[dir.path().join("b.png"), dir.path().join("c.png")])
+                .unwrap_err()
+                .to_string()
+                .contains("c.png")
+        );
     }
 
     #[test]
     fn an_empty_folder_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(photos(dir.path()).unwrap_err().to_string().contains("no images"));
+        assert!(readable_photos(&[dir.path()]).unwrap_err().to_string().contains("no images"));
+    }
+
+    #[test]
+    fn files_that_are_no_images_are_set_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.jpg"), "").unwrap();
+        assert!(readable_photos(&[dir.path()]).unwrap_err().to_string().contains("a.jpg"), "there is no other");
+        ::image::RgbImage::new(5, 3).save(dir.path().join("b.png")).unwrap();
+        let (capture, unreadable) = readable_photos(&[dir.path()]).unwrap();
+        assert_eq!((capture.train.len(), unreadable.len()), (1, 1));
+        assert!(unreadable[0].to_string().contains("a.jpg"));
+        assert!(photos(dir.path()).unwrap_err().to_string().contains("a.jpg"));
     }
 
     #[test]

@@ -3,18 +3,21 @@
 use super::output::{self, OutFolder};
 use super::progress::Reporter;
 use super::setting_flags::{Enhance as EnhanceTables, SettingFlags};
-use naka_gs::gpu::{Gpu, Mask};
-use naka_gs::pipeline::keep_apart;
-use naka_gs::{Error, Result, capture, enhance};
-use std::path::PathBuf;
+use naka_gs::Result;
+use naka_gs::pipeline::photos;
+use std::path::{Path, PathBuf};
 
 /// Dark photographs to lit ones
 #[derive(clap::Args)]
 pub struct Enhance {
-    /// An image, a folder of images, or a scene
-    input: PathBuf,
+    /// Images, folders of images, or a scene
+    #[arg(required = true, value_name = "IN")]
+    inputs: Vec<PathBuf>,
     #[command(flatten)]
     out: OutFolder,
+    /// Also write OUT/sheet.jpg: pictures as they were, brightened, and lit, side by side
+    #[arg(long)]
+    sheet: bool,
     #[command(flatten)]
     settings: SettingFlags<EnhanceTables>,
 }
@@ -22,21 +25,30 @@ pub struct Enhance {
 impl Enhance {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
         let settings = self.settings.resolve(None)?;
-        let out = self.out.or_named_after(&self.input);
-        let options = capture::Options { holdout: None, allow_outside: settings.allow_outside };
-        let photos = if capture::is_scene(&self.input) {
-            capture::load(&self.input, &options)?
-        } else {
-            capture::photos(&self.input)?
+        let job = photos::Job {
+            out: self.out.or_named_after(self.namesake()),
+            inputs: self.inputs,
+            overwrite: self.out.overwrite,
+            sheet: self.sheet,
+            settings,
         };
-        let targets = photos.train.iter().map(|view| out.join(&view.name));
-        if let Some(present) = targets.into_iter().find(|path| path.exists() && !self.out.overwrite) {
-            return Err(Error::Exists(present));
+        let lit = photos::light(&job, reporter)?;
+        output::settings_into(&job.out, &job.settings)?;
+        output::line(job.out.display().to_string())?;
+        if let Some(sheet) = &lit.sheet {
+            output::line(sheet.display().to_string())?;
         }
-        keep_apart(&[&out], &photos)?;
-        let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
-        enhance::enhance_capture(&gpu, &photos, &settings.enhance, settings.downscale, &out, reporter)?;
-        output::settings_into(&out, &settings)?;
-        output::line(out.display().to_string())
+        lit.complete()
+    }
+
+    /// What the results are named after: the input, or the folder that the first of several lies in.
+    fn namesake(&self) -> &Path {
+        match &self.inputs[..] {
+            [one] => one,
+            several => match several.first().and_then(|first| first.parent()) {
+                Some(folder) if !folder.as_os_str().is_empty() => folder,
+                _ => Path::new("."),
+            },
+        }
     }
 }

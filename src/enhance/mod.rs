@@ -26,7 +26,7 @@ pub use golden::golden_check;
 pub use kernels::Kernels;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
-use crate::capture::{Capture, Image, View, read_image, resize_area};
+use crate::capture::{Capture, Image, View, read_alpha, read_image, resize_area};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::Progress;
@@ -95,7 +95,7 @@ pub fn enhance_capture(
                     progress.check()?;
                     let path = out_images.join(&view.name);
                     let (lit, _) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
-                    picture::write(&path, &lit)?;
+                    picture::write(&path, &lit, view.image.as_deref().unwrap_or(&path))?;
                     progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
                     Ok(View { image: Some(path), camera: view.camera.downscaled(downscale), name: view.name.clone() })
                 })
@@ -174,7 +174,7 @@ fn per_image(config: &Config) -> bool {
     config.scope == Scope::Image && matches!(config.response, Response::Naka | Response::Log)
 }
 
-/// Dark pixels that represent the capture: evenly spread views, evenly spread pixels of each.
+/// Dark pixels that represent the capture: evenly spread views, evenly spread pixels of each; none of what a mask hides.
 fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Vec<[f32; 3]>> {
     let step = views.len().div_ceil(SAMPLED.0).max(1);
     let chosen: Vec<&View> = views.iter().step_by(step).copied().collect();
@@ -182,8 +182,12 @@ fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progr
         progress.check()?;
         let image = dark(view, config, downscale)?;
         let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
+        let alpha = view.image.as_deref().map(read_alpha).transpose()?.flatten();
+        let alpha = alpha.map(|alpha| resize_area(&alpha, image.width, image.height));
+        let opaque = |i: usize| alpha.as_ref().is_none_or(|alpha| alpha.pixels[i][0] >= 0.5);
         // An odd step beside an even width walks through all columns.
-        Ok(image.pixels.iter().step_by(step | 1).copied().collect::<Vec<_>>())
+        let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| opaque(*i));
+        Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
     let samples: Result<Vec<_>> = chosen.par_iter().map(pixels).collect();
     Ok(samples?.concat())
@@ -210,5 +214,7 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
     Report { response, reason: choice.reason.clone(), images, median, network: "none".into(), network_ms: 0.0 }
 }
 
+#[cfg(test)]
+mod odd_tests;
 #[cfg(test)]
 mod tests;

@@ -1,52 +1,117 @@
-//! Lit pictures as files, in the format their names ask for.
+//! Lit pictures as files, in the format their names ask for, with what belongs to the photograph they come from.
 
 use crate::atomic_file;
-use crate::capture::Image;
+use crate::capture::{Extras, Image, read_alpha, resize_area};
 use crate::error::{Error, Result};
-use ::image::{DynamicImage, ImageBuffer, ImageFormat};
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+use ::image::codecs::png::PngEncoder;
+use ::image::{DynamicImage, ImageBuffer, ImageEncoder, Rgb, Rgba};
+use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use std::io::Cursor;
 use std::path::Path;
+use tiff::TiffResult;
+use tiff::encoder::{TiffEncoder, colortype::RGB16};
+use tiff::tags::{ExtraSamples, Tag};
 
 /// Quality of lit JPEGs, with full-size colour: they are training data.
 const QUALITY: u8 = 98;
 
-/// Writes `image` as the ending of `path` says: PNG in 8 bits, TIFF in 16, everything else as JPEG. The file appears
-/// under its name only when it is complete.
+/// Writes `image` as the ending of `path` says: PNG in the depth of the photograph, TIFF in 16 bits, everything else as
+/// JPEG in 8. Orientation, EXIF data and colour profile are those of the file `photograph`, and so is the opacity, where
+/// the format has it; the pixels keep their order. The file appears under its name only when it is complete.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be written, [`Error::Input`] where the format cannot hold the picture's size.
-pub fn write(path: &Path, image: &Image) -> Result<()> {
+pub fn write(path: &Path, image: &Image, photograph: &Path) -> Result<()> {
+    let extras = Extras::read(photograph);
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let alpha = || Ok(read_alpha(photograph)?.map(|alpha| resize_area(&alpha, image.width, image.height)));
     let bytes = match ending.as_str() {
-        "png" => encode(path, &image.to_rgb8().into(), ImageFormat::Png),
-        "tif" | "tiff" => encode(path, &deep(image), ImageFormat::Tiff),
-        _ => jpeg(path, image),
+        "png" => png(image, alpha()?.as_ref(), extras).map_err(|e| refusal(path, &e.to_string())),
+        "tif" | "tiff" => tiff(image, alpha()?.as_ref(), &extras).map_err(|e| refusal(path, &e.to_string())),
+        _ => jpeg(path, image, &extras),
     }?;
     atomic_file::write_bytes(path, &bytes)
 }
 
-fn encode(path: &Path, image: &DynamicImage, format: ImageFormat) -> Result<Vec<u8>> {
+fn png(image: &Image, alpha: Option<&Image>, extras: Extras) -> ::image::ImageResult<Vec<u8>> {
+    let picture: DynamicImage = match (extras.deep, alpha) {
+        (true, None) => deep(image).into(),
+        (true, Some(alpha)) => {
+            let pixel = |x, y| Rgba(with(image.at(x, y), alpha.at(x, y)).map(sixteen));
+            ImageBuffer::from_fn(image.width, image.height, pixel).into()
+        }
+        (false, None) => image.to_rgb8().into(),
+        (false, Some(alpha)) => {
+            let pixel = |x, y| Rgba(with(image.at(x, y), alpha.at(x, y)).map(eight));
+            ImageBuffer::from_fn(image.width, image.height, pixel).into()
+        }
+    };
+    let mut bytes = Vec::new();
+    let mut encoder = PngEncoder::new(&mut bytes);
+    if let Some(exif) = extras.exif {
+        encoder.set_exif_metadata(exif).map_err(::image::ImageError::Unsupported)?;
+    }
+    if let Some(profile) = extras.profile {
+        encoder.set_icc_profile(profile).map_err(::image::ImageError::Unsupported)?;
+    }
+    picture.write_with_encoder(encoder)?;
+    Ok(bytes)
+}
+
+fn tiff(image: &Image, alpha: Option<&Image>, extras: &Extras) -> TiffResult<Vec<u8>> {
     let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, format).map_err(|e| refusal(path, &e.to_string()))?;
+    let mut file = TiffEncoder::new(&mut bytes)?;
+    let mut page = file.new_image::<RGB16>(image.width, image.height)?;
+    page.encoder().write_tag(Tag::Orientation, u16::from(extras.orientation.to_exif()))?;
+    if let Some(profile) = &extras.profile {
+        page.encoder().write_tag(Tag::IccProfile, &profile[..])?;
+    }
+    match alpha {
+        None => page.write_data(deep(image).as_raw())?,
+        Some(alpha) => {
+            page.extra_samples(&[ExtraSamples::UnassociatedAlpha])?;
+            let pixels = image.pixels.iter().zip(&alpha.pixels);
+            let samples: Vec<u16> = pixels.flat_map(|(color, alpha)| with(*color, *alpha).map(sixteen)).collect();
+            page.write_data(&samples)?;
+        }
+    }
     Ok(bytes.into_inner())
 }
 
-fn deep(image: &Image) -> DynamicImage {
-    let value = |x: u32, y: u32| image.at(x, y).map(|v| (v.clamp(0.0, 1.0) * 65_535.0).round() as u16);
-    ImageBuffer::from_fn(image.width, image.height, |x, y| ::image::Rgb(value(x, y))).into()
-}
-
-fn jpeg(path: &Path, image: &Image) -> Result<Vec<u8>> {
+fn jpeg(path: &Path, image: &Image, extras: &Extras) -> Result<Vec<u8>> {
     let (Ok(width), Ok(height)) = (u16::try_from(image.width), u16::try_from(image.height)) else {
         return Err(refusal(path, "larger than 65535 pixels"));
     };
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, QUALITY);
     encoder.set_sampling_factor(SamplingFactor::F_1_1);
+    let mut attach = || -> Result<(), EncodingError> {
+        extras.exif.as_ref().map_or(Ok(()), |exif| encoder.add_exif_metadata(exif))?;
+        extras.profile.as_ref().map_or(Ok(()), |profile| encoder.add_icc_profile(profile))
+    };
+    if let Err(error) = attach() {
+        // Blocks of a PNG file may be larger than those of JPEG can be.
+        tracing::warn!("{}: EXIF data or colour profile left out: {error}", path.display());
+    }
     let pixels = image.to_rgb8();
     encoder.encode(pixels.as_raw(), width, height, ColorType::Rgb).map_err(|e| refusal(path, &e.to_string()))?;
     Ok(bytes)
+}
+
+fn deep(image: &Image) -> ImageBuffer<Rgb<u16>, Vec<u16>> {
+    ImageBuffer::from_fn(image.width, image.height, |x, y| Rgb(image.at(x, y).map(sixteen)))
+}
+
+fn with([red, green, blue]: [f32; 3], [alpha, ..]: [f32; 3]) -> [f32; 4] {
+    [red, green, blue, alpha]
+}
+
+fn sixteen(value: f32) -> u16 {
+    (value.clamp(0.0, 1.0) * 65_535.0).round() as u16
+}
+
+fn eight(value: f32) -> u8 {
+    (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
 fn refusal(path: &Path, found: &str) -> Error {

@@ -6,7 +6,7 @@ use crate::progress::Silent;
 use glam::DMat4;
 use std::sync::OnceLock;
 
-fn gpu() -> &'static Gpu {
+pub(super) fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| Gpu::open(&gpu::Choice::Best, Mask::default()).unwrap())
 }

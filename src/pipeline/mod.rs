@@ -4,9 +4,11 @@
 //! replaced. Then each stage that is not current is made, and `run.json` ([`record`]) says after each step how far the
 //! run came, so that the same command continues from there.
 
+mod before_after;
 pub mod demo;
 pub mod fingerprint;
 mod measure;
+pub mod photos;
 mod pictures;
 pub mod plan;
 pub mod record;
@@ -132,8 +134,10 @@ pub fn keep_apart(folders: &[impl AsRef<Path>], capture: &Capture) -> Result<()>
     let real: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.as_ref().canonicalize().ok()).collect();
     let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
     for photo in views.filter_map(|view| view.image.as_deref()) {
-        let Some(parent) = photo.parent().and_then(|parent| parent.canonicalize().ok()) else { continue };
-        if real.contains(&parent) {
+        let folder = photo.parent().and_then(|parent| parent.canonicalize().ok());
+        // A photograph may be a link to where the results would go.
+        let behind = photo.canonicalize().ok().and_then(|real| real.parent().map(Path::to_path_buf));
+        if let Some(parent) = [folder, behind].into_iter().flatten().find(|parent| real.contains(parent)) {
             let found = format!("{} holds photographs of the scene", parent.display());
             return Err(Error::setting("--out", found, "choose another output folder"));
         }

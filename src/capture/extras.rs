@@ -1,0 +1,141 @@
+//! What an image file holds besides its colours.
+
+use super::Image;
+use super::decode::refusal;
+use crate::error::{Error, Result};
+use ::image::metadata::Orientation;
+use ::image::{DynamicImage, ImageDecoder, ImageReader};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// Orientation, depth and the blocks of bytes that belong to the photograph rather than to its pixels. They never change
+/// how pixels are read: poses are those of the pixels as they are stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extras {
+    /// How a viewer turns the picture.
+    pub orientation: Orientation,
+    /// The EXIF block (a TIFF structure, without the `Exif\0\0` of JPEG), its thumbnail unlinked.
+    pub exif: Option<Vec<u8>>,
+    /// The ICC profile of its RGB colours.
+    pub profile: Option<Vec<u8>>,
+    /// Whether samples have more than 8 bits.
+    pub deep: bool,
+    /// Whether there is a channel of opacity.
+    pub alpha: bool,
+}
+
+impl Default for Extras {
+    fn default() -> Self {
+        Self { orientation: Orientation::NoTransforms, exif: None, profile: None, deep: false, alpha: false }
+    }
+}
+
+impl Extras {
+    /// Reads them from the file's header. What cannot be read counts as absent: a picture is not worth less for it.
+    pub fn read(path: &Path) -> Self {
+        Self::find(path).unwrap_or_default()
+    }
+
+    fn find(path: &Path) -> Option<Self> {
+        let reader = ImageReader::new(BufReader::new(File::open(path).ok()?)).with_guessed_format().ok()?;
+        let mut decoder = reader.into_decoder().ok()?;
+        let color = decoder.color_type();
+        Some(Self {
+            orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
+            exif: decoder.exif_metadata().ok().flatten().map(without_thumbnail),
+            // The profile of a grey picture does not describe the colours it becomes.
+            profile: decoder.icc_profile().ok().flatten().filter(|icc| icc.get(16..20) == Some(b"RGB ")),
+            deep: color.bytes_per_pixel() / color.channel_count() > 1,
+            alpha: color.has_alpha(),
+        })
+    }
+
+    /// Turns a picture as a viewer would.
+    pub fn upright(&self, image: &Image) -> Image {
+        let mut turned = DynamicImage::ImageRgb8(image.to_rgb8());
+        turned.apply_orientation(self.orientation);
+        Image::from_rgb8(&turned.to_rgb8())
+    }
+}
+
+/// The opacity of an image file, 0–1 in all three channels; nothing where it has none.
+///
+/// # Errors
+/// As [`super::read_image`].
+pub fn read_alpha(path: &Path) -> Result<Option<Image>> {
+    if !Extras::read(path).alpha {
+        return Ok(None);
+    }
+    let file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+    let reader = ImageReader::new(file).with_guessed_format().map_err(Error::io(path))?;
+    let image = reader.decode().map_err(|error| refusal(path, &error))?.into_rgba16();
+    let pixels = image.pixels().map(|p| [f32::from(p.0[3]) / 65_535.0; 3]).collect();
+    Ok(Some(Image { width: image.width(), height: image.height(), pixels }))
+}
+
+/// Unlinks the thumbnail, which shows the dark picture: the first directory of the EXIF block gets no successor.
+fn without_thumbnail(mut exif: Vec<u8>) -> Vec<u8> {
+    // A block that is not built as it should be stays as it is.
+    let _ = unlink_second_directory(&mut exif);
+    exif
+}
+
+fn unlink_second_directory(exif: &mut [u8]) -> Option<()> {
+    let big = match exif.first_chunk()? {
+        b"MM\0\x2a" => true,
+        b"II\x2a\0" => false,
+        _ => return None,
+    };
+    let long = |b: [u8; 4]| if big { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) };
+    let short = |b: [u8; 2]| if big { u16::from_be_bytes(b) } else { u16::from_le_bytes(b) };
+    let directory = usize::try_from(long(*exif.get(4..)?.first_chunk()?)).ok()?;
+    let entries = usize::from(short(*exif.get(directory..)?.first_chunk()?));
+    let link = directory.checked_add(2 + 12 * entries)?;
+    exif.get_mut(link..link.checked_add(4)?)?.fill(0);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::image::{ImageBuffer, Rgba};
+
+    #[test]
+    fn the_thumbnail_is_unlinked_and_nothing_else() {
+        let exif = |big: bool, next: u32| {
+            let (short, long) = if big {
+                (u16::to_be_bytes as fn(u16) -> [u8; 2], u32::to_be_bytes as fn(u32) -> [u8; 4])
+            } else {
+                (u16::to_le_bytes as _, u32::to_le_bytes as _)
+            };
+            let mut bytes = if big { b"MM\0\x2a".to_vec() } else { b"II\x2a\0".to_vec() };
+            bytes.extend(long(8));
+            bytes.extend(short(1));
+            bytes.extend([short(0x0112), short(3)].concat());
+            bytes.extend([long(1), long(6)].concat());
+            bytes.extend(long(next));
+            bytes.extend(b"more");
+            bytes
+        };
+        for big in [true, false] {
+            assert_eq!(without_thumbnail(exif(big, 4711)), exif(big, 0));
+        }
+        let odd = [b"II\x2a\0\xff\xff\xff\xff".to_vec(), exif(true, 1)[..12].to_vec(), vec![], b"JFIF".to_vec()];
+        for block in odd {
+            assert_eq!(without_thumbnail(block.clone()), block);
+        }
+    }
+
+    #[test]
+    fn opacity_is_read_and_pictures_without_have_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        ImageBuffer::from_fn(3, 2, |x, _| Rgba([9u8, 9, 9, 127 * x as u8])).save(&path).unwrap();
+        let alpha = read_alpha(&path).unwrap().unwrap();
+        assert_eq!((alpha.width, alpha.height, alpha.at(0, 1)), (3, 2, [0.0; 3]));
+        assert!((alpha.at(2, 0)[1] - 254.0 / 255.0).abs() < 1e-4);
+        ::image::RgbImage::new(3, 2).save(&path).unwrap();
+        assert_eq!(read_alpha(&path).unwrap(), None);
+    }
+}

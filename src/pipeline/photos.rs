@@ -1,0 +1,134 @@
+//! Photographs lit for their own sake: single ones, folders, or those of a scene, without a model after them.
+
+use super::{before_after, keep_apart};
+use crate::capture::{self, Capture, is_scene, read_image};
+use crate::enhance::{self, Report};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Mask};
+use crate::progress::Progress;
+use crate::settings::Settings;
+use rayon::prelude::*;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Files beside the pictures that no picture may be named like.
+const RESERVED: [&str; 2] = ["sheet.jpg", "settings.toml"];
+/// Images decoded at one time.
+const IN_WORK: usize = 6;
+
+/// Which photographs, and where to.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Images and folders of images, or one scene. All are one capture and get one response.
+    pub inputs: Vec<PathBuf>,
+    /// Folder of the lit pictures, under the names of the photographs.
+    pub out: PathBuf,
+    /// Whether pictures that are there may be replaced. Photographs never are.
+    pub overwrite: bool,
+    /// Whether to lay out `sheet.jpg` there.
+    pub sheet: bool,
+    pub settings: Settings,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct Lit {
+    pub report: Report,
+    pub sheet: Option<PathBuf>,
+    /// Why files were left out. Photographs of a scene never are: one that cannot be read is an error.
+    pub unreadable: Vec<Error>,
+}
+
+impl Lit {
+    /// Fails where files were left out, with all their names.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for the first of them.
+    pub fn complete(&self) -> Result<()> {
+        let paths = self.unreadable.iter().filter_map(|error| match error {
+            Error::Input { path, .. } | Error::Io { path, .. } => Some(path),
+            _ => None,
+        });
+        let paths: Vec<_> = paths.collect();
+        let Some(first) = paths.first() else { return Ok(()) };
+        let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+        let (count, all) = (names.len(), names.len() + self.report.images);
+        let found = format!("{count} of {all} files could not be read ({})", names.join(", "));
+        Err(Error::input(first.parent().unwrap_or(first), found, "the other pictures are written"))
+    }
+}
+
+/// Lights the photographs of `job`.
+///
+/// # Errors
+/// Nothing that can be read, results that are in the way or would replace a photograph; all before anything is
+/// written. Then those of [`enhance::enhance_capture`].
+pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
+    let (mut photos, mut unreadable) = open(job)?;
+    let names = photos.train.iter().map(|view| &view.name);
+    if let Some(name) = names.clone().find(|name| RESERVED.contains(&name.as_str())) {
+        let found = format!("a photograph is named {name}, like a file of results");
+        return Err(Error::setting("IN", found, "rename it"));
+    }
+    let targets = names.map(|name| job.out.join(name)).chain(job.sheet.then(|| job.out.join(RESERVED[0])));
+    if let Some(present) = targets.into_iter().find(|path| path.exists() && !job.overwrite) {
+        return Err(Error::Exists(present));
+    }
+    keep_apart(&[&job.out], &photos)?;
+    if !is_scene(&job.inputs[0]) {
+        unreadable.extend(set_aside(&mut photos, progress)?);
+    }
+    for error in &unreadable {
+        tracing::warn!("left out: {error}");
+    }
+    let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?;
+    let (enhance, downscale) = (&job.settings.enhance, job.settings.downscale);
+    let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, &job.out, progress)?;
+    let sheet = job.sheet.then(|| job.out.join(RESERVED[0]));
+    if let Some(path) = &sheet {
+        before_after::lay_out(&photos.train, &lit.train, path)?;
+    }
+    Ok(Lit { report, sheet, unreadable })
+}
+
+fn open(job: &Job) -> Result<(Capture, Vec<Error>)> {
+    match &job.inputs[..] {
+        [scene] if is_scene(scene) => {
+            let options = capture::Options { holdout: None, allow_outside: job.settings.allow_outside };
+            Ok((capture::load(scene, &options)?, Vec::new()))
+        }
+        several => match several.iter().find(|path| is_scene(path)) {
+            Some(scene) => Err(Error::input(scene, "a scene beside other inputs", "enhance every scene by itself")),
+            None => capture::readable_photos(several),
+        },
+    }
+}
+
+/// Decodes every photograph once and takes out those that cannot be: a folder with one broken file is no reason to
+/// stop, but the response of the others must not be found and written first.
+fn set_aside(photos: &mut Capture, progress: &dyn Progress) -> Result<Vec<Error>> {
+    progress.begin("check", "images", photos.train.len() as u64);
+    let done = AtomicU64::new(0);
+    let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
+    for group in photos.train.chunks(IN_WORK.min(rayon::current_num_threads())) {
+        progress.check()?;
+        let decode = |view: &capture::View| {
+            let found = view.image.as_deref().map(read_image).transpose();
+            progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+            found.err()
+        };
+        let found: Vec<_> = group.par_iter().map(decode).collect();
+        for (view, error) in group.iter().zip(found) {
+            match error {
+                None => readable.push(view.clone()),
+                Some(error) => unreadable.push(error),
+            }
+        }
+    }
+    progress.end();
+    if readable.is_empty() {
+        return Err(unreadable.swap_remove(0));
+    }
+    photos.train = readable;
+    Ok(unreadable)
+}

@@ -1,0 +1,263 @@
+//! `naka-gs enhance` as a photographer uses it: files of every kind come out as the same kind, lit.
+
+mod support;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageReader, Luma, Rgb, Rgba};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use support::{assert_refused, contents, naka_gs};
+
+/// A folder of photographs and one for the results, which does not exist yet.
+struct Bench {
+    _dir: tempfile::TempDir,
+    photos: PathBuf,
+    out: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let photos = dir.path().join("photos");
+        std::fs::create_dir(&photos).unwrap();
+        let out = dir.path().join("out");
+        Self { _dir: dir, photos, out }
+    }
+
+    fn enhance(&self, inputs: &[&Path], more: &[&str]) -> Output {
+        let mut command = naka_gs();
+        command.arg("enhance").args(inputs).arg("-o").arg(&self.out).args(["--adapter", "cpu"]).args(more);
+        command.output().unwrap()
+    }
+
+    /// Lights the folder, without a word of failure.
+    fn light(&self, more: &[&str]) {
+        let output = self.enhance(&[&self.photos], more);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn photo(&self, name: &str) -> PathBuf {
+        self.photos.join(name)
+    }
+
+    fn jpeg(&self, name: &str) -> PathBuf {
+        dark(40, 30).save(self.photo(name)).unwrap();
+        self.photo(name)
+    }
+
+    fn lit(&self, name: &str) -> DynamicImage {
+        image::open(self.out.join(name)).unwrap()
+    }
+}
+
+/// A dark gradient with some structure.
+fn dark(width: u32, height: u32) -> image::RgbImage {
+    image::RgbImage::from_fn(width, height, |x, y| Rgb([(x / 4) as u8 + 1, (y / 5) as u8 + 1, ((x + y) / 9) as u8 + 1]))
+}
+
+/// An EXIF block that says how to turn the picture, and has a thumbnail.
+fn exif(orientation: u8) -> Vec<u8> {
+    let entry = [0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
+    [b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry, &26u32.to_le_bytes(), &[0, 0, 0, 0, 0, 0]].concat()
+}
+
+/// A colour profile as far as its header goes.
+fn profile(space: &[u8; 4]) -> Vec<u8> {
+    let mut profile = vec![0; 200];
+    profile[16..20].copy_from_slice(space);
+    profile
+}
+
+fn decoder(path: &Path) -> impl ImageDecoder + use<> {
+    ImageReader::open(path).unwrap().with_guessed_format().unwrap().into_decoder().unwrap()
+}
+
+fn mean(image: &DynamicImage) -> f64 {
+    let image = image.to_rgb8();
+    image.as_raw().iter().map(|v| f64::from(*v)).sum::<f64>() / image.as_raw().len() as f64
+}
+
+#[test]
+fn orientation_and_profile_stay_with_the_picture() {
+    let bench = Bench::new();
+    let pixels = dark(100, 60);
+    let mut jpeg = jpeg_encoder::Encoder::new_file(bench.photo("turned.jpg"), 95).unwrap();
+    jpeg.add_exif_metadata(&exif(6)).unwrap();
+    jpeg.add_icc_profile(&profile(b"RGB ")).unwrap();
+    jpeg.encode(pixels.as_raw(), 100, 60, jpeg_encoder::ColorType::Rgb).unwrap();
+    let mut jpeg = jpeg_encoder::Encoder::new_file(bench.photo("grey.jpg"), 95).unwrap();
+    jpeg.add_icc_profile(&profile(b"GRAY")).unwrap();
+    jpeg.encode(&[3; 6000], 100, 60, jpeg_encoder::ColorType::Luma).unwrap();
+    let file = std::fs::File::create(bench.photo("turned.png")).unwrap();
+    let mut png = image::codecs::png::PngEncoder::new(file);
+    png.set_exif_metadata(exif(3)).unwrap();
+    png.set_icc_profile(profile(b"RGB ")).unwrap();
+    png.write_image(&pixels, 100, 60, ColorType::Rgb8.into()).unwrap();
+    let file = std::fs::File::create(bench.photo("turned.tif")).unwrap();
+    let mut file = tiff::encoder::TiffEncoder::new(file).unwrap();
+    let mut page = file.new_image::<tiff::encoder::colortype::RGB8>(100, 60).unwrap();
+    page.encoder().write_tag(tiff::tags::Tag::Orientation, 8u16).unwrap();
+    page.encoder().write_tag(tiff::tags::Tag::IccProfile, &profile(b"RGB ")[..]).unwrap();
+    page.write_data(pixels.as_raw()).unwrap();
+    bench.light(&["--sheet"]);
+
+    let cases = [("turned.jpg", Orientation::Rotate90), ("turned.png", Orientation::Rotate180)];
+    for (name, orientation) in cases.into_iter().chain([("turned.tif", Orientation::Rotate270)]) {
+        let mut lit = decoder(&bench.out.join(name));
+        assert_eq!(lit.orientation().unwrap(), orientation, "{name}");
+        assert_eq!(lit.dimensions(), (100, 60), "{name}: pixels keep their order");
+        assert_eq!(lit.icc_profile().unwrap(), Some(profile(b"RGB ")), "{name}");
+    }
+    assert_eq!(decoder(&bench.out.join("grey.jpg")).icc_profile().unwrap(), None, "the picture is not grey any more");
+    // The thumbnail shows the dark picture: nothing points to it any more.
+    let mut unlinked = exif(6);
+    unlinked[22..26].fill(0);
+    assert_eq!(decoder(&bench.out.join("turned.jpg")).exif_metadata().unwrap(), Some(unlinked));
+    // On the sheet, pictures stand as a viewer shows them: the widest is 100 pixels, and so is the highest.
+    let sheet = bench.lit("sheet.jpg");
+    assert_eq!(sheet.width(), 4 + 3 * 104);
+    assert!(sheet.height() > 4 * 100 && sheet.height() < 4 * 160, "{}", sheet.height());
+}
+
+#[test]
+fn depth_is_kept() {
+    let bench = Bench::new();
+    let deep = ImageBuffer::from_fn(64, 40, |x, y| Rgb([x as u16 * 9 + 3, y as u16 * 11 + 5, (x + y) as u16 * 7 + 2]));
+    deep.save(bench.photo("deep.png")).unwrap();
+    deep.save(bench.photo("deep.tif")).unwrap();
+    dark(64, 40).save(bench.photo("flat.png")).unwrap();
+    bench.light(&[]);
+    for name in ["deep.png", "deep.tif"] {
+        let lit = bench.lit(name);
+        assert_eq!(lit.color(), ColorType::Rgb16, "{name}");
+        let values = lit.to_rgb16();
+        assert!(values.as_raw().iter().filter(|v| **v % 257 != 0).count() > 1000, "{name}: 8 bits in a file of 16");
+        assert!(mean(&lit) > 30.0, "{name}");
+    }
+    assert_eq!(bench.lit("deep.png").to_rgb16(), bench.lit("deep.tif").to_rgb16());
+    assert_eq!(bench.lit("flat.png").color(), ColorType::Rgb8);
+}
+
+#[test]
+fn opacity_is_kept() {
+    let bench = Bench::new();
+    let alpha = |x: u32| if x < 20 { 0 } else { 6 * x };
+    let eight = ImageBuffer::from_fn(40, 30, |x, y| Rgba([x as u8 / 3, y as u8 / 3, 4, alpha(x) as u8]));
+    let sixteen = ImageBuffer::from_fn(40, 30, |x, y| Rgba([x as u16 * 90, y as u16 * 90, 400, alpha(x) as u16 * 200]));
+    eight.save(bench.photo("eight.png")).unwrap();
+    sixteen.save(bench.photo("sixteen.png")).unwrap();
+    sixteen.save(bench.photo("sixteen.tif")).unwrap();
+    ImageBuffer::from_fn(40, 30, |x, _| image::LumaA([3u8, alpha(x) as u8])).save(bench.photo("grey.png")).unwrap();
+    bench.light(&[]);
+    for name in ["eight.png", "grey.png"] {
+        let lit = bench.lit(name);
+        assert_eq!(lit.color(), ColorType::Rgba8, "{name}");
+        assert!(lit.to_rgba8().enumerate_pixels().all(|(x, _, p)| u32::from(p.0[3]) == alpha(x)), "{name}");
+        assert!(mean(&lit) > 20.0, "{name}");
+    }
+    for name in ["sixteen.png", "sixteen.tif"] {
+        let lit = bench.lit(name);
+        assert_eq!(lit.color(), ColorType::Rgba16, "{name}");
+        assert!(lit.to_rgba16().enumerate_pixels().all(|(x, _, p)| u32::from(p.0[3]) == 200 * alpha(x)), "{name}");
+    }
+}
+
+#[test]
+fn grey_pictures_become_colour_pictures() {
+    let bench = Bench::new();
+    ImageBuffer::from_fn(40, 30, |x, _| Luma([x as u8 / 3])).save(bench.photo("grey.jpg")).unwrap();
+    ImageBuffer::from_fn(40, 30, |x, _| Luma([x as u16 * 80])).save(bench.photo("grey.png")).unwrap();
+    bench.light(&[]);
+    assert_eq!(bench.lit("grey.jpg").color(), ColorType::Rgb8);
+    assert_eq!(bench.lit("grey.png").color(), ColorType::Rgb16);
+    assert!(mean(&bench.lit("grey.jpg")) > 30.0 && mean(&bench.lit("grey.png")) > 30.0);
+}
+
+#[test]
+fn cmyk_is_refused_by_name() {
+    let bench = Bench::new();
+    let jpeg = jpeg_encoder::Encoder::new_file(bench.photo("print.jpg"), 95).unwrap();
+    jpeg.encode(&[200; 4 * 40 * 30], 40, 30, jpeg_encoder::ColorType::Cmyk).unwrap();
+    assert_refused(&bench.enhance(&[&bench.photo("print.jpg")], &[]), 1, &["print.jpg", "CMYK", "RGB"]);
+    assert!(!bench.out.exists());
+}
+
+#[test]
+fn files_that_are_no_pictures() {
+    let bench = Bench::new();
+    let good = std::fs::read(bench.jpeg("good.jpg")).unwrap();
+    let mut png = std::io::Cursor::new(Vec::new());
+    dark(40, 30).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let png = png.into_inner();
+    let cases: [(&str, &[u8]); 6] = [
+        ("cut.jpg", &good[..good.len() * 2 / 3]),
+        ("cut.png", &png[..png.len() / 2]),
+        ("empty.jpg", b""),
+        ("page.jpg", b"<html>not found</html>"),
+        ("text.png", b"hello"),
+        ("cut.tif", b"II\x2a\0\x08\0\0\0"),
+    ];
+    for (name, content) in cases {
+        let path = bench.photos.join("..").join(name);
+        std::fs::write(&path, content).unwrap();
+        assert_refused(&bench.enhance(&[&path], &[]), 1, &[name]);
+        assert!(!bench.out.exists(), "{name}");
+        std::fs::rename(&path, bench.photo(name)).unwrap();
+    }
+    // In a folder, the others are lit, and what was left out is said at the end.
+    let output = bench.enhance(&[&bench.photos], &["--quiet"]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let last = stderr.lines().find(|line| line.starts_with("error: ")).unwrap();
+    assert!(last.contains("6 of 7") && cases.iter().all(|(name, _)| last.contains(name)), "{last}");
+    let written = contents(&bench.out);
+    let names: Vec<_> = written.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["good.jpg", "settings.toml"]);
+}
+
+#[test]
+fn several_photographs_at_once() {
+    let bench = Bench::new();
+    let (a, b) = (bench.jpeg("a.jpg"), bench.jpeg("b.jpg"));
+    bench.jpeg("c.jpg");
+    let output = bench.enhance(&[&a, &b], &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        bench.out.join("a.jpg").is_file() && bench.out.join("b.jpg").is_file() && !bench.out.join("c.jpg").exists()
+    );
+
+    let before = contents(&bench.out);
+    assert_refused(&bench.enhance(&[&a, &b], &[]), 1, &["a.jpg", "--overwrite"]);
+    assert_eq!(contents(&bench.out), before);
+    let other = bench.photos.join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::copy(&a, other.join("a.jpg")).unwrap();
+    assert_refused(&bench.enhance(&[&a, &other.join("a.jpg")], &["-w"]), 1, &["a.jpg", "also named"]);
+    assert_refused(&bench.enhance(&[&a, &bench.photo("d.jpg")], &["-w"]), 1, &["d.jpg"]);
+}
+
+#[test]
+fn photographs_are_never_replaced() {
+    let bench = Bench::new();
+    let photo = bench.jpeg("a.jpg");
+    let before = contents(&bench.photos);
+    let into = |out: &Path, input: &Path| {
+        let mut command = naka_gs();
+        command.arg("enhance").arg(input).arg("-w").arg("-o").arg(out).args(["--adapter", "cpu", "--sheet"]);
+        command.output().unwrap()
+    };
+    assert_refused(&into(&bench.photos, &photo), 2, &["--out", "photographs"]);
+    assert_refused(&into(&bench.photos, &bench.photos), 2, &["--out", "photographs"]);
+    assert_eq!(contents(&bench.photos), before);
+    std::fs::rename(&photo, bench.photo("sheet.jpg")).unwrap();
+    assert_refused(&into(&bench.out, &bench.photos), 2, &["sheet.jpg"]);
+    assert!(!bench.out.exists());
+    #[cfg(unix)]
+    {
+        std::fs::create_dir(&bench.out).unwrap();
+        std::fs::rename(bench.photo("sheet.jpg"), bench.out.join("a.jpg")).unwrap();
+        std::os::unix::fs::symlink(bench.out.join("a.jpg"), &photo).unwrap();
+        assert_refused(&into(&bench.out, &bench.photos), 2, &["--out", "photographs"]);
+        assert_eq!(contents(&bench.out)[0].1, before[0].1);
+    }
+}
