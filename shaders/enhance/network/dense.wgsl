@@ -21,7 +21,7 @@ fn activate(x: f32) -> f32 {
 #ifdef SIGMOID
     return 1.0 / (1.0 + exp(-x));
 #else
-    return gelu(x);
+    return gelu(vec4f(x)).x;
 #endif
 }
 

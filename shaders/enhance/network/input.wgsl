@@ -26,8 +26,8 @@ fn main(
     }
     let block = workgroup / 3u;
     let color = workgroup % 3u;
-    let end = block_end(params.result, block);
-    for (var row = block * ROWS_PER_GROUP + 1u; row < end; row++) {
+    let end = block_row(block) + block_rows(params.result, block);
+    for (var row = block_row(block); row < end; row++) {
         for (var x = local; x < params.result.width; x += 64u) {
             let pixel = ((row - 1u) * params.result.width + x) * 3u + color;
             let d = finite(dark[pixel]);

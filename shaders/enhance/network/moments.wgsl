@@ -29,21 +29,25 @@ fn main(
     }
     let block = workgroup / params.groups;
     let group = workgroup % params.groups;
-    let first = block * ROWS_PER_GROUP + 1u;
-    let end = block_end(params.source, block);
+    let rows = block_rows(params.source, block);
+    let first = group * params.group;
+    let offsets = row_offsets(params.source, rows);
+    // Four rows at once: software adapters pay for every turn of a loop.
+    let present = select(vec4f(), vec4f(1.0), vec4u(0u, 1u, 2u, 3u) < vec4u(rows));
     // Differences from one of the values: sums of squares of what is far from 0 would lose their digits.
-    let shift = source[plane_at(params.source, first, group * params.group, params.source.width / 2u + 1u)];
-    var sum = vec2f();
-    for (var row = first; row < end; row++) {
-        for (var channel = 0u; channel < params.group; channel++) {
-            let start = plane_at(params.source, row, group * params.group + channel, 1u);
-            for (var x = local; x < params.source.width; x += 64u) {
-                let d = source[start + x] - shift;
-                sum += vec2f(d, d * d);
-            }
+    let shift = source[plane_at(params.source, block_row(block), first, params.source.width / 2u + 1u)];
+    var sum = vec4f();
+    var squares = vec4f();
+    for (var channel = 0u; channel < params.group; channel++) {
+        let start = plane_at(params.source, block_row(block), first + channel, 1u);
+        for (var x = local; x < params.source.width; x += 64u) {
+            let at = vec4u(start + x) + offsets;
+            let d = (vec4f(source[at.x], source[at.y], source[at.z], source[at.w]) - shift) * present;
+            sum += d;
+            squares = fma(d, d, squares);
         }
     }
-    sums[local] = sum;
+    sums[local] = vec2f(dot(sum, vec4f(1.0)), dot(squares, vec4f(1.0)));
     workgroupBarrier();
     var total = vec2f();
     // Zero iterations elsewhere: software adapters run both sides of an `if`, but leave a loop that nobody enters.
@@ -52,7 +56,7 @@ fn main(
         total += (sums[i] + sums[i + 1u]) + (sums[i + 2u] + sums[i + 3u]);
     }
     if local == 0u {
-        let count = f32((end - first) * params.group * params.source.width);
+        let count = f32(rows * params.group * params.source.width);
         let mean = total.x / count;
         partials[(params.first_block + block) * params.groups + group] =
             vec4f(count, shift + mean, max(total.y - total.x * mean, 0.0), 0.0);

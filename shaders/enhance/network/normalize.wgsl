@@ -35,15 +35,19 @@ fn main(
     let moments = statistics[params.first + channel / params.group];
     let scale = affine[channel].x * inverseSqrt(moments.y + EPSILON);
     let bias = affine[channel].y - moments.x * scale;
-    let end = block_end(params.values, block);
-    for (var row = block * ROWS_PER_GROUP + 1u; row < end; row++) {
-        let start = plane_at(params.values, row, channel, 1u);
-        for (var x = local; x < params.values.width; x += 64u) {
-            var v = fma(values[start + x], scale, bias);
+    let rows = block_rows(params.values, block);
+    let offsets = row_offsets(params.values, rows);
+    let start = plane_at(params.values, block_row(block), channel, 1u);
+    for (var x = local; x < params.values.width; x += 64u) {
+        let at = vec4u(start + x) + offsets;
+        var v = fma(vec4f(values[at.x], values[at.y], values[at.z], values[at.w]), vec4f(scale), vec4f(bias));
 #ifdef RESIDUAL
-            v += residual[start + x];
+        v += vec4f(residual[at.x], residual[at.y], residual[at.z], residual[at.w]);
 #endif
-            values[start + x] = gelu(v);
-        }
+        v = gelu(v);
+        values[at.x] = v.x;
+        if rows > 1u { values[at.y] = v.y; }
+        if rows > 2u { values[at.z] = v.z; }
+        if rows > 3u { values[at.w] = v.w; }
     }
 }

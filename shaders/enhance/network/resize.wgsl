@@ -45,8 +45,8 @@ fn main(
     let block = workgroup / params.source.channels;
     let channel = workgroup % params.source.channels;
     let gate = gates[channel];
-    let end = block_end(params.result, block);
-    for (var row = block * ROWS_PER_GROUP + 1u; row < end; row++) {
+    let end = block_row(block) + block_rows(params.result, block);
+    for (var row = block_row(block); row < end; row++) {
         let y = between(params.result_first + row - 1u, params.scale.y, params.source_height);
         // The band's halo rows hold the neighbours' nearest rows.
         let above = plane_at(params.source, y.a + 1u - params.source_first, channel, 1u);

@@ -28,12 +28,18 @@ fn main(
     let block = workgroup / params.channels;
     let channel = workgroup % params.channels;
     let gate = gates[channel];
-    let end = block_end(params.source, block);
-    for (var row = block * ROWS_PER_GROUP + 1u; row < end; row++) {
-        let at = plane_at(params.source, row, channel, 1u);
-        let to = plane_at(params.result, row, channel, 1u);
-        for (var x = local; x < params.source.width; x += 64u) {
-            result[to + x] = source[at + x] * gate;
-        }
+    let rows = block_rows(params.source, block);
+    let offsets = row_offsets(params.source, rows);
+    let result_offsets = row_offsets(params.result, rows);
+    let start = plane_at(params.source, block_row(block), channel, 1u);
+    let result_start = plane_at(params.result, block_row(block), channel, 1u);
+    for (var x = local; x < params.source.width; x += 64u) {
+        let at = vec4u(start + x) + offsets;
+        let to = vec4u(result_start + x) + result_offsets;
+        let v = vec4f(source[at.x], source[at.y], source[at.z], source[at.w]) * gate;
+        result[to.x] = v.x;
+        if rows > 1u { result[to.y] = v.y; }
+        if rows > 2u { result[to.z] = v.z; }
+        if rows > 3u { result[to.w] = v.w; }
     }
 }

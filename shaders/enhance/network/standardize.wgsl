@@ -26,8 +26,8 @@ fn main(
     let channel = workgroup % 9u;
     let moments = statistics[channel];
     let scale = 1.0 / max(sqrt(moments.y), MIN_DEVIATION);
-    let end = block_end(params.values, block);
-    for (var row = block * ROWS_PER_GROUP + 1u; row < end; row++) {
+    let end = block_row(block) + block_rows(params.values, block);
+    for (var row = block_row(block); row < end; row++) {
         let at = plane_at(params.values, row, channel, 1u);
         let to = plane_at(params.values, row, channel + 9u, 1u);
         for (var x = local; x < params.values.width; x += 64u) {

@@ -13,19 +13,25 @@ mod parts;
 mod pass;
 mod planes;
 
-use crate::capture::Image;
+use crate::capture::{Image, resize_area};
 use crate::enhance::weights::Weights;
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, Timings};
 use apply::Apply;
 use kernels::{Kernels, Moments};
 use layers::Layers;
 use parts::Parts;
 use pass::{Pair, Pass};
-use planes::Grid;
+use planes::{BAND_STEP, Grid};
+use std::ops::Range;
 
 /// Resolutions of the U-Net, each half the one before.
 const LEVELS: usize = 4;
+/// Rows around a pixel that its maps depend on: one of its level's rows for every convolution and enlargement on the
+/// way. Down: 7, 6 of two rows, 8 of four, 5 of eight; up: 1 of eight, 6 of four, 6 of two, 5; fuse 3, heads 1.
+const REACH: u32 = 144;
+/// Most bytes of tensors in use at one time.
+const BUDGET: u64 = 1 << 30;
 
 /// What is global in a pass: mean and population variance of every standardised channel, group of channels, and
 /// squeezed channel, in the order of the layers.
@@ -58,6 +64,7 @@ pub struct Network<'g> {
     binding_limit: u64,
     /// Most rows of a band, whatever would fit.
     band_rows: u32,
+    budget: u64,
 }
 
 impl<'g> Network<'g> {
@@ -70,13 +77,19 @@ impl<'g> Network<'g> {
         let limits = gpu.limits();
         let binding_limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let (kernels, apply) = (Kernels::new(gpu)?, Apply::new(gpu)?);
-        Ok(Self { gpu, layers, kernels, apply, binding_limit, band_rows: u32::MAX })
+        Ok(Self { gpu, layers, kernels, apply, binding_limit, band_rows: u32::MAX, budget: BUDGET })
     }
 
     /// The same network in bands of at most `rows` rows (in steps of 8), for tests of the seams.
     #[cfg(test)]
     fn with_bands_of(self, rows: u32) -> Self {
         Self { band_rows: rows, ..self }
+    }
+
+    /// The same network with another budget, likewise.
+    #[cfg(test)]
+    fn with_budget_of(self, bytes: u64) -> Self {
+        Self { budget: bytes, ..self }
     }
 
     /// The same network that applies maps to at most `pixels` pixels at a time, likewise.
@@ -91,27 +104,77 @@ impl<'g> Network<'g> {
     /// # Errors
     /// [`Error::Setting`] for pairs of unequal size, [`Error::OutOfMemory`].
     pub fn statistics(&self, pairs: &[(&Image, &Image)]) -> Result<Statistics> {
-        let mut pass = self.pass(pairs, None)?;
+        let mut pass = self.pass(pairs, None, None)?;
         pass.features(pairs)?;
         Ok(Statistics { values: pass.statistics()? })
     }
 
-    /// The maps of one image, with its own statistics (as published) or given ones.
+    /// The maps of one image, with its own statistics (as published) or given ones. An image whose tensors would take
+    /// more than 1 GiB is made in strips that overlap by all that the network sees around a pixel, so they have no
+    /// seams; its own statistics are then those of a smaller copy.
     ///
     /// # Errors
     /// [`Error::Setting`] for images of unequal size or statistics of another network, [`Error::OutOfMemory`].
     pub fn maps(&self, dark: &Image, lit: &Image, statistics: Option<&Statistics>) -> Result<Maps> {
         let mut maps = Maps { width: lit.width, height: lit.height, guide: lit.pixels.clone(), ..Maps::default() };
-        let pairs = [(dark, lit)];
-        let mut pass = self.pass(&pairs, statistics)?;
-        let features = pass.features(&pairs)?;
-        for band in pass.maps(&features)? {
-            for [mul, r, g, b] in self.gpu.read(&band)? {
-                maps.mul.push(mul);
-                maps.add.push([r, g, b]);
-            }
+        let most = self.rows_in_budget(lit.width);
+        if lit.height <= most {
+            self.strip((dark, lit), 0..lit.height, statistics, &mut maps)?;
+            return Ok(maps);
+        }
+        let own = if statistics.is_none() { Some(self.statistics_of_copy(dark, lit, most)?) } else { None };
+        let step = (most.saturating_sub(2 * REACH) / BAND_STEP).max(1) * BAND_STEP;
+        for first in (0..lit.height).step_by(step as usize) {
+            let rows = first..(first + step).min(lit.height);
+            self.strip((dark, lit), rows, statistics.or(own.as_ref()), &mut maps)?;
         }
         Ok(maps)
+    }
+
+    /// Milliseconds per kernel of the maps of one image with its own statistics, where the device has timestamps.
+    ///
+    /// # Errors
+    /// As [`Network::maps`].
+    pub fn timings(&self, dark: &Image, lit: &Image) -> Result<Timings> {
+        let pairs = [(dark, lit)];
+        let mut pass = self.pass(&pairs, None, None)?.profiled();
+        let features = pass.features(&pairs)?;
+        pass.maps(&features)?;
+        Ok(pass.timings())
+    }
+
+    /// Appends the maps of some rows, made from them and what they depend on around them.
+    fn strip(&self, pair: Pair<'_>, rows: Range<u32>, statistics: Option<&Statistics>, maps: &mut Maps) -> Result<()> {
+        let pairs = [pair];
+        let seen = rows.start.saturating_sub(REACH)..(rows.end + REACH).min(pair.1.height);
+        let mut pass = self.pass(&pairs, Some(seen.clone()), statistics)?;
+        let features = pass.features(&pairs)?;
+        let width = pair.1.width as usize;
+        let (skip, count) = ((rows.start - seen.start) as usize * width, rows.len() * width);
+        let mut values = Vec::with_capacity(seen.len() * width);
+        for band in pass.maps(&features)? {
+            values.extend(self.gpu.read(&band)?);
+        }
+        for &[mul, r, g, b] in &values[skip..skip + count] {
+            maps.mul.push(mul);
+            maps.add.push([r, g, b]);
+        }
+        Ok(())
+    }
+
+    /// Rows of an image that fit the budget: at the peak the widest tensor of full size and three more are in use.
+    fn rows_in_budget(&self, width: u32) -> u32 {
+        let channels = self.layers.widest()[0] + 3 * self.layers.stem.conv.outputs;
+        let row = 5 * channels as u64 * (u64::from(width) + 2);
+        u32::try_from(self.budget / row).unwrap_or(u32::MAX)
+    }
+
+    /// The statistics of a copy that is small enough to be processed as a whole.
+    fn statistics_of_copy(&self, dark: &Image, lit: &Image, rows: u32) -> Result<Statistics> {
+        let scale = (f64::from(rows) / f64::from(lit.height)).sqrt();
+        let size = |n: u32| ((f64::from(n) * scale) as u32).max(1);
+        let small = |image: &Image| resize_area(image, size(lit.width), size(lit.height));
+        self.statistics(&[(&small(dark), &small(lit))])
     }
 
     /// The lit image from its response and maps, which may be smaller: they are then enlarged, guided by the response.
@@ -126,7 +189,13 @@ impl<'g> Network<'g> {
         self.apply.run(self.gpu, maps, lit)
     }
 
-    fn pass(&self, pairs: &[Pair<'_>], statistics: Option<&Statistics>) -> Result<Pass<'_, 'g>> {
+    /// A pass over whole images, or over the same strip of each.
+    fn pass(
+        &self,
+        pairs: &[Pair<'_>],
+        strip: Option<Range<u32>>,
+        statistics: Option<&Statistics>,
+    ) -> Result<Pass<'_, 'g>> {
         let sizes: Vec<_> = pairs.iter().map(|(dark, _)| (dark.width, dark.height)).collect();
         if let Some((dark, lit)) = pairs.iter().find(|(d, l)| (d.width, d.height) != (l.width, l.height)) {
             let found = format!("{} × {} and {} × {}", dark.width, dark.height, lit.width, lit.height);
@@ -139,7 +208,14 @@ impl<'g> Network<'g> {
         }
         let width = sizes.iter().map(|(width, _)| *width).max().unwrap_or(0);
         let rows = Grid::rows_within(self.binding_limit, width, &self.layers.widest()).min(self.band_rows);
-        Pass::new(self, Grid::new(&sizes, rows), fixed)
+        let grid = match strip {
+            Some(strip) => {
+                let strips: Vec<_> = sizes.iter().map(|&(width, height)| (width, height, strip.clone())).collect();
+                Grid::of_strips(&strips, rows)
+            }
+            None => Grid::new(&sizes, rows),
+        };
+        Pass::new(self, grid, fixed)
     }
 }
 

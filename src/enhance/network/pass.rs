@@ -7,7 +7,7 @@ use super::parts::INPUTS;
 use super::planes::{Grid, Planes, Pool, View};
 use crate::capture::Image;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Recorder};
+use crate::gpu::{Buffer, Gpu, Recorder, Timings};
 
 /// A dark image and its lit one, of the same size.
 pub type Pair<'a> = (&'a Image, &'a Image);
@@ -21,6 +21,8 @@ pub struct Pass<'n, 'g> {
     /// Statistics are given, not measured.
     fixed: bool,
     partials: Buffer<[f32; 4]>,
+    /// Milliseconds per kernel, of a profiled pass.
+    timings: Option<Timings>,
 }
 
 impl<'n, 'g> Pass<'n, 'g> {
@@ -34,7 +36,27 @@ impl<'n, 'g> Pass<'n, 'g> {
         let partials = widest.iter().enumerate().map(|(level, &channels)| grid.blocks(level) as usize * channels);
         let partials = gpu.buffer("network.partials", partials.max().unwrap_or(0))?;
         let recorder = Recorder::new(gpu);
-        Ok(Self { network, grid, pool: Pool::default(), recorder, statistics, fixed: fixed.is_some(), partials })
+        Ok(Self {
+            network,
+            grid,
+            pool: Pool::default(),
+            recorder,
+            statistics,
+            fixed: fixed.is_some(),
+            partials,
+            timings: None,
+        })
+    }
+
+    /// The same pass, which takes the time of every kernel.
+    pub fn profiled(self) -> Self {
+        let recorder = Recorder::profiled(self.network.gpu);
+        Self { recorder, timings: Some(Timings::new()), ..self }
+    }
+
+    /// What the kernels took so far.
+    pub fn timings(self) -> Timings {
+        self.timings.unwrap_or_default()
     }
 
     /// All layers but the heads.
@@ -55,7 +77,7 @@ impl<'n, 'g> Pass<'n, 'g> {
             self.pool.give(deep);
             x = self.conv_act(down, skip, 2)?;
             skips.push(joined);
-            self.submit();
+            self.submit()?;
         }
         let first = self.conv_act(&layers.bottleneck.first, x.all(), 1)?;
         let (mut x, mut gates) = self.rest(&layers.bottleneck, first)?;
@@ -65,7 +87,7 @@ impl<'n, 'g> Pass<'n, 'g> {
             let first = self.conv_act(&up.first, joined.all(), 1)?;
             drop(joined);
             (x, gates) = self.rest(up, first)?;
-            self.submit();
+            self.submit()?;
         }
         let scaled = self.take(0, x.channels)?;
         self.scale(&x, &gates, scaled.all())?;
@@ -86,13 +108,13 @@ impl<'n, 'g> Pass<'n, 'g> {
             self.network.kernels.conv(&mut self.recorder, from, &layers.heads, 1, to)?;
             maps.push(self.network.kernels.heads(&mut self.recorder, to, layers.heads_bias)?);
         }
-        self.submit();
+        self.submit()?;
         Ok(maps)
     }
 
     /// The statistics of the pass.
     pub fn statistics(mut self) -> Result<Vec<Moments>> {
-        self.submit();
+        self.submit()?;
         self.network.gpu.read(&self.statistics)
     }
 
@@ -217,9 +239,17 @@ impl<'n, 'g> Pass<'n, 'g> {
     }
 
     /// Sends what was recorded to the device, and lets go of the tensors that are free.
-    fn submit(&mut self) {
+    fn submit(&mut self) -> Result<()> {
         let gpu: &'g Gpu = self.network.gpu;
-        std::mem::replace(&mut self.recorder, Recorder::new(gpu)).submit();
+        if let Some(timings) = &mut self.timings {
+            let recorder = std::mem::replace(&mut self.recorder, Recorder::profiled(gpu));
+            for (kernel, milliseconds) in recorder.submit_timed()? {
+                *timings.entry(kernel).or_default() += milliseconds;
+            }
+        } else {
+            std::mem::replace(&mut self.recorder, Recorder::new(gpu)).submit();
+        }
         self.pool.clear();
+        Ok(())
     }
 }

@@ -5,13 +5,14 @@ use super::LEVELS;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Recorder};
 use bytemuck::{Pod, Zeroable};
+use std::ops::Range;
 
 /// Rows that one workgroup of an elementwise kernel works on, as `shaders/common/planes.wgsl` says.
 const ROWS_PER_GROUP: u32 = 4;
 /// Rows that an invocation of the convolution makes: buffers hold whole runs of them.
 const RUN: u32 = 8;
 /// Bands start at rows that every level can halve.
-const BAND_STEP: u32 = 1 << (LEVELS - 1);
+pub const BAND_STEP: u32 = 1 << (LEVELS - 1);
 
 /// Some channels of a band, as kernels take them: twin of `Plane` in `shaders/common/planes.wgsl`.
 #[repr(C)]
@@ -60,19 +61,27 @@ pub struct Grid {
 impl Grid {
     /// Bands of at most `rows` rows (at least 8, in steps of 8) of images of these sizes.
     pub fn new(sizes: &[(u32, u32)], rows: u32) -> Self {
+        let whole = |&(width, height): &(u32, u32)| (width, height, 0..height);
+        Self::of_strips(&sizes.iter().map(whole).collect::<Vec<_>>(), rows)
+    }
+
+    /// The same of a strip of each image: width and height of the whole, and the rows of the strip. It begins at a
+    /// multiple of 8.
+    pub fn of_strips(strips: &[(u32, u32, Range<u32>)], rows: u32) -> Self {
         let step = (rows / BAND_STEP).max(1) * BAND_STEP;
         let bands = |level: usize| {
             let halved = |n: u32| n.div_ceil(1 << level);
-            let of_image = |(image, &(width, height)): (usize, &(u32, u32))| {
-                (0..height).step_by(step as usize).map(move |first| Band {
+            let of_strip = |(image, (width, height, strip)): (usize, &(u32, u32, Range<u32>))| {
+                let (width, height, end) = (*width, *height, strip.end);
+                strip.clone().step_by(step as usize).map(move |first| Band {
                     image,
                     first: first >> level,
-                    rows: halved(height.min(first + step)) - (first >> level),
+                    rows: halved(end.min(first + step)) - (first >> level),
                     width: halved(width),
                     height: halved(height),
                 })
             };
-            sizes.iter().enumerate().flat_map(of_image).collect()
+            strips.iter().enumerate().flat_map(of_strip).collect()
         };
         Self { levels: std::array::from_fn(bands) }
     }

@@ -114,6 +114,25 @@ fn bands_make_no_difference() {
 }
 
 #[test]
+fn strips_within_a_budget_make_no_difference() {
+    let weights = weights(3, 3);
+    let whole = Network::new(gpu(), &weights).unwrap();
+    // Odd, so that every enlargement has a ratio of its own; strips of 40 and of 208 rows.
+    let (dark, lit) = (picture(11, 683, 3, 0.05), picture(11, 683, 4, 0.4));
+    let statistics = whole.statistics(&[(&dark, &lit)]).unwrap();
+    let truth = whole.maps(&dark, &lit, Some(&statistics)).unwrap();
+    for rows in [330, 500] {
+        let tight = Network::new(gpu(), &weights).unwrap().with_budget_of(5 * 27 * 13 * rows);
+        let maps = tight.maps(&dark, &lit, Some(&statistics)).unwrap();
+        let worst = largest(&truth, &maps);
+        println!("budget of {rows} rows: {worst:e}");
+        assert!(worst < 1e-5, "budget of {rows} rows: {worst:e}");
+        // Its own statistics are those of a copy; the maps are sane all the same.
+        assert!(tight.maps(&dark, &lit, None).unwrap().mul.iter().all(|m| (0.39..=1.61).contains(m)));
+    }
+}
+
+#[test]
 fn statistics_are_shared_by_all_images() {
     let weights = weights(4, 4);
     let network = Network::new(gpu(), &weights).unwrap().with_bands_of(16);
