@@ -6,10 +6,11 @@
 #
 # SCENE is a scene file (default: scenes/night.toml), or a finished capture folder with `truth/`. Rows: the
 # Naka–Rushton response alone; a camera calibrated on the first view's pair of exposures; the same with the network.
-# Training flags: RUN_FLAGS (default: --preset preview --downscale 1 --steps 700). What is finished in OUT is not done
-# again, so an interrupted table continues. The binary is built in release mode first, unless NAKA_GS names one.
+# Training flags: RUN_FLAGS (default: --preset preview --downscale 1 --steps 700); the network's weights: WEIGHTS
+# (default: auto). What is finished in OUT is not done again, so an interrupted table continues; other flags or weights
+# need another OUT. The binary is built in release mode first, unless NAKA_GS names one.
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
 out=$1
 shift
@@ -53,5 +54,5 @@ for scene in "$@"; do
         "$NAKA_GS" calibrate "$capture/train/$first" "$capture/truth/$first" -o "$work/camera.toml" "${quiet[@]}" > /dev/null
     row "$work" "$capture" prior --response naka --weights none
     row "$work" "$capture" camera --response camera --camera "$work/camera.toml" --weights none
-    row "$work" "$capture" network --response camera --camera "$work/camera.toml" --weights auto
+    row "$work" "$capture" network --response camera --camera "$work/camera.toml" --weights "${WEIGHTS:-auto}"
 done

@@ -218,6 +218,32 @@ fn any_file_name_stays_in_its_comment() {
     assert!(text.lines().all(|line| !line.starts_with("matrix = 1") && !line.starts_with("kind = '")), "{text}");
 }
 
+#[test]
+fn a_photographed_scene_is_lit_as_well_as_with_its_own_camera() {
+    use crate::{eval::psnr, scenes};
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml");
+    let mut scene = scenes::Scene::load(&file).unwrap();
+    (scene.camera.width, scene.camera.height) = (192, 144);
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("capture");
+    scenes::generate(&scene, &root, &Silent::default()).unwrap();
+    let dark = capture::load(&root, &capture::Options::default()).unwrap();
+    let lit = capture::photos(root.join("truth")).unwrap();
+    let found = calibrate(&dark, &lit, Config::default(), &Silent::default()).unwrap();
+    assert_eq!(found.report.pairs, 6);
+    let known = Camera::open(&root.join("camera.toml").to_string_lossy()).unwrap();
+    let mean = |camera: &Camera| {
+        let one = |view: &View| {
+            let dark = read_image(view.image.as_deref().unwrap()).unwrap();
+            psnr(&lit_by(camera, &dark), &read_image(&root.join("truth").join(&view.name)).unwrap()).unwrap()
+        };
+        dark.train.iter().map(one).sum::<f64>() / 6.0
+    };
+    let (calibrated, known) = (mean(&found.camera), mean(&known));
+    println!("{calibrated} {known}");
+    assert!(calibrated > known - 0.2 && known > 20.0, "{calibrated} {known}");
+}
+
 mod model {
     use super::super::spline::*;
     use super::*;
