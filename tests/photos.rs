@@ -237,6 +237,18 @@ fn several_photographs_at_once() {
 }
 
 #[test]
+fn maps_need_a_network() {
+    let bench = Bench::new();
+    let photo = bench.jpeg("a.jpg");
+    assert_refused(&bench.enhance(&[&photo], &["--maps", "--weights", "none"]), 2, &["--maps", "--weights none"]);
+    let page = bench.photos.join("page.pth");
+    std::fs::write(&page, "<html>not found</html>").unwrap();
+    let weights = page.to_str().unwrap();
+    assert_refused(&bench.enhance(&[&photo], &["--maps", "--weights", weights]), 1, &["page.pth", "a web page"]);
+    assert!(!bench.out.exists());
+}
+
+#[test]
 fn photographs_are_never_replaced() {
     let bench = Bench::new();
     let photo = bench.jpeg("a.jpg");

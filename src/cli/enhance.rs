@@ -18,6 +18,9 @@ pub struct Enhance {
     /// Also write OUT/sheet.jpg: pictures as they were, brightened, and lit, side by side
     #[arg(long)]
     sheet: bool,
+    /// Also write what the chroma network changes to OUT/maps, as 16-bit pictures in which mid-grey is no change
+    #[arg(long)]
+    maps: bool,
     #[command(flatten)]
     settings: SettingFlags<EnhanceTables>,
 }
@@ -30,6 +33,7 @@ impl Enhance {
             inputs: self.inputs,
             overwrite: self.out.overwrite,
             sheet: self.sheet,
+            maps: self.maps,
             settings,
         };
         let lit = photos::light(&job, reporter)?;

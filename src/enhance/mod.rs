@@ -63,20 +63,36 @@ pub struct Report {
     pub network_ms: f64,
 }
 
+/// Where the stage writes. A path alone is the folder of the pictures.
+#[derive(Clone, Copy, Debug)]
+pub struct Folders<'a> {
+    /// Of the lit pictures.
+    pub images: &'a Path,
+    /// Of the network's maps, for inspection: NAME.mul.png and NAME.add.png, in 16 bits.
+    pub maps: Option<&'a Path>,
+}
+
+impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Folders<'a> {
+    fn from(images: &'a P) -> Self {
+        Self { images: images.as_ref(), maps: None }
+    }
+}
+
 /// Lights the training and held-out views of `capture`: writes them at 1/`downscale` under their own names to the
-/// folder `out_images` and returns the capture with those images and resized cameras. Test views stay as they are.
+/// folder `out` and returns the capture with those images and resized cameras. Test views stay as they are.
 ///
 /// # Errors
 /// Settings outside their range, images that cannot be read (named), a full disk, two views of one name, a stop.
-pub fn enhance_capture(
+pub fn enhance_capture<'a>(
     gpu: &Gpu,
     capture: &Capture,
     config: &Config,
     downscale: u32,
-    out_images: &Path,
+    out: impl Into<Folders<'a>>,
     progress: &dyn Progress,
 ) -> Result<(Capture, Report)> {
     config.validate()?;
+    let out = out.into();
     let views: Vec<&View> = capture.train.iter().chain(&capture.holdout).collect();
     unique_names(&views)?;
     progress.begin("enhance", "images", views.len() as u64);
@@ -93,9 +109,12 @@ pub fn enhance_capture(
                 .par_iter()
                 .map(|view| {
                     progress.check()?;
-                    let path = out_images.join(&view.name);
-                    let (lit, _) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
+                    let path = out.images.join(&view.name);
+                    let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
                     picture::write(&path, &lit, view.image.as_deref().unwrap_or(&path))?;
+                    if let (Some(folder), Some(maps)) = (out.maps, &maps) {
+                        picture::write_maps(folder, &view.name, maps)?;
+                    }
                     progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
                     Ok(View { image: Some(path), camera: view.camera.downscaled(downscale), name: view.name.clone() })
                 })

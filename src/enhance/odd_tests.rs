@@ -31,7 +31,18 @@ fn configs() -> Vec<Config> {
     }
     all.push(Config { denoise: 3.0, ..Config::default() });
     all.push(Config::published());
-    all
+    // A network adds its borders and, untrained, any correction.
+    all.into_iter().map(|config| Config { weights: "none".into(), ..config }).collect()
+}
+
+/// The untrained network of the golden data, where it is here.
+fn network() -> Option<Config> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden/enhance_00.pth");
+    if !path.is_file() {
+        println!("skipped: no {}", path.display());
+        return None;
+    }
+    Some(Config { response: Response::Naka, weights: path.display().to_string(), ..Config::default() })
 }
 
 #[test]
@@ -41,7 +52,7 @@ fn pictures_of_one_pixel_or_one_line() {
         for (i, pixel) in image.pixels.iter_mut().enumerate() {
             *pixel = [0.01 * (i % 5) as f32, 0.02, 0.01];
         }
-        for config in configs() {
+        for config in configs().into_iter().chain(network()) {
             let lit = light(&image, &config, "png");
             assert_eq!((lit.width, lit.height), (width, height), "{config:?}");
         }
@@ -59,6 +70,13 @@ fn pictures_of_one_value_stay_plain() {
             assert!(lit.pixels.iter().all(|p| *p == first), "{value}: {config:?}");
         }
     }
+    for (value, config) in [0.0, 0.5, 1.0].into_iter().zip(network().into_iter().cycle()) {
+        let lit = light(&plain(33, 17, value), &config, "tif");
+        let naka = light(&plain(33, 17, value), &Config { weights: "none".into(), ..config }, "tif").at(0, 0)[0];
+        // Every summand is at most a quarter, and every factor between 0.4 and 1.6.
+        let [low, high] = [0.4 * naka - 0.251, 1.6 * naka + 0.251];
+        assert!(lit.pixels.iter().flatten().all(|v| (low..=high).contains(v)), "{value}");
+    }
     // By default black stays dark, white stays white, and nothing lit already is changed.
     let level = |value: f32| light(&plain(33, 17, value), &Config::default(), "png").at(3, 3);
     assert!(level(0.0).iter().all(|v| *v < 0.2), "{:?}", level(0.0));
@@ -75,7 +93,7 @@ fn values_that_are_no_numbers_become_pixels() {
     let pixels = ::image::Rgb32FImage::from_fn(32, 16, |x, y| ::image::Rgb([0, 1, 2].map(|c| value(x, y, c))));
     pixels.save(&path).unwrap();
     let capture = capture::photos(&path).unwrap();
-    for config in configs() {
+    for config in configs().into_iter().chain(network()) {
         let out = tempfile::tempdir().unwrap();
         enhance_capture(gpu(), &capture, &config, 1, out.path(), &Silent::default()).unwrap();
         // 16 bits cannot hold what is no number: it would have become black, and so would all the picture.
@@ -108,4 +126,37 @@ fn what_a_mask_hides_does_not_sway_the_response() {
     for y in 0..40 {
         assert!((30..60).all(|x| black.at(x, y) == white.at(x, y)));
     }
+}
+
+#[test]
+fn maps_are_written_for_inspection() {
+    let Some(config) = network() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.png");
+    ::image::RgbImage::from_fn(64, 48, |x, y| ::image::Rgb([x as u8 / 4, y as u8 / 4, 3])).save(&path).unwrap();
+    let capture = capture::photos(&path).unwrap();
+    let out = [dir.path().join("out"), dir.path().join("maps")];
+    let folders = Folders { images: &out[0], maps: Some(&out[1]) };
+    let config = Config { working: 32, ..config };
+    let (_, report) = enhance_capture(gpu(), &capture, &config, 1, folders, &Silent::default()).unwrap();
+    assert!(report.network.contains("enhance_00.pth"), "{}", report.network);
+    for kind in ["mul", "add"] {
+        let map = ::image::open(out[1].join(format!("a.png.{kind}.png"))).unwrap().into_rgb16();
+        assert_eq!((map.width(), map.height()), (32, 24), "at the working size");
+        let (low, high) = (map.iter().min().unwrap(), map.iter().max().unwrap());
+        assert!(high > low, "{kind}: not a plain picture");
+        assert!(kind == "add" || map.pixels().all(|p| p.0[0] == p.0[1] && p.0[1] == p.0[2]));
+    }
+}
+
+#[test]
+fn the_shades_of_written_maps_are_their_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let add = vec![[0.0, -0.25, 0.25], [0.0; 3], [0.125, 0.0, f32::NAN]];
+    let maps = Maps { width: 3, height: 1, mul: vec![0.4, 1.0, 1.6], add, ..Maps::default() };
+    picture::write_maps(dir.path(), "a.JPG", &maps).unwrap();
+    let read =
+        |kind: &str| ::image::open(dir.path().join(format!("a.JPG.{kind}.png"))).unwrap().into_rgb16().into_raw();
+    assert_eq!(read("mul"), [[0; 3], [32_768; 3], [65_535; 3]].concat());
+    assert_eq!(read("add"), [32_768, 0, 65_535, 32_768, 32_768, 32_768, 49_151, 32_768, 0]);
 }

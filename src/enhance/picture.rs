@@ -1,5 +1,6 @@
 //! Lit pictures as files, in the format their names ask for, with what belongs to the photograph they come from.
 
+use super::network::Maps;
 use crate::atomic_file;
 use crate::capture::{Extras, Image, read_alpha, resize_area};
 use crate::error::{Error, Result};
@@ -31,6 +32,24 @@ pub fn write(path: &Path, image: &Image, photograph: &Path) -> Result<()> {
         _ => jpeg(path, image, &extras),
     }?;
     atomic_file::write_bytes(path, &bytes)
+}
+
+/// Writes the network's maps of the picture `name` for inspection, as 16-bit PNG files. Mid-grey is no correction:
+/// `NAME.mul.png` shows factors of 0.4–1.6, `NAME.add.png` summands of −0.25–0.25, each from black to white.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_maps(folder: &Path, name: &str, maps: &Maps) -> Result<()> {
+    let image = |pixels| Image { width: maps.width, height: maps.height, pixels };
+    let mul = image(maps.mul.iter().map(|v| [(v - 0.4) / 1.2; 3]).collect());
+    let add = image(maps.add.iter().map(|p| p.map(|v| (v + 0.25) / 0.5)).collect());
+    for (kind, map) in [("mul", mul), ("add", add)] {
+        let path = folder.join(format!("{name}.{kind}.png"));
+        let extras = Extras { deep: true, ..Extras::default() };
+        let bytes = png(&map, None, extras).map_err(|e| refusal(&path, &e.to_string()))?;
+        atomic_file::write_bytes(&path, &bytes)?;
+    }
+    Ok(())
 }
 
 fn png(image: &Image, alpha: Option<&Image>, extras: Extras) -> ::image::ImageResult<Vec<u8>> {

@@ -2,7 +2,7 @@
 
 use super::{before_after, keep_apart};
 use crate::capture::{self, Capture, is_scene, read_image};
-use crate::enhance::{self, Report};
+use crate::enhance::{self, Folders, Report};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
 use crate::progress::Progress;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files beside the pictures that no picture may be named like.
-const RESERVED: [&str; 2] = ["sheet.jpg", "settings.toml"];
+const RESERVED: [&str; 3] = ["sheet.jpg", "maps", "settings.toml"];
 /// Images decoded at one time.
 const IN_WORK: usize = 6;
 
@@ -27,6 +27,8 @@ pub struct Job {
     pub overwrite: bool,
     /// Whether to lay out `sheet.jpg` there.
     pub sheet: bool,
+    /// Whether to write the network's maps to `maps/` there.
+    pub maps: bool,
     pub settings: Settings,
 }
 
@@ -64,17 +66,22 @@ impl Lit {
 /// Nothing that can be read, results that are in the way or would replace a photograph; all before anything is
 /// written. Then those of [`enhance::enhance_capture`].
 pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
+    if job.maps && job.settings.enhance.weights == "none" {
+        return Err(Error::setting("--maps", "there is no network (--weights none)", "leave out one of the two"));
+    }
     let (mut photos, mut unreadable) = open(job)?;
     let names = photos.train.iter().map(|view| &view.name);
     if let Some(name) = names.clone().find(|name| RESERVED.contains(&name.as_str())) {
         let found = format!("a photograph is named {name}, like a file of results");
         return Err(Error::setting("IN", found, "rename it"));
     }
-    let targets = names.map(|name| job.out.join(name)).chain(job.sheet.then(|| job.out.join(RESERVED[0])));
+    let [sheet, maps] =
+        [(job.sheet, RESERVED[0]), (job.maps, RESERVED[1])].map(|(wanted, name)| wanted.then(|| job.out.join(name)));
+    let targets = names.map(|name| job.out.join(name)).chain(sheet.clone()).chain(maps.clone());
     if let Some(present) = targets.into_iter().find(|path| path.exists() && !job.overwrite) {
         return Err(Error::Exists(present));
     }
-    keep_apart(&[&job.out], &photos)?;
+    keep_apart(&[&job.out, &job.out.join(RESERVED[1])], &photos)?;
     if !is_scene(&job.inputs[0]) {
         unreadable.extend(set_aside(&mut photos, progress)?);
     }
@@ -83,8 +90,11 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     }
     let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?;
     let (enhance, downscale) = (&job.settings.enhance, job.settings.downscale);
-    let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, &job.out, progress)?;
-    let sheet = job.sheet.then(|| job.out.join(RESERVED[0]));
+    let out = Folders { images: &job.out, maps: maps.as_deref() };
+    let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, out, progress)?;
+    if job.maps && report.network == "none" {
+        tracing::warn!("no maps: {} ({}) goes without the network", report.response, report.reason);
+    }
     if let Some(path) = &sheet {
         before_after::lay_out(&photos.train, &lit.train, path)?;
     }
