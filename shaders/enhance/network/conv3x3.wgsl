@@ -2,9 +2,14 @@
 // Reads channels of `source` (planes) and `weights` [ceil(outputs / 8)][inputs][column][row][8]; writes channels of
 // `result` (planes). An invocation makes 8 channels of 8 rows (stride 2: 4 rows) of one column in registers; a
 // workgroup makes 64 such runs of the same 8 channels.
+// With FUSED, GroupNorm by known statistics and GELU follow at once: `affine` holds (scale, bias) of every channel from
+// `params.affine` on; with RESIDUAL too, `residual` (planes like those of `result`) is added in between.
 // With subgroups, the 8 weights of a tap are loaded by 8 lanes and broadcast: on software adapters a load costs as much
 // per lane as five multiplications, whether or not all lanes read the same address.
 #import common/planes
+#ifdef FUSED
+#import common/gelu
+#endif
 
 struct Params {
     source: Plane,
@@ -13,12 +18,19 @@ struct Params {
     outputs: u32,
     groups_per_block: u32, // workgroups that make the same 8 channels
     groups: u32,           // workgroups in all
+    affine: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> source: array<f32>;
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 @group(0) @binding(3) var<storage, read_write> result: array<f32>;
+#ifdef FUSED
+@group(0) @binding(4) var<storage, read> affine: array<vec2f>;
+#ifdef RESIDUAL
+@group(0) @binding(5) var<storage, read> residual: array<f32>;
+#endif
+#endif
 
 #ifdef STRIDE_2
 const ROWS = 4u;
@@ -101,23 +113,61 @@ fn column(at: u32, pitch: u32, weight: u32, lane: u32) {
 #endif
 }
 
-// Writes the row `y` of the run: as many of the 8 channels as there are.
-fn store(y: u32, x: u32, channel: u32, row: u32) {
+#ifdef FUSED
+// Scales and biases of channels 0–3 and 4–7.
+var<private> scale_low: vec4f;
+var<private> scale_high: vec4f;
+var<private> bias_low: vec4f;
+var<private> bias_high: vec4f;
+
+fn load_affine(first: u32) {
+    let a = affine[first];
+    let b = affine[first + 1u];
+    let c = affine[first + 2u];
+    let d = affine[first + 3u];
+    scale_low = vec4f(a.x, b.x, c.x, d.x);
+    bias_low = vec4f(a.y, b.y, c.y, d.y);
+    let e = affine[first + 4u];
+    let f = affine[first + 5u];
+    let g = affine[first + 6u];
+    let h = affine[first + 7u];
+    scale_high = vec4f(e.x, f.x, g.x, h.x);
+    bias_high = vec4f(e.y, f.y, g.y, h.y);
+}
+#endif
+
+// Writes one row of the run, `sums_low` and `sums_high`: as many of the 8 channels as there are.
+fn store(y: u32, x: u32, channel: u32, sums_low: vec4f, sums_high: vec4f) {
     if y >= params.result.rows {
         return;
     }
-    let values = array(low[row].x, low[row].y, low[row].z, low[row].w, high[row].x, high[row].y, high[row].z, high[row].w);
     let pitch = params.result.width + 2u;
     let at = plane_at(params.result, y + 1u, channel, x + 1u);
     let count = params.outputs - channel;
-    result[at] = values[0];
-    if count > 1u { result[at + pitch] = values[1]; }
-    if count > 2u { result[at + 2u * pitch] = values[2]; }
-    if count > 3u { result[at + 3u * pitch] = values[3]; }
-    if count > 4u { result[at + 4u * pitch] = values[4]; }
-    if count > 5u { result[at + 5u * pitch] = values[5]; }
-    if count > 6u { result[at + 6u * pitch] = values[6]; }
-    if count > 7u { result[at + 7u * pitch] = values[7]; }
+    var a = sums_low;
+    var b = sums_high;
+#ifdef FUSED
+    a = fma(a, scale_low, bias_low);
+    b = fma(b, scale_high, bias_high);
+#ifdef RESIDUAL
+    // Channels that there are not repeat the last.
+    let last = count - 1u;
+    let low_at = vec4u(at) + min(vec4u(0u, 1u, 2u, 3u), vec4u(last)) * pitch;
+    let high_at = vec4u(at) + min(vec4u(4u, 5u, 6u, 7u), vec4u(last)) * pitch;
+    a += vec4f(residual[low_at.x], residual[low_at.y], residual[low_at.z], residual[low_at.w]);
+    b += vec4f(residual[high_at.x], residual[high_at.y], residual[high_at.z], residual[high_at.w]);
+#endif
+    a = gelu(a);
+    b = gelu(b);
+#endif
+    result[at] = a.x;
+    if count > 1u { result[at + pitch] = a.y; }
+    if count > 2u { result[at + 2u * pitch] = a.z; }
+    if count > 3u { result[at + 3u * pitch] = a.w; }
+    if count > 4u { result[at + 4u * pitch] = b.x; }
+    if count > 5u { result[at + 5u * pitch] = b.y; }
+    if count > 6u { result[at + 6u * pitch] = b.z; }
+    if count > 7u { result[at + 7u * pitch] = b.w; }
 }
 
 @compute @workgroup_size(64)
@@ -145,10 +195,8 @@ fn main(
     let run = min(wanted, runs - 1u);
     let x = run % params.result.width;
     let y = run / params.result.width * ROWS;
-    for (var i = 0u; i < ROWS; i++) {
-        low[i] = vec4f();
-        high[i] = vec4f();
-    }
+    low = array<vec4f, ROWS>();
+    high = array<vec4f, ROWS>();
     let pitch = params.source.channels * (params.source.width + 2u);
     var at = plane_at(params.source, y * STRIDE, 0u, x * STRIDE);
     var weight = block * params.inputs * 72u;
@@ -162,7 +210,20 @@ fn main(
     if wanted >= runs {
         return;
     }
-    for (var i = 0u; i < ROWS; i++) {
-        store(y + i, x, block * 8u, i);
-    }
+#ifdef FUSED
+    load_affine(params.affine + block * 8u);
+#endif
+    // One by one: an index that is not constant would move the sums from registers to memory.
+    let channel = block * 8u;
+    store(y, x, channel, low[0], high[0]);
+    store(y + 1u, x, channel, low[1], high[1]);
+    store(y + 2u, x, channel, low[2], high[2]);
+    store(y + 3u, x, channel, low[3], high[3]);
+#ifdef STRIDE_2
+#else
+    store(y + 4u, x, channel, low[4], high[4]);
+    store(y + 5u, x, channel, low[5], high[5]);
+    store(y + 6u, x, channel, low[6], high[6]);
+    store(y + 7u, x, channel, low[7], high[7]);
+#endif
 }

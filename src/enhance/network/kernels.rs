@@ -1,4 +1,4 @@
-//! The network's kernels: one function per WGSL file of `shaders/enhance/network/`, for one band each.
+//! The network's kernels but the convolution: one function per WGSL file of `shaders/enhance/network/`, for one band each.
 
 use super::planes::{Band, Plane};
 use crate::error::Result;
@@ -6,9 +6,9 @@ use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
 use bytemuck::{Pod, Zeroable};
 
 /// Invocations of a workgroup, as all these kernels declare it.
-const WORKGROUP: u32 = 64;
+pub const WORKGROUP: u32 = 64;
 /// Added to the variance by GroupNorm.
-const EPSILON: &str = "1e-5";
+pub const EPSILON: f64 = 1e-5;
 /// Least standard deviation by which an input channel is divided.
 const MIN_DEVIATION: &str = "1e-4";
 /// Largest departure of the factor from 1.
@@ -20,8 +20,6 @@ pub const ADD_RANGE: f32 = 0.25;
 pub type Moments = [f32; 2];
 
 pub struct Kernels {
-    conv: Kernel,
-    conv_stride_2: Kernel,
     moments: Kernel,
     moments_total: Kernel,
     normalize: Kernel,
@@ -51,10 +49,10 @@ struct OnePlane {
 
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct TwoPlanes {
-    source: Plane,
-    result: Plane,
-    numbers: [u32; 4],
+pub struct TwoPlanes {
+    pub source: Plane,
+    pub result: Plane,
+    pub numbers: [u32; 4],
 }
 
 #[repr(C)]
@@ -75,15 +73,14 @@ struct HeadsParams {
 impl Kernels {
     pub fn new(gpu: &Gpu) -> Result<Self> {
         let kernel = |name: &str| gpu.kernel(name, &[]);
+        let epsilon = format!("{EPSILON:e}");
         let norm = |residual: &[(&str, &str)]| {
-            let defines = [&[("EPSILON", EPSILON)], residual].concat();
+            let defines = [&[("EPSILON", epsilon.as_str())], residual].concat();
             gpu.kernel("enhance/network/normalize", &defines)
         };
         let ranges = [MUL_RANGE, ADD_RANGE].map(|range| format!("{range:?}"));
         let ranges = [("MUL_RANGE", ranges[0].as_str()), ("ADD_RANGE", ranges[1].as_str())];
         Ok(Self {
-            conv: kernel("enhance/network/conv3x3")?,
-            conv_stride_2: gpu.kernel("enhance/network/conv3x3", &[("STRIDE_2", "true")])?,
             moments: kernel("enhance/network/moments")?,
             moments_total: kernel("enhance/network/moments_total")?,
             normalize: norm(&[])?,
@@ -96,27 +93,6 @@ impl Kernels {
             standardize: gpu.kernel("enhance/network/standardize", &[("MIN_DEVIATION", MIN_DEVIATION)])?,
             heads: gpu.kernel("enhance/network/heads", &ranges)?,
         })
-    }
-
-    /// 3×3 convolution of stride 1, or 2 where the result is half as large.
-    pub fn conv(
-        &self,
-        recorder: &mut Recorder<'_>,
-        source: Channels<'_>,
-        layer: &super::layers::Conv,
-        stride: u32,
-        result: Channels<'_>,
-    ) -> Result<()> {
-        let (kernel, rows) = if stride == 2 { (&self.conv_stride_2, 4) } else { (&self.conv, 8) };
-        let runs = result.plane.width * result.plane.rows.div_ceil(rows);
-        let of_block = runs.div_ceil(WORKGROUP);
-        let groups = of_block * (layer.outputs as u32).div_ceil(8);
-        let numbers = [layer.inputs as u32, layer.outputs as u32, of_block, groups];
-        let params = TwoPlanes { source: source.plane, result: result.plane, numbers };
-        let params = recorder.gpu().upload("network.params", &[params])?;
-        let (from, to) = (source.buffer.binding(), result.buffer.binding());
-        recorder.dispatch(kernel, &[params.binding(), from, layer.weights.binding(), to], groups);
-        Ok(())
     }
 
     /// Moments of `groups` groups of `group` channels, per block of rows, to `partials` from block `first_block` on.

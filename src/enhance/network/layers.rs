@@ -1,6 +1,7 @@
 //! The network's weights on the device, in the order in which the kernels read them.
 
 use super::LEVELS;
+use super::kernels::{EPSILON, Moments};
 use super::parts::{self, Parts};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
@@ -23,7 +24,17 @@ pub struct Conv {
 pub struct Norm {
     pub groups: usize,
     pub first: usize,
+    /// (weight, bias) of every channel.
     pub affine: Buffer<[f32; 2]>,
+    /// Place of the first channel in [`Layers::folded`].
+    pub folded: usize,
+}
+
+/// What folding a GroupNorm takes.
+struct Affine {
+    first: usize,
+    groups: usize,
+    values: Vec<[f32; 2]>,
 }
 
 pub struct ConvNorm {
@@ -64,13 +75,14 @@ pub struct Layers {
     pub fuse: (ConvNorm, Residual),
     pub heads: Conv,
     pub heads_bias: [f32; 4],
-    /// Number of statistics of a run.
+    /// Number of statistics of a pass.
     pub statistics: usize,
+    affine: Vec<Affine>,
 }
 
 impl Layers {
     pub fn new(gpu: &Gpu, parts: &Parts) -> Result<Self> {
-        let mut upload = Upload { gpu, statistics: STANDARDISED };
+        let mut upload = Upload { gpu, statistics: STANDARDISED, affine: Vec::new(), folded: 0 };
         let stem = upload.conv_norm(&parts.stem)?;
         let mut downs = Vec::new();
         for (block, down) in &parts.downs {
@@ -80,8 +92,23 @@ impl Layers {
         let ups = parts.ups.iter().map(|up| upload.block(up)).collect::<Result<_>>()?;
         let fuse = (upload.conv_norm(&parts.fuse.0)?, upload.residual(&parts.fuse.1)?);
         let heads = Conv::new(gpu, parts.fuse.0.outputs, 4, &parts.heads)?;
-        let (heads_bias, statistics) = (parts.heads_bias, upload.statistics);
-        Ok(Self { stem, downs, bottleneck, ups, fuse, heads, heads_bias, statistics })
+        let Upload { statistics, affine, .. } = upload;
+        Ok(Self { stem, downs, bottleneck, ups, fuse, heads, heads_bias: parts.heads_bias, statistics, affine })
+    }
+
+    /// (scale, bias) of every channel of every GroupNorm under given statistics, for whole blocks of channels.
+    pub fn folded(&self, statistics: &[Moments]) -> Vec<[f32; 2]> {
+        let mut folded = Vec::new();
+        for Affine { first, groups, values } in &self.affine {
+            let group = values.len() / groups;
+            folded.extend(values.iter().enumerate().map(|(channel, [weight, bias])| {
+                let [mean, variance] = statistics[first + channel / group].map(f64::from);
+                let scale = f64::from(*weight) / (variance + EPSILON).sqrt();
+                [scale as f32, (f64::from(*bias) - mean * scale) as f32]
+            }));
+            folded.resize(folded.len().next_multiple_of(BLOCK), [0.0; 2]);
+        }
+        folded
     }
 
     /// Channels of the widest tensor of every level.
@@ -125,6 +152,8 @@ pub fn groups(channels: usize) -> usize {
 struct Upload<'g> {
     gpu: &'g Gpu,
     statistics: usize,
+    affine: Vec<Affine>,
+    folded: usize,
 }
 
 impl Upload<'_> {
@@ -135,13 +164,13 @@ impl Upload<'_> {
 
     fn conv_norm(&mut self, part: &parts::ConvNorm) -> Result<ConvNorm> {
         let groups = groups(part.outputs);
+        let (first, folded) = (self.statistics(groups), self.folded);
+        self.folded += part.outputs.next_multiple_of(BLOCK);
+        self.affine.push(Affine { first, groups, values: part.affine.clone() });
+        let affine = self.gpu.upload("network.affine", &part.affine)?;
         Ok(ConvNorm {
             conv: Conv::new(self.gpu, part.inputs, part.outputs, &part.weight)?,
-            norm: Norm {
-                groups,
-                first: self.statistics(groups),
-                affine: self.gpu.upload("network.affine", &part.affine)?,
-            },
+            norm: Norm { groups, first, affine, folded },
         })
     }
 

@@ -6,6 +6,7 @@
 //! views of a capture can share the statistics of a few: the same surface then gets the same colours in every view.
 
 mod apply;
+mod convolution;
 pub(super) mod golden;
 mod kernels;
 mod layers;
@@ -18,6 +19,7 @@ use crate::enhance::weights::Weights;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Timings};
 use apply::Apply;
+use convolution::Convolutions;
 use kernels::{Kernels, Moments};
 use layers::Layers;
 use parts::Parts;
@@ -58,6 +60,7 @@ pub struct Maps {
 pub struct Network<'g> {
     gpu: &'g Gpu,
     layers: Layers,
+    convolutions: Convolutions,
     kernels: Kernels,
     apply: Apply,
     /// Most bytes of a buffer.
@@ -76,8 +79,8 @@ impl<'g> Network<'g> {
         let layers = Layers::new(gpu, &Parts::read(weights)?)?;
         let limits = gpu.limits();
         let binding_limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let (kernels, apply) = (Kernels::new(gpu)?, Apply::new(gpu)?);
-        Ok(Self { gpu, layers, kernels, apply, binding_limit, band_rows: u32::MAX, budget: BUDGET })
+        let (convolutions, kernels, apply) = (Convolutions::new(gpu)?, Kernels::new(gpu)?, Apply::new(gpu)?);
+        Ok(Self { gpu, layers, convolutions, kernels, apply, binding_limit, band_rows: u32::MAX, budget: BUDGET })
     }
 
     /// The same network in bands of at most `rows` rows (in steps of 8), for tests of the seams.

@@ -1,6 +1,7 @@
 //! One pass of a list of images through the network, layer by layer, all of them in step.
 
 use super::Network;
+use super::convolution::Fused;
 use super::kernels::{Channels, Moments};
 use super::layers::{Block, ConvNorm, Norm, Residual, STANDARDISED, Squeeze};
 use super::parts::INPUTS;
@@ -18,8 +19,8 @@ pub struct Pass<'n, 'g> {
     pool: Pool,
     recorder: Recorder<'g>,
     statistics: Buffer<Moments>,
-    /// Statistics are given, not measured.
-    fixed: bool,
+    /// Where statistics are given, not measured: (scale, bias) of every channel of every GroupNorm.
+    folded: Option<Buffer<[f32; 2]>>,
     partials: Buffer<[f32; 4]>,
     /// Milliseconds per kernel, of a profiled pass.
     timings: Option<Timings>,
@@ -32,20 +33,12 @@ impl<'n, 'g> Pass<'n, 'g> {
             Some(values) => gpu.upload("network.statistics", values)?,
             None => gpu.buffer("network.statistics", network.layers.statistics)?,
         };
+        let folded = fixed.map(|values| gpu.upload("network.folded", &network.layers.folded(values))).transpose()?;
         let widest = network.layers.widest();
         let partials = widest.iter().enumerate().map(|(level, &channels)| grid.blocks(level) as usize * channels);
         let partials = gpu.buffer("network.partials", partials.max().unwrap_or(0))?;
         let recorder = Recorder::new(gpu);
-        Ok(Self {
-            network,
-            grid,
-            pool: Pool::default(),
-            recorder,
-            statistics,
-            fixed: fixed.is_some(),
-            partials,
-            timings: None,
-        })
+        Ok(Self { network, grid, pool: Pool::default(), recorder, statistics, folded, partials, timings: None })
     }
 
     /// The same pass, which takes the time of every kernel.
@@ -105,7 +98,7 @@ impl<'n, 'g> Pass<'n, 'g> {
         let mut maps = Vec::new();
         for band in 0..bands {
             let (from, to) = (self.channels(features.all(), band), self.channels(heads.all(), band));
-            self.network.kernels.conv(&mut self.recorder, from, &layers.heads, 1, to)?;
+            self.network.convolutions.record(&mut self.recorder, from, (&layers.heads, 1), None, to)?;
             maps.push(self.network.kernels.heads(&mut self.recorder, to, layers.heads_bias)?);
         }
         self.submit()?;
@@ -151,27 +144,37 @@ impl<'n, 'g> Pass<'n, 'g> {
     }
 
     fn conv_act(&mut self, layer: &ConvNorm, source: View<'_>, stride: u32) -> Result<Planes> {
-        let result = self.conv(layer, source, stride)?;
-        self.normalize(&layer.norm, &result, None)?;
-        Ok(result)
+        self.conv_norm_act(layer, source, stride, None)
     }
 
     fn residual(&mut self, layer: &Residual, x: Planes) -> Result<Planes> {
         let inner = self.conv_act(&layer.first, x.all(), 1)?;
-        let result = self.conv(&layer.second, inner.all(), 1)?;
-        self.normalize(&layer.second.norm, &result, Some(&x))?;
+        let result = self.conv_norm_act(&layer.second, inner.all(), 1, Some(&x))?;
         self.pool.give(inner);
         self.pool.give(x);
         Ok(result)
     }
 
-    fn conv(&mut self, layer: &ConvNorm, source: View<'_>, stride: u32) -> Result<Planes> {
+    /// Convolution, GroupNorm, a residual where there is one, GELU: in one kernel where statistics are given.
+    fn conv_norm_act(
+        &mut self,
+        layer: &ConvNorm,
+        source: View<'_>,
+        stride: u32,
+        residual: Option<&Planes>,
+    ) -> Result<Planes> {
         let level = source.planes.level + usize::from(stride == 2);
         let result = self.take(level, layer.conv.outputs)?;
         for band in 0..self.grid.bands(level).len() {
+            let residual = residual.map(|r| r.buffer(band));
+            let fused = self.folded.as_ref().map(|affine| Fused { affine, first: layer.norm.folded, residual });
             let (from, to) = (self.channels(source, band), self.channels(result.all(), band));
-            self.network.kernels.conv(&mut self.recorder, from, &layer.conv, stride, to)?;
+            self.network.convolutions.record(&mut self.recorder, from, (&layer.conv, stride), fused, to)?;
         }
+        if self.folded.is_none() {
+            self.normalize(&layer.norm, &result, residual)?;
+        }
+        result.exchange(&mut self.recorder, &self.grid);
         Ok(result)
     }
 
@@ -183,13 +186,12 @@ impl<'n, 'g> Pass<'n, 'g> {
             let kernels = &self.network.kernels;
             kernels.normalize(&mut self.recorder, to, values.channels, norm, &self.statistics, residual)?;
         }
-        values.exchange(&mut self.recorder, &self.grid);
         Ok(())
     }
 
     /// Measures the moments of `groups` groups of channels over all images, unless they are given.
     fn measure(&mut self, view: View<'_>, groups: usize, first: usize) -> Result<()> {
-        if self.fixed {
+        if self.folded.is_some() {
             return Ok(());
         }
         let (groups, group, first) = (groups as u32, (view.channels / groups) as u32, first as u32);

@@ -1,5 +1,6 @@
 pub mod whole;
 
+use super::convolution::Fused;
 use super::kernels::Channels;
 use super::layers::{Conv, Norm};
 use super::planes::{Planes, View};
@@ -88,7 +89,7 @@ fn channels<'a>(grid: &Grid, view: View<'a>, band: usize) -> Channels<'a> {
 #[test]
 fn convolutions_equal_the_definition() {
     for gpu in gpus() {
-        let kernels = Kernels::new(gpu).unwrap();
+        let kernels = Convolutions::new(gpu).unwrap();
         for (width, height, rows, inputs, outputs, stride) in [
             (1, 1, 8, 1, 1, 1),
             (13, 9, 8, 6, 18, 1),
@@ -110,12 +111,37 @@ fn convolutions_equal_the_definition() {
             for band in 0..grid.bands(0).len() {
                 let from = channels(&grid, source.part(1, inputs), band);
                 let to = channels(&grid, result.part(2, outputs), band);
-                kernels.conv(&mut recorder, from, &layer, stride, to).unwrap();
+                kernels.record(&mut recorder, from, (&layer, stride), None, to).unwrap();
             }
             recorder.submit();
             let truth = reference::conv(&x, &weight, outputs, stride as usize);
             let found = download(gpu, &grid, result.part(2, outputs));
-            assert_near(&found, &truth, 3e-5, &format!("{width} × {height}, {inputs} → {outputs}, stride {stride}"));
+            let what = format!("{width} × {height}, {inputs} → {outputs}, stride {stride}");
+            assert_near(&found, &truth, 3e-5, &what);
+            // Fused: a scale and a bias per channel from the third on, a residual, GELU.
+            let affine: Vec<[f32; 2]> =
+                (0..2 + outputs.next_multiple_of(8)).map(|c| [noise(c), 0.1 * c as f32]).collect();
+            let affine_buffer = gpu.upload("affine", &affine).unwrap();
+            let added = truth.map(|v| 0.3 - 0.5 * v);
+            let residual = upload(gpu, &grid, level, outputs, 0, &added);
+            for with in [false, true] {
+                let result = Planes::new(gpu, &grid, level, outputs).unwrap();
+                let mut recorder = Recorder::new(gpu);
+                for band in 0..grid.bands(0).len() {
+                    let from = channels(&grid, source.part(1, inputs), band);
+                    let to = channels(&grid, result.all(), band);
+                    let residual = with.then(|| residual.buffer(band));
+                    let fused = Some(Fused { affine: &affine_buffer, first: 2, residual });
+                    kernels.record(&mut recorder, from, (&layer, stride), fused, to).unwrap();
+                }
+                recorder.submit();
+                let expected = Tensor::from_fn(outputs, truth.height, truth.width, |c, y, u| {
+                    let [scale, bias] = affine[2 + c].map(f64::from);
+                    let v = truth.at(c, y, u) * scale + bias;
+                    reference::gelu(if with { v + added.at(c, y, u) } else { v })
+                });
+                assert_near(&download(gpu, &grid, result.all()), &expected, 3e-5, &format!("fused, {what}"));
+            }
         }
     }
 }
@@ -133,7 +159,7 @@ fn group_norm_gelu_and_residuals_equal_the_definition() {
             let x = tensor(count, height as usize, width as usize).map(|v| v + 300.0);
             let other = tensor(count, height as usize, width as usize).map(|v| -0.7 * v);
             let affine: Vec<[f32; 2]> = (0..count).map(|c| [1.0 + 0.1 * c as f32, noise(c)]).collect();
-            let norm = Norm { groups, first: 3, affine: gpu.upload("affine", &affine).unwrap() };
+            let norm = Norm { groups, first: 3, affine: gpu.upload("affine", &affine).unwrap(), folded: 0 };
             let values = upload(gpu, &grid, 0, count, 0, &x);
             let added = residual.then(|| upload(gpu, &grid, 0, count, 0, &other));
             let statistics: Buffer<Moments> = gpu.buffer("statistics", 3 + groups).unwrap();
