@@ -11,7 +11,7 @@ const BUILT_IN: [(&str, &str); 2] = [
 ];
 
 /// Name of the built-in response used where nothing else is asked for.
-pub const DEFAULT: &str = "exposure-40";
+pub const DEFAULT: &str = "exposure-40-plain";
 
 /// A response from dark to lit values: a matrix and a gain, then a curve.
 #[derive(Clone, Debug, PartialEq)]

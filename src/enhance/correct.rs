@@ -1,5 +1,6 @@
 //! Local correction: the chroma network on the views of a capture, at its working size.
 
+use super::balance::Balance;
 use super::config::Config;
 use super::network::{Maps, Network, Statistics};
 use super::weights::Weights;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/enhance/models");
 /// The network that comes with the program.
 const BUILT_IN: &str = "chroma.safetensors";
+/// The key of a weights file that says what the colours of the whole are held to: `response`, else nothing.
+const BALANCE: &str = "balance";
 /// Most views whose pixels the statistics of a capture are measured on …
 pub const SAMPLED: usize = 12;
 /// … and their longest side where the network works at full size.
@@ -29,6 +32,9 @@ pub struct Correction<'g> {
     /// What all views share.
     statistics: Option<Statistics>,
     sampled: usize,
+    /// Whether colours of the whole are held to the response, as the weights ask for, and how for all views.
+    balanced: bool,
+    balance: Option<Balance>,
     spent: Mutex<(Duration, u32)>,
 }
 
@@ -61,9 +67,10 @@ impl<'g> Correction<'g> {
             size => size,
         };
         let name = if config.weights == "auto" { "built in".into() } else { weights.name.clone() };
+        let balanced = weights.metadata.get(BALANCE).is_some_and(|value| value == "response");
         let network = Mutex::new(Network::new(gpu, &weights)?);
         let spent = Mutex::default();
-        Ok(Some(Self { network, name, working, statistics: None, sampled: 0, spent }))
+        Ok(Some(Self { network, name, working, statistics: None, sampled: 0, balanced, balance: None, spent }))
     }
 
     /// `dark` at the size at which the capture's statistics are measured.
@@ -71,12 +78,21 @@ impl<'g> Correction<'g> {
         shrunk(dark, if self.working == 0 { SAMPLED_SIDE } else { self.working })
     }
 
-    /// Measures the statistics that all views will share on `pairs` of dark images ([`Correction::sampled`]) and their
+    /// Measures the statistics and the balance that all views will share on `pairs` of dark images ([`Correction::sampled`]) and their
     /// responses.
     pub fn measure(&mut self, pairs: &[(Image, Image)]) -> Result<()> {
         let pairs: Vec<_> = pairs.iter().map(|(dark, naka)| (dark, naka)).collect();
-        self.statistics = Some(lock(&self.network).statistics(&pairs)?);
-        self.sampled = pairs.len();
+        let network = lock(&self.network);
+        let statistics = network.statistics(&pairs)?;
+        if self.balanced {
+            let lit =
+                |&(dark, naka): &(&Image, &Image)| network.apply(&network.maps(dark, naka, Some(&statistics))?, naka);
+            let lit: Vec<Image> = pairs.iter().map(lit).collect::<Result<_>>()?;
+            let pairs: Vec<_> = pairs.iter().zip(&lit).map(|(pair, lit)| (pair.1, lit)).collect();
+            self.balance = Some(Balance::between(&pairs));
+        }
+        drop(network);
+        (self.statistics, self.sampled) = (Some(statistics), pairs.len());
         Ok(())
     }
 
@@ -94,7 +110,12 @@ impl<'g> Correction<'g> {
 
     /// The lit image.
     pub fn apply(&self, maps: &Maps, naka: &Image) -> Result<Image> {
-        lock(&self.network).apply(maps, naka)
+        let lit = lock(&self.network).apply(maps, naka)?;
+        Ok(match &self.balance {
+            Some(balance) => balance.apply(lit),
+            None if self.balanced => Balance::between(&[(naka, &lit)]).apply(lit),
+            None => lit,
+        })
     }
 
     /// The network in a few words.

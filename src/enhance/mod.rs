@@ -5,6 +5,7 @@
 //! and average while the values are still dark, then the curve, then clip and write. And it is one curve for the whole
 //! capture: what is normalised per image makes the same wall flicker between views, and splats then model the flicker.
 
+mod balance;
 pub mod calibrate;
 pub mod camera;
 mod choose;

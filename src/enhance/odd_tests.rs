@@ -118,7 +118,7 @@ fn what_a_mask_hides_does_not_sway_the_response() {
         ::image::RgbaImage::from_fn(60, 40, pixel).save(&path).unwrap();
         let out = dir.path().join("out");
         let capture = capture::photos(&path).unwrap();
-        let config = Config { response: Response::Naka, ..Config::default() };
+        let config = Config { response: Response::Naka, weights: "none".into(), ..Config::default() };
         enhance_capture(gpu(), &capture, &config, 1, &out, &Silent::default()).unwrap();
         read_image(&out.join(name)).unwrap()
     };

@@ -20,7 +20,12 @@ const MOST_GAIN: f32 = 1000.0;
 /// Pictures that cannot be read, a disk that is full.
 pub fn lay_out(dark: &[View], lit: &[View], path: &Path) -> Result<()> {
     let pairs = spread(dark, ROWS).zip(spread(lit, ROWS));
-    let pairs: Vec<_> = pairs.map(|(dark, lit)| Ok((small(dark)?, small(lit)?))).collect::<Result<_>>()?;
+    let pair = |(dark, lit): (&View, &View)| {
+        // A lit picture made at a lower resolution sets the size of both.
+        let (dark, lit) = (small(dark)?, small(lit)?);
+        Ok((resize_area(&dark, lit.width, lit.height), lit))
+    };
+    let pairs: Vec<_> = pairs.map(pair).collect::<Result<_>>()?;
     let gain = (median(pairs.iter().map(|p| &p.1)) / median(pairs.iter().map(|p| &p.0))).clamp(1.0, MOST_GAIN);
     let brighter: Vec<Image> = pairs.iter().map(|(dark, _)| brightened(dark, gain)).collect();
     let turned = |image: &Image, view: &View| match &view.image {

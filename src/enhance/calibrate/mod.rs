@@ -88,8 +88,8 @@ pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn P
         report.warnings.push(format!("{unmatched} pictures of the smaller folder have no partner of their name"));
     }
     let names: Vec<&str> = pairs.iter().map(|(dark, _)| dark.name.as_str()).collect();
-    let blocks = checks::related(&lit.root, &names, read, &mut report)?;
-    checks::usable(&dark.root, &lit.root, &blocks, &mut report)?;
+    let blocks = checks::related(source(lit), &names, read, &mut report)?;
+    checks::usable(source(dark), source(lit), &blocks, &mut report)?;
     let samples: [_; 3] = std::array::from_fn(|c| blocks::samples(&blocks, c));
     report.blocks = samples.iter().map(Vec::len).max().unwrap_or(0);
     let fitted: [_; 3] = std::array::from_fn(|c| {
@@ -115,10 +115,18 @@ fn by_quantiles(dark: &Capture, lit: &Capture, progress: &dyn Progress) -> Resul
             .into(),
     );
     let samples: [_; 3] = std::array::from_fn(|c| blocks::quantiles(&dark_areas, &lit_areas, c));
-    checks::usable(&dark.root, &lit.root, &blocks::ranked(&dark_areas, &lit_areas), &mut report)?;
+    checks::usable(source(dark), source(lit), &blocks::ranked(&dark_areas, &lit_areas), &mut report)?;
     let channels: [_; 3] = std::array::from_fn(|c| fit::channel(&samples[c], c, false));
     let before = channels.each_ref().map(|channel| channel.rms);
     finish(dark, lit, channels, before, report)
+}
+
+/// What messages and the file's comments name: a lone picture, else the folder of the pictures.
+fn source(capture: &Capture) -> &Path {
+    match &capture.train[..] {
+        [View { image: Some(file), .. }] => file,
+        _ => &capture.root,
+    }
 }
 
 /// Checks the fitted channels and writes them down.
@@ -135,8 +143,8 @@ fn finish(
         lit: channels[c].lit,
         rms: [before[c], channels[c].rms],
     });
-    checks::fitted(&lit.root, &mut report)?;
-    let toml = write::toml(&dark.root, &lit.root, &channels, &report);
+    checks::fitted(source(lit), &mut report)?;
+    let toml = write::toml(source(dark), source(lit), &channels, &report);
     let camera = Camera::parse(Path::new("the fitted camera"), &toml)?;
     Ok(Calibration { toml, camera, report })
 }

@@ -211,6 +211,8 @@ fn notes(optimizer: &Optimizer, settings: &Settings) -> Metadata {
         ("format", "naka-gs chroma 1".to_string()),
         ("base_ch", base.to_string()),
         ("working", settings.working.to_string()),
+        // Habits of the training pictures as a whole do not belong to any capture.
+        ("balance", "response".to_string()),
         ("steps", optimizer.steps.to_string()),
         ("seed", settings.seed.to_string()),
     ]
