@@ -78,8 +78,8 @@ impl<'g> Correction<'g> {
         shrunk(dark, if self.working == 0 { SAMPLED_SIDE } else { self.working })
     }
 
-    /// Measures the statistics and the balance that all views will share on `pairs` of dark images ([`Correction::sampled`]) and their
-    /// responses.
+    /// Measures the statistics and the balance that all views will share on `pairs` of dark images
+    /// ([`Correction::sampled`]) and their responses.
     pub fn measure(&mut self, pairs: &[(Image, Image)]) -> Result<()> {
         let pairs: Vec<_> = pairs.iter().map(|(dark, naka)| (dark, naka)).collect();
         let network = lock(&self.network);
