@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use ply_rs::parser::{Parser, Reader};
 use ply_rs::ply::{DefaultElement, ElementDef, Encoding, Header, PropertyType, ScalarType};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 const MAX_HEADER_BYTES: u64 = 1 << 20;
@@ -179,10 +179,36 @@ fn skip_to_vertices(path: &Path, reader: &mut BufReader<File>, header: &Header) 
             }
             continue;
         }
+        skip_element(path, reader, element, header.encoding == Encoding::BinaryBigEndian)?;
+    }
+    Ok(())
+}
+
+/// Skips the rows of a binary element: at once where all are of one size, else list by list.
+fn skip_element(path: &Path, reader: &mut BufReader<File>, element: &ElementDef, big_endian: bool) -> Result<()> {
+    let promised = || Error::input(path, format!("promises {} of `{}`", element.count, element.name), TRUNCATED);
+    let skip = |reader: &mut BufReader<File>, bytes: Option<usize>| {
+        let bytes = bytes.and_then(|bytes| i64::try_from(bytes).ok()).ok_or_else(promised)?;
+        reader.seek_relative(bytes).map_err(Error::io(path))
+    };
+    let types: Vec<&PropertyType> = element.properties.values().map(|property| &property.data_type).collect();
+    if !types.iter().any(|kind| matches!(kind, PropertyType::List(..))) {
         let stride: usize = columns_of(path, element)?.iter().map(|c| size_of_scalar(&c.scalar)).sum();
-        let bytes = element.count.checked_mul(stride).and_then(|b| i64::try_from(b).ok());
-        let bytes = bytes.ok_or_else(|| Error::input(path, format!("{} `{name}`s", element.count), TRUNCATED))?;
-        reader.seek(SeekFrom::Current(bytes)).map_err(Error::io(path))?;
+        return skip(reader, stride.checked_mul(element.count));
+    }
+    for _ in 0..element.count {
+        for kind in &types {
+            match kind {
+                PropertyType::Scalar(scalar) => skip(reader, Some(size_of_scalar(scalar)))?,
+                PropertyType::List(length, scalar) => {
+                    let mut bytes = [0; 8];
+                    let bytes = &mut bytes[..size_of_scalar(length)];
+                    reader.read_exact(bytes).map_err(|_| promised())?;
+                    let length = decode(bytes, length, big_endian);
+                    skip(reader, (length as usize).checked_mul(size_of_scalar(scalar)))?;
+                }
+            }
+        }
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::neighbors::{Reference, references};
 use super::sweep::{self, Found};
-use super::{PointCloud, read};
+use super::{PointCloud, ReadOptions, read_with};
 use crate::capture::{Capture, ImageCache};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -11,6 +11,7 @@ use documented::DocumentedFields;
 use glam::DVec3;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// Parameters of the prior.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
@@ -22,6 +23,10 @@ pub struct Config {
     pub max_points: usize,
     /// Ignore the points that came with the capture.
     pub ignore_existing: bool,
+    /// Lowest confidence of points to use, where a file (`.npz`) gives one for each.
+    pub min_confidence: f64,
+    /// A file (`.npy`, `.npz`, `.ply`) with the colours of the points that came with the capture, one for each.
+    pub colors: Option<PathBuf>,
     /// Longer side of the images in which depths are searched, in pixels.
     pub image_size: u32,
     /// Views whose pixels are searched for, at most.
@@ -38,10 +43,24 @@ impl Default for Config {
             make_points: 20_000,
             max_points: 1_000_000,
             ignore_existing: false,
+            min_confidence: 2.0,
+            colors: None,
             image_size: 441,
             max_views: 64,
             min_correlation: 0.7,
             seed: 42,
+        }
+    }
+}
+
+impl Config {
+    /// What of a file of points is used.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            max_points: self.max_points,
+            seed: self.seed,
+            min_confidence: self.min_confidence as f32,
+            colors: self.colors.clone(),
         }
     }
 }
@@ -82,14 +101,12 @@ pub fn make(capture: &Capture, config: &Config, progress: &dyn Progress) -> Resu
         return Err(Error::setting("prior", found, "give at least 1 point and an image size of at least 16"));
     }
     if let Some(path) = capture.points.as_ref().filter(|_| !config.ignore_existing) {
-        let cloud = read(path)?;
-        if fits(capture, &cloud) {
-            let candidates = cloud.len();
-            let cloud = subset(cloud, config);
-            let (output, source) = (cloud.len(), path.display().to_string());
+        let found = read_with(path, &config.read_options())?;
+        if fits(capture, &found.cloud) {
+            let (candidates, output, source) = (found.total as usize, found.cloud.len(), path.display().to_string());
             let dropped = candidates - output;
             let report = Report { source, candidates, matched: output, dropped, output, ..Report::default() };
-            return Ok((cloud, report));
+            return Ok((found.cloud, report));
         }
         tracing::warn!("{}: too few points in front of the cameras; making others from the images", path.display());
     }
@@ -112,27 +129,6 @@ fn fits(capture: &Capture, cloud: &PointCloud) -> bool {
     let asked = cloud.len().div_ceil(stride);
     let count = cloud.positions.par_iter().step_by(stride).filter(|p| seen(p)).count();
     cloud.len() >= MIN_USABLE.0 && count as f64 >= MIN_USABLE.1 * asked as f64
-}
-
-/// At most `max_points` of `cloud`, chosen at random, in their order.
-fn subset(cloud: PointCloud, config: &Config) -> PointCloud {
-    if cloud.len() <= config.max_points {
-        return cloud;
-    }
-    let kept = choose(cloud.len(), config.max_points, config.seed);
-    PointCloud {
-        positions: kept.iter().map(|&i| cloud.positions[i]).collect(),
-        colors: kept.iter().map(|&i| cloud.colors[i]).collect(),
-    }
-}
-
-/// `count` of `0..n`, each equally likely, ascending.
-fn choose(n: usize, count: usize, seed: u64) -> Vec<usize> {
-    let mut order: Vec<(u64, usize)> = (0..n).map(|i| (hash(seed, 1, i as u64), i)).collect();
-    order.sort_unstable();
-    let mut kept: Vec<usize> = order.into_iter().take(count).map(|(_, i)| i).collect();
-    kept.sort_unstable();
-    kept
 }
 
 fn from_images(capture: &Capture, config: &Config, progress: &dyn Progress) -> Result<(PointCloud, Report)> {

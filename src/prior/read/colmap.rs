@@ -1,6 +1,6 @@
 //! COLMAP's `points3D.bin` and `points3D.txt`.
 
-use super::PointCloud;
+use super::{Point, Take};
 use crate::error::{Error, Result};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -11,9 +11,11 @@ const TRUNCATED: &str = "it is cut off or damaged: copy or export it again";
 const RECORD_BYTES: usize = 8 + 24 + 3 + 8 + 8;
 /// image id u32, keypoint index u32.
 const TRACK_BYTES: u64 = 8;
+/// A line longer than this (a track of a million images) belongs to another kind of file.
+const MAX_LINE_BYTES: u64 = 16 << 20;
 
-/// The points of a binary file, and how many were dropped for not being finite.
-pub fn read_binary(path: &Path) -> Result<(PointCloud, usize)> {
+/// The points of a binary file.
+pub fn read_binary(path: &Path, take: &mut Take<'_>) -> Result<()> {
     let file = File::open(path).map_err(Error::io(path))?;
     let bytes = file.metadata().map_err(Error::io(path))?.len();
     let mut reader = BufReader::with_capacity(1 << 20, file);
@@ -27,40 +29,42 @@ pub fn read_binary(path: &Path) -> Result<(PointCloud, usize)> {
     if count > bytes / RECORD_BYTES as u64 {
         return Err(truncated(count, bytes / RECORD_BYTES as u64));
     }
-    let mut cloud = PointCloud::default();
-    let mut dropped = 0;
+    let mut left = bytes - word.len() as u64;
     let mut record = [0; RECORD_BYTES];
     for index in 0..count {
         reader.read_exact(&mut record).map_err(|_| truncated(count, index))?;
         let number = |at: usize| record[at..at + 8].try_into().map(f64::from_le_bytes).unwrap_or(f64::NAN) as f32;
-        push([number(8), number(16), number(24)], [record[32], record[33], record[34]], &mut cloud, &mut dropped);
         word.copy_from_slice(&record[RECORD_BYTES - 8..]);
         let track = u64::from_le_bytes(word).saturating_mul(TRACK_BYTES);
-        let skipped = std::io::copy(&mut reader.by_ref().take(track), &mut std::io::sink()).map_err(Error::io(path))?;
-        if skipped != track {
-            return Err(truncated(count, index));
-        }
+        left = left.checked_sub(track.saturating_add(RECORD_BYTES as u64)).ok_or_else(|| truncated(count, index))?;
+        let skipped = i64::try_from(track).map_err(|_| truncated(count, index))?;
+        reader.seek_relative(skipped).map_err(Error::io(path))?;
+        let (position, color) = ([number(8), number(16), number(24)], [record[32], record[33], record[34]]);
+        take(Point { position, color, confidence: None });
     }
-    Ok((cloud, dropped))
+    Ok(())
 }
 
-/// The points of a text file, and how many were dropped for not being finite.
-pub fn read_text(path: &Path) -> Result<(PointCloud, usize)> {
-    let reader = BufReader::new(File::open(path).map_err(Error::io(path))?);
-    let mut cloud = PointCloud::default();
-    let mut dropped = 0;
-    for (index, line) in reader.lines().enumerate() {
-        let line = line.map_err(Error::io(path))?;
-        if line.trim().is_empty() || line.starts_with('#') {
+/// The points of a text file.
+pub fn read_text(path: &Path, take: &mut Take<'_>) -> Result<()> {
+    let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io(path))?);
+    let mut line = Vec::new();
+    for number in 1u64.. {
+        line.clear();
+        if reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map_err(Error::io(path))? == 0 {
+            break;
+        }
+        let text = std::str::from_utf8(&line).map(str::trim);
+        if text.is_ok_and(|text| text.is_empty() || text.starts_with('#')) {
             continue;
         }
-        let (p, rgb) = parse_line(&line).ok_or_else(|| {
-            let found = format!("line {} is not `id x y z r g b …`", index + 1);
+        let (position, color) = text.ok().and_then(parse_line).ok_or_else(|| {
+            let found = format!("line {number} is not `id x y z r g b …`");
             Error::input(path, found, "give COLMAP's points3D.txt as COLMAP writes it")
         })?;
-        push(p, rgb, &mut cloud, &mut dropped);
+        take(Point { position, color, confidence: None });
     }
-    Ok((cloud, dropped))
+    Ok(())
 }
 
 fn parse_line(line: &str) -> Option<([f32; 3], [u8; 3])> {
@@ -70,13 +74,4 @@ fn parse_line(line: &str) -> Option<([f32; 3], [u8; 3])> {
     let p = [number()?, number()?, number()?];
     let rgb = [number()?, number()?, number()?].map(|v| v as u8);
     Some((p, rgb))
-}
-
-fn push(p: [f32; 3], rgb: [u8; 3], cloud: &mut PointCloud, dropped: &mut usize) {
-    if p.iter().all(|v| v.is_finite()) {
-        cloud.positions.push(p);
-        cloud.colors.push(rgb);
-    } else {
-        *dropped += 1;
-    }
 }

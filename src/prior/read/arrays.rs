@@ -1,0 +1,160 @@
+//! Points and colours in NumPy's arrays.
+
+use super::npy::Array;
+use super::npz::Npz;
+use super::{GREY, Point, Take, byte};
+use crate::error::{Error, Result};
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+const POINTS: [&str; 5] = ["points", "xyz", "vertices", "world_points", "pts3d"];
+const COLORS: [&str; 3] = ["colors", "rgb", "images"];
+const CONFIDENCE: [&str; 3] = ["confidence", "conf", "world_points_conf"];
+const REMEDY: &str = "save x y z of each point as an N × 3 array of numbers, called `points` in a .npz";
+/// Colours in floating point are 0–1; where one is beyond this, they are 0–255.
+const UNIT: f32 = 2.0;
+
+/// What an array holds, or what is wrong with it.
+type Opened<'a> = Result<Array<Box<dyn Read + 'a>>, String>;
+
+/// The points of a `.npy`.
+pub fn read_npy(path: &Path, take: &mut Take<'_>) -> Result<()> {
+    let file = NpyFile::new(path)?;
+    points(&|| file.array(), Vec::new(), Vec::new(), take).map_err(|found| Error::input(path, found, REMEDY))
+}
+
+/// The colours in a `.npy`.
+pub fn colors_npy(path: &Path) -> Result<Vec<[u8; 3]>> {
+    let file = NpyFile::new(path)?;
+    colors(&|| file.array(), None).map_err(|found| Error::input(path, found, REMEDY))
+}
+
+/// The points of a `.npz`.
+pub fn read_npz(path: &Path, take: &mut Take<'_>) -> Result<()> {
+    npz_points(path, take).map_err(|found| Error::input(path, found, REMEDY))
+}
+
+/// The colours in a `.npz`.
+pub fn colors_npz(path: &Path) -> Result<Vec<[u8; 3]>> {
+    let read = || {
+        let file = open_npz(path)?;
+        let name = file.find(&COLORS).ok_or_else(|| missing(&file, "colours", &COLORS))?;
+        colors(&|| file.array(name), None)
+    };
+    read().map_err(|found| Error::input(path, found, "save r g b of each point as an N × 3 array called `colors`"))
+}
+
+/// A `.npy` that is opened once for each pass over its numbers.
+struct NpyFile<'a> {
+    path: &'a Path,
+    bytes: u64,
+}
+
+impl<'a> NpyFile<'a> {
+    fn new(path: &'a Path) -> Result<Self> {
+        let bytes = std::fs::metadata(path).map_err(Error::io(path))?.len();
+        Ok(Self { path, bytes })
+    }
+
+    fn array(&self) -> Opened<'static> {
+        let file = File::open(self.path).map_err(|e| e.to_string())?;
+        Array::open(Box::new(BufReader::new(file)), self.bytes)
+    }
+}
+
+fn open_npz(path: &Path) -> Result<Npz, String> {
+    Npz::open(File::open(path).map_err(|e| e.to_string())?)
+}
+
+fn missing(file: &Npz, what: &str, names: &[&str]) -> String {
+    format!("has no array of {what} ({}); its arrays are: {}", names.join(", "), file.names())
+}
+
+fn npz_points(path: &Path, take: &mut Take<'_>) -> Result<(), String> {
+    let file = open_npz(path)?;
+    let name = file.find(&POINTS).ok_or_else(|| missing(&file, "points", &POINTS))?;
+    let array = || file.array(name);
+    let count = count(array()?.shape())?;
+    let colors = match file.find(&COLORS) {
+        // Pictures beside the points are their colours only where they are as many.
+        Some("images") => colors(&|| file.array("images"), Some(count)).unwrap_or_default(),
+        Some(name) => colors(&|| file.array(name), Some(count)).map_err(|e| format!("`{name}`: {e}"))?,
+        None => Vec::new(),
+    };
+    let confidence = match file.find(&CONFIDENCE) {
+        Some(name) => confidence(file.array(name)?, count).map_err(|e| format!("`{name}`: {e}"))?,
+        None => Vec::new(),
+    };
+    points(&array, colors, confidence, take)
+}
+
+/// Points in an array of this shape: … × 3 or … × 6.
+fn count(shape: &[usize]) -> Result<usize, String> {
+    match shape {
+        [outer @ .., 3 | 6] if !outer.is_empty() => Ok(outer.iter().product()),
+        _ => Err(format!("its shape is {shape:?}, not N × 3 (or N × 6 with colours)")),
+    }
+}
+
+fn points<'a>(
+    open: &dyn Fn() -> Opened<'a>,
+    colors: Vec<[u8; 3]>,
+    confidence: Vec<f32>,
+    take: &mut Take<'_>,
+) -> Result<(), String> {
+    let array = open()?;
+    count(array.shape())?;
+    let axis = array.shape().len() - 1;
+    let colored = array.shape()[axis] == 6;
+    let scale = if colored { scale(open, axis, 3)? } else { 1.0 };
+    let mut index = 0;
+    array.for_each_row(Some(axis), |row| {
+        let own = if colored { [row[3], row[4], row[5]].map(|v| byte(v * scale)) } else { GREY };
+        let color = colors.get(index).copied().unwrap_or(own);
+        take(Point { position: [row[0], row[1], row[2]], color, confidence: confidence.get(index).copied() });
+        index += 1;
+    })
+}
+
+/// The colours of an array: … × 3 or … × 4, or pictures of separate channels (… × 3 × H × W).
+fn colors<'a>(open: &dyn Fn() -> Opened<'a>, expected: Option<usize>) -> Result<Vec<[u8; 3]>, String> {
+    let array = open()?;
+    let shape = array.shape().to_vec();
+    let axis = match shape[..] {
+        [_, .., 3 | 4] => shape.len() - 1,
+        [3, _, _] => 0,
+        [_, 3, _, _] => 1,
+        _ => return Err(format!("its shape is {shape:?}, not N × 3")),
+    };
+    let count = shape.iter().enumerate().filter(|(d, _)| *d != axis).map(|(_, n)| n).product();
+    if let Some(expected) = expected
+        && count != expected
+    {
+        return Err(format!("{count} colours (shape {shape:?}) for {expected} points"));
+    }
+    let scale = scale(open, axis, 0)?;
+    let mut colors = Vec::with_capacity(count);
+    array.for_each_row(Some(axis), |row| colors.push([row[0], row[1], row[2]].map(|v| byte(v * scale))))?;
+    Ok(colors)
+}
+
+/// What colours are multiplied by to be 0–1: integers are 0–255, floats 0–1 or, where one is larger, 0–255.
+fn scale<'a>(open: &dyn Fn() -> Opened<'a>, axis: usize, first: usize) -> Result<f32, String> {
+    let array = open()?;
+    let mut largest = if array.is_integer() { f32::INFINITY } else { 0.0 };
+    if largest == 0.0 {
+        array.for_each_row(Some(axis), |row| largest = row[first..first + 3].iter().fold(largest, |m, &v| m.max(v)))?;
+    }
+    Ok(if largest > UNIT { 1.0 / 255.0 } else { 1.0 })
+}
+
+fn confidence(array: Array<Box<dyn Read + '_>>, count: usize) -> Result<Vec<f32>, String> {
+    let shape = array.shape().to_vec();
+    if shape.iter().product::<usize>() != count {
+        return Err(format!("{shape:?} confidences for {count} points"));
+    }
+    let mut values = Vec::with_capacity(count);
+    array.for_each_row(None, |v| values.push(v[0]))?;
+    Ok(values)
+}

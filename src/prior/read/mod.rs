@@ -1,0 +1,227 @@
+//! Point clouds from files: PLY, NumPy arrays and COLMAP. One file at a time is read as a stream, so that the memory
+//! taken is that of the points kept.
+
+#[cfg(test)]
+mod array_tests;
+mod arrays;
+mod colmap;
+mod npy;
+mod npz;
+mod ply;
+mod sampler;
+#[cfg(test)]
+mod tests;
+
+use super::PointCloud;
+use crate::error::{Error, Result};
+use sampler::Sampler;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+const REMEDY: &str = "give a PLY with x, y, z per vertex, a .npy or .npz with an N × 3 array, COLMAP's points3D.bin \
+                      or points3D.txt, or the folder of one";
+/// The colour of points without one.
+const GREY: [u8; 3] = [128; 3];
+/// Coordinates beyond this have no square in single precision.
+const MAX_COORDINATE: f32 = 1e18;
+
+/// What is taken of a file of points.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Points to keep at most: each equally likely, in their order.
+    pub max_points: usize,
+    /// Seed of that choice.
+    pub seed: u64,
+    /// The lowest confidence of points to keep, where the file gives one for each.
+    pub min_confidence: f32,
+    /// A file of colours, one for each point of the file of points, in place of its own.
+    pub colors: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { max_points: usize::MAX, seed: 42, min_confidence: 2.0, colors: None }
+    }
+}
+
+/// What a file of points held.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The points kept.
+    pub cloud: PointCloud,
+    /// Points in the file.
+    pub total: u64,
+    /// Of these, points without usable coordinates.
+    pub not_finite: u64,
+    /// Of these, points below the lowest confidence.
+    pub unsure: u64,
+}
+
+/// One point of a file.
+struct Point {
+    position: [f32; 3],
+    color: [u8; 3],
+    confidence: Option<f32>,
+}
+
+/// Takes the points of a file in their order.
+type Take<'a> = dyn FnMut(Point) + 'a;
+
+/// All points of a file: [`read_with`] the default options.
+///
+/// # Errors
+/// As there.
+pub fn read(path: impl AsRef<Path>) -> Result<PointCloud> {
+    read_with(path, &Options::default()).map(|found| found.cloud)
+}
+
+/// Reads a point cloud:
+/// - a PLY (ascii or binary; any numeric type; colours as integers 0–255, floats 0–1 or a splat's `f_dc`; other
+///   properties ignored);
+/// - a `.npy` of N × 3 or N × 6 numbers (x y z, then r g b), or with more dimensions before the last one (H × W × 3);
+/// - a `.npz` with such an array called `points`, `xyz`, `vertices`, `world_points` or `pts3d`, optionally `colors` or
+///   `rgb` (or `images`) and `confidence` or `conf` (or `world_points_conf`) for each point;
+/// - COLMAP's `points3D.bin` or `points3D.txt`;
+/// - a folder with one of those (or with `sparse/0`).
+///
+/// Points without colours are grey. Points with NaN, infinite or absurd coordinates are dropped with a warning that
+/// counts them, and so are those below the lowest confidence.
+///
+/// # Errors
+/// Another kind of file, a file that is cut off, or one without a usable point; colours that are not as many as points.
+pub fn read_with(path: impl AsRef<Path>, options: &Options) -> Result<Found> {
+    let path = path.as_ref();
+    let colors = options.colors.as_deref().map(colors_of).transpose()?;
+    let mut sampler = Sampler::new(options.max_points, options.seed);
+    let (mut found, mut highest) = (Found::default(), f32::NEG_INFINITY);
+    for_each(path, &mut |point| {
+        let color = colors.as_ref().and_then(|colors| colors.get(found.total as usize).copied());
+        found.total += 1;
+        let confidence = point.confidence.unwrap_or(f32::INFINITY);
+        highest = highest.max(confidence);
+        if !point.position.iter().all(|v| v.abs() <= MAX_COORDINATE) {
+            found.not_finite += 1;
+        } else if confidence >= options.min_confidence {
+            sampler.push(point.position, color.unwrap_or(point.color));
+        } else {
+            found.unsure += 1;
+        }
+    })?;
+    if let (Some(file), Some(colors)) = (&options.colors, &colors)
+        && colors.len() as u64 != found.total
+    {
+        let what = format!("holds {} colours for the {} points of {}", colors.len(), found.total, path.display());
+        return Err(Error::input(file, what, "give one colour for each point, in the order of the points"));
+    }
+    found.cloud = sampler.finish();
+    found.check(path, options, highest)?;
+    Ok(found)
+}
+
+impl Found {
+    fn check(&self, path: &Path, options: &Options, highest: f32) -> Result<()> {
+        let (total, name) = (self.total, path.display());
+        if self.cloud.is_empty() && self.unsure > 0 {
+            let found = format!(
+                "holds no usable point: {} of {total} have a confidence below {} (the highest is {highest})",
+                self.unsure, options.min_confidence
+            );
+            return Err(Error::input(path, found, "lower --min-confidence"));
+        }
+        if self.cloud.is_empty() {
+            let found = format!("holds no usable point ({} are not finite)", self.not_finite);
+            return Err(Error::input(path, found, REMEDY));
+        }
+        if self.not_finite > 0 {
+            tracing::warn!("{name}: {} of {total} points hold NaN or infinity and were dropped", self.not_finite);
+        }
+        if self.unsure > 0 {
+            tracing::info!("{name}: {} of {total} points are below the lowest confidence", self.unsure);
+        }
+        Ok(())
+    }
+}
+
+/// Calls `take` with every point of the file, or of the file in the folder, `path`.
+fn for_each(path: &Path, take: &mut Take<'_>) -> Result<()> {
+    if path.is_dir() {
+        let inner = file_in_folder(path).ok_or_else(|| Error::input(path, "a folder without points", REMEDY))?;
+        return for_each(&inner, take);
+    }
+    match Kind::of(path)? {
+        Kind::Ply => ply::read(path, take),
+        Kind::Npy => arrays::read_npy(path, take),
+        Kind::Npz => arrays::read_npz(path, take),
+        Kind::ColmapBinary => colmap::read_binary(path, take),
+        Kind::ColmapText => colmap::read_text(path, take),
+    }
+}
+
+/// The colours in a file: an array of them, or those of a file of points.
+fn colors_of(path: &Path) -> Result<Vec<[u8; 3]>> {
+    match Kind::of(path)? {
+        Kind::Npy => arrays::colors_npy(path),
+        Kind::Npz => arrays::colors_npz(path),
+        _ => {
+            let mut colors = Vec::new();
+            for_each(path, &mut |point| colors.push(point.color))?;
+            Ok(colors)
+        }
+    }
+}
+
+/// Kinds of files, by their first bytes where these say it, else by their ending.
+enum Kind {
+    Ply,
+    Npy,
+    Npz,
+    ColmapBinary,
+    ColmapText,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Result<Self> {
+        let mut start = Vec::new();
+        File::open(path).and_then(|file| file.take(64).read_to_end(&mut start)).map_err(Error::io(path))?;
+        let text = start.trim_ascii_start().to_ascii_lowercase();
+        if [&b"<!doctype"[..], b"<html", b"<head", b"<?xml"].iter().any(|tag| text.starts_with(tag)) {
+            let found = "is a web page (HTML or XML), not points; was the download link a login page?";
+            return Err(Error::input(path, found, REMEDY));
+        }
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        Ok(match (&start[..], ending.as_str()) {
+            ([b'p', b'l', b'y', b'\n' | b'\r', ..], _) => Self::Ply,
+            ([0x93, b'N', b'U', b'M', b'P', b'Y', ..], _) => Self::Npy,
+            ([b'P', b'K', 3, 4, ..], _) => Self::Npz,
+            (_, "npy") => Self::Npy,
+            (_, "npz") => Self::Npz,
+            (_, "bin") => Self::ColmapBinary,
+            (_, "txt") => Self::ColmapText,
+            _ => Self::Ply,
+        })
+    }
+}
+
+/// The file of points in a COLMAP model's folder, in a scene's `sparse` folder or in a network's output folder.
+fn file_in_folder(folder: &Path) -> Option<PathBuf> {
+    const NAMES: [&str; 9] = [
+        "points3D.bin",
+        "points3D.txt",
+        "points3D.ply",
+        "points.ply",
+        "points.npz",
+        "points.npy",
+        "predictions.npz",
+        "point_cloud.ply",
+        "sparse_pc.ply",
+    ];
+    ["", "0", "sparse/0", "sparse"]
+        .iter()
+        .find_map(|sub| NAMES.iter().map(|name| folder.join(sub).join(name)).find(|file| file.is_file()))
+}
+
+/// 0–1 to 0–255. The cast from float saturates, and takes NaN to 0.
+fn byte(unit: f32) -> u8 {
+    (unit * 255.0).round() as u8
+}

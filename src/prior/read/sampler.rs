@@ -1,0 +1,117 @@
+//! At most so many points of a stream, each equally likely.
+
+use crate::prior::PointCloud;
+use crate::random::hash;
+
+/// Keeps at most `limit` of the points pushed, those with the smallest hashes of their numbers, in their order: which
+/// ones depends on the seed and on how many come, not on the machine. Never holds more than `limit` and a half.
+pub struct Sampler {
+    limit: usize,
+    seed: u64,
+    /// Points pushed so far.
+    seen: u64,
+    cloud: PointCloud,
+    /// Numbers of the points held, ascending; empty as long as all are held.
+    numbers: Vec<u64>,
+    /// Largest hash (and its number) that may still belong to the smallest.
+    bound: (u64, u64),
+}
+
+impl Sampler {
+    pub fn new(limit: usize, seed: u64) -> Self {
+        let bound = (u64::MAX, u64::MAX);
+        Self { limit, seed, seen: 0, cloud: PointCloud::default(), numbers: Vec::new(), bound }
+    }
+
+    pub fn push(&mut self, position: [f32; 3], color: [u8; 3]) {
+        let number = self.seen;
+        self.seen += 1;
+        if number >= self.limit as u64 {
+            if self.numbers.is_empty() {
+                self.numbers.extend(0..number);
+            }
+            if self.key(number) > self.bound {
+                return;
+            }
+            self.numbers.push(number);
+        }
+        self.cloud.positions.push(position);
+        self.cloud.colors.push(color);
+        if self.cloud.len() > self.limit.saturating_add(self.limit / 2) {
+            self.shrink();
+        }
+    }
+
+    pub fn finish(mut self) -> PointCloud {
+        self.shrink();
+        self.cloud.positions.shrink_to_fit();
+        self.cloud.colors.shrink_to_fit();
+        self.cloud
+    }
+
+    fn key(&self, number: u64) -> (u64, u64) {
+        (hash(self.seed, 1, number), number)
+    }
+
+    /// Drops all but the `limit` points with the smallest hashes.
+    fn shrink(&mut self) {
+        if self.cloud.len() <= self.limit || self.limit == 0 {
+            return;
+        }
+        let mut keys: Vec<_> = self.numbers.iter().map(|&number| self.key(number)).collect();
+        self.bound = *keys.select_nth_unstable(self.limit - 1).1;
+        let kept: Vec<bool> = self.numbers.iter().map(|&number| self.key(number) <= self.bound).collect();
+        retain(&mut self.numbers, &kept);
+        retain(&mut self.cloud.positions, &kept);
+        retain(&mut self.cloud.colors, &kept);
+    }
+}
+
+fn retain<T>(values: &mut Vec<T>, kept: &[bool]) {
+    let mut kept = kept.iter();
+    values.retain(|_| kept.next().copied().unwrap_or(false));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(n: u32, limit: usize, seed: u64) -> Vec<u32> {
+        let mut sampler = Sampler::new(limit, seed);
+        (0..n).for_each(|i| sampler.push([i as f32, 0.0, 0.0], i.to_le_bytes()[..3].try_into().unwrap()));
+        let cloud = sampler.finish();
+        for (p, rgb) in cloud.positions.iter().zip(&cloud.colors) {
+            assert_eq!(p[0] as u32, u32::from_le_bytes([rgb[0], rgb[1], rgb[2], 0]));
+        }
+        cloud.positions.iter().map(|p| p[0] as u32).collect()
+    }
+
+    /// The definition: sort all by hash.
+    fn expected(n: u32, limit: usize, seed: u64) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..n).collect();
+        order.sort_by_key(|&i| (hash(seed, 1, u64::from(i)), i));
+        order.truncate(limit);
+        order.sort_unstable();
+        order
+    }
+
+    #[test]
+    fn keeps_those_with_the_smallest_hashes_in_their_order() {
+        for (n, limit) in [(0, 3), (1, 1), (3, 3), (4, 3), (5, 3), (5000, 1), (5000, 2), (5000, 777), (777, 5000)] {
+            for seed in [1, 42] {
+                assert_eq!(sample(n, limit, seed), expected(n, limit, seed), "{n} {limit}");
+            }
+        }
+        assert_eq!(sample(100, usize::MAX, 1).len(), 100);
+    }
+
+    #[test]
+    fn each_point_is_equally_likely() {
+        let mut times = [0u32; 20];
+        for seed in 0..2000 {
+            sample(20, 5, seed).iter().for_each(|&i| times[i as usize] += 1);
+        }
+        // 500 expected, standard deviation 19.
+        assert!(times.iter().all(|&t| (400..600).contains(&t)), "{times:?}");
+    }
+}
