@@ -26,6 +26,7 @@ mod random;
 pub mod scenes;
 pub mod self_test;
 pub mod settings;
+pub mod submit;
 
 pub use error::{Error, Result};
 pub use progress::{Progress, Silent, Stop};

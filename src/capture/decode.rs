@@ -14,11 +14,18 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Io`] or [`Error::Input`], naming the file: missing, truncated, damaged, or of an unsupported kind.
 pub fn read_image(path: &Path) -> Result<Image> {
-    let data = std::fs::read(path).map_err(Error::io(path))?;
+    decode_image(path, &std::fs::read(path).map_err(Error::io(path))?)
+}
+
+/// As [`read_image`], from the bytes of the file.
+///
+/// # Errors
+/// As [`read_image`]; `path` only names the file.
+pub fn decode_image(path: &Path, data: &[u8]) -> Result<Image> {
     if data.starts_with(&[0xff, 0xd8]) {
-        return jpeg::decode(path, &data);
+        return jpeg::decode(path, data);
     }
-    let reader = ImageReader::new(std::io::Cursor::new(&data)).with_guessed_format().map_err(Error::io(path))?;
+    let reader = ImageReader::new(std::io::Cursor::new(data)).with_guessed_format().map_err(Error::io(path))?;
     let image = reader.decode().map_err(|error| refusal(path, &error))?;
     Ok(from_dynamic(&image))
 }

@@ -19,7 +19,7 @@ mod transforms;
 
 pub use cache::ImageCache;
 pub use camera::Camera;
-pub use decode::{image_size, read_image};
+pub use decode::{decode_image, image_size, read_image};
 pub use extras::{Extras, read_alpha};
 pub use image::Image;
 pub use loose::{photos, poses, readable_photos};

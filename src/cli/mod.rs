@@ -16,6 +16,7 @@ mod quiet_driver;
 mod render;
 mod run;
 mod setting_flags;
+mod submit;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -58,6 +59,7 @@ enum Command {
     Train(train::Train),
     Render(render::Render),
     Eval(eval::Eval),
+    Submit(submit::Submit),
     Doctor(doctor::Doctor),
 }
 
@@ -90,6 +92,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Train(command) => command.run(reporter),
         Command::Render(command) => command.run(reporter),
         Command::Eval(command) => command.run(reporter),
+        Command::Submit(command) => command.run(reporter),
         Command::Doctor(command) => command.run(reporter),
     }
 }
@@ -120,6 +123,7 @@ mod tests {
         has("ppm", &["voxel-size", "tau0", "beta", "iters", "min-points", "seed", "stats", "out"]);
         has("render", &["cameras", "out", "adapter"]);
         has("eval", &["json"]);
+        has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);
         has("doctor", &["golden", "json", "adapter"]);
     }

@@ -8,8 +8,12 @@ use std::time::UNIX_EPOCH;
 
 /// SHA-256 (hex) of the JSON of `parts`.
 pub fn of(parts: &impl Serialize) -> String {
-    let json = serde_json::to_vec(parts).unwrap_or_default();
-    Sha256::digest(&json).iter().map(|byte| format!("{byte:02x}")).collect()
+    of_bytes(&serde_json::to_vec(parts).unwrap_or_default())
+}
+
+/// SHA-256 (hex) of `bytes`.
+pub fn of_bytes(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file without reading it: length and time of the last change; nothing where there is no such file.

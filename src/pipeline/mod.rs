@@ -17,7 +17,7 @@ mod session;
 pub use measure::MetricsFile;
 pub use pictures::{Painter, render_name, render_views};
 
-use crate::capture::{self, Capture};
+use crate::capture::{self, Capture, View};
 use crate::enhance;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
@@ -122,11 +122,16 @@ fn steps(job: &Job, capture: &Capture) -> Vec<Step> {
     let trained = step(Stage::Train, trained, vec![out.join("splats.ply")]);
     if job.scope == Scope::Everything {
         let renders = capture.test.iter().map(|view| out.join("renders").join(render_name(&view.name))).collect();
-        step(Stage::Render, fingerprint::of(&(&trained, fingerprint::of_poses(&capture.test))), renders);
+        step(Stage::Render, render_fingerprint(&trained, &capture.test), renders);
     }
     let measured = fingerprint::of(&(&trained, fingerprint::of_views(&capture.test)));
     step(Stage::Eval, measured, vec![out.join("metrics.json")]);
     steps
+}
+
+/// The fingerprint of the renders of `test` poses, of the model whose training has the fingerprint `trained`.
+pub fn render_fingerprint(trained: &str, test: &[View]) -> String {
+    fingerprint::of(&(trained, fingerprint::of_poses(test)))
 }
 
 /// Fails where one of the `folders` of results is one that photographs of the scene lie in.

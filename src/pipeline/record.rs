@@ -81,6 +81,7 @@ pub struct Run {
     pub version: String,
     /// The adapter that ran the kernels, once one was needed.
     pub adapter: Option<String>,
+    /// The scene folder, in full.
     pub scene: PathBuf,
     /// The resolved [`Settings`].
     pub settings: Value,
@@ -102,7 +103,7 @@ impl Run {
     pub fn new(scene: &Path, settings: &Settings) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
-            scene: scene.to_path_buf(),
+            scene: std::path::absolute(scene).unwrap_or_else(|_| scene.to_path_buf()),
             settings: serde_json::to_value(settings).unwrap_or_default(),
             ..Self::default()
         }

@@ -1,10 +1,10 @@
 //! A run under way: the data between the stages, taken from memory or from the files of an earlier run.
 
 use super::measure::{self, MetricsFile};
-use super::pictures::{Painter, render_views};
+use super::pictures::{Painter, render_name, render_views};
 use super::plan::{Action, Step};
 use super::record::{Run, Stage, StageRecord, Status, write_json};
-use super::{Job, Outcome, Scope, normalization};
+use super::{Job, Outcome, Scope, fingerprint, normalization};
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -14,6 +14,7 @@ use crate::splat::Splats;
 use crate::{atomic_file, enhance, ppm, prior, splat, train};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -201,7 +202,14 @@ impl<'a> Session<'a> {
     fn render(&mut self) -> Result<Counts> {
         self.load_splats()?;
         render_views(&mut self.painter()?, &self.capture.test, &self.out("renders"), self.progress)?;
-        counts(&json!({ "images": self.capture.test.len() }))
+        let file = |view: &View| {
+            let name = render_name(&view.name);
+            let path = self.out("renders").join(&name);
+            Ok((name, fingerprint::of_bytes(&std::fs::read(&path).map_err(Error::io(&path))?)))
+        };
+        // What was written, so that a picture of another origin is known for one.
+        let sha256 = self.capture.test.iter().map(file).collect::<Result<BTreeMap<_, _>>>()?;
+        counts(&json!({ "images": sha256.len(), "sha256": sha256 }))
     }
 
     fn eval(&mut self) -> Result<Counts> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::capture::{Camera, View};
+use crate::capture::Camera;
 
 fn view(image: &Path) -> View {
     let camera = Camera { width: 4, height: 4, fx: 4.0, fy: 4.0, cx: 2.0, cy: 2.0, viewmat: DMat4::IDENTITY };

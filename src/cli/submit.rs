@@ -1,0 +1,90 @@
+//! `naka-gs submit`
+
+use super::output;
+use super::progress::Reporter;
+use naka_gs::capture::{self, is_scene};
+use naka_gs::submit::{self, FinishedRun, Job, NTIRE_3DRR, Readme, Scene, Template};
+use naka_gs::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Renders of runs as a challenge's zip file, or a check of one
+#[derive(clap::Args)]
+pub struct Submit {
+    /// Output folders of runs (with --check also scenes); folders of such, as of a batch
+    #[arg(required = true, value_name = "OUT")]
+    inputs: Vec<PathBuf>,
+    /// Zip file to write
+    #[arg(short, long, value_name = "FILE.zip", required_unless_present = "check")]
+    out: Option<PathBuf>,
+    /// Replace the file if it exists
+    #[arg(short = 'w', long)]
+    overwrite: bool,
+    /// Write nothing, but check that this zip holds all test frames of the given scenes as it should
+    #[arg(long, value_name = "FILE.zip", conflicts_with_all = ["out", "average", "readme", "description", "extra_data"])]
+    check: Option<PathBuf>,
+    /// Names in the zip: {scene}, {scene_lowercase}, {index:04} (from 1, in the order of the test poses), {name}
+    #[arg(long, default_value = NTIRE_3DRR, hide_default_value = false)]
+    template: String,
+    /// Submit the mean picture where there are several runs of a scene
+    #[arg(long)]
+    average: bool,
+    /// Add a readme.txt: runtime per image, CPU or GPU, extra data, description
+    #[arg(long)]
+    readme: bool,
+    /// What the readme.txt says of the method (implies --readme)
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Whether other data than the scene's was learned from [default: whether a run used a chroma network]
+    #[arg(long, value_name = "true|false")]
+    extra_data: Option<bool>,
+    /// Folder that the scenes lie in, if not where the runs found them
+    #[arg(long, value_name = "DIR")]
+    scenes: Option<PathBuf>,
+}
+
+impl Submit {
+    pub fn run(self, reporter: &Reporter) -> Result<()> {
+        let template: Template = self.template.parse()?;
+        if let Some(zip) = &self.check {
+            return self.check_zip(zip, &template, reporter);
+        }
+        let zip = self.out.clone().unwrap_or_default();
+        if zip.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("zip")) {
+            let found = format!("'{}'", zip.display());
+            return Err(Error::setting("--out", found, "name a .zip file, such as submission.zip"));
+        }
+        if zip.exists() && !self.overwrite {
+            return Err(Error::Exists(zip));
+        }
+        let wanted = self.readme || self.description.is_some() || self.extra_data.is_some();
+        let readme = wanted.then_some(Readme { extra_data: self.extra_data, description: self.description });
+        let job = Job { outs: self.inputs, zip, template, average: self.average, readme, scenes: self.scenes };
+        let done = submit::submit(&job, reporter)?;
+        let of = if done.runs > done.scenes { format!(" of {} runs", done.runs) } else { String::new() };
+        output::line(format!("{} images of {} scenes{of}", done.images, done.scenes))?;
+        output::line(job.zip.display().to_string())
+    }
+
+    fn check_zip(&self, zip: &Path, template: &Template, reporter: &Reporter) -> Result<()> {
+        let mut scenes = Vec::new();
+        for input in &self.inputs {
+            if is_scene(input) {
+                scenes.push(Scene::open(input, &capture::Options::default())?);
+                continue;
+            }
+            for out in submit::find_runs(std::slice::from_ref(input))? {
+                scenes.push(FinishedRun::open(&out, self.scenes.as_deref())?.scene);
+            }
+        }
+        // Runs that were averaged are of one scene.
+        let mut distinct: Vec<Scene> = Vec::new();
+        for scene in scenes {
+            if !distinct.contains(&scene) {
+                distinct.push(scene);
+            }
+        }
+        let scenes = distinct;
+        let images = submit::check(zip, &scenes, template, reporter)?;
+        output::line(format!("{}: {images} images of {} scenes, all as they should be", zip.display(), scenes.len()))
+    }
+}

@@ -1,0 +1,174 @@
+//! The zip file: the same bytes from the same pictures, whole or not at all; and one read back with every check.
+
+use crate::atomic_file;
+use crate::error::{Error, Result};
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use rawzip::time::UtcDateTime;
+use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipArchiveWriter, ZipSliceArchive};
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Largest entry that is read: a picture of 128 Mpixel is smaller.
+const LARGEST_ENTRY: u64 = 256 << 20;
+
+/// Writes a zip to `path` with the entries that `next` gives until it gives none. Times are 1980-01-01, the earliest
+/// that a zip can hold, so that the bytes depend on the entries alone.
+///
+/// # Errors
+/// The disk, or what `next` reports; the file is then as it was before.
+pub fn write(path: &Path, mut next: impl FnMut() -> Result<Option<(String, Vec<u8>)>>) -> Result<()> {
+    let broken = |error: rawzip::Error| Error::io(path)(std::io::Error::other(error));
+    let time = UtcDateTime::from_components(1980, 1, 1, 0, 0, 0, 0);
+    atomic_file::write(path, |out| {
+        let mut zip = ZipArchiveWriter::new(out);
+        while let Some((name, content)) = next()? {
+            // The sizes of an entry follow its data, which some programs accept of compressed entries only; a JPEG
+            // does not shrink, so the fastest level will do.
+            let file = zip.new_file(&name).compression_method(CompressionMethod::DEFLATE).unix_permissions(0o644);
+            let file = match time {
+                Some(time) => file.last_modified(time),
+                None => file,
+            };
+            let (mut entry, config) = file.start().map_err(broken)?;
+            let mut data = config.wrap(DeflateEncoder::new(&mut entry, Compression::fast()));
+            data.write_all(&content).map_err(Error::io(path))?;
+            let (encoder, descriptor) = data.finish().map_err(broken)?;
+            encoder.finish().map_err(Error::io(path))?;
+            entry.finish(descriptor).map_err(broken)?;
+        }
+        zip.finish().map_err(broken).map(|_| ())
+    })
+}
+
+/// A zip file in memory.
+pub struct Archive {
+    path: PathBuf,
+    zip: ZipSliceArchive<Vec<u8>>,
+    entries: BTreeMap<String, Entry>,
+}
+
+struct Entry {
+    method: CompressionMethod,
+    bytes: u64,
+    place: ZipArchiveEntryWayfinder,
+}
+
+impl Archive {
+    /// Reads `path` and lists its entries.
+    ///
+    /// # Errors
+    /// A file that is no whole zip; two entries whose names are the same but for case; a name that is not UTF-8.
+    pub fn open(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io(path))?;
+        let broken = |error: rawzip::Error| {
+            Error::input(path, format!("is not a whole zip file ({error})"), "write it again with `naka-gs submit`")
+        };
+        let zip = ZipArchive::from_slice(bytes).map_err(broken)?;
+        let mut entries = BTreeMap::new();
+        let mut seen = BTreeMap::new();
+        let mut listed = zip.entries();
+        while let Some(record) = listed.next_entry().map_err(broken)? {
+            let Ok(name) = std::str::from_utf8(record.file_path().as_bytes()).map(str::to_string) else {
+                return Err(Error::input(path, "has an entry whose name is not UTF-8", "remove that entry"));
+            };
+            if let Some(other) = seen.insert(name.to_lowercase(), name.clone()) {
+                let found =
+                    format!("has two entries of one name ({} and {})", other.escape_debug(), name.escape_debug());
+                return Err(Error::input(path, found, "keep one of the two"));
+            }
+            let (method, bytes) = (record.compression_method(), record.uncompressed_size_hint());
+            entries.insert(name, Entry { method, bytes, place: record.wayfinder() });
+        }
+        Ok(Self { path: path.to_path_buf(), zip, entries })
+    }
+
+    /// The names of all entries, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// The content of the entry `name`, held against its checksum; `None` where there is no such entry.
+    ///
+    /// # Errors
+    /// An entry that is damaged, or compressed in a way other than deflate.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let Some(entry) = self.entries.get(name) else { return Ok(None) };
+        let refuse = |found: String| {
+            let found = format!("its entry {} {found}", name.escape_debug());
+            Error::input(&self.path, found, "write the zip again")
+        };
+        if entry.bytes > LARGEST_ENTRY {
+            return Err(refuse(format!("has {} bytes, more than any picture", entry.bytes)));
+        }
+        let damaged = |error: String| refuse(format!("is damaged ({error})"));
+        let data = self.zip.get_entry(entry.place).map_err(|e| damaged(e.to_string()))?;
+        let reader: Box<dyn Read> = match entry.method {
+            CompressionMethod::STORE => Box::new(data.data()),
+            CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(data.data())),
+            other => return Err(refuse(format!("is compressed by {other:?}, which few programs read"))),
+        };
+        let mut content = Vec::new();
+        let read = data.verifying_reader(reader).take(LARGEST_ENTRY + 1).read_to_end(&mut content);
+        read.map_err(|error| damaged(error.to_string()))?;
+        Ok(Some(content))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zip(path: &Path, entries: &[(&str, &[u8])]) -> Result<()> {
+        let mut left = entries.iter().map(|(name, content)| (name.to_string(), content.to_vec()));
+        write(path, || Ok(left.next()))
+    }
+
+    #[test]
+    fn entries_come_back_and_bytes_depend_on_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a.zip"), dir.path().join("b.zip"));
+        let noise: Vec<u8> = (0..200_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let entries: [(&str, &[u8]); 3] = [("x_0001.JPG", &noise), ("readme.txt", b"runtime"), ("empty", b"")];
+        zip(&a, &entries).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        zip(&b, &entries).unwrap();
+        assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
+        let archive = Archive::open(&a).unwrap();
+        assert_eq!(archive.names().collect::<Vec<_>>(), ["empty", "readme.txt", "x_0001.JPG"]);
+        for (name, content) in entries {
+            assert_eq!(archive.read(name).unwrap().unwrap(), content);
+        }
+        assert!(archive.read("x").unwrap().is_none());
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.zip");
+        zip(&path, &[("x.JPG", &[7; 5000]), ("X.jpg", b"y")]).unwrap();
+        assert!(Archive::open(&path).err().unwrap().to_string().contains("one name"));
+        zip(&path, &[("x.JPG", &(0..=255).cycle().take(5000).collect::<Vec<u8>>())]).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &whole[..whole.len() - 30]).unwrap();
+        assert!(Archive::open(&path).err().unwrap().to_string().contains("not a whole zip"));
+        let mut flipped = whole.clone();
+        flipped[60] ^= 0x10;
+        std::fs::write(&path, flipped).unwrap();
+        let found = Archive::open(&path).and_then(|archive| archive.read("x.JPG"));
+        assert!(found.unwrap_err().to_string().contains("x.JPG"));
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.zip");
+        zip(&path, &[("x", b"1")]).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert!(write(&path, || Err(Error::Interrupted(String::new()))).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,121 @@
+//! A finished run as a source of renders, with every doubt about them removed.
+
+use crate::capture::{self, View};
+use crate::error::{Error, Result};
+use crate::pipeline::record::{RUN_FILE, Run, Stage, StageRecord};
+use crate::pipeline::{fingerprint, render_fingerprint, render_name};
+use std::path::{Path, PathBuf};
+
+/// A scene's name and its test frames, in the order of `transforms_test.json`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scene {
+    /// The scene folder's own name.
+    pub name: String,
+    pub test: Vec<View>,
+}
+
+impl Scene {
+    /// # Errors
+    /// A scene that cannot be read, or one without test poses.
+    pub fn open(path: &Path, options: &capture::Options) -> Result<Self> {
+        let test = capture::load(path, options)?.test;
+        if test.is_empty() {
+            let found = "has no test poses (transforms_test.json)";
+            return Err(Error::input(path, found, "a submission is renders of test poses: leave this scene out"));
+        }
+        let full = path.canonicalize().map_err(Error::io(path))?;
+        let name = full.file_name().unwrap_or_else(|| "scene".as_ref()).to_string_lossy().into_owned();
+        Ok(Self { name, test })
+    }
+}
+
+/// The output folder of a run whose renders are finished and its own.
+#[derive(Clone, Debug)]
+pub struct FinishedRun {
+    pub out: PathBuf,
+    pub scene: Scene,
+    pub record: Run,
+}
+
+const AGAIN: &str = "run the same `naka-gs run` command again, then submit";
+
+impl FinishedRun {
+    /// Opens the output folder `out`. Its scene is where the run found it, or in the folder `scenes` where given.
+    ///
+    /// # Errors
+    /// A folder without a record; renders that are not finished, not of the model that was trained last, or not of
+    /// today's test poses; a scene that is gone or has no test poses.
+    pub fn open(out: &Path, scenes: Option<&Path>) -> Result<Self> {
+        let record = Run::read(out)?;
+        let record = record.ok_or_else(|| {
+            Error::input(out, format!("holds no {RUN_FILE}"), "give the output folder of a finished `naka-gs run`")
+        })?;
+        let place = scene_folder(&record.scene, scenes);
+        if !place.is_dir() {
+            let found = format!("was made from {}, which does not exist", place.display());
+            return Err(Error::input(out.join(RUN_FILE), found, "name the folder that the scene lies in by --scenes"));
+        }
+        let setting = |name: &str| record.settings.get(name);
+        let holdout = setting("holdout").and_then(|v| u32::try_from(v.as_u64()?).ok());
+        let allow_outside = setting("allow_outside").and_then(serde_json::Value::as_bool) == Some(true);
+        let scene = Scene::open(&place, &capture::Options { holdout, allow_outside })?;
+        let run = Self { out: out.to_path_buf(), scene, record };
+        run.check_renders()?;
+        Ok(run)
+    }
+
+    /// The file of the render of a test frame.
+    pub fn render(&self, view: &View) -> PathBuf {
+        self.out.join("renders").join(render_name(&view.name))
+    }
+
+    /// The content of a render.
+    ///
+    /// # Errors
+    /// A file that does not exist, or is not the one that the run wrote.
+    pub fn read_render(&self, view: &View) -> Result<Vec<u8>> {
+        let path = self.render(view);
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::input(&path, "does not exist: this test frame was not rendered", AGAIN));
+            }
+            bytes => bytes.map_err(Error::io(&path))?,
+        };
+        let written = self.stage(Stage::Render)?.counts.get("sha256").and_then(|all| all.get(render_name(&view.name)));
+        if written.is_some_and(|hash| hash != fingerprint::of_bytes(&bytes).as_str()) {
+            let found = format!("is not the picture that the run of {} wrote", self.out.display());
+            return Err(Error::input(&path, found, format!("delete it and {AGAIN}")));
+        }
+        Ok(bytes)
+    }
+
+    /// Wall seconds per picture of the stage that rendered them.
+    pub fn seconds_per_image(&self) -> f64 {
+        let seconds = self.record.stage(Stage::Render).map_or(0.0, |stage| stage.seconds);
+        seconds / self.scene.test.len().max(1) as f64
+    }
+
+    fn stage(&self, stage: Stage) -> Result<&StageRecord> {
+        let record = self.record.stage(stage).filter(|record| record.status.finished());
+        record.ok_or_else(|| {
+            let found = format!("the stage {} is not finished", stage.name());
+            Error::input(self.out.join(RUN_FILE), found, AGAIN)
+        })
+    }
+
+    fn check_renders(&self) -> Result<()> {
+        let (trained, rendered) = (self.stage(Stage::Train)?, self.stage(Stage::Render)?);
+        if rendered.fingerprint != render_fingerprint(&trained.fingerprint, &self.scene.test) {
+            let found = "its pictures are stale: the model was trained again, or the test poses changed, since";
+            return Err(Error::input(self.out.join("renders"), found, AGAIN));
+        }
+        Ok(())
+    }
+}
+
+fn scene_folder(recorded: &Path, scenes: Option<&Path>) -> PathBuf {
+    match (scenes, recorded.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => recorded.to_path_buf(),
+    }
+}
