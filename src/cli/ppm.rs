@@ -29,7 +29,7 @@ impl Ppm {
             return Err(Error::Exists(stats.clone()));
         }
         let points = prior::read(&self.points)?;
-        let (points, report) = ppm::run(&points, &settings.ppm, &glam::DMat4::IDENTITY)?;
+        let (points, report) = ppm::run(points, &settings.ppm, &glam::DMat4::IDENTITY)?;
         prior::write_ply(&self.out.path, &points)?;
         if let Some(stats) = &self.stats {
             write_json(stats, &report)?;

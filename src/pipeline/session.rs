@@ -174,7 +174,7 @@ impl<'a> Session<'a> {
     fn ppm(&mut self) -> Result<Counts> {
         let points = self.points.take().unwrap_or_default();
         let normalize = normalization(&self.capture, &points);
-        let (points, report) = ppm::run(&points, &self.job.settings.ppm, &normalize)?;
+        let (points, report) = ppm::run(points, &self.job.settings.ppm, &normalize)?;
         prior::write_ply(self.out("points.ply"), &points)?;
         self.points = Some(points);
         counts(&report)

@@ -4,7 +4,7 @@ use super::{Config, prune, run, voxel};
 use crate::capture::{Camera, world_normalization};
 use crate::error::{Error, Result};
 use crate::prior;
-use glam::{DMat4, DVec3};
+use glam::DMat4;
 use safetensors::SafeTensors;
 use std::path::Path;
 
@@ -19,12 +19,11 @@ pub fn golden_check(path: &Path) -> Result<Vec<(String, f64, f64)>> {
     let golden = Golden::new(path, &bytes)?;
     let cloud = prior::read(path.with_extension("ply"))?;
     let config = golden.config()?;
-    let points = cloud.positions.iter().map(|p| DVec3::from(p.map(f64::from))).zip(cloud.colors.iter().copied());
-    let pooled = voxel::pool(points.collect(), config.voxel_size);
-    let positions: Vec<[f64; 3]> = pooled.iter().map(|(p, _)| p.to_array()).collect();
-    let flat: Vec<f64> = positions.iter().flatten().copied().collect();
-    let colors: Vec<f64> = pooled.iter().flat_map(|(_, rgb)| rgb.map(f64::from)).collect();
-    let (_, report) = run(&cloud, &config, &DMat4::IDENTITY)?;
+    let pooled = voxel::pool(cloud.clone(), config.voxel_size);
+    let flat: Vec<f64> = pooled.positions.iter().flatten().copied().map(f64::from).collect();
+    let colors: Vec<f64> = pooled.colors.iter().flatten().copied().map(f64::from).collect();
+    let distances: Vec<f64> = prune::nearest_distances(&pooled.positions).into_iter().map(f64::from).collect();
+    let (_, report) = run(cloud, &config, &DMat4::IDENTITY)?;
     let counts: Vec<f64> = report.iterations.iter().map(|iteration| iteration.after as f64).collect();
     let taus: Vec<f64> = report.iterations.iter().map(|iteration| iteration.tau).collect();
     let reference_counts = golden.tensor("prune_counts_20_seeds")?;
@@ -36,11 +35,7 @@ pub fn golden_check(path: &Path) -> Result<Vec<(String, f64, f64)>> {
     let checks = [
         ("voxel_points", largest_difference(&flat, &golden.tensor("voxel_points")?), 1e-5),
         ("voxel_colors", largest_difference(&colors, &golden.tensor("voxel_colors")?), 0.0),
-        (
-            "nn_distance",
-            largest_difference(&prune::nearest_distances(&positions), &golden.tensor("nn_distance")?),
-            1e-5,
-        ),
+        ("nn_distance", largest_difference(&distances, &golden.tensor("nn_distance")?), 1e-5),
         ("prune_counts", count_deviation(&counts, &reference_counts), 5.0),
         ("prune_tau", largest_difference(&taus, &reference_taus), tau_tolerance),
         ("normalize_transform", golden.normalization_error()?, 1e-6),

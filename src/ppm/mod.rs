@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::prior::PointCloud;
 use documented::DocumentedFields;
 use glam::{DMat4, DVec3};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 /// Parameters; lengths are in the normalised frame. The defaults are the published ones.
@@ -70,32 +71,50 @@ pub struct Report {
     pub output: usize,
 }
 
-/// Pools and prunes `cloud`. `normalize` takes its frame to the one in which the lengths of `config` are meant
-/// ([`crate::capture::world_normalization`]; identity where there is none); the result is in the cloud's own frame,
-/// ordered by voxel (x, then y, then z). The same on any number of threads.
+/// Pools and prunes `cloud`, which it takes because clouds are large. `normalize` takes its frame to the one in which
+/// the lengths of `config` are meant ([`crate::capture::world_normalization`]; identity where there is none); the
+/// result is in the cloud's own frame, ordered by voxel (x, then y, then z). The same on any number of threads.
 ///
 /// # Errors
-/// [`Error::Setting`] for a parameter out of range.
-pub fn run(cloud: &PointCloud, config: &Config, normalize: &DMat4) -> Result<(PointCloud, Report)> {
+/// [`Error::Setting`] for a parameter out of range, or more than 2³² − 1 points.
+pub fn run(mut cloud: PointCloud, config: &Config, normalize: &DMat4) -> Result<(PointCloud, Report)> {
     config.check()?;
-    let input: Vec<(DVec3, [u8; 3])> = cloud
-        .positions
-        .iter()
-        .zip(&cloud.colors)
-        .map(|(&p, &rgb)| (normalize.transform_point3(DVec3::from(p.map(f64::from))), rgb))
-        .filter(|(p, _)| p.is_finite())
-        .collect();
-    let dropped = cloud.len() - input.len();
-    let pooled = voxel::pool(input, config.voxel_size);
-    let positions: Vec<[f64; 3]> = pooled.iter().map(|(p, _)| p.to_array()).collect();
-    let (kept, iterations) = prune::prune(&positions, config);
-    let denormalize = normalize.inverse();
-    let mut result = PointCloud::default();
-    for index in kept {
-        let (p, rgb) = pooled[index];
-        result.positions.push(denormalize.transform_point3(p).as_vec3().to_array());
-        result.colors.push(rgb);
+    let input = cloud.len();
+    if input >= u32::MAX as usize {
+        return Err(Error::setting("ppm", format!("a cloud of {input} points"), "give fewer than 4 294 967 295"));
     }
-    let report = Report { input: cloud.len(), dropped, pooled: pooled.len(), iterations, output: result.len() };
-    Ok((result, report))
+    transform(&mut cloud.positions, normalize);
+    let dropped = drop_not_finite(&mut cloud);
+    let mut cloud = voxel::pool(cloud, config.voxel_size);
+    let pooled = cloud.len();
+    let (kept, iterations) = prune::prune(&cloud.positions, config);
+    for (to, &from) in kept.iter().enumerate() {
+        cloud.positions[to] = cloud.positions[from as usize];
+        cloud.colors[to] = cloud.colors[from as usize];
+    }
+    cloud.positions.truncate(kept.len());
+    cloud.colors.truncate(kept.len());
+    transform(&mut cloud.positions, &normalize.inverse());
+    let report = Report { input, dropped, pooled, iterations, output: cloud.len() };
+    Ok((cloud, report))
+}
+
+fn transform(positions: &mut [[f32; 3]], by: &DMat4) {
+    if *by != DMat4::IDENTITY {
+        let moved = |p: [f32; 3]| by.transform_point3(DVec3::from(p.map(f64::from))).as_vec3().to_array();
+        positions.par_iter_mut().for_each(|p| *p = moved(*p));
+    }
+}
+
+/// Drops points with NaN or infinity; returns how many.
+fn drop_not_finite(cloud: &mut PointCloud) -> usize {
+    let finite = |p: &[f32; 3]| p.iter().all(|v| v.is_finite());
+    let before = cloud.len();
+    if cloud.positions.par_iter().all(finite) {
+        return 0;
+    }
+    let mut positions = cloud.positions.iter();
+    cloud.colors.retain(|_| positions.next().is_some_and(finite));
+    cloud.positions.retain(finite);
+    before - cloud.len()
 }
