@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::{enhance, ppm, train};
+use crate::{enhance, ppm, prior, train};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,8 +54,8 @@ pub fn check(gpu: &Gpu, path: &Path) -> Result<GoldenReport> {
             found.into_iter().map(|(name, worst, tolerance)| (name, worst, worst, tolerance)).collect()
         }
         Some(Kind::Points) => {
-            let found = ppm::golden_check(path)?;
-            found.into_iter().map(|(name, worst, tolerance)| (name, worst, worst, tolerance)).collect()
+            let found = ppm::golden_check(path)?.into_iter().chain(prior::golden_check(path)?);
+            found.map(|(name, worst, tolerance)| (name, worst, worst, tolerance)).collect()
         }
         None => {
             return Err(Error::input(path, "is no golden file", "its name starts with splat_, enhance_ or points_"));

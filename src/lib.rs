@@ -15,6 +15,7 @@ pub mod splat;
 pub mod train;
 
 pub mod atomic_file;
+mod eigen;
 pub mod error;
 pub mod golden;
 pub mod gpu;

@@ -1,13 +1,14 @@
 //! The cameras of a COLMAP model: `cameras.bin`/`images.bin` or `cameras.txt`/`images.txt`.
 
 use super::frame::{Focal, Frame, Lens};
+use super::named_pose::NamedPose;
 use super::pose;
 use crate::error::{Error, Result};
-use glam::{DMat3, DQuat, DVec3};
+use glam::{DMat3, DMat4, DQuat, DVec3};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// COLMAP's camera models by id: name, parameters, and how many of them come before the distortion
 /// (f cx cy: 3, fx fy cx cy: 4; 0: not a pinhole even without distortion).
@@ -44,17 +45,33 @@ struct Posed {
 /// # Errors
 /// A damaged file, a lens that is not a pinhole, a pose that is not rigid, no images.
 pub fn read(folder: &Path) -> Result<Vec<Frame>> {
-    let binary = folder.join("images.bin").is_file();
-    let extension = if binary { "bin" } else { "txt" };
-    let (camera_file, image_file) =
-        (folder.join(format!("cameras.{extension}")), folder.join(format!("images.{extension}")));
-    let cameras = if binary { cameras_binary(&camera_file)? } else { cameras_text(&camera_file)? };
-    let mut images = if binary { images_binary(&image_file)? } else { images_text(&image_file)? };
+    let (image_file, images) = images(folder)?;
+    let cameras = match image_file.extension().is_some_and(|e| e == "bin") {
+        true => cameras_binary(&folder.join("cameras.bin"))?,
+        false => cameras_text(&folder.join("cameras.txt"))?,
+    };
+    images.into_iter().map(|image| frame(&image_file, image, &cameras)).collect()
+}
+
+/// The poses of the images of the model in `folder`, sorted by name, whatever their lenses are.
+///
+/// # Errors
+/// A damaged file, a pose that is not rigid, no images.
+pub fn poses(folder: &Path) -> Result<Vec<NamedPose>> {
+    let (path, images) = images(folder)?;
+    images.into_iter().map(|i| Ok(NamedPose { viewmat: i.viewmat(&path)?, image: i.name })).collect()
+}
+
+/// The file of images of the model in `folder`, and its images by name.
+fn images(folder: &Path) -> Result<(PathBuf, Vec<Posed>)> {
+    let (binary, text) = (folder.join("images.bin"), folder.join("images.txt"));
+    let (path, mut images) =
+        if binary.is_file() { (binary.clone(), images_binary(&binary)?) } else { (text.clone(), images_text(&text)?) };
     if images.is_empty() {
-        return Err(Error::input(&image_file, "holds no images", "give a COLMAP model with registered images"));
+        return Err(Error::input(&path, "holds no images", "give a COLMAP model with registered images"));
     }
     images.sort_by(|a, b| a.name.cmp(&b.name));
-    images.into_iter().map(|image| frame(&image_file, image, &cameras)).collect()
+    Ok((path, images))
 }
 
 /// Whether `folder` holds the cameras of a model.
@@ -62,23 +79,29 @@ pub fn is_model(folder: &Path) -> bool {
     ["bin", "txt"].iter().any(|e| folder.join(format!("images.{e}")).is_file())
 }
 
-fn frame(path: &Path, image: Posed, cameras: &Cameras) -> Result<Frame> {
-    let refuse = |found: String| {
+impl Posed {
+    fn refuse(&self, path: &Path, found: &str) -> Error {
         Error::input(
             path,
-            format!("image `{}`: {found}", image.name),
+            format!("image `{}`: {found}", self.name),
             "remove the image from the model or export it again",
         )
-    };
-    let (size, lens) =
-        cameras.get(&image.camera).ok_or_else(|| refuse(format!("camera {} does not exist", image.camera)))?;
-    let norm = image.rotation.length();
-    if !(norm.is_finite() && norm > 1e-6 && image.translation.is_finite()) {
-        return Err(refuse("its pose is singular or not finite".into()));
     }
-    let rotation = DMat3::from_quat(image.rotation.normalize());
-    let viewmat = pose::from_rotation_translation(rotation, image.translation);
-    Ok(Frame { image: image.name, size: Some(*size), lens: *lens, viewmat })
+
+    /// World to camera; `path` is the file it came from.
+    fn viewmat(&self, path: &Path) -> Result<DMat4> {
+        let norm = self.rotation.length();
+        if !(norm.is_finite() && norm > 1e-6 && self.translation.is_finite()) {
+            return Err(self.refuse(path, "its pose is singular or not finite"));
+        }
+        Ok(pose::from_rotation_translation(DMat3::from_quat(self.rotation.normalize()), self.translation))
+    }
+}
+
+fn frame(path: &Path, image: Posed, cameras: &Cameras) -> Result<Frame> {
+    let camera = cameras.get(&image.camera);
+    let (size, lens) = camera.ok_or_else(|| image.refuse(path, &format!("camera {} does not exist", image.camera)))?;
+    Ok(Frame { viewmat: image.viewmat(path)?, image: image.name, size: Some(*size), lens: *lens })
 }
 
 /// The pinhole lens of camera `id`, or the refusal of another model.

@@ -2,6 +2,7 @@
 //! those of gsplat's dataset code). Files keep the capture's own frame.
 
 use super::{Camera, Capture};
+use crate::eigen;
 use glam::{DMat3, DMat4, DVec3};
 
 /// The similarity from the capture's frame to one whose up axis (−y) is the mean camera's, whose origin is the median
@@ -39,10 +40,8 @@ pub fn principal_axes(points: &[DVec3]) -> DMat4 {
         let d = p - center - mean;
         sum + DMat3::from_cols(d * d.x, d * d.y, d * d.z)
     });
-    let (values, vectors) = symmetric_eigen(covariance);
-    let mut order = [0, 1, 2];
-    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
-    let mut axes = DMat3::from_cols(vectors.col(order[0]), vectors.col(order[1]), vectors.col(order[2]));
+    let [x, y, z] = eigen::largest_first(covariance.to_cols_array_2d()).map(|(_, vector)| DVec3::from(vector));
+    let mut axes = DMat3::from_cols(x, y, z);
     if axes.determinant() < 0.0 {
         axes.x_axis = -axes.x_axis;
     }
@@ -87,28 +86,4 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
         (_, 1) => values[n / 2],
         _ => 0.5 * (values[n / 2 - 1] + values[n / 2]),
     }
-}
-
-/// Eigenvalues and eigenvectors (columns) of a symmetric matrix by cyclic Jacobi rotations.
-fn symmetric_eigen(matrix: DMat3) -> ([f64; 3], DMat3) {
-    let mut a = matrix;
-    let mut vectors = DMat3::IDENTITY;
-    for _ in 0..20 {
-        for (p, q) in [(0, 1), (0, 2), (1, 2)] {
-            let off = a.col(q)[p];
-            if off == 0.0 {
-                continue;
-            }
-            let theta = 0.5 * (2.0 * off).atan2(a.col(q)[q] - a.col(p)[p]);
-            let (sin, cos) = theta.sin_cos();
-            let mut turn = DMat3::IDENTITY;
-            turn.col_mut(p)[p] = cos;
-            turn.col_mut(q)[q] = cos;
-            turn.col_mut(q)[p] = sin;
-            turn.col_mut(p)[q] = -sin;
-            a = turn.transpose() * a * turn;
-            vectors *= turn;
-        }
-    }
-    ([a.x_axis.x, a.y_axis.y, a.z_axis.z], vectors)
 }

@@ -200,7 +200,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-fn outside(source: &Path, named: &str) -> Error {
+pub(super) fn outside(source: &Path, named: &str) -> Error {
     let found = format!("names `{named}`, which is outside the scene folder");
     Error::input(source, found, "move the file into the scene, or pass --allow-outside if you trust it")
 }

@@ -1,9 +1,10 @@
 //! `naka-gs prior`
 
-use super::output::OutFile;
+use super::output::{OutFile, line};
 use super::progress::Reporter;
 use super::setting_flags::{Prior as PriorTables, SettingFlags};
-use naka_gs::{Result, capture, prior};
+use naka_gs::prior::{self, Report};
+use naka_gs::{Result, capture};
 use std::path::PathBuf;
 
 /// Read, or make, a scene's point prior
@@ -23,8 +24,29 @@ impl Prior {
         self.out.check()?;
         let options = capture::Options { holdout: settings.holdout, allow_outside: settings.allow_outside };
         let scene = capture::load(&self.scene, &options)?;
-        let (points, _) = prior::make(&scene, &settings.prior, reporter)?;
+        let (scene, origin) = prior::locate(&scene, &settings.prior)?;
+        let (points, report) = prior::prior(&scene, &origin, &settings.prior, reporter)?;
         prior::write_ply(&self.out.path, &points)?;
+        describe(&report)?;
         self.out.wrote(&settings)
     }
+}
+
+/// Where the points came from, and how well their cameras fit.
+fn describe(report: &Report) -> Result<()> {
+    line(format!("source   {} ({})", report.source, report.reason))?;
+    line(format!("points   {} of {}", report.output, report.candidates))?;
+    let Some(fit) = &report.alignment else { return Ok(()) };
+    let [names, stems, numbers] = fit.matched;
+    let all = names + stems + numbers;
+    line(format!(
+        "cameras  {all} of {} matched ({names} by name, {stems} by stem, {numbers} by number)",
+        fit.prior_cameras
+    ))?;
+    if !fit.left_out.is_empty() {
+        line(format!("left out {}", fit.left_out.join(", ")))?;
+    }
+    let percent = 100.0 * fit.relative_rmse;
+    line(format!("RMSE     {:.3e} ({percent:.2} % of the cameras' extent)", fit.rmse))?;
+    line(format!("scale    {} ({})", fit.scale, fit.method))
 }

@@ -13,9 +13,6 @@ use std::path::PathBuf;
 pub struct Train {
     /// Folder with photographs and poses
     scene: PathBuf,
-    /// Points to start from: PLY, or a COLMAP model; else the scene's own, else made from its cameras
-    #[arg(long, value_name = "PLY")]
-    points: Option<PathBuf>,
     #[command(flatten)]
     out: OutFolder,
     #[command(flatten)]
@@ -29,7 +26,7 @@ impl Train {
             scene: self.scene,
             settings: self.settings.resolve(None)?,
             overwrite: self.out.overwrite,
-            scope: Scope::Training { points: self.points },
+            scope: Scope::Training,
         };
         show(&job.out, &run(&job, reporter)?)
     }

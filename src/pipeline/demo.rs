@@ -1,10 +1,11 @@
 //! The demo: a procedural capture through the whole pipeline, and its pictures beside the known truth.
 
 use super::{Job, Outcome, Painter, Scope};
-use crate::capture::{self, Image, View, read_image, resize_area};
+use crate::capture::{Image, View, read_image, resize_area};
 use crate::error::{Error, Result};
 use crate::eval::{Row, psnr, sheet, write_jpeg};
 use crate::gpu::{Gpu, Mask};
+use crate::prior;
 use crate::progress::Progress;
 use crate::scenes::{self, Scene};
 use crate::settings::Settings;
@@ -56,8 +57,7 @@ struct Pictures {
 }
 
 fn lay_out(job: &Job, path: &Path) -> Result<()> {
-    let options = capture::Options { holdout: job.settings.holdout, allow_outside: job.settings.allow_outside };
-    let capture = capture::load(&job.scene, &options)?;
+    let (capture, _) = prior::locate(&super::load(job)?, &job.settings.prior)?;
     let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?;
     let splats = splat::ply::read(job.out.join("splats.ply"))?;
     let mut painter = Painter::new(&gpu, &splats, job.settings.train.antialiased)?;

@@ -21,7 +21,7 @@ use crate::capture::{self, Capture, View};
 use crate::enhance;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
-use crate::prior::PointCloud;
+use crate::prior::{self, Origin, PointCloud};
 use crate::progress::Progress;
 use crate::settings::Settings;
 use glam::{DMat4, DVec3};
@@ -36,8 +36,8 @@ pub enum Scope {
     /// Every stage, from dark photographs.
     #[default]
     Everything,
-    /// Training and its measurement on photographs as they are, from the given points, the capture's or made ones.
-    Training { points: Option<PathBuf> },
+    /// Training and its measurement on photographs as they are.
+    Training,
 }
 
 /// One run: a scene folder, an output folder and the settings.
@@ -64,11 +64,11 @@ pub struct Outcome {
 /// [`Error::Exists`] before anything is written where a different run's results are in the way; the errors of the
 /// stages. After [`Error::Interrupted`] the same job continues where it stopped.
 pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
-    let options = capture::Options { holdout: job.settings.holdout, allow_outside: job.settings.allow_outside };
-    let capture = capture::load(&job.scene, &options)?;
+    let capture = load(job)?;
+    let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
     let folders = ["images", "renders", "checkpoints"].map(|name| job.out.join(name));
     keep_apart(&folders, &capture)?;
-    let steps = steps(job, &capture);
+    let steps = steps(job, &capture, &posed, &origin);
     let earlier = match Run::read(&job.out) {
         Err(_) if job.overwrite => None,
         earlier => earlier?,
@@ -76,7 +76,7 @@ pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
     let actions = decide(&steps, earlier.as_ref(), job.overwrite)?;
     let idle = actions.iter().all(|action| *action == Action::Keep);
     let gpu = if idle { None } else { Some(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?) };
-    let mut session = Session::new(job, capture, gpu, earlier, progress)?;
+    let mut session = Session::new(job, posed, origin, gpu, earlier, progress)?;
     for (step, action) in steps.iter().zip(actions) {
         match action {
             Action::Keep => session.keep(step)?,
@@ -86,8 +86,16 @@ pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
     session.finish()
 }
 
-/// The stages of `job` with their fingerprints, each of which includes those it builds on.
-fn steps(job: &Job, capture: &Capture) -> Vec<Step> {
+/// The capture of `job` as it came.
+fn load(job: &Job) -> Result<Capture> {
+    let options = capture::Options { holdout: job.settings.holdout, allow_outside: job.settings.allow_outside };
+    capture::load(&job.scene, &options)
+}
+
+/// The stages of `job` with their fingerprints, each of which includes those it builds on. Light does not depend on
+/// poses, so only what follows the prior is made again where it leads to other cameras (`posed`); where test views
+/// stand then follows from these and from where they stood.
+fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin) -> Vec<Step> {
     let (settings, out) = (&job.settings, &job.out);
     let views = || capture.train.iter().chain(&capture.holdout);
     let photos = fingerprint::of(&[fingerprint::of_views(&capture.train), fingerprint::of_views(&capture.holdout)]);
@@ -96,7 +104,9 @@ fn steps(job: &Job, capture: &Capture) -> Vec<Step> {
         steps.push(Step { stage, fingerprint: fingerprint.clone(), outputs });
         fingerprint
     };
-    let file = |path: &Option<PathBuf>| path.as_deref().map(fingerprint::FileState::of);
+    let points = origin.points.as_deref().map(fingerprint::FileState::of);
+    let cameras = [&posed.train, &posed.holdout].map(|views| fingerprint::of_poses(views));
+    let placed = fingerprint::of(&(points, origin.similarity.matrix(), cameras));
     let (lit, points) = match &job.scope {
         Scope::Everything => {
             let images = views().map(|view| out.join("images").join(&view.name)).collect();
@@ -106,15 +116,13 @@ fn steps(job: &Job, capture: &Capture) -> Vec<Step> {
             let network = (weights, enhance::built_in_hash());
             let lit = fingerprint::of(&(&photos, camera, &settings.enhance, settings.downscale, network));
             let lit = step(Stage::Enhance, lit, images);
-            let prior = fingerprint::of(&(&lit, file(&capture.points), &settings.prior));
-            let prior = step(Stage::Prior, prior, Vec::new());
+            let prior = step(Stage::Prior, fingerprint::of(&(&lit, &placed, &settings.prior)), Vec::new());
             let ppm = fingerprint::of(&(&prior, &settings.ppm));
             (lit, step(Stage::Ppm, ppm, vec![out.join("points.ply")]))
         }
-        Scope::Training { points } => {
+        Scope::Training => {
             let lit = fingerprint::of(&(&photos, settings.downscale));
-            let given = points.as_ref().or(capture.points.as_ref()).cloned();
-            let prior = fingerprint::of(&(&lit, file(&given), &settings.prior));
+            let prior = fingerprint::of(&(&lit, &placed, &settings.prior));
             (lit, step(Stage::Prior, prior, vec![out.join("points.ply")]))
         }
     };

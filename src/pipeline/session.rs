@@ -8,7 +8,7 @@ use super::{Job, Outcome, Scope, fingerprint, normalization};
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::prior::PointCloud;
+use crate::prior::{Origin, PointCloud};
 use crate::progress::Progress;
 use crate::splat::Splats;
 use crate::{atomic_file, enhance, ppm, prior, splat, train};
@@ -25,7 +25,9 @@ type Counts = Map<String, Value>;
 pub(super) struct Session<'a> {
     job: &'a Job,
     progress: &'a dyn Progress,
+    /// With the poses that the prior leads to.
     capture: Capture,
+    origin: Origin,
     gpu: Option<Gpu>,
     earlier: Option<Run>,
     run: Run,
@@ -39,6 +41,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         job: &'a Job,
         capture: Capture,
+        origin: Origin,
         gpu: Option<Gpu>,
         earlier: Option<Run>,
         progress: &'a dyn Progress,
@@ -54,7 +57,7 @@ impl<'a> Session<'a> {
             run.adapter = Some(gpu.name().into());
         }
         atomic_file::write_bytes(job.out.join("settings.toml"), job.settings.to_toml()?.as_bytes())?;
-        Ok(Self { job, progress, capture, gpu, earlier, run, lit: None, points: None, splats: None })
+        Ok(Self { job, progress, capture, origin, gpu, earlier, run, lit: None, points: None, splats: None })
     }
 
     /// Notes that a stage's results are current.
@@ -159,11 +162,8 @@ impl<'a> Session<'a> {
     }
 
     fn prior(&mut self) -> Result<Counts> {
-        let mut lit = self.lit()?.clone();
-        if let Scope::Training { points: Some(path) } = &self.job.scope {
-            lit.points = Some(path.clone());
-        }
-        let (points, report) = prior::make(&lit, &self.job.settings.prior, self.progress)?;
+        let lit = self.lit()?.clone();
+        let (points, report) = prior::prior(&lit, &self.origin, &self.job.settings.prior, self.progress)?;
         if self.job.scope != Scope::Everything {
             prior::write_ply(self.out("points.ply"), &points)?;
         }

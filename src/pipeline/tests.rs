@@ -11,7 +11,8 @@ fn job(out: &Path, settings: Settings) -> Job {
 }
 
 fn fingerprints(settings: Settings, capture: &Capture) -> Vec<String> {
-    steps(&job(Path::new("out"), settings), capture).into_iter().map(|step| step.fingerprint).collect()
+    let (posed, origin) = prior::locate(capture, &settings.prior).unwrap();
+    steps(&job(Path::new("out"), settings), capture, &posed, &origin).into_iter().map(|step| step.fingerprint).collect()
 }
 
 /// How many stages, counted from the front, are the same.

@@ -4,8 +4,8 @@ use super::{Config, prune, run, voxel};
 use crate::capture::{Camera, world_normalization};
 use crate::error::{Error, Result};
 use crate::prior;
+use crate::prior::golden::{Tensors, largest_difference};
 use glam::DMat4;
-use safetensors::SafeTensors;
 use std::path::Path;
 
 /// Compares with the golden file `path` (`points_NN.safetensors`, its cloud beside it as `points_NN.ply`). Returns
@@ -16,7 +16,7 @@ use std::path::Path;
 /// A file that is missing or is not such a golden file.
 pub fn golden_check(path: &Path) -> Result<Vec<(String, f64, f64)>> {
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    let golden = Golden::new(path, &bytes)?;
+    let golden = Golden(Tensors::new(path, &bytes)?);
     let cloud = prior::read(path.with_extension("ply"))?;
     let config = golden.config()?;
     let pooled = voxel::pool(cloud.clone(), config.voxel_size);
@@ -43,15 +43,6 @@ pub fn golden_check(path: &Path) -> Result<Vec<(String, f64, f64)>> {
     Ok(checks.into_iter().map(|(name, error, tolerance)| (name.to_string(), error, tolerance)).collect())
 }
 
-/// Largest absolute difference; infinite where the lengths differ or a value is NaN.
-fn largest_difference(found: &[f64], expected: &[f64]) -> f64 {
-    if found.len() != expected.len() {
-        return f64::INFINITY;
-    }
-    let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
-    differences.fold(0.0, |worst, d| if d.is_nan() { f64::INFINITY } else { worst.max(d) })
-}
-
 /// Largest distance of `counts` from the mean over seeds of `reference` (`[seeds, iterations]`), in standard
 /// deviations, which are taken to be at least half a point.
 fn count_deviation(counts: &[f64], reference: &[f64]) -> f64 {
@@ -74,40 +65,16 @@ fn statistics(reference: &[f64], i: usize, iterations: usize) -> (f64, f64) {
     (mean, variance.sqrt())
 }
 
-/// A golden file being read.
-struct Golden<'a> {
-    path: &'a Path,
-    bytes: &'a [u8],
-    tensors: SafeTensors<'a>,
-}
+/// PPM's part of a golden file.
+struct Golden<'a>(Tensors<'a>);
 
-impl<'a> Golden<'a> {
-    fn new(path: &'a Path, bytes: &'a [u8]) -> Result<Self> {
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| refuse(path, e.to_string()))?;
-        Ok(Self { path, bytes, tensors })
-    }
-
-    /// The tensor `name`, flattened, whatever its number type.
+impl Golden<'_> {
     fn tensor(&self, name: &str) -> Result<Vec<f64>> {
-        use safetensors::Dtype;
-        let tensor = self.tensors.tensor(name).map_err(|e| refuse(self.path, e.to_string()))?;
-        let data = tensor.data();
-        Ok(match tensor.dtype() {
-            Dtype::U8 => data.iter().map(|&v| f64::from(v)).collect(),
-            Dtype::I32 => bytemuck::pod_collect_to_vec::<u8, i32>(data).into_iter().map(f64::from).collect(),
-            Dtype::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(data).into_iter().map(f64::from).collect(),
-            Dtype::F64 => bytemuck::pod_collect_to_vec(data),
-            other => return Err(refuse(self.path, format!("`{name}` is of type {other:?}"))),
-        })
+        self.0.get(name)
     }
 
     fn config(&self) -> Result<Config> {
-        let (_, header) = SafeTensors::read_metadata(self.bytes).map_err(|e| refuse(self.path, e.to_string()))?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let number = |key: &str| {
-            let value = metadata.get(key).and_then(|text| text.parse::<f64>().ok());
-            value.ok_or_else(|| refuse(self.path, format!("its metadata has no number `{key}`")))
-        };
+        let number = |key| self.0.number(key);
         Ok(Config {
             voxel_size: number("voxel_size")?,
             tau0: number("tau0")?,
@@ -130,8 +97,4 @@ impl<'a> Golden<'a> {
         let found = world_normalization(&cameras).transpose().to_cols_array();
         Ok(largest_difference(&found, &self.tensor("normalize_transform")?))
     }
-}
-
-fn refuse(path: &Path, found: String) -> Error {
-    Error::input(path, found, "give a points_NN.safetensors golden file")
 }

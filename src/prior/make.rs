@@ -1,14 +1,14 @@
-//! A prior for a capture: the points that came with it, or points made from its own images.
+//! Points made from a capture's own images.
 
 use super::neighbors::{Reference, references};
+use super::origin::Poses;
 use super::sweep::{self, Found};
-use super::{PointCloud, ReadOptions, read_with};
+use super::{PointCloud, ReadOptions, align};
 use crate::capture::{Capture, ImageCache};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::random::hash;
 use documented::DocumentedFields;
-use glam::DVec3;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -17,6 +17,15 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Points to start from: PLY, NPY or NPZ, a COLMAP model, a network's output folder (sparse/ and points.ply), or a
+    /// folder with transforms.json and its PLY. Empty: what came with the capture where it fits, else made ones.
+    pub points: Option<PathBuf>,
+    /// How the frame of a prior that has cameras is taken to the capture's by the cameras that both have: `sim3`,
+    /// `rigid` (no scale) or `none`.
+    pub align: align::Method,
+    /// Whose poses training uses: `replace` (the capture's), `align` (the prior's, in the capture's frame) or `prior`
+    /// (the prior's, in its own frame; test poses are taken there). Lenses are always the capture's.
+    pub poses: Poses,
     /// Points to make where the capture brings none.
     pub make_points: usize,
     /// Points to use at most of those that came with the capture.
@@ -25,7 +34,7 @@ pub struct Config {
     pub ignore_existing: bool,
     /// Lowest confidence of points to use, where a file (`.npz`) gives one for each.
     pub min_confidence: f64,
-    /// A file (`.npy`, `.npz`, `.ply`) with the colours of the points that came with the capture, one for each.
+    /// A file (`.npy`, `.npz`, `.ply`) with the colours of the points that are read, one for each.
     pub colors: Option<PathBuf>,
     /// Longer side of the images in which depths are searched, in pixels.
     pub image_size: u32,
@@ -40,6 +49,9 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            points: None,
+            align: align::Method::Sim3,
+            poses: Poses::Replace,
             make_points: 20_000,
             max_points: 1_000_000,
             ignore_existing: false,
@@ -63,13 +75,28 @@ impl Config {
             colors: self.colors.clone(),
         }
     }
+
+    /// # Errors
+    /// [`Error::Setting`] for a number out of range.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.make_points > 0 && self.max_points > 0 && self.image_size >= 16 {
+            return Ok(());
+        }
+        let found =
+            format!("{} points of {} at most, image size {}", self.make_points, self.max_points, self.image_size);
+        Err(Error::setting("prior", found, "give at least 1 point and an image size of at least 16"))
+    }
 }
 
-/// What [`make`] did.
+/// Where the points came from, and how many.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The file the points were read from, or `"images"` where they were made.
     pub source: String,
+    /// Why from there.
+    pub reason: String,
+    /// How the cameras of the prior lie to those of the capture, where it has some.
+    pub alignment: Option<align::Report>,
     /// Points read, or pixels searched for.
     pub candidates: usize,
     /// Points with a depth on which views agree (all, where they were read).
@@ -84,54 +111,16 @@ pub struct Report {
     pub output: usize,
 }
 
-/// The fewest points, and the smallest part of the points, in front of the cameras for a given prior to be used.
-const MIN_USABLE: (usize, f64) = (100, 0.2);
 /// Memory for decoded images.
 const CACHE_BYTES: usize = 512 << 20;
 
-/// The points of `capture.points` where they fit the cameras; otherwise points from the training images by a sweep
-/// over depths (see [`super::sweep`]). In the capture's own frame; the same on any number of threads.
+/// Points from the training images by a sweep over depths (see [`super::sweep`]), in the frame of `capture`. The same
+/// on any number of threads.
 ///
 /// # Errors
-/// A prior or an image that cannot be read; [`Error::Setting`] for parameters out of range; an interrupt.
+/// An image that cannot be read; [`Error::Setting`] for parameters out of range; an interrupt.
 pub fn make(capture: &Capture, config: &Config, progress: &dyn Progress) -> Result<(PointCloud, Report)> {
-    if config.make_points == 0 || config.max_points == 0 || config.image_size < 16 {
-        let found =
-            format!("{} points of {} at most, image size {}", config.make_points, config.max_points, config.image_size);
-        return Err(Error::setting("prior", found, "give at least 1 point and an image size of at least 16"));
-    }
-    if let Some(path) = capture.points.as_ref().filter(|_| !config.ignore_existing) {
-        let found = read_with(path, &config.read_options())?;
-        if fits(capture, &found.cloud) {
-            let (candidates, output, source) = (found.total as usize, found.cloud.len(), path.display().to_string());
-            let dropped = candidates - output;
-            let report = Report { source, candidates, matched: output, dropped, output, ..Report::default() };
-            return Ok((found.cloud, report));
-        }
-        tracing::warn!("{}: too few points in front of the cameras; making others from the images", path.display());
-    }
-    from_images(capture, config, progress)
-}
-
-/// Whether enough of `cloud` is seen by a training camera: not so if its frame is another one.
-fn fits(capture: &Capture, cloud: &PointCloud) -> bool {
-    let seen = |p: &[f32; 3]| {
-        let p = DVec3::from(p.map(f64::from));
-        capture.train.iter().any(|view| {
-            let [x, y, z] = view.camera.project(p).to_array();
-            z > 0.0
-                && (0.0..f64::from(view.camera.width)).contains(&x)
-                && (0.0..f64::from(view.camera.height)).contains(&y)
-        })
-    };
-    // A few thousand points tell as much as all.
-    let stride = cloud.len().div_ceil(4096).max(1);
-    let asked = cloud.len().div_ceil(stride);
-    let count = cloud.positions.par_iter().step_by(stride).filter(|p| seen(p)).count();
-    cloud.len() >= MIN_USABLE.0 && count as f64 >= MIN_USABLE.1 * asked as f64
-}
-
-fn from_images(capture: &Capture, config: &Config, progress: &dyn Progress) -> Result<(PointCloud, Report)> {
+    config.check()?;
     let references = references(capture, config);
     let cache = ImageCache::new(CACHE_BYTES);
     let mut found = Vec::new();
@@ -180,6 +169,7 @@ fn select(found: Vec<Found>, config: &Config) -> (PointCloud, Report) {
         random: count(sweep::Kind::Random),
         dropped: found.len() - order.len(),
         output: order.len(),
+        ..Report::default()
     };
     let cloud = PointCloud {
         positions: order.iter().map(|o| found[o.2].position.as_vec3().to_array()).collect(),

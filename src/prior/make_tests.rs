@@ -93,29 +93,6 @@ fn without_texture_or_baseline_points_are_random_but_seen() {
 }
 
 #[test]
-fn given_points_are_used_where_they_fit_the_cameras() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut capture = plane(dir.path(), texture);
-    let path = dir.path().join("points.ply");
-    capture.points = Some(path.clone());
-    let cloud = |z: f32| {
-        let positions = (0..500).map(|i| [(i % 20) as f32 * 0.05, (i / 20) as f32 * 0.05, z]).collect();
-        PointCloud { positions, colors: vec![[1, 2, 3]; 500] }
-    };
-    write_ply(&path, &cloud(4.0)).unwrap();
-    let (points, report) = make(&capture, &config(), &Silent::default()).unwrap();
-    assert_eq!((points, report.source), (cloud(4.0), path.display().to_string()));
-    let few = Config { max_points: 120, ..config() };
-    let (points, report) = make(&capture, &few, &Silent::default()).unwrap();
-    assert_eq!((points.len(), report.dropped), (120, 380));
-    // Behind all cameras: another frame.
-    write_ply(&path, &cloud(-4.0)).unwrap();
-    assert_eq!(make(&capture, &config(), &Silent::default()).unwrap().1.source, "images");
-    std::fs::write(&path, b"<html>").unwrap();
-    assert!(make(&capture, &config(), &Silent::default()).unwrap_err().to_string().contains("points.ply"));
-}
-
-#[test]
 fn a_stop_is_obeyed_and_bad_settings_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let capture = plane(dir.path(), texture);

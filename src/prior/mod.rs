@@ -1,15 +1,26 @@
-//! The multi-view point prior: point clouds read, or made from the capture's own cameras.
+//! The multi-view point prior: point clouds read and aligned, or made from the capture's own cameras. [`locate`] finds
+//! where the points come from and which cameras they lead to, [`prior`] reads or makes them.
 
+mod align;
+mod given;
+#[cfg(test)]
+mod given_tests;
+pub(crate) mod golden;
 mod make;
 #[cfg(test)]
 mod make_tests;
 mod neighbors;
+mod origin;
 mod point_cloud;
 mod read;
 mod sweep;
 mod write;
 
+pub use align::{Method, Report as Alignment, Similarity};
+pub use given::prior;
+pub use golden::golden_check;
 pub use make::{Config, Report, make};
+pub use origin::{Origin, Poses, locate};
 pub use point_cloud::PointCloud;
 pub use read::{Found, Options as ReadOptions, read, read_with};
 pub use write::write_ply;

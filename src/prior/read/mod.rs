@@ -204,7 +204,7 @@ impl Kind {
 }
 
 /// The file of points in a COLMAP model's folder, in a scene's `sparse` folder or in a network's output folder.
-fn file_in_folder(folder: &Path) -> Option<PathBuf> {
+pub(super) fn file_in_folder(folder: &Path) -> Option<PathBuf> {
     const NAMES: [&str; 9] = [
         "points3D.bin",
         "points3D.txt",

@@ -1,0 +1,56 @@
+//! Where the cameras of another program's result stand, without their lenses and images.
+
+use super::scene::outside;
+use super::{colmap, transforms};
+use crate::error::Result;
+use glam::DMat4;
+use std::path::{Component, Path, PathBuf};
+
+/// The pose of one photograph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedPose {
+    /// The image as its file names it; folders may stand before it.
+    pub image: String,
+    /// World to camera, OpenCV axes.
+    pub viewmat: DMat4,
+}
+
+/// The cameras that a folder holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedPoses {
+    /// The COLMAP model or the transforms file.
+    pub path: PathBuf,
+    pub poses: Vec<NamedPose>,
+    /// The points that a transforms file names (`ply_file_path`).
+    pub points: Option<PathBuf>,
+}
+
+/// The cameras in `folder`: a COLMAP model there or in `0`, `sparse/0` or `sparse`; a `transforms_train.json` or
+/// `transforms.json` before it if it names its points, and after it otherwise.
+///
+/// # Errors
+/// A damaged file, a pose that is not rigid, or points outside the folder.
+pub fn named_poses(folder: &Path) -> Result<Option<NamedPoses>> {
+    let file = ["transforms_train.json", "transforms.json"].iter().map(|name| folder.join(name)).find(|p| p.is_file());
+    let named = file.map(|path| of_transforms(folder, path)).transpose()?;
+    if named.as_ref().is_some_and(|named| named.points.is_some()) {
+        return Ok(named);
+    }
+    let models = ["", "0", "sparse/0", "sparse"].iter().map(|name| folder.join(name));
+    let model = models.into_iter().find(|model| colmap::is_model(model));
+    let model = model.map(|path| colmap::poses(&path).map(|poses| NamedPoses { path, poses, points: None }));
+    Ok(model.transpose()?.or(named))
+}
+
+fn of_transforms(folder: &Path, path: PathBuf) -> Result<NamedPoses> {
+    let file = transforms::read(&path)?;
+    let poses = file.frames.into_iter().map(|frame| NamedPose { image: frame.image, viewmat: frame.viewmat }).collect();
+    let mut points = None;
+    if let Some(named) = file.ply_file_path.filter(|named| folder.join(named).is_file()) {
+        if Path::new(&named).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+            return Err(outside(&path, &named));
+        }
+        points = Some(folder.join(named));
+    }
+    Ok(NamedPoses { path, poses, points })
+}

@@ -1,0 +1,98 @@
+//! The points of a prior: those that came with the capture where they fit its cameras, else made ones.
+
+use super::make::{Config, Report, make};
+use super::origin::Origin;
+use super::{Found, PointCloud, read_with};
+use crate::capture::Capture;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use glam::DVec3;
+use rayon::prelude::*;
+use std::path::Path;
+
+/// The fewest points for those that came with a capture to be used.
+const MIN_POINTS: usize = 100;
+/// The smallest part of the points that has to be in front of the cameras.
+const MIN_SEEN: f64 = 0.2;
+
+/// The points of `origin`, which [`super::locate`] found for `capture`, in the frame of `capture`: read and aligned
+/// where they fit the cameras, otherwise made from the training images ([`make`]). The same on any number of threads.
+///
+/// # Errors
+/// A prior or an image that cannot be read; points that the user asked for and no camera sees; [`Error::Setting`] for
+/// parameters out of range; an interrupt.
+pub fn prior(
+    capture: &Capture,
+    origin: &Origin,
+    config: &Config,
+    progress: &dyn Progress,
+) -> Result<(PointCloud, Report)> {
+    config.check()?;
+    let mut reason = origin.reason.clone();
+    if let Some(path) = &origin.points {
+        let Found { mut cloud, total, .. } = read_with(path, &config.read_options())?;
+        origin.similarity.move_cloud(&mut cloud);
+        let seen = part_seen(capture, &cloud);
+        if seen >= MIN_SEEN && (origin.asked || cloud.len() >= MIN_POINTS) {
+            let report = given(path, cloud.len(), total as usize, origin);
+            return Ok((cloud, report));
+        }
+        let percent = 100.0 * seen;
+        let found = format!("{percent:.0} % of its {} points are in front of the cameras", cloud.len());
+        if origin.asked {
+            return Err(unseen(path, &found, origin));
+        }
+        tracing::warn!("{}: {found}; making others from the images", path.display());
+        reason = format!("the scene's own do not fit its cameras: {found}");
+    }
+    tracing::info!("points: from the images ({reason})");
+    let (cloud, report) = make(capture, config, progress)?;
+    Ok((cloud, Report { reason, alignment: origin.alignment.clone(), ..report }))
+}
+
+fn given(path: &Path, output: usize, candidates: usize, origin: &Origin) -> Report {
+    tracing::info!("points: {} ({})", path.display(), origin.reason);
+    Report {
+        source: path.display().to_string(),
+        reason: origin.reason.clone(),
+        alignment: origin.alignment.clone(),
+        candidates,
+        matched: output,
+        dropped: candidates - output,
+        output,
+        ..Report::default()
+    }
+}
+
+fn unseen(path: &Path, found: &str, origin: &Origin) -> Error {
+    let (found, remedy) = match &origin.alignment {
+        Some(report) => (
+            format!("only {found}, although {} was aligned (RMSE {:.3})", report.cameras, report.rmse),
+            "check that the points and the cameras beside them have one frame",
+        ),
+        None => (
+            format!("only {found}: they lie in another frame"),
+            "name the folder that also has the cameras of these points (COLMAP's model, or transforms.json and the \
+             PLY), so that they can be aligned",
+        ),
+    };
+    Error::input(path, found, remedy)
+}
+
+/// The part of `cloud` that a training camera sees.
+fn part_seen(capture: &Capture, cloud: &PointCloud) -> f64 {
+    let seen = |p: &[f32; 3]| {
+        let p = DVec3::from(p.map(f64::from));
+        capture.train.iter().any(|view| {
+            let [x, y, z] = view.camera.project(p).to_array();
+            z > 0.0
+                && (0.0..f64::from(view.camera.width)).contains(&x)
+                && (0.0..f64::from(view.camera.height)).contains(&y)
+        })
+    };
+    // A few thousand points tell as much as all.
+    let stride = cloud.len().div_ceil(4096).max(1);
+    let asked = cloud.len().div_ceil(stride).max(1);
+    let count = cloud.positions.par_iter().step_by(stride).filter(|p| seen(p)).count();
+    count as f64 / asked as f64
+}
