@@ -1,7 +1,7 @@
 //! Decoded pictures, within a fixed number of bytes.
 
-use super::{Image, View, read_image, resize_area};
-use crate::error::{Error, Result};
+use super::{Image, View, resize_area};
+use crate::error::Result;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,16 +32,13 @@ impl ImageCache {
     /// image at the same time both decode it, and the second result is dropped.
     ///
     /// # Errors
-    /// As [`read_image`], and [`Error::Input`] where the view has no image.
+    /// As [`View::read`].
     pub fn get(&self, view: &View, width: u32, height: u32) -> Result<Arc<Image>> {
-        let Some(path) = &view.image else {
-            return Err(Error::input(&view.name, "this view has no image", "add the image file, or remove its frame"));
-        };
-        let key = (path.clone(), width, height);
+        let key = (view.image.clone().unwrap_or_default(), width, height);
         if let Some(image) = self.lookup(&key) {
             return Ok(image);
         }
-        let image = Arc::new(resize_area(&read_image(path)?, width, height));
+        let image = Arc::new(resize_area(&view.read()?, width, height));
         self.insert(key, &image);
         Ok(image)
     }
@@ -101,7 +98,7 @@ mod tests {
         let path = folder.join(name);
         ::image::RgbImage::from_pixel(8, 6, ::image::Rgb([level; 3])).save(&path).unwrap();
         let camera = Camera { width: 8, height: 6, fx: 8.0, fy: 8.0, cx: 4.0, cy: 3.0, viewmat: DMat4::IDENTITY };
-        View { name: name.into(), image: Some(path), camera }
+        View { name: name.into(), image: Some(path), camera, lens: None }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The cameras of a COLMAP model: `cameras.bin`/`images.bin` or `cameras.txt`/`images.txt`.
 
-use super::frame::{Focal, Frame, Lens};
+use super::frame::{Focal, Frame, Intrinsics};
 use super::named_pose::NamedPose;
-use super::pose;
+use super::{Distortion, pose};
 use crate::error::{Error, Result};
 use glam::{DMat3, DMat4, DQuat, DVec3};
 use std::collections::BTreeMap;
@@ -10,27 +10,31 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// COLMAP's camera models by id: name, parameters, and how many of them come before the distortion
-/// (f cx cy: 3, fx fy cx cy: 4; 0: not a pinhole even without distortion).
-const MODELS: [(&str, usize, usize); 12] = [
+/// COLMAP's camera models by id (`src/colmap/sensor/models.h`): name, parameters, and how many of them come before those
+/// of the distortion (f cx cy: 3, fx fy cx cy: 4).
+const MODELS: [(&str, usize, usize); 17] = [
     ("SIMPLE_PINHOLE", 3, 3),
     ("PINHOLE", 4, 4),
     ("SIMPLE_RADIAL", 4, 3),
     ("RADIAL", 5, 3),
     ("OPENCV", 8, 4),
-    ("OPENCV_FISHEYE", 8, 0),
+    ("OPENCV_FISHEYE", 8, 4),
     ("FULL_OPENCV", 12, 4),
-    ("FOV", 5, 0),
-    ("SIMPLE_RADIAL_FISHEYE", 4, 0),
-    ("RADIAL_FISHEYE", 5, 0),
-    ("THIN_PRISM_FISHEYE", 12, 0),
-    ("RAD_TAN_THIN_PRISM_FISHEYE", 16, 0),
+    ("FOV", 5, 4),
+    ("SIMPLE_RADIAL_FISHEYE", 4, 3),
+    ("RADIAL_FISHEYE", 5, 3),
+    ("THIN_PRISM_FISHEYE", 12, 4),
+    ("RAD_TAN_THIN_PRISM_FISHEYE", 16, 4),
+    ("SIMPLE_DIVISION", 4, 3),
+    ("DIVISION", 5, 4),
+    ("SIMPLE_FISHEYE", 3, 3),
+    ("FISHEYE", 4, 4),
+    ("EUCM", 6, 4),
 ];
 const TRUNCATED: &str = "it is cut off or damaged: copy or export it again";
-const UNDISTORT: &str = "undistort the model first: colmap image_undistorter --image_path IMAGES --input_path SPARSE \
-                         --output_path UNDISTORTED";
+const OTHER_MODEL: &str = "convert the model to one of COLMAP's perspective or fisheye cameras";
 
-type Cameras = BTreeMap<u32, ((u32, u32), Lens)>;
+type Cameras = BTreeMap<u32, ((u32, u32), Intrinsics)>;
 
 /// One image of the model, before its camera is looked up.
 struct Posed {
@@ -43,7 +47,7 @@ struct Posed {
 /// The images of the model in `folder`, sorted by name (their order in the file means nothing).
 ///
 /// # Errors
-/// A damaged file, a lens that is not a pinhole, a pose that is not rigid, no images.
+/// A damaged file, a camera model of another kind, a pose that is not rigid, no images.
 pub fn read(folder: &Path) -> Result<Vec<Frame>> {
     let (image_file, images) = images(folder)?;
     let cameras = match image_file.extension().is_some_and(|e| e == "bin") {
@@ -100,27 +104,30 @@ impl Posed {
 
 fn frame(path: &Path, image: Posed, cameras: &Cameras) -> Result<Frame> {
     let camera = cameras.get(&image.camera);
-    let (size, lens) = camera.ok_or_else(|| image.refuse(path, &format!("camera {} does not exist", image.camera)))?;
-    Ok(Frame { viewmat: image.viewmat(path)?, image: image.name, size: Some(*size), lens: *lens })
+    let (size, intrinsics) =
+        camera.ok_or_else(|| image.refuse(path, &format!("camera {} does not exist", image.camera)))?;
+    Ok(Frame { viewmat: image.viewmat(path)?, image: image.name, size: Some(*size), intrinsics: *intrinsics })
 }
 
-/// The pinhole lens of camera `id`, or the refusal of another model.
-fn camera(path: &Path, id: u32, model: &str, size: (u64, u64), params: &[f64]) -> Result<((u32, u32), Lens)> {
+/// The intrinsics of camera `id`, or the refusal of a model that is none of [`MODELS`].
+fn camera(path: &Path, id: u32, model: &str, size: (u64, u64), params: &[f64]) -> Result<((u32, u32), Intrinsics)> {
     let refuse = |found: String, remedy: &str| Error::input(path, format!("camera {id}: {found}"), remedy);
-    let pinhole = MODELS.iter().find(|m| m.0 == model).map_or(0, |m| m.2);
-    let lens = match (pinhole, params) {
-        (3, [f, cx, cy, distortion @ ..]) if distortion.iter().all(|&k| k == 0.0) => [*f, *f, *cx, *cy],
-        (4, [fx, fy, cx, cy, distortion @ ..]) if distortion.iter().all(|&k| k == 0.0) => [*fx, *fy, *cx, *cy],
-        (0, _) => return Err(refuse(format!("the model {model} is not a pinhole"), UNDISTORT)),
-        _ => return Err(refuse(format!("the {model} lens is distorted (parameters {params:?})"), UNDISTORT)),
+    let Some(&(_, count, focal)) = MODELS.iter().find(|m| m.0 == model) else {
+        return Err(refuse(format!("the model {model} is not read here"), OTHER_MODEL));
     };
+    let (Some(distortion), [fx, rest @ ..]) = (params.get(focal..).and_then(|p| Distortion::colmap(model, p)), params)
+    else {
+        return Err(refuse(format!("{model} has {count} parameters, not {}", params.len()), TRUNCATED));
+    };
+    let fy = if focal == 3 { *fx } else { rest[0] };
+    let [cx, cy] = [params[focal - 2], params[focal - 1]];
     let whole = |v: u64| u32::try_from(v).ok().filter(|v| (1..=1_000_000).contains(v));
     let (Some(width), Some(height)) = (whole(size.0), whole(size.1)) else {
         return Err(refuse(format!("its image size is {} × {}", size.0, size.1), TRUNCATED));
     };
-    let [fx, fy, cx, cy] = lens;
-    let lens = Lens { x: Focal::Pixels(fx), y: Some(Focal::Pixels(fy)), cx: Some(cx), cy: Some(cy) };
-    Ok(((width, height), lens))
+    let distortion = Some(distortion).filter(|distortion| !distortion.is_none());
+    let (x, y) = (Focal::Pixels(*fx), Some(Focal::Pixels(fy)));
+    Ok(((width, height), Intrinsics { x, y, cx: Some(cx), cy: Some(cy), distortion }))
 }
 
 /// A binary file being read; every failure to read is a file that ends early.
@@ -180,7 +187,7 @@ fn cameras_binary(path: &Path) -> Result<Cameras> {
         let model = file.u32()?;
         let size = (file.u64()?, file.u64()?);
         let Some(&(name, count, _)) = MODELS.get(model as usize) else {
-            return Err(Error::input(path, format!("camera {id}: unknown camera model {model}"), UNDISTORT));
+            return Err(Error::input(path, format!("camera {id}: unknown camera model {model}"), OTHER_MODEL));
         };
         let params = (0..count).map(|_| file.f64()).collect::<Result<Vec<_>>>()?;
         cameras.insert(id, camera(path, id, name, size, &params)?);

@@ -1,6 +1,6 @@
 //! One camera as a file names it, before its image has been looked at.
 
-use super::Camera;
+use super::{Camera, Distortion, Lens};
 use glam::DMat4;
 
 /// A frame of a `transforms.json` or an image of a COLMAP model.
@@ -10,14 +10,14 @@ pub struct Frame {
     pub image: String,
     /// Image size in pixels where the file gives it.
     pub size: Option<(u32, u32)>,
-    pub lens: Lens,
+    pub intrinsics: Intrinsics,
     /// World to camera, OpenCV axes.
     pub viewmat: DMat4,
 }
 
-/// Pinhole intrinsics; what is missing follows from the image's size.
+/// Intrinsics; what is missing follows from the image's size.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lens {
+pub struct Intrinsics {
     pub x: Focal,
     /// As `x` in pixels where missing.
     pub y: Option<Focal>,
@@ -25,6 +25,8 @@ pub struct Lens {
     pub cx: Option<f64>,
     /// Half the height where missing.
     pub cy: Option<f64>,
+    /// `None` for a pinhole.
+    pub distortion: Option<Distortion>,
 }
 
 /// A focal length as files give it.
@@ -45,21 +47,23 @@ impl Focal {
 }
 
 impl Frame {
-    /// The camera on an image of `width` × `height`.
+    /// The pinhole camera for an image of `width` × `height`, and the lens that its pixels come from where that is none.
     ///
     /// # Errors
     /// What is wrong with the intrinsics.
-    pub fn camera(&self, (width, height): (u32, u32)) -> Result<Camera, String> {
-        let fx = self.lens.x.pixels(width);
-        let fy = self.lens.y.map_or(fx, |focal| focal.pixels(height));
-        let cx = self.lens.cx.unwrap_or(0.5 * f64::from(width));
-        let cy = self.lens.cy.unwrap_or(0.5 * f64::from(height));
+    pub fn camera(&self, (width, height): (u32, u32)) -> Result<(Camera, Option<Lens>), String> {
+        let fx = self.intrinsics.x.pixels(width);
+        let fy = self.intrinsics.y.map_or(fx, |focal| focal.pixels(height));
+        let cx = self.intrinsics.cx.unwrap_or(0.5 * f64::from(width));
+        let cy = self.intrinsics.cy.unwrap_or(0.5 * f64::from(height));
         if !(fx.is_finite() && fy.is_finite() && fx > 0.0 && fy > 0.0) {
             return Err(format!("its focal lengths are {fx} and {fy} pixels"));
         }
         if !(cx.is_finite() && cy.is_finite()) {
             return Err(format!("its principal point is ({cx}, {cy})"));
         }
-        Ok(Camera { width, height, fx, fy, cx, cy, viewmat: self.viewmat })
+        let camera = Camera { width, height, fx, fy, cx, cy, viewmat: self.viewmat };
+        let lens = self.intrinsics.distortion.map(|distortion| Lens::new(&camera, distortion)).transpose()?;
+        Ok((lens.map_or_else(|| camera.clone(), |lens| lens.pinhole(&camera)), lens))
     }
 }

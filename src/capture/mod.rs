@@ -4,6 +4,7 @@ mod cache;
 mod camera;
 mod colmap;
 mod decode;
+mod distortion;
 mod extras;
 mod frame;
 mod image;
@@ -17,11 +18,13 @@ mod scene;
 #[cfg(test)]
 mod tests;
 mod transforms;
+mod undistort;
 
 pub use cache::ImageCache;
 pub use camera::Camera;
 pub use decode::{decode_image, image_size, read_image};
-pub use extras::{Extras, read_alpha};
+pub use distortion::Distortion;
+pub use extras::Extras;
 pub use image::Image;
 pub use loose::{photos, poses, readable_photos};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
@@ -29,6 +32,7 @@ pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
 pub use resize::resize_area;
 pub use scene::{Options, is_scene, load};
+pub use undistort::Lens;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -41,6 +45,9 @@ pub struct View {
     /// The image file; `None` for a test pose without a reference.
     pub image: Option<PathBuf>,
     pub camera: Camera,
+    /// The lens that took `image`, where it is no pinhole; `camera` is the pinhole that its pixels are resampled to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lens: Option<Lens>,
 }
 
 /// A posed capture. Views are in the order of the file that named them.

@@ -1,7 +1,7 @@
 //! A scene folder to a [`Capture`]: which files count, and every check a view has to pass.
 
 use super::frame::Frame;
-use super::{Camera, Capture, View, colmap, image_size, transforms};
+use super::{Camera, Capture, Lens, View, colmap, image_size, transforms};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -226,13 +226,18 @@ fn check_size(image: &Path, actual: (u32, u32), frame: &Frame, source: &Path) ->
     }
 }
 
-pub(super) fn view(source: &Path, frame: &Frame, image: Option<PathBuf>, camera: Camera) -> Result<View> {
+pub(super) fn view(
+    source: &Path,
+    frame: &Frame,
+    image: Option<PathBuf>,
+    (camera, lens): (Camera, Option<Lens>),
+) -> Result<View> {
     let named = frame.image.replace('\\', "/");
     let file = image.as_deref().unwrap_or(Path::new(&named));
     let Some(name) = file.file_name() else {
         return Err(Error::input(source, format!("`{named}` is not a file name"), "name the frame's image"));
     };
-    Ok(View { name: name.to_string_lossy().into_owned(), image, camera })
+    Ok(View { name: name.to_string_lossy().into_owned(), image, camera, lens })
 }
 
 /// Results are stored under the views' names, so these must differ.

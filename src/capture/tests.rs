@@ -141,14 +141,45 @@ fn frames_that_cannot_be_used() {
 }
 
 #[test]
-fn lenses_that_are_not_pinholes() {
-    assert!(refusal(|_, json| json["k1"] = json!(0.01)).contains("colmap image_undistorter"));
-    assert!(refusal(|_, json| json["frames"][1]["p2"] = json!(-0.1)).contains("p2 = -0.1"));
-    assert!(refusal(|_, json| json["is_fisheye"] = json!(true)).contains("fisheye"));
-    assert!(refusal(|_, json| json["camera_model"] = json!("OPENCV_FISHEYE")).contains("OPENCV_FISHEYE"));
+fn lenses_that_cannot_be_read() {
+    assert!(refusal(|_, json| json["k4"] = json!(0.01)).contains("k4 is 0.01"));
+    assert!(
+        refusal(|_, json| json["frames"][1]["k1"] = json!(-9.0)).contains("frame 1 (`train/1.png`): its distortion")
+    );
+    assert!(refusal(|_, json| json["camera_model"] = json!("EQUIRECTANGULAR")).contains("EQUIRECTANGULAR"));
     assert!(refusal(|_, json| json["fl_x"] = json!(-5)).contains("focal lengths are -5"));
     assert!(refusal(|_, json| json["w"] = json!(6.5)).contains("6.5"));
     assert!(refusal(|_, json| json["h"] = Value::Null).contains("only one of"));
+    let tangential = refusal(|_, json| {
+        json["camera_model"] = json!("OPENCV_FISHEYE");
+        json["p1"] = json!(0.1);
+    });
+    assert!(tangential.contains("p1 and p2"), "{tangential}");
+}
+
+#[test]
+fn distorted_lenses_become_pinholes() {
+    let lens = |change: &dyn Fn(&mut Value)| {
+        let (dir, mut json) = scene();
+        change(&mut json);
+        let view = reload(dir.path(), &json).unwrap().train.swap_remove(1);
+        assert_eq!(view.read().unwrap().pixels.len(), 24);
+        let zoom = view.lens.map_or(1.0, |lens| lens.zoom);
+        assert!((view.camera.fx - 5.0 * zoom).abs() < 1e-12 && (view.camera.cx - 3.25).abs() < 1e-12);
+        view.lens.map(|lens| lens.distortion)
+    };
+    assert_eq!(lens(&|json| json["k1"] = json!(0.0)), None);
+    let brown = |k1, p2| Some(Distortion::Brown { k: [k1, 0.0, 0.0, 0.0, 0.0, 0.0], p: [0.0, p2] });
+    assert_eq!(lens(&|json| json["k1"] = json!(-0.1)), brown(-0.1, 0.0));
+    assert_eq!(lens(&|json| json["frames"][1]["p2"] = json!(0.01)), brown(0.0, 0.01));
+    let fisheye = |k4| Some(Distortion::Fisheye { k: [0.1, 0.0, 0.0, k4], p: [0.0; 2], s: [0.0; 2] });
+    for fisheye_key in ["camera_model", "is_fisheye"] {
+        let found = lens(&|json| {
+            json[fisheye_key] = if fisheye_key == "is_fisheye" { json!(true) } else { json!("OPENCV_FISHEYE") };
+            (json["k1"], json["k4"]) = (json!(0.1), json!(0.02));
+        });
+        assert_eq!(found, fisheye(0.02));
+    }
 }
 
 #[test]
@@ -214,7 +245,13 @@ fn colmap_text_model() {
     assert!(camera.viewmat.transform_vector3(DVec3::Z).abs_diff_eq(expected.transform_vector3(DVec3::Z), 1e-12));
     assert!(camera.viewmat.w_axis.truncate().abs_diff_eq(DVec3::new(1.0, 2.0, 3.0), 1e-12));
     let undistorted = colmap_scene("sparse/0", "4 SIMPLE_RADIAL 6 4 5 3 2 0\n");
-    assert_eq!(load(undistorted.path(), &Options::default()).unwrap().train[1].camera.fy, 5.0);
+    let view = load(undistorted.path(), &Options::default()).unwrap().train.swap_remove(1);
+    assert_eq!((view.camera.fy, view.lens), (5.0, None));
+    let distorted = colmap_scene("sparse/0", "4 SIMPLE_RADIAL 6 4 5 3 2 0.1\n");
+    let view = load(distorted.path(), &Options::default()).unwrap().train.swap_remove(1);
+    let lens = view.lens.unwrap();
+    assert_eq!((lens.fx, lens.fy, lens.cy, view.camera.fy), (5.0, 5.0, 2.0, 5.0 * lens.zoom));
+    assert!(lens.zoom > 1.0);
 }
 
 #[test]
@@ -223,9 +260,10 @@ fn colmap_models_that_are_refused() {
         let dir = colmap_scene("sparse/0", cameras);
         load(dir.path(), &Options::default()).unwrap_err().to_string()
     };
-    let distorted = message("4 OPENCV 6 4 5 5 3 2 0.1 0 0 0\n");
-    assert!(distorted.contains("OPENCV") && distorted.contains("colmap image_undistorter"), "{distorted}");
-    assert!(message("4 OPENCV_FISHEYE 6 4 5 5 3 2 0 0 0 0\n").contains("OPENCV_FISHEYE"));
+    let folded = message("4 OPENCV 6 4 5 5 3 2 -9 0 0 0\n");
+    assert!(folded.contains("`a.png`") && folded.contains("cannot be undone"), "{folded}");
+    assert!(message("4 OPENCV 6 4 5 5 3 2 0 0 0\n").contains("OPENCV has 8 parameters, not 7"));
+    assert!(message("4 EQUIRECTANGULAR 6 4 6 4\n").contains("EQUIRECTANGULAR"));
     assert!(message("4 PINHOLE 6\n").contains("line 1"));
     assert!(message("5 PINHOLE 6 4 5 5 3 2\n").contains("camera 4 does not exist"));
     assert!(message("4 PINHOLE 6 5 5 5 3 2\n").contains("6 × 5"));

@@ -1,17 +1,15 @@
 //! `transforms*.json`: poses camera to world in OpenGL axes, intrinsics at the top or per frame.
 
-use super::frame::{Focal, Frame, Lens};
-use super::{Camera, pose};
+use super::frame::{self, Focal, Frame};
+use super::{Camera, Distortion, pose};
 use crate::error::{Error, Result};
 use glam::DMat4;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
-const LENS_REMEDY: &str = "correct the intrinsics (fl_x, fl_y, cx, cy, w, h in pixels)";
-const UNDISTORT: &str =
-    "undistort the images first (COLMAP: `colmap image_undistorter`), then use the pinhole cameras that it writes";
-
+const LENS_REMEDY: &str =
+    "correct the intrinsics (fl_x, fl_y, cx, cy, w, h in pixels; camera_model OPENCV or OPENCV_FISHEYE, k1 …, p1, p2)";
 /// What a transforms file holds.
 #[derive(Debug)]
 pub struct Transforms {
@@ -53,6 +51,8 @@ struct Intrinsics {
     k2: Option<f64>,
     k3: Option<f64>,
     k4: Option<f64>,
+    k5: Option<f64>,
+    k6: Option<f64>,
     p1: Option<f64>,
     p2: Option<f64>,
     is_fisheye: Option<bool>,
@@ -62,7 +62,7 @@ struct Intrinsics {
 /// Reads a transforms file.
 ///
 /// # Errors
-/// Broken JSON (with its line), no frames, a pose that is not rigid, a lens that is not a pinhole.
+/// Broken JSON (with its line), no frames, a pose that is not rigid, a lens of another kind.
 pub fn read(path: &Path) -> Result<Transforms> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     let poses: Poses = parse(path, &text)?;
@@ -76,13 +76,12 @@ pub fn read(path: &Path) -> Result<Transforms> {
         let refuse = |found: String, remedy: &str| {
             Error::input(path, format!("frame {index} (`{}`): {found}", pose.file_path), remedy)
         };
-        intrinsics.check_pinhole().map_err(|found| refuse(found, UNDISTORT))?;
         let size = intrinsics.size().map_err(|found| refuse(found, LENS_REMEDY))?;
-        let lens = intrinsics.lens().map_err(|found| refuse(found, LENS_REMEDY))?;
+        let intrinsics = intrinsics.resolve().map_err(|found| refuse(found, LENS_REMEDY))?;
         let viewmat = viewmat(&pose.transform_matrix).map_err(|found| {
             refuse(found, "correct `transform_matrix` (camera to world, rigid) or remove the frame")
         })?;
-        Ok(Frame { image: pose.file_path, size, lens, viewmat })
+        Ok(Frame { image: pose.file_path, size, intrinsics, viewmat })
     });
     Ok(Transforms { frames: frames.collect::<Result<_>>()?, ply_file_path: poses.ply_file_path })
 }
@@ -132,6 +131,8 @@ impl Intrinsics {
             k2: self.k2.or(shared.k2),
             k3: self.k3.or(shared.k3),
             k4: self.k4.or(shared.k4),
+            k5: self.k5.or(shared.k5),
+            k6: self.k6.or(shared.k6),
             p1: self.p1.or(shared.p1),
             p2: self.p2.or(shared.p2),
             is_fisheye: self.is_fisheye.or(shared.is_fisheye),
@@ -139,21 +140,34 @@ impl Intrinsics {
         }
     }
 
-    fn check_pinhole(&self) -> Result<(), String> {
-        let model = self.camera_model.as_deref().unwrap_or("OPENCV");
-        let radial = ["OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL", "FULL_OPENCV"];
-        if self.is_fisheye == Some(true) || !radial.contains(&model) {
-            let model = if radial.contains(&model) { "fisheye (`is_fisheye`)" } else { model };
-            return Err(format!("its camera model is {model}, not a pinhole"));
-        }
-        let names = ["k1", "k2", "k3", "k4", "p1", "p2"];
-        let values = [self.k1, self.k2, self.k3, self.k4, self.p1, self.p2];
-        match names.iter().zip(values).find(|(_, value)| value.is_some_and(|v| v != 0.0)) {
-            Some((name, value)) => {
-                Err(format!("its lens is distorted ({model}, {name} = {})", value.unwrap_or_default()))
+    /// The lens's distortion, as nerfstudio and instant-ngp mean it; `None` for a pinhole.
+    fn distortion(&self) -> Result<Option<Distortion>, String> {
+        let [k1, k2, k3, k4, k5, k6, p1, p2] =
+            [self.k1, self.k2, self.k3, self.k4, self.k5, self.k6, self.p1, self.p2].map(Option::unwrap_or_default);
+        let fisheye = self.is_fisheye == Some(true);
+        let model = self.camera_model.as_deref().unwrap_or(if fisheye { "OPENCV_FISHEYE" } else { "OPENCV" });
+        let distortion = match model {
+            "OPENCV" | "PINHOLE" | "SIMPLE_PINHOLE" | "SIMPLE_RADIAL" | "RADIAL" if fisheye => {
+                return Err(format!("its camera model is {model}, but `is_fisheye` is true"));
             }
-            None => Ok(()),
-        }
+            "FULL_OPENCV" => Distortion::Brown { k: [k1, k2, k3, k4, k5, k6], p: [p1, p2] },
+            // Programs disagree on whether it is the fourth coefficient of a polynomial or the first of a denominator.
+            _ if k5 != 0.0 || k6 != 0.0 => return Err(format!("k5 and k6 are given for a lens of the model {model}")),
+            "OPENCV" | "PINHOLE" | "SIMPLE_PINHOLE" | "SIMPLE_RADIAL" | "RADIAL" if k4 != 0.0 => {
+                return Err(format!("k4 is {k4} in a lens of the model {model}, where it has no agreed meaning"));
+            }
+            "OPENCV" | "PINHOLE" | "SIMPLE_PINHOLE" | "SIMPLE_RADIAL" | "RADIAL" => {
+                Distortion::Brown { k: [k1, k2, k3, 0.0, 0.0, 0.0], p: [p1, p2] }
+            }
+            "OPENCV_FISHEYE" | "FISHEYE" | "SIMPLE_FISHEYE" | "RADIAL_FISHEYE" | "SIMPLE_RADIAL_FISHEYE" => {
+                if p1 != 0.0 || p2 != 0.0 {
+                    return Err(format!("p1 and p2 are given for a lens of the model {model}, which has none"));
+                }
+                Distortion::Fisheye { k: [k1, k2, k3, k4], p: [0.0; 2], s: [0.0; 2] }
+            }
+            _ => return Err(format!("its camera model is {model}, which is not read here")),
+        };
+        Ok(Some(distortion).filter(|distortion| !distortion.is_none()))
     }
 
     fn size(&self) -> Result<Option<(u32, u32)>, String> {
@@ -168,14 +182,14 @@ impl Intrinsics {
         }
     }
 
-    fn lens(&self) -> Result<Lens, String> {
+    fn resolve(&self) -> Result<frame::Intrinsics, String> {
         let focal = |pixels: Option<f64>, angle: Option<f64>| pixels.map(Focal::Pixels).or(angle.map(Focal::Angle));
-        let x = focal(self.fl_x, self.camera_angle_x);
         let y = focal(self.fl_y, self.camera_angle_y);
-        match (x, y) {
-            (Some(x), y) => Ok(Lens { x, y, cx: self.cx, cy: self.cy }),
-            (None, Some(Focal::Pixels(f))) => Ok(Lens { x: Focal::Pixels(f), y, cx: self.cx, cy: self.cy }),
-            _ => Err("has no focal length (`fl_x` or `camera_angle_x`)".into()),
-        }
+        let x = match (focal(self.fl_x, self.camera_angle_x), y) {
+            (Some(x), _) => x,
+            (None, Some(Focal::Pixels(f))) => Focal::Pixels(f),
+            _ => return Err("has no focal length (`fl_x` or `camera_angle_x`)".into()),
+        };
+        Ok(frame::Intrinsics { x, y, cx: self.cx, cy: self.cy, distortion: self.distortion()? })
     }
 }

@@ -27,7 +27,7 @@ pub use golden::golden_check;
 pub use kernels::Kernels;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
-use crate::capture::{Capture, Image, View, read_alpha, read_image, resize_area};
+use crate::capture::{Capture, Image, View, resize_area};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::Progress;
@@ -112,12 +112,13 @@ pub fn enhance_capture<'a>(
                     progress.check()?;
                     let path = out.images.join(&view.name);
                     let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
-                    picture::write(&path, &lit, view.image.as_deref().unwrap_or(&path))?;
+                    picture::write(&path, &lit, view)?;
                     if let (Some(folder), Some(maps)) = (out.maps, &maps) {
                         picture::write_maps(folder, &view.name, maps)?;
                     }
                     progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
-                    Ok(View { image: Some(path), camera: view.camera.downscaled(downscale), name: view.name.clone() })
+                    let camera = view.camera.downscaled(downscale);
+                    Ok(View { image: Some(path), camera, name: view.name.clone(), lens: None })
                 })
                 .collect::<Result<Vec<_>>>()?,
         );
@@ -178,10 +179,7 @@ fn restore(
 
 /// The decoded image, averaged to the size it is trained at, still dark.
 fn dark(view: &View, config: &Config, downscale: u32) -> Result<Image> {
-    let Some(path) = &view.image else {
-        return Err(Error::input(&view.name, "this view has no image", "add the image file, or remove its frame"));
-    };
-    let mut image = read_image(path)?;
+    let mut image = view.read()?;
     if config.eight_bit {
         image = Image::from_rgb8(&image.to_rgb8());
     }
@@ -202,8 +200,7 @@ fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progr
         progress.check()?;
         let image = dark(view, config, downscale)?;
         let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
-        let alpha = view.image.as_deref().map(read_alpha).transpose()?.flatten();
-        let alpha = alpha.map(|alpha| resize_area(&alpha, image.width, image.height));
+        let alpha = view.read_alpha()?.map(|alpha| resize_area(&alpha, image.width, image.height));
         let opaque = |i: usize| alpha.as_ref().is_none_or(|alpha| alpha.pixels[i][0] >= 0.5);
         // An odd step beside an even width walks through all columns.
         let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| opaque(*i));

@@ -2,7 +2,7 @@
 
 use super::tests::gpu;
 use super::*;
-use crate::capture;
+use crate::capture::{self, read_image};
 use crate::progress::Silent;
 
 /// Lights `image` alone and returns what the file then holds.

@@ -2,7 +2,7 @@
 
 use super::network::Maps;
 use crate::atomic_file;
-use crate::capture::{Extras, Image, read_alpha, resize_area};
+use crate::capture::{Extras, Image, View, resize_area};
 use crate::error::{Error, Result};
 use ::image::codecs::png::PngEncoder;
 use ::image::{DynamicImage, ImageBuffer, ImageEncoder, Rgb, Rgba};
@@ -17,15 +17,15 @@ use tiff::tags::{ExtraSamples, Tag};
 const QUALITY: u8 = 98;
 
 /// Writes `image` as the ending of `path` says: PNG in the depth of the photograph, TIFF in 16 bits, everything else as
-/// JPEG in 8. Orientation, EXIF data and colour profile are those of the file `photograph`, and so is the opacity, where
+/// JPEG in 8. Orientation, EXIF data and colour profile are those of the file of `photograph`, and so is the opacity, where
 /// the format has it; the pixels keep their order. The file appears under its name only when it is complete.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be written, [`Error::Input`] where the format cannot hold the picture's size.
-pub fn write(path: &Path, image: &Image, photograph: &Path) -> Result<()> {
-    let extras = Extras::read(photograph);
+pub fn write(path: &Path, image: &Image, photograph: &View) -> Result<()> {
+    let extras = photograph.image.as_deref().map(Extras::read).unwrap_or_default();
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let alpha = || Ok(read_alpha(photograph)?.map(|alpha| resize_area(&alpha, image.width, image.height)));
+    let alpha = || Ok(photograph.read_alpha()?.map(|alpha| resize_area(&alpha, image.width, image.height)));
     let bytes = match ending.as_str() {
         "png" => png(image, alpha()?.as_ref(), extras).map_err(|e| refusal(path, &e.to_string())),
         "tif" | "tiff" => tiff(image, alpha()?.as_ref(), &extras).map_err(|e| refusal(path, &e.to_string())),

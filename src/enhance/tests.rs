@@ -190,11 +190,11 @@ fn scene(folder: &Path, levels: &[u8], names: &[&str]) -> Capture {
         let path = folder.join(name);
         let picture = ::image::RgbImage::from_fn(32, 20, |x, _| ::image::Rgb([level + (x / 16) as u8, level, level]));
         picture.save(&path).unwrap();
-        View { name: name.into(), image: Some(path), camera: camera.clone() }
+        View { name: name.into(), image: Some(path), camera: camera.clone(), lens: None }
     };
     let mut train: Vec<View> = levels.iter().zip(names).map(view).collect();
     let holdout = train.split_off(train.len() - 1);
-    let test = vec![View { name: "t.png".into(), image: None, camera }];
+    let test = vec![View { name: "t.png".into(), image: None, camera, lens: None }];
     Capture { root: folder.into(), train, holdout, test, points: None }
 }
 
@@ -210,7 +210,7 @@ fn a_capture_is_lit_under_its_own_names_and_consistently() {
     let mut written: Vec<_> = std::fs::read_dir(&out).unwrap().map(|e| e.unwrap().file_name()).collect();
     written.sort();
     assert_eq!(written, names);
-    let image = |view: &View| read_image(view.image.as_ref().unwrap()).unwrap();
+    let image = |view: &View| view.read().unwrap();
     for view in lit.train.iter().chain(&lit.holdout) {
         let image = image(view);
         assert_eq!((image.width, image.height), (16, 10));
@@ -271,7 +271,7 @@ fn the_network_corrects_a_capture_with_statistics_of_all_views() {
     let run = |config: &Config, capture: &Capture, name: &str| {
         let out = folder.path().join(name);
         let (lit, report) = enhance_capture(gpu(), capture, config, 1, &out, &Silent::default()).unwrap();
-        let image = |view: &View| read_image(view.image.as_ref().unwrap()).unwrap();
+        let image = |view: &View| view.read().unwrap();
         (lit.train.iter().chain(&lit.holdout).map(image).collect::<Vec<_>>(), report)
     };
     let none = Config { weights: "none".into(), ..Config::default() };

@@ -1,8 +1,8 @@
 //! The sheet of `enhance`: photographs before and after.
 
 use super::demo::spread;
-use crate::capture::{Extras, Image, View, read_image, resize_area};
-use crate::error::{Error, Result};
+use crate::capture::{Extras, Image, View, resize_area};
+use crate::error::Result;
 use crate::eval::{Row, sheet, write_jpeg};
 use crate::scenes::{linear_to_srgb, srgb_to_linear};
 use std::path::Path;
@@ -45,10 +45,7 @@ pub fn lay_out(dark: &[View], lit: &[View], path: &Path) -> Result<()> {
 
 /// The view's picture, not larger than a cell.
 fn small(view: &View) -> Result<Image> {
-    let Some(path) = &view.image else {
-        return Err(Error::input(&view.name, "this view has no image", "report this bug"));
-    };
-    let image = read_image(path)?;
+    let image = view.read()?;
     let scale = (f64::from(SIDE) / f64::from(image.width.max(image.height))).min(1.0);
     let side = |n: u32| ((f64::from(n) * scale).round() as u32).max(1);
     Ok(resize_area(&image, side(image.width), side(image.height)))

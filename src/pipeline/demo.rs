@@ -66,7 +66,7 @@ fn lay_out(job: &Job, path: &Path) -> Result<()> {
         rows.push(trained(job, view, &mut painter)?);
     }
     for view in spread(&capture.test, ROWS[1]) {
-        let truth = view.image.as_deref().map(read_image).transpose()?;
+        let truth = view.image.as_ref().map(|_| view.read()).transpose()?;
         rows.push(row(job, view, [None, None], truth, &mut painter)?);
     }
     let rows: Vec<Row<'_>> = rows
@@ -83,7 +83,7 @@ pub(super) fn spread(views: &[View], count: usize) -> impl Iterator<Item = &View
 }
 
 fn trained(job: &Job, view: &View, painter: &mut Painter<'_>) -> Result<Pictures> {
-    let dark = view.image.as_deref().map(read_image).transpose()?;
+    let dark = view.image.as_ref().map(|_| view.read()).transpose()?;
     let lit = read_image(&job.out.join("images").join(&view.name))?;
     let truth = job.scene.join("truth").join(&view.name);
     let truth = if truth.is_file() { Some(read_image(&truth)?) } else { None };

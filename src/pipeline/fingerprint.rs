@@ -35,7 +35,8 @@ impl FileState {
 /// Fingerprint of posed photographs: names, cameras and the files' states, wherever the scene folder lies.
 pub fn of_views(views: &[View]) -> String {
     let parts: Vec<_> = views.iter().map(|v| (&v.name, &v.camera, v.image.as_deref().map(FileState::of))).collect();
-    of(&parts)
+    let lenses: Vec<_> = views.iter().filter_map(|v| v.lens).collect();
+    if lenses.is_empty() { of(&parts) } else { of(&(parts, lenses)) }
 }
 
 /// Fingerprint of poses alone.

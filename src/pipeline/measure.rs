@@ -1,7 +1,7 @@
 //! The numbers of a finished model: test views against their references, held-out views against their lit images.
 
 use super::pictures::Painter;
-use crate::capture::{Capture, View, read_image};
+use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
 use crate::eval::{Group, Metrics, compare};
 use crate::progress::Progress;
@@ -57,8 +57,10 @@ pub(super) fn measure(
         let mut numbers = Vec::with_capacity(views.len());
         for view in views {
             progress.check()?;
-            let Some(reference) = &view.image else { continue };
-            numbers.push(compare(&view.name, &painter.render(&view.camera)?, &read_image(reference)?)?);
+            if view.image.is_none() {
+                continue;
+            }
+            numbers.push(compare(&view.name, &painter.render(&view.camera)?, &view.read()?)?);
             done += 1;
             progress.set(done, &view.name);
         }

@@ -250,6 +250,7 @@ impl<'a> Session<'a> {
             name: view.name.clone(),
             image: images.as_ref().map(|folder| folder.join(&view.name)).or_else(|| view.image.clone()),
             camera: view.camera.downscaled(self.job.settings.downscale),
+            lens: view.lens.filter(|_| images.is_none()),
         };
         let Capture { train, holdout, .. } = &self.capture;
         Capture {

@@ -19,7 +19,7 @@ pub use golden::{Deviation, golden_check};
 pub use loss::{Loss, LossScratch};
 pub use trainer::{StepFigures, Trainer};
 
-use crate::capture::{Capture, Image, View, read_image, resize_area};
+use crate::capture::{Capture, Image, View, resize_area};
 use crate::error::{Error, Result};
 use crate::eval;
 use crate::gpu::{Gpu, Timings};
@@ -142,9 +142,7 @@ pub fn train(
 
 /// A held-out view with its picture.
 fn reference(view: &View) -> Result<(View, Image)> {
-    let path =
-        view.image.as_ref().ok_or_else(|| Error::input(&view.name, "a held-out view without an image", "add it"))?;
-    let image = read_image(path)?;
+    let image = view.read()?;
     let (width, height) = (view.camera.width, view.camera.height);
     let fits = image.width == width && image.height == height;
     Ok((view.clone(), if fits { image } else { resize_area(&image, width, height) }))

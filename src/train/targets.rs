@@ -1,6 +1,6 @@
 //! The images that training looks at, packed to 8 bits and kept within a budget.
 
-use crate::capture::{View, read_image, resize_area};
+use crate::capture::{View, resize_area};
 use crate::error::{Error, Result};
 use crate::splat::{TILE, tiles};
 use std::collections::HashMap;
@@ -78,10 +78,7 @@ impl Targets {
 fn load(view: &View, downscale: u32) -> Result<Packed> {
     let camera = view.camera.downscaled(downscale);
     let (width, height) = (camera.width, camera.height);
-    let path = view.image.as_ref().ok_or_else(|| {
-        Error::input(&view.name, "a training view without an image", "remove the frame or add its image")
-    })?;
-    let image = read_image(path)?;
+    let image = view.read()?;
     let image = if (image.width, image.height) == (width, height) { image } else { resize_area(&image, width, height) };
     let pack = |p: &[f32; 3]| {
         let [r, g, b] = p.map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u32);
