@@ -61,6 +61,12 @@ impl OutFile {
         if self.path.exists() && !self.overwrite { Err(Error::Exists(self.path.clone())) } else { Ok(()) }
     }
 
+    /// Where the picture of the file goes: `points.ply` → `points.sheet.jpg`. Fails like [`OutFile::check`].
+    pub fn sheet(&self) -> Result<PathBuf> {
+        let sheet = self.path.with_extension("sheet.jpg");
+        if sheet.exists() && !self.overwrite { Err(Error::Exists(sheet)) } else { Ok(sheet) }
+    }
+
     /// Says that the file is written, with the settings beside it (`points.ply` → `points.settings.toml`).
     pub fn wrote(&self, settings: &Settings) -> Result<()> {
         atomic_file::write_bytes(self.path.with_extension("settings.toml"), settings.to_toml()?.as_bytes())?;

@@ -4,7 +4,7 @@ use super::output::{OutFile, line};
 use super::progress::Reporter;
 use super::setting_flags::{Prior as PriorTables, SettingFlags};
 use naka_gs::prior::{self, Report};
-use naka_gs::{Result, capture};
+use naka_gs::{Result, capture, eval};
 use std::path::PathBuf;
 
 /// Read, or make, a scene's point prior
@@ -12,6 +12,9 @@ use std::path::PathBuf;
 pub struct Prior {
     /// Folder with photographs and poses
     scene: PathBuf,
+    /// Also write a picture of the points (points.sheet.jpg): as two cameras see them, and from above
+    #[arg(long)]
+    sheet: bool,
     #[command(flatten)]
     out: OutFile,
     #[command(flatten)]
@@ -22,13 +25,19 @@ impl Prior {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
         let settings = self.settings.resolve(None)?;
         self.out.check()?;
+        let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
         let options = capture::Options { holdout: settings.holdout, allow_outside: settings.allow_outside };
         let scene = capture::load(&self.scene, &options)?;
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
         let (points, report) = prior::prior(&scene, &origin, &settings.prior, reporter)?;
         prior::write_ply(&self.out.path, &points)?;
         describe(&report)?;
-        self.out.wrote(&settings)
+        self.out.wrote(&settings)?;
+        if let Some(sheet) = &sheet {
+            eval::write_jpeg(sheet, &eval::cloud_sheet(&points, &scene.train))?;
+            line(sheet.display().to_string())?;
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pictures and numbers: how close a render is to its reference, and the files that show it.
 
+mod cloud;
 mod color_fit;
 pub mod font;
 mod jpeg;
@@ -7,6 +8,7 @@ mod metrics;
 mod report;
 mod sheet;
 
+pub use cloud::cloud_sheet;
 pub use color_fit::{fit_affine, fit_quadratic};
 pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_with};
 pub use metrics::{PSNR_CAP, psnr, ssim};
