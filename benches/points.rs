@@ -54,11 +54,11 @@ fn prune() -> naka_gs::Result<()> {
         };
         let cloud = PointCloud { positions: (0..COUNT).map(|_| point()).collect(), colors: vec![[9, 8, 7]; COUNT] };
         let what = format!("PPM, 1 000 000 points, {name}");
-        let (_, report) = timed(&what, || ppm::run(cloud.clone(), &ppm::Config::default(), &DMat4::IDENTITY))?;
+        let (_, report) = timed(&what, || ppm::run(cloud.clone(), &ppm::Config::default(), &DMat4::IDENTITY, &[]))?;
         println!("  {} after pooling, {} after {} iterations", report.pooled, report.output, report.iterations.len());
         let unpooled = ppm::Config { voxel_size: 0.0, ..ppm::Config::default() };
         let what = format!("PPM, 1 000 000 points, {name}, without pooling");
-        let (_, report) = timed(&what, || ppm::run(cloud, &unpooled, &DMat4::IDENTITY))?;
+        let (_, report) = timed(&what, || ppm::run(cloud, &unpooled, &DMat4::IDENTITY, &[]))?;
         println!("  {} after {} iterations", report.output, report.iterations.len());
     }
     Ok(())

@@ -129,3 +129,32 @@ fn expect_interrupted(out: &Path) {
     assert_eq!(statuses.last().unwrap(), &("train".to_string(), "interrupted".to_string()));
     assert!(contents(&out.join("checkpoints")).iter().any(|(_, bytes)| !bytes.is_empty()));
 }
+
+#[test]
+fn points_go_from_prior_through_ppm_to_train_as_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    finish(demo(&at("demo"), 1).args(["--downscale", "4"]));
+    let capture = at("demo/capture");
+    let step = |arguments: &[&std::ffi::OsStr]| finish(naka_gs().args(arguments));
+    let word = |text: &'static str| std::ffi::OsStr::new(text);
+    let (points, fewer, stats, out) = (at("points.ply"), at("fewer.ply"), at("stats.json"), at("trained"));
+    let prior = ["prior", "--sheet", "--make-points", "2000", "-o"].map(word);
+    step(&[&prior[..], &[points.as_os_str(), capture.as_os_str()]].concat());
+    let ppm = ["ppm", "--sheet", "--floaters=true", "--min-points", "100", "--tau0", "0.05", "--scene"].map(word);
+    let files = [capture.as_os_str(), points.as_os_str(), word("--stats"), stats.as_os_str(), word("-o")];
+    step(&[&ppm[..], &files, &[fewer.as_os_str()]].concat());
+    for picture in ["points.sheet.jpg", "fewer.sheet.jpg"] {
+        let picture = image::open(at(picture)).unwrap();
+        assert!(picture.width() > 1500 && picture.height() > 300);
+    }
+    let report = json(&stats);
+    let count = |key: &str| report[key].as_u64().unwrap();
+    assert!(count("input") > 1000 && count("output") < count("pooled") && count("pooled") <= count("input"));
+    assert!(std::fs::read_to_string(at("stats.svg")).unwrap().contains("iteration"));
+    let train = ["train", "--adapter", "cpu", "--downscale", "1", "--steps", "2", "--points"].map(word);
+    step(&[&train[..], &[fewer.as_os_str(), capture.as_os_str(), word("-o"), out.as_os_str()]].concat());
+    let run = json(&out.join("run.json"));
+    let prior = run["stages"].as_array().unwrap().iter().find(|s| s["stage"] == "prior").unwrap().clone();
+    assert!(out.join("splats.ply").is_file() && prior.to_string().contains("fewer.ply"), "{prior}");
+}

@@ -39,7 +39,7 @@ tables! {
     /// The point prior alone.
     Prior: ["preset", "seed", "holdout", "allow_outside"], ["prior"];
     /// Point preprocessing alone.
-    Ppm: ["preset", "seed"], ["ppm"];
+    Ppm: ["preset", "seed", "allow_outside"], ["ppm"];
     /// The adapter alone.
     AdapterOnly: ["adapter"], [];
 }

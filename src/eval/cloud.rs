@@ -100,7 +100,7 @@ fn overview(cloud: &PointCloud, more: &[DVec3], world: &DMat4, axes: [DVec3; 3])
     let largest = extent(x).max(extent(y));
     let far = FAR * largest.max(extent(z));
     let pixels = 0.94 * f64::from(SIDE) / largest;
-    let side = |extent: f64| ((extent * pixels + 0.06 * f64::from(SIDE)) as u32).clamp(64, SIDE);
+    let side = |extent: f64| ((extent * pixels + 0.06 * f64::from(SIDE)).round() as u32).clamp(64, SIDE);
     let (width, height) = (side(extent(x)), side(extent(y)));
     let viewmat = DMat4::from_translation(DVec3::new(-middle(x), -middle(y), far - middle(z))) * turn;
     let [cx, cy] = [width, height].map(|n| 0.5 * f64::from(n));
@@ -236,8 +236,9 @@ mod tests {
         let positions = (0..3000).map(|i| [(i % 7) as f32 * 0.1, i as f32 * 0.01, (i % 13) as f32 * 0.3]).collect();
         let cloud = PointCloud { positions, colors: vec![[200; 3]; 3000] };
         let pictures = along_axes(&cloud);
-        // Longest 30, middle 3.6, shortest 0.6.
-        assert!(pictures[0].1.width == SIDE && pictures[0].1.height > pictures[1].1.height.min(64));
-        assert!(pictures[2].1.width == SIDE && pictures[2].1.height < SIDE / 2);
+        // Longest 30, middle 3.6, shortest 0.6; no side is below 64 pixels.
+        let sizes: Vec<_> = pictures.iter().map(|(_, picture)| (picture.width, picture.height)).collect();
+        assert_eq!((sizes[0].0, sizes[1], sizes[2].0), (SIDE, (SIDE, 64), SIDE), "{sizes:?}");
+        assert!((100..125).contains(&sizes[0].1) && (125..160).contains(&sizes[2].1), "{sizes:?}");
     }
 }

@@ -159,7 +159,7 @@ pub fn keep_apart(folders: &[impl AsRef<Path>], capture: &Capture) -> Result<()>
 }
 
 /// The similarity to the frame in which PPM's lengths are meant: from the cameras, then the points' principal axes.
-fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
+pub fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
     let cameras: Vec<_> = capture.train.iter().map(|view| view.camera.clone()).collect();
     let world = capture::world_normalization(&cameras);
     let normalized = points.positions.iter().map(|p| world.transform_point3(DVec3::from(p.map(f64::from))));

@@ -5,7 +5,7 @@ use super::pictures::{Painter, render_name, render_views};
 use super::plan::{Action, Step};
 use super::record::{Run, Stage, StageRecord, Status, write_json};
 use super::{Job, Outcome, Scope, fingerprint, normalization};
-use crate::capture::{Capture, View};
+use crate::capture::{Camera, Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::prior::{Origin, PointCloud};
@@ -174,7 +174,8 @@ impl<'a> Session<'a> {
     fn ppm(&mut self) -> Result<Counts> {
         let points = self.points.take().unwrap_or_default();
         let normalize = normalization(&self.capture, &points);
-        let (points, report) = ppm::run(points, &self.job.settings.ppm, &normalize)?;
+        let cameras: Vec<Camera> = self.capture.train.iter().map(|view| view.camera.clone()).collect();
+        let (points, report) = ppm::run(points, &self.job.settings.ppm, &normalize, &cameras)?;
         prior::write_ply(self.out("points.ply"), &points)?;
         self.points = Some(points);
         counts(&report)

@@ -23,7 +23,7 @@ pub fn golden_check(path: &Path) -> Result<Vec<(String, f64, f64)>> {
     let flat: Vec<f64> = pooled.positions.iter().flatten().copied().map(f64::from).collect();
     let colors: Vec<f64> = pooled.colors.iter().flatten().copied().map(f64::from).collect();
     let distances: Vec<f64> = prune::nearest_distances(&pooled.positions).into_iter().map(f64::from).collect();
-    let (_, report) = run(cloud, &config, &DMat4::IDENTITY)?;
+    let (_, report) = run(cloud, &config, &DMat4::IDENTITY, &[])?;
     let counts: Vec<f64> = report.iterations.iter().map(|iteration| iteration.after as f64).collect();
     let taus: Vec<f64> = report.iterations.iter().map(|iteration| iteration.tau).collect();
     let reference_counts = golden.tensor("prune_counts_20_seeds")?;

@@ -2,15 +2,19 @@
 //! overlap and few elsewhere; voxel pooling makes one of those that share a cell, and distance-adaptive progressive
 //! pruning then drops points with a probability that grows with how crowded they are.
 
+mod floaters;
 mod golden;
+mod plot;
 mod prune;
 #[cfg(test)]
 mod tests;
 mod voxel;
 
 pub use golden::golden_check;
+pub use plot::plot;
 pub use prune::Iteration;
 
+use crate::capture::Camera;
 use crate::error::{Error, Result};
 use crate::prior::PointCloud;
 use documented::DocumentedFields;
@@ -32,13 +36,15 @@ pub struct Config {
     pub iters: u32,
     /// An iteration that would leave fewer points is undone and is the last.
     pub min_points: usize,
+    /// Drop points that hang in the air: lonely, and in front of what several cameras see behind them.
+    pub floaters: bool,
     /// Seed of the random choices.
     pub seed: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { voxel_size: 0.01, tau0: 0.005, beta: 0.01, iters: 6, min_points: 5000, seed: 42 }
+        Self { voxel_size: 0.01, tau0: 0.005, beta: 0.01, iters: 6, min_points: 5000, floaters: false, seed: 42 }
     }
 }
 
@@ -65,6 +71,8 @@ pub struct Report {
     pub dropped: usize,
     /// Points after voxel pooling.
     pub pooled: usize,
+    /// Points dropped for hanging in the air (`floaters`).
+    pub floaters: usize,
     /// The pruning, iteration by iteration.
     pub iterations: Vec<Iteration>,
     /// Points returned.
@@ -73,12 +81,21 @@ pub struct Report {
 
 /// Pools and prunes `cloud`, which it takes because clouds are large. `normalize` takes its frame to the one in which
 /// the lengths of `config` are meant ([`crate::capture::world_normalization`]; identity where there is none); the
-/// result is in the cloud's own frame, ordered by voxel (x, then y, then z). The same on any number of threads.
+/// result is in the cloud's own frame, ordered by voxel (x, then y, then z). `cameras` are needed for `floaters` alone.
+/// The same on any number of threads.
 ///
 /// # Errors
-/// [`Error::Setting`] for a parameter out of range, or more than 2³² − 1 points.
-pub fn run(mut cloud: PointCloud, config: &Config, normalize: &DMat4) -> Result<(PointCloud, Report)> {
+/// [`Error::Setting`] for a parameter out of range, more than 2³² − 2 points, or `floaters` without cameras.
+pub fn run(
+    mut cloud: PointCloud,
+    config: &Config,
+    normalize: &DMat4,
+    cameras: &[Camera],
+) -> Result<(PointCloud, Report)> {
     config.check()?;
+    if config.floaters && cameras.is_empty() {
+        return Err(Error::setting("ppm.floaters", "no cameras", "give the scene of the points, or leave it off"));
+    }
     let input = cloud.len();
     if input >= u32::MAX as usize {
         return Err(Error::setting("ppm", format!("a cloud of {input} points"), "give fewer than 4 294 967 295"));
@@ -87,6 +104,11 @@ pub fn run(mut cloud: PointCloud, config: &Config, normalize: &DMat4) -> Result<
     let dropped = drop_not_finite(&mut cloud);
     let mut cloud = voxel::pool(cloud, config.voxel_size);
     let pooled = cloud.len();
+    let mut floaters = 0;
+    if config.floaters {
+        let good = floaters::grounded(&cloud.positions, &normalize.inverse(), cameras);
+        floaters = retain(&mut cloud, &good);
+    }
     let (kept, iterations) = prune::prune(&cloud.positions, config);
     for (to, &from) in kept.iter().enumerate() {
         cloud.positions[to] = cloud.positions[from as usize];
@@ -95,7 +117,7 @@ pub fn run(mut cloud: PointCloud, config: &Config, normalize: &DMat4) -> Result<
     cloud.positions.truncate(kept.len());
     cloud.colors.truncate(kept.len());
     transform(&mut cloud.positions, &normalize.inverse());
-    let report = Report { input, dropped, pooled, iterations, output: cloud.len() };
+    let report = Report { input, dropped, pooled, floaters, iterations, output: cloud.len() };
     Ok((cloud, report))
 }
 
@@ -109,12 +131,19 @@ fn transform(positions: &mut [[f32; 3]], by: &DMat4) {
 /// Drops points with NaN or infinity; returns how many.
 fn drop_not_finite(cloud: &mut PointCloud) -> usize {
     let finite = |p: &[f32; 3]| p.iter().all(|v| v.is_finite());
-    let before = cloud.len();
     if cloud.positions.par_iter().all(finite) {
         return 0;
     }
-    let mut positions = cloud.positions.iter();
-    cloud.colors.retain(|_| positions.next().is_some_and(finite));
-    cloud.positions.retain(finite);
+    let good: Vec<bool> = cloud.positions.par_iter().map(finite).collect();
+    retain(cloud, &good)
+}
+
+/// Keeps the points that are `good`; returns how many were dropped.
+fn retain(cloud: &mut PointCloud, good: &[bool]) -> usize {
+    let before = cloud.len();
+    let mut flags = good.iter();
+    cloud.positions.retain(|_| flags.next().is_some_and(|good| *good));
+    let mut flags = good.iter();
+    cloud.colors.retain(|_| flags.next().is_some_and(|good| *good));
     before - cloud.len()
 }

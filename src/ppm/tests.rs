@@ -41,7 +41,7 @@ fn golden_files() {
 fn distances_are_to_the_nearest_survivor() {
     let cloud = random_cloud(700, 0.3);
     let config = loose();
-    let (result, report) = run(cloud.clone(), &config, &DMat4::IDENTITY).unwrap();
+    let (result, report) = run(cloud.clone(), &config, &DMat4::IDENTITY, &[]).unwrap();
     assert!(report.iterations.len() == 6 && report.output < report.pooled);
     let distances = |points: &[[f32; 3]]| -> Vec<f64> {
         let p = |i: usize| DVec3::from(points[i].map(f64::from));
@@ -52,7 +52,7 @@ fn distances_are_to_the_nearest_survivor() {
     let mut tau = config.tau0;
     for i in 0..5 {
         let first = Config { iters: i + 1, ..config.clone() };
-        let survivors = run(cloud.clone(), &first, &DMat4::IDENTITY).unwrap().0;
+        let survivors = run(cloud.clone(), &first, &DMat4::IDENTITY, &[]).unwrap().0;
         let d = distances(&survivors.positions);
         let next = &report.iterations[i as usize + 1];
         assert!((next.mean_distance - d.iter().sum::<f64>() / d.len() as f64).abs() < 1e-7);
@@ -70,10 +70,11 @@ fn the_same_on_any_number_of_threads_and_another_with_another_seed() {
     let config = loose();
     let with_threads = |n| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
-        pool.install(|| run(cloud.clone(), &config, &DMat4::IDENTITY).unwrap())
+        pool.install(|| run(cloud.clone(), &config, &DMat4::IDENTITY, &[]).unwrap())
     };
+    assert_eq!(with_threads(1), with_threads(2));
     assert_eq!(with_threads(1), with_threads(3));
-    let other = run(cloud.clone(), &Config { seed: 1, ..config.clone() }, &DMat4::IDENTITY).unwrap();
+    let other = run(cloud.clone(), &Config { seed: 1, ..config.clone() }, &DMat4::IDENTITY, &[]).unwrap();
     assert_ne!(other.0, with_threads(1).0);
 }
 
@@ -81,15 +82,42 @@ fn the_same_on_any_number_of_threads_and_another_with_another_seed() {
 fn an_iteration_that_leaves_too_few_is_undone() {
     let cloud = random_cloud(1000, 0.2);
     let config = Config { min_points: 900, ..loose() };
-    let (result, report) = run(cloud.clone(), &config, &DMat4::IDENTITY).unwrap();
+    let (result, report) = run(cloud.clone(), &config, &DMat4::IDENTITY, &[]).unwrap();
     let last = report.iterations.last().unwrap();
     assert!(last.undone && last.after < 900 && last.before == result.len());
 }
 
 #[test]
+fn more_points_wanted_than_there_are() {
+    let cloud = random_cloud(1000, 0.2);
+    let config = Config { min_points: 5000, ..loose() };
+    let (result, report) = run(cloud, &config, &DMat4::IDENTITY, &[]).unwrap();
+    assert!(report.iterations.len() == 1 && report.iterations[0].undone && result.len() == report.pooled);
+}
+
+#[test]
+fn floaters_need_cameras_and_go_before_the_pruning() {
+    let config = Config { floaters: true, voxel_size: 0.0, iters: 0, ..Config::default() };
+    let error = run(random_cloud(10, 1.0), &config, &DMat4::IDENTITY, &[]).unwrap_err();
+    assert!(error.to_string().contains("ppm.floaters") && error.exit_code() == 2);
+    // A wall, and one point halfway to the three cameras.
+    let mut positions: Vec<[f32; 3]> =
+        (0..4900).map(|i| [(i % 70) as f32 * 0.02 - 0.7, (i / 70) as f32 * 0.02 - 0.7, 2.0]).collect();
+    positions.insert(17, [0.0, 0.0, 1.0]);
+    let camera = |x: f64| {
+        let viewmat = DMat4::from_translation(DVec3::new(x, 0.0, 0.0));
+        Camera { width: 200, height: 200, fx: 200.0, fy: 200.0, cx: 100.0, cy: 100.0, viewmat }
+    };
+    let cameras = [-0.1, 0.0, 0.1].map(camera);
+    let (result, report) = run(cloud_of(positions), &config, &DMat4::IDENTITY, &cameras).unwrap();
+    assert_eq!((report.floaters, result.len()), (1, 4900));
+    assert!(result.positions.iter().all(|p| p[2] == 2.0));
+}
+
+#[test]
 fn lengths_are_meant_in_the_normalised_frame() {
     let cloud = random_cloud(2000, 0.3);
-    let (expected, _) = run(cloud.clone(), &loose(), &DMat4::IDENTITY).unwrap();
+    let (expected, _) = run(cloud.clone(), &loose(), &DMat4::IDENTITY, &[]).unwrap();
     let move_away = DMat4::from_scale(DVec3::splat(64.0)) * DMat4::from_translation(DVec3::new(1.0, -2.0, 0.5));
     let shifted: Vec<[f32; 3]> = cloud
         .positions
@@ -97,7 +125,7 @@ fn lengths_are_meant_in_the_normalised_frame() {
         .map(|p| move_away.transform_point3(DVec3::from(p.map(f64::from))).as_vec3().to_array())
         .collect();
     let moved = PointCloud { positions: shifted, colors: cloud.colors.clone() };
-    let (result, _) = run(moved, &loose(), &move_away.inverse()).unwrap();
+    let (result, _) = run(moved, &loose(), &move_away.inverse(), &[]).unwrap();
     let difference = result.len().abs_diff(expected.len());
     // Rounding to f32 may move single points across a voxel's face.
     assert!(difference < expected.len() / 20, "{difference}");
@@ -109,7 +137,8 @@ fn lengths_are_meant_in_the_normalised_frame() {
 fn pooling_averages_positions_and_colours() {
     let positions = vec![[0.001, 0.0, 0.0], [-0.001, 0.0, 0.0], [0.003, 0.004, 0.0]];
     let cloud = PointCloud { positions, colors: vec![[10, 0, 255], [7, 8, 9], [13, 1, 254]] };
-    let (result, report) = run(cloud.clone(), &Config { iters: 0, ..Config::default() }, &DMat4::IDENTITY).unwrap();
+    let (result, report) =
+        run(cloud.clone(), &Config { iters: 0, ..Config::default() }, &DMat4::IDENTITY, &[]).unwrap();
     assert_eq!(result.positions, [[-0.001, 0.0, 0.0], [0.002, 0.002, 0.0]]);
     // Half a grey level rounds to even.
     assert_eq!(result.colors, [[7, 8, 9], [12, 0, 254]]);
@@ -120,7 +149,7 @@ fn pooling_averages_positions_and_colours() {
 fn clouds_of_every_odd_kind() {
     let run_it = |positions: Vec<[f32; 3]>, voxel_size: f64| {
         let config = Config { min_points: 0, voxel_size, ..Config::default() };
-        run(cloud_of(positions), &config, &DMat4::IDENTITY).unwrap()
+        run(cloud_of(positions), &config, &DMat4::IDENTITY, &[]).unwrap()
     };
     assert_eq!(run_it(vec![], 0.01).0.len(), 0);
     assert_eq!(run_it(vec![[1.0; 3]], 0.01).0.len(), 1);
@@ -136,6 +165,6 @@ fn clouds_of_every_odd_kind() {
 #[test]
 fn parameters_out_of_range_are_named() {
     let config = Config { voxel_size: f64::NAN, ..Config::default() };
-    let error = run(PointCloud::default(), &config, &DMat4::IDENTITY).unwrap_err();
+    let error = run(PointCloud::default(), &config, &DMat4::IDENTITY, &[]).unwrap_err();
     assert!(error.to_string().contains("ppm.voxel_size") && error.exit_code() == 2);
 }
