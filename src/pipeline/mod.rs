@@ -106,7 +106,8 @@ fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin) -> Vec<
     };
     let points = origin.points.as_deref().map(fingerprint::FileState::of);
     let cameras = [&posed.train, &posed.holdout].map(|views| fingerprint::of_poses(views));
-    let placed = fingerprint::of(&(points, origin.similarity.matrix(), cameras));
+    let beside = origin.beside.as_ref().map(|(similarity, _)| similarity.matrix());
+    let placed = fingerprint::of(&(points, origin.similarity.matrix(), beside, cameras));
     let (lit, points) = match &job.scope {
         Scope::Everything => {
             let images = views().map(|view| out.join("images").join(&view.name)).collect();

@@ -32,10 +32,19 @@ pub fn prior(
     if let Some(path) = &origin.points {
         let Found { mut cloud, total, .. } = read_with(path, &config.read_options())?;
         origin.similarity.move_cloud(&mut cloud);
-        let seen = part_seen(capture, &cloud);
+        let mut seen = part_seen(capture, &cloud);
+        let mut alignment = origin.alignment.clone();
+        if let Some((similarity, report)) = &origin.beside {
+            let mut moved = cloud.clone();
+            similarity.move_cloud(&mut moved);
+            let there = part_seen(capture, &moved);
+            if there > seen {
+                (cloud, seen, alignment) = (moved, there, Some(report.clone()));
+            }
+        }
         if seen >= MIN_SEEN && (origin.asked || cloud.len() >= MIN_POINTS) {
-            let report = given(path, cloud.len(), total as usize, origin);
-            return Ok((cloud, report));
+            let report = given(path, cloud.len(), total as usize, &origin.reason);
+            return Ok((cloud, Report { alignment, ..report }));
         }
         let percent = 100.0 * seen;
         let found = format!("{percent:.0} % of its {} points are in front of the cameras", cloud.len());
@@ -50,12 +59,11 @@ pub fn prior(
     Ok((cloud, Report { reason, alignment: origin.alignment.clone(), ..report }))
 }
 
-fn given(path: &Path, output: usize, candidates: usize, origin: &Origin) -> Report {
-    tracing::info!("points: {} ({})", path.display(), origin.reason);
+fn given(path: &Path, output: usize, candidates: usize, reason: &str) -> Report {
+    tracing::info!("points: {} ({reason})", path.display());
     Report {
         source: path.display().to_string(),
-        reason: origin.reason.clone(),
-        alignment: origin.alignment.clone(),
+        reason: reason.into(),
         candidates,
         matched: output,
         dropped: candidates - output,

@@ -32,6 +32,8 @@ pub struct Origin {
     /// From the points' frame to that of the capture that [`locate`] returns.
     pub similarity: Similarity,
     pub alignment: Option<align::Report>,
+    /// The same for the frame of cameras that lie beside the points and may or may not be theirs.
+    pub beside: Option<(Similarity, align::Report)>,
     /// Why these points, in a few words.
     pub reason: String,
 }
@@ -72,6 +74,11 @@ pub fn locate(capture: &Capture, config: &Config) -> Result<(Capture, Origin)> {
         return Err(Error::input(path, "holds cameras, but no points", REMEDY));
     }
     let views: Vec<&View> = capture.train.iter().chain(&capture.holdout).collect();
+    if !source.together && config.poses == Poses::Replace {
+        let beside = align(&cameras, &views, config.align, config.seed).ok();
+        let beside = beside.map(|found| (found.similarity, found.report)).filter(|(s, _)| *s != Similarity::IDENTITY);
+        return Ok((capture.clone(), Origin { beside, ..origin }));
+    }
     match align(&cameras, &views, config.align, config.seed) {
         Ok(found) => Ok(posed(capture, found, config.poses, origin)),
         Err(error) if !asked && config.poses == Poses::Replace => {
@@ -131,23 +138,34 @@ fn posed(capture: &Capture, found: Alignment, poses: Poses, origin: Origin) -> (
 struct Source {
     points: Option<PathBuf>,
     cameras: Option<NamedPoses>,
+    /// Whether the points surely lie in the frame of the cameras.
+    together: bool,
 }
 
 impl Source {
     fn find(path: &Path) -> Result<Self> {
         let is_folder = std::fs::metadata(path).map_err(Error::io(path))?.is_dir();
-        // The cameras of a file are those of the COLMAP model that it lies in.
-        let folder = if is_folder { Some(path) } else { path.parent().filter(|folder| holds_images(folder)) };
-        let cameras = folder.map(named_poses).transpose()?.flatten();
         if !is_folder {
-            return Ok(Self { points: Some(path.to_path_buf()), cameras });
+            return Self::of_file(path);
         }
+        let cameras = named_poses(path)?;
         let named = cameras.as_ref().and_then(|cameras| cameras.points.clone());
         let points = named.or_else(|| file_in_folder(path));
         if points.is_none() && cameras.is_none() {
             return Err(Error::input(path, "a folder without points", REMEDY));
         }
-        Ok(Self { points, cameras })
+        Ok(Self { points, cameras, together: true })
+    }
+
+    /// The cameras of a file are those of the COLMAP model that it lies in. A network writes `points.ply` beside the
+    /// folder `sparse` of its cameras, but there may be a `sparse` beside any points.
+    fn of_file(path: &Path) -> Result<Self> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let together = holds_images(folder);
+        let beside = ["sparse/0", "sparse"].iter().map(|name| folder.join(name)).find(|model| holds_images(model));
+        let model = if together { Some(folder.to_path_buf()) } else { beside };
+        let cameras = model.as_deref().map(named_poses).transpose()?.flatten();
+        Ok(Self { points: Some(path.to_path_buf()), cameras, together })
     }
 }
 
