@@ -130,13 +130,14 @@ fn a_prior_in_another_frame_gives_the_same_points_by_its_cameras() {
 fn points_beside_a_model_lie_in_the_frame_in_which_they_are_seen() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("points.ply");
+    let behind = Similarity { translation: DVec3::new(3.0, -1.0, -7.0), ..away() };
     let own = Capture { points: Some(path.clone()), ..capture(dir.path()) };
-    colmap(&dir.path().join("sparse"), &own, &cloud(4.0), &away());
+    colmap(&dir.path().join("sparse"), &own, &cloud(4.0), &behind);
     write_ply(&path, &cloud(4.0)).unwrap();
     let (_, points, report) = solve(&own, &Config::default()).unwrap();
     assert!(points == cloud(4.0) && report.alignment.is_none());
     let mut moved = cloud(4.0);
-    away().move_cloud(&mut moved);
+    behind.move_cloud(&mut moved);
     write_ply(&path, &moved).unwrap();
     let (_, points, report) = solve(&own, &Config::default()).unwrap();
     assert!(distance(&points, &cloud(4.0)) < 1e-5 && report.alignment.is_some());
