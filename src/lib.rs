@@ -9,6 +9,7 @@
 pub mod capture;
 pub mod enhance;
 pub mod eval;
+pub mod poses;
 pub mod ppm;
 pub mod prior;
 pub mod splat;

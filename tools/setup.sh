@@ -4,17 +4,20 @@
 #
 #   tools/setup.sh          the loader and a driver
 #   tools/setup.sh --dev    also what the checks of .ci/run need (rustfmt, clippy)
+#   tools/setup.sh --with-colmap    also COLMAP, which finds the poses of photographs that have none
 set -eu
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 dev=no
+colmap=no
 for argument in "$@"; do
     case $argument in
         --dev) dev=yes ;;
-        -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
-        *) fail "unknown argument '$argument'; the only one is --dev" ;;
+        --with-colmap) colmap=yes ;;
+        -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        *) fail "unknown argument '$argument'; there are --dev and --with-colmap" ;;
     esac
 done
 
@@ -89,6 +92,33 @@ case $(uname -s) in
     MINGW* | MSYS* | CYGWIN*) say "Windows has Direct3D 12; nothing to install" ;;
     *) fail "unknown system $(uname -s); install a Vulkan loader and driver by hand" ;;
 esac
+
+install_colmap() {
+    if command -v apt-get >/dev/null; then
+        say "installing colmap with apt-get"
+        as_root apt-get update -q
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends colmap
+    elif command -v dnf >/dev/null; then
+        say "installing colmap with dnf"
+        as_root dnf install -y colmap
+    elif command -v zypper >/dev/null; then
+        say "installing colmap with zypper"
+        as_root zypper --non-interactive install colmap
+    elif command -v brew >/dev/null; then
+        say "installing colmap with brew"
+        brew install colmap
+    else
+        fail "no package of COLMAP is known for this system (on Arch it is in the AUR); see https://colmap.github.io/install.html"
+    fi
+}
+
+if [ "$colmap" = yes ]; then
+    if command -v colmap >/dev/null; then
+        say "COLMAP is installed already"
+    else
+        install_colmap || fail "the package manager failed (see above); see https://colmap.github.io/install.html"
+    fi
+fi
 
 command -v cargo >/dev/null || fail "Rust is missing; get it from https://rustup.rs and run this again"
 if [ "$dev" = yes ]; then

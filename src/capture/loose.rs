@@ -50,13 +50,23 @@ pub fn readable_photos(paths: &[impl AsRef<Path>]) -> Result<(Capture, Vec<Error
     Ok((Capture { root, train, ..Capture::default() }, unreadable))
 }
 
+/// Whether there are images directly in the folder `path`.
+pub fn holds_images(path: &Path) -> bool {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| is_image(&entry.path()))
+}
+
+fn is_image(path: &Path) -> bool {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    path.is_file() && ENDINGS.contains(&ending.as_str())
+}
+
 /// The images directly in `folder`, by name.
 fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
         let path = entry.map_err(Error::io(folder))?.path();
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if path.is_file() && ENDINGS.contains(&ending.as_str()) {
+        if is_image(&path) {
             files.push(path);
         }
     }

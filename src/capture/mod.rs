@@ -13,6 +13,7 @@ mod loose;
 mod named_pose;
 mod normalize;
 mod pose;
+mod posed;
 mod resize;
 mod scene;
 #[cfg(test)]
@@ -26,12 +27,13 @@ pub use decode::{decode_image, image_size, read_image};
 pub use distortion::Distortion;
 pub use extras::Extras;
 pub use image::Image;
-pub use loose::{photos, poses, readable_photos};
+pub use loose::{holds_images, photos, poses, readable_photos};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
+pub use posed::posed;
 pub use resize::resize_area;
-pub use scene::{Options, is_scene, load};
+pub use scene::{Options, cameras_beside, is_scene, load};
 pub use undistort::Lens;
 
 use serde::{Deserialize, Serialize};

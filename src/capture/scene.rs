@@ -7,16 +7,19 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 /// How [`load`] reads a scene.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Every N-th view by index, from 0, is kept from training.
     pub holdout: Option<u32>,
     /// Images may lie outside the scene folder (absolute paths, `..`, symbolic links).
     pub allow_outside: bool,
+    /// Take the cameras from here instead of the scene folder: a COLMAP model, a folder that holds one, or a
+    /// `transforms.json`. Of its images those count that are in the scene folder.
+    pub cameras: Option<PathBuf>,
 }
 
 /// The fewest views that say anything about depth.
-const MIN_VIEWS: usize = 3;
+pub(super) const MIN_VIEWS: usize = 3;
 const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or COLMAP's sparse/0, and its images in \
                       train/ or images/";
 
@@ -30,7 +33,10 @@ const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or 
 pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     let root = scene.as_ref();
     let resolver = Resolver::new(root, options)?;
-    let source = Source::find(root)?;
+    let source = match &options.cameras {
+        Some(path) => resolver.only_present(Source { ply_file_path: None, ..Source::find(path)? })?,
+        None => Source::find(root)?,
+    };
     let mut views = resolver.train_views(&source)?;
     unique_names(&source.path, &views)?;
     let mut holdout = Vec::new();
@@ -52,6 +58,14 @@ pub fn is_scene(path: impl AsRef<Path>) -> bool {
     ["transforms_train.json", "transforms.json", "sparse"].iter().any(has)
 }
 
+/// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/sparse/0`
+/// (nerfstudio), or in a `sparse/` beside the folder (a COLMAP project).
+pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
+    let parent = folder.canonicalize().ok()?.parent().map(Path::to_path_buf).unwrap_or_default();
+    let candidates = [folder.join("colmap/sparse/0"), parent.join("sparse/0"), parent.join("sparse")];
+    candidates.into_iter().find(|candidate| colmap::is_model(candidate))
+}
+
 /// Where the training cameras come from.
 struct Source {
     path: PathBuf,
@@ -61,6 +75,10 @@ struct Source {
 
 impl Source {
     fn find(root: &Path) -> Result<Self> {
+        if root.is_file() {
+            let file = transforms::read(root)?;
+            return Ok(Self { path: root.into(), frames: file.frames, ply_file_path: None });
+        }
         for name in ["transforms_train.json", "transforms.json"] {
             let path = root.join(name);
             if path.exists() {
@@ -68,7 +86,8 @@ impl Source {
                 return Ok(Self { path, frames: file.frames, ply_file_path: file.ply_file_path });
             }
         }
-        let model = ["sparse/0", "sparse"].iter().map(|name| root.join(name)).find(|folder| colmap::is_model(folder));
+        let model = ["sparse/0", "sparse", "colmap/sparse/0", "0", ""].iter().map(|name| root.join(name));
+        let model = model.into_iter().find(|folder| colmap::is_model(folder));
         let Some(path) = model else {
             return Err(Error::input(root, "holds no cameras", LAYOUT));
         };
@@ -91,6 +110,22 @@ impl<'a> Resolver<'a> {
             return Err(Error::input(root, "is a file, not a scene folder", LAYOUT));
         }
         Ok(Self { root, real_root, allow_outside: options.allow_outside })
+    }
+
+    /// The cameras of another folder, without those whose images are not in this one.
+    fn only_present(&self, source: Source) -> Result<Source> {
+        let (mut frames, mut absent) = (Vec::new(), Vec::new());
+        for frame in source.frames {
+            match self.find(&source.path, &frame.image)? {
+                Some(_) => frames.push(frame),
+                None => absent.push(frame.image),
+            }
+        }
+        if !absent.is_empty() {
+            let (count, of, names) = (absent.len(), source.path.display(), absent.join(", "));
+            tracing::warn!("{of}: {count} of its images are not in {}: {names}", self.root.display());
+        }
+        Ok(Source { frames, ..source })
     }
 
     fn train_views(&self, source: &Source) -> Result<Vec<View>> {
@@ -150,7 +185,8 @@ impl<'a> Resolver<'a> {
         let has_points = |folder: &PathBuf| {
             ["points3D.bin", "points3D.txt", "points3D.ply"].iter().any(|name| folder.join(name).is_file())
         };
-        Ok(["sparse/0", "sparse"].iter().map(|name| self.root.join(name)).find(has_points))
+        let own = ["sparse/0", "sparse"].map(|name| self.root.join(name));
+        Ok([source.path.clone()].into_iter().chain(own).find(has_points))
     }
 
     /// The file that `source` names `named`: there, with an extension added, or under that name in `train/` or `images/`.
@@ -159,6 +195,7 @@ impl<'a> Resolver<'a> {
         self.check_inside_by_name(source, &named)?;
         let named = Path::new(&named);
         let mut candidates = vec![self.root.join(named)];
+        candidates.extend(named.file_name().map(|name| self.root.join(name)));
         for folder in ["train", "images"] {
             candidates.push(self.root.join(folder).join(named));
             candidates.extend(named.file_name().map(|name| self.root.join(folder).join(name)));
@@ -252,7 +289,7 @@ pub(super) fn unique_names(source: &Path, views: &[View]) -> Result<()> {
     Ok(())
 }
 
-fn split_holdout(views: Vec<View>, every: u32) -> Result<(Vec<View>, Vec<View>)> {
+pub(super) fn split_holdout(views: Vec<View>, every: u32) -> Result<(Vec<View>, Vec<View>)> {
     if every == 0 {
         return Err(Error::setting("--holdout", "0", "give N ≥ 2: every N-th view is held out"));
     }

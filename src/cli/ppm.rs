@@ -47,7 +47,7 @@ impl Ppm {
             return Err(Error::Exists(path.clone()));
         }
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
-        let options = capture::Options { holdout: None, allow_outside: settings.allow_outside };
+        let options = capture::Options { allow_outside: settings.allow_outside, ..capture::Options::default() };
         let scene = self.scene.as_ref().map(|scene| capture::load(scene, &options)).transpose()?;
         let points = prior::read(&self.points)?;
         let normalize = scene.as_ref().map_or(DMat4::IDENTITY, |scene| pipeline::normalization(scene, &points));

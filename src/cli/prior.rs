@@ -3,6 +3,7 @@
 use super::output::{OutFile, line};
 use super::progress::Reporter;
 use super::setting_flags::{Prior as PriorTables, SettingFlags};
+use naka_gs::pipeline::{Job, Scope, lit_and_posed};
 use naka_gs::prior::{self, Report};
 use naka_gs::{Result, capture, eval};
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 /// Read, or make, a scene's point prior
 #[derive(clap::Args)]
 pub struct Prior {
-    /// Folder with photographs and poses
+    /// Folder with photographs and poses, or with photographs alone (lit and posed in FILE.scene first)
     scene: PathBuf,
     /// Also write a picture of the points (points.sheet.jpg): as two cameras see them, and from above
     #[arg(long)]
@@ -26,8 +27,17 @@ impl Prior {
         let settings = self.settings.resolve(None)?;
         self.out.check()?;
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
-        let options = capture::Options { holdout: settings.holdout, allow_outside: settings.allow_outside };
-        let scene = capture::load(&self.scene, &options)?;
+        let job = Job {
+            scene: self.scene,
+            out: self.out.path.with_extension("scene"),
+            settings: settings.clone(),
+            overwrite: self.out.overwrite,
+            scope: Scope::Everything,
+        };
+        let scene = match lit_and_posed(&job, reporter)? {
+            Some(scene) => scene,
+            None => capture::load(&job.scene, &settings.capture_options(&job.scene))?,
+        };
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
         let (points, report) = prior::prior(&scene, &origin, &settings.prior, reporter)?;
         prior::write_ply(&self.out.path, &points)?;

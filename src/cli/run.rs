@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Dark photographs to splats, renders and numbers: every stage, resumable
 #[derive(clap::Args)]
 pub struct Run {
-    /// Folder with photographs and poses
+    /// Folder with photographs and poses, or with photographs alone
     scene: PathBuf,
     #[command(flatten)]
     out: OutFolder,

@@ -29,7 +29,7 @@ macro_rules! tables {
 
 tables! {
     /// Every setting.
-    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "prior", "ppm", "train"];
+    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "poses", "prior", "ppm", "train"];
     /// Training alone.
     Training: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["prior", "train"];
     /// Restoration alone.
@@ -37,7 +37,7 @@ tables! {
     /// Pictures of a finished model.
     Render: ["adapter", "downscale"], [];
     /// The point prior alone.
-    Prior: ["preset", "seed", "holdout", "allow_outside"], ["prior"];
+    Prior: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "poses", "prior"];
     /// Point preprocessing alone.
     Ppm: ["preset", "seed", "allow_outside"], ["ppm"];
     /// The adapter alone.

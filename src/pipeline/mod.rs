@@ -13,6 +13,7 @@ mod pictures;
 pub mod plan;
 pub mod record;
 mod session;
+mod unposed;
 
 pub use measure::MetricsFile;
 pub use pictures::{Painter, render_name, render_views};
@@ -64,15 +65,47 @@ pub struct Outcome {
 /// [`Error::Exists`] before anything is written where a different run's results are in the way; the errors of the
 /// stages. After [`Error::Interrupted`] the same job continues where it stopped.
 pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
-    let capture = load(job)?;
+    match unposed::find(job, progress)? {
+        Some(photos) => {
+            let (capture, made) = unposed::pose(job, &photos, progress)?;
+            run_posed(job, capture, &made, progress)
+        }
+        None => run_posed(job, load(job)?, &[], progress),
+    }
+}
+
+/// The photographs of a folder without poses, lit and posed in `job.out` as a run would train on them; nothing where the
+/// scene has poses.
+///
+/// # Errors
+/// As those of [`run`].
+pub fn lit_and_posed(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
+    let Some(photos) = unposed::find(job, progress)? else { return Ok(None) };
+    let (capture, _) = unposed::pose(job, &photos, progress)?;
+    let lit = |view: View| View {
+        image: Some(job.out.join("images").join(&view.name)),
+        camera: view.camera.downscaled(job.settings.downscale),
+        ..view
+    };
+    let [train, holdout] = [capture.train, capture.holdout].map(|views| views.into_iter().map(lit).collect());
+    Ok(Some(Capture { train, holdout, root: capture.root, test: Vec::new(), points: capture.points }))
+}
+
+/// The record of an earlier run in the output folder.
+fn earlier(job: &Job) -> Result<Option<Run>> {
+    match Run::read(&job.out) {
+        Err(_) if job.overwrite => Ok(None),
+        earlier => earlier,
+    }
+}
+
+/// The stages of a run after those of `made`.
+fn run_posed(job: &Job, capture: Capture, made: &[Step], progress: &dyn Progress) -> Result<Outcome> {
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
     let folders = ["images", "renders", "checkpoints"].map(|name| job.out.join(name));
     keep_apart(&folders, &capture)?;
-    let steps = steps(job, &capture, &posed, &origin);
-    let earlier = match Run::read(&job.out) {
-        Err(_) if job.overwrite => None,
-        earlier => earlier?,
-    };
+    let steps = steps(job, &capture, &posed, &origin, made.last());
+    let earlier = earlier(job)?;
     let actions = decide(&steps, earlier.as_ref(), job.overwrite)?;
     let idle = actions.iter().all(|action| *action == Action::Keep);
     let gpu = if idle { None } else { Some(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?) };
@@ -88,17 +121,31 @@ pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
 
 /// The capture of `job` as it came.
 fn load(job: &Job) -> Result<Capture> {
-    let options = capture::Options { holdout: job.settings.holdout, allow_outside: job.settings.allow_outside };
-    capture::load(&job.scene, &options)
+    capture::load(&job.scene, &job.settings.capture_options(&job.scene))
 }
 
-/// The stages of `job` with their fingerprints, each of which includes those it builds on. Light does not depend on
-/// poses, so only what follows the prior is made again where it leads to other cameras (`posed`); where test views
-/// stand then follows from these and from where they stood.
-fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin) -> Vec<Step> {
+fn photos_fingerprint(capture: &Capture) -> String {
+    fingerprint::of(&[fingerprint::of_views(&capture.train), fingerprint::of_views(&capture.holdout)])
+}
+
+/// Dark to lit.
+fn enhance_step(job: &Job, capture: &Capture) -> Step {
+    let (settings, views) = (&job.settings, capture.train.iter().chain(&capture.holdout));
+    let outputs = views.map(|view| job.out.join("images").join(&view.name)).collect();
+    let camera =
+        ["camera.toml", &settings.enhance.camera].map(|name| fingerprint::FileState::of(&job.scene.join(name)));
+    let weights = fingerprint::FileState::of(Path::new(&settings.enhance.weights));
+    let network = (weights, enhance::built_in_hash());
+    let photos = photos_fingerprint(capture);
+    let fingerprint = fingerprint::of(&(photos, camera, &settings.enhance, settings.downscale, network));
+    Step { stage: Stage::Enhance, fingerprint, outputs }
+}
+
+/// The stages of `job` with their fingerprints, each of which includes those it builds on; `lit` is the last of those
+/// that have lit the photographs already. Light does not depend on poses, so only what follows the prior is made again
+/// where it leads to other cameras (`posed`); where test views stand then follows from these and from where they stood.
+fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin, lit: Option<&Step>) -> Vec<Step> {
     let (settings, out) = (&job.settings, &job.out);
-    let views = || capture.train.iter().chain(&capture.holdout);
-    let photos = fingerprint::of(&[fingerprint::of_views(&capture.train), fingerprint::of_views(&capture.holdout)]);
     let mut steps = Vec::new();
     let mut step = |stage: Stage, fingerprint: String, outputs: Vec<PathBuf>| {
         steps.push(Step { stage, fingerprint: fingerprint.clone(), outputs });
@@ -110,19 +157,20 @@ fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin) -> Vec<
     let placed = fingerprint::of(&(points, origin.similarity.matrix(), beside, cameras));
     let (lit, points) = match &job.scope {
         Scope::Everything => {
-            let images = views().map(|view| out.join("images").join(&view.name)).collect();
-            let camera =
-                ["camera.toml", &settings.enhance.camera].map(|name| fingerprint::FileState::of(&job.scene.join(name)));
-            let weights = fingerprint::FileState::of(Path::new(&settings.enhance.weights));
-            let network = (weights, enhance::built_in_hash());
-            let lit = fingerprint::of(&(&photos, camera, &settings.enhance, settings.downscale, network));
-            let lit = step(Stage::Enhance, lit, images);
+            let lit = match lit {
+                // Which of the photographs are held out is decided after these stages.
+                Some(lit) => fingerprint::of(&(&lit.fingerprint, photos_fingerprint(capture))),
+                None => {
+                    let Step { stage, fingerprint, outputs } = enhance_step(job, capture);
+                    step(stage, fingerprint, outputs)
+                }
+            };
             let prior = step(Stage::Prior, fingerprint::of(&(&lit, &placed, &settings.prior)), Vec::new());
             let ppm = fingerprint::of(&(&prior, &settings.ppm));
             (lit, step(Stage::Ppm, ppm, vec![out.join("points.ply")]))
         }
         Scope::Training => {
-            let lit = fingerprint::of(&(&photos, settings.downscale));
+            let lit = fingerprint::of(&(photos_fingerprint(capture), settings.downscale));
             let prior = fingerprint::of(&(&lit, &placed, &settings.prior));
             (lit, step(Stage::Prior, prior, vec![out.join("points.ply")]))
         }

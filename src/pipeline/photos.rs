@@ -104,7 +104,7 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
 fn open(job: &Job) -> Result<(Capture, Vec<Error>)> {
     match &job.inputs[..] {
         [scene] if is_scene(scene) => {
-            let options = capture::Options { holdout: None, allow_outside: job.settings.allow_outside };
+            let options = capture::Options { allow_outside: job.settings.allow_outside, ..Default::default() };
             Ok((capture::load(scene, &options)?, Vec::new()))
         }
         several => match several.iter().find(|path| is_scene(path)) {
@@ -116,7 +116,7 @@ fn open(job: &Job) -> Result<(Capture, Vec<Error>)> {
 
 /// Decodes every photograph once and takes out those that cannot be: a folder with one broken file is no reason to
 /// stop, but the response of the others must not be found and written first.
-fn set_aside(photos: &mut Capture, progress: &dyn Progress) -> Result<Vec<Error>> {
+pub(super) fn set_aside(photos: &mut Capture, progress: &dyn Progress) -> Result<Vec<Error>> {
     progress.begin("check", "images", photos.train.len() as u64);
     let done = AtomicU64::new(0);
     let (mut readable, mut unreadable) = (Vec::new(), Vec::new());

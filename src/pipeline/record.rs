@@ -16,6 +16,7 @@ pub const RUN_FILE: &str = "run.json";
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     Enhance,
+    Poses,
     Prior,
     Ppm,
     Train,
@@ -28,6 +29,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Enhance => "enhance",
+            Self::Poses => "poses",
             Self::Prior => "prior",
             Self::Ppm => "ppm",
             Self::Train => "train",

@@ -4,7 +4,7 @@ use super::measure::{self, MetricsFile};
 use super::pictures::{Painter, render_name, render_views};
 use super::plan::{Action, Step};
 use super::record::{Run, Stage, StageRecord, Status, write_json};
-use super::{Job, Outcome, Scope, fingerprint, normalization};
+use super::{Job, Outcome, Scope, fingerprint, normalization, unposed};
 use crate::capture::{Camera, Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -115,6 +115,7 @@ impl<'a> Session<'a> {
     fn stage(&mut self, stage: Stage) -> Result<Counts> {
         match stage {
             Stage::Enhance => self.enhance(),
+            Stage::Poses => self.poses(),
             Stage::Prior => self.prior(),
             Stage::Ppm => self.ppm(),
             Stage::Train => self.train(),
@@ -135,14 +136,15 @@ impl<'a> Session<'a> {
     /// removed, only replaced where a new one has the same name.
     fn remove_earlier(&self, stage: Stage) -> Result<()> {
         let recorded = self.earlier.as_ref().is_some_and(|run| run.stage(stage).is_some());
-        let folder = match stage {
-            Stage::Enhance => self.out("images"),
-            Stage::Train => self.out("checkpoints"),
-            Stage::Render => self.out("renders"),
-            Stage::Prior | Stage::Ppm | Stage::Eval => return Ok(()),
+        let folders = match stage {
+            Stage::Enhance => vec![self.out("images")],
+            Stage::Poses => vec![self.out("poses"), self.out("sparse")],
+            Stage::Train => vec![self.out("checkpoints")],
+            Stage::Render => vec![self.out("renders")],
+            Stage::Prior | Stage::Ppm | Stage::Eval => Vec::new(),
         };
-        if recorded && folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
+        for folder in folders.iter().filter(|folder| recorded && folder.exists()) {
+            std::fs::remove_dir_all(folder).map_err(Error::io(folder))?;
         }
         Ok(())
     }
@@ -159,6 +161,10 @@ impl<'a> Session<'a> {
         )?;
         self.lit = Some(lit);
         counts(&report)
+    }
+
+    fn poses(&mut self) -> Result<Counts> {
+        counts(&unposed::estimate(self.job, &self.capture, self.gpu()?, self.progress)?)
     }
 
     fn prior(&mut self) -> Result<Counts> {

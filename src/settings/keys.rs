@@ -1,7 +1,7 @@
 //! The keys of [`Settings`], read off the struct itself: path, flag, help and default.
 
 use super::Settings;
-use crate::{enhance, ppm, prior, train};
+use crate::{enhance, poses, ppm, prior, train};
 use documented::DocumentedFields;
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ pub struct Key {
 const SECTIONS: &[(&str, &[&str], &[&str])] = &[
     ("", Settings::FIELD_NAMES, Settings::FIELD_DOCS),
     ("enhance", enhance::Config::FIELD_NAMES, enhance::Config::FIELD_DOCS),
+    ("poses", poses::Config::FIELD_NAMES, poses::Config::FIELD_DOCS),
     ("prior", prior::Config::FIELD_NAMES, prior::Config::FIELD_DOCS),
     ("ppm", ppm::Config::FIELD_NAMES, ppm::Config::FIELD_DOCS),
     ("train", train::Config::FIELD_NAMES, train::Config::FIELD_DOCS),
@@ -34,7 +35,10 @@ const SECTIONS: &[(&str, &[&str], &[&str])] = &[
 pub fn keys() -> Vec<Key> {
     let tree = serde_json::to_value(Settings::default()).unwrap_or_default();
     let is_section = |path: &str| SECTIONS.iter().any(|(section, _, _)| *section == path);
-    let times = |name: &str| SECTIONS.iter().filter(|(_, names, _)| names.contains(&name)).count();
+    // The name of a table is no key, so a key of another table may have it for its flag.
+    let has =
+        |section: &str, names: &[&str], name: &str| names.contains(&name) && !(section.is_empty() && is_section(name));
+    let times = |name: &str| SECTIONS.iter().filter(|(section, names, _)| has(section, names, name)).count();
     let mut keys = Vec::new();
     for &(section, names, docs) in SECTIONS {
         for (&name, doc) in names.iter().zip(docs) {

@@ -9,9 +9,10 @@ mod presets;
 pub use keys::{Key, keys};
 pub use presets::{Preset, demo};
 
+use crate::capture;
 use crate::error::{Error, Result};
 use crate::gpu::Choice;
-use crate::{enhance, ppm, prior, train};
+use crate::{enhance, poses, ppm, prior, train};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,8 @@ pub struct Settings {
     pub allow_outside: bool,
     /// Dark to lit
     pub enhance: enhance::Config,
+    /// Poses, for photographs that have none
+    pub poses: poses::Config,
     /// Points to start from
     pub prior: prior::Config,
     /// Point preprocessing
@@ -59,6 +62,14 @@ impl Settings {
     pub fn adapter_choice(&self) -> Choice {
         let Ok(choice) = self.adapter.parse();
         choice
+    }
+
+    /// How the capture in the folder `scene` is read.
+    pub fn capture_options(&self, scene: &Path) -> capture::Options {
+        let named = Some(&self.poses.poses_from).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let beside = || if capture::is_scene(scene) { None } else { capture::cameras_beside(scene) };
+        let cameras = named.or_else(beside);
+        capture::Options { holdout: self.holdout, allow_outside: self.allow_outside, cameras }
     }
 
     /// Refuses values that no stage could use.
@@ -160,15 +171,16 @@ fn collect<'k>(
         let flag = name.replace('_', "-");
         let origin = format!("{}: {prefix}{name}", path.display());
         let key = keys.iter().find(|k| k.path == full || (prefix.is_empty() && k.flag == flag));
+        let is_table = keys.iter().any(|k| k.path.starts_with(&format!("{full}.")));
         match (key, value) {
+            (_, toml::Value::Table(inner)) if is_table => {
+                collect(keys, path, &format!("{full}."), inner, out)?;
+            }
             (Some(key), _) => {
                 let value = serde_json::to_value(value).map_err(|e| {
                     Error::setting(&origin, e.to_string(), "use a number, a text, true or false, or a list")
                 })?;
                 out.push(Change { origin, key, candidates: vec![value] });
-            }
-            (None, toml::Value::Table(inner)) if keys.iter().any(|k| k.path.starts_with(&format!("{full}."))) => {
-                collect(keys, path, &format!("{full}."), inner, out)?;
             }
             (None, _) => return Err(unknown(keys, &origin, &flag)),
         }

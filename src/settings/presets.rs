@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::train::{Background, densify};
-use crate::{enhance, ppm, prior, train};
+use crate::{enhance, poses, ppm, prior, train};
 use serde::{Deserialize, Serialize};
 
 /// A named set of settings to start from.
@@ -38,6 +38,7 @@ fn standard() -> Settings {
         holdout: None,
         allow_outside: false,
         enhance: enhance::Config::default(),
+        poses: poses::Config::default(),
         prior: prior::Config { make_points: 60_000, ..prior::Config::default() },
         ppm: ppm::Config::default(),
         train: few_noisy_views(),

@@ -39,6 +39,15 @@ fn resolved_settings_read_back_the_same() {
 }
 
 #[test]
+fn a_key_may_have_the_name_of_a_table() {
+    let (_dir, path) = file("[poses]\nmax-features = 99\n[prior]\nposes = \"align\"\n");
+    let settings = Layers { file: Some(path), ..Layers::default() }.resolve().unwrap();
+    assert_eq!((settings.poses.max_features, settings.prior.poses), (99, prior::Poses::Align));
+    let layers = Layers { flags: vec![flag("poses", "align")], ..Layers::default() };
+    assert_eq!(layers.resolve().unwrap().prior.poses, prior::Poses::Align);
+}
+
+#[test]
 fn unknown_keys_name_file_and_key() {
     let (_dir, path) = file("[nonsense]\nvoxel = 1\n");
     let error = Layers { file: Some(path), ..Layers::default() }.resolve().unwrap_err();

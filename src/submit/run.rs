@@ -58,7 +58,9 @@ impl FinishedRun {
         let setting = |name: &str| record.settings.get(name);
         let holdout = setting("holdout").and_then(|v| u32::try_from(v.as_u64()?).ok());
         let allow_outside = setting("allow_outside").and_then(serde_json::Value::as_bool) == Some(true);
-        let scene = Scene::open(&place, &capture::Options { holdout, allow_outside })?;
+        let cameras = record.settings.pointer("/poses/poses_from").and_then(serde_json::Value::as_str);
+        let cameras = cameras.filter(|path| !path.is_empty()).map(PathBuf::from);
+        let scene = Scene::open(&place, &capture::Options { holdout, allow_outside, cameras })?;
         let run = Self { out: out.to_path_buf(), scene, record };
         run.check_renders()?;
         Ok(run)

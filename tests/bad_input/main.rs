@@ -30,7 +30,13 @@ fn a_missing_folder() {
 
 #[test]
 fn a_folder_without_cameras() {
-    refused_before_writing(|tiny| remove(tiny.transforms()), &["transforms"]);
+    let tiny = TinyScene::new(4);
+    remove(tiny.transforms());
+    // Photographs alone are posed by COLMAP; without it they cannot be used.
+    assert_refused(&tiny.run(&["--colmap", "/nowhere/colmap"]), 2, &["/nowhere/colmap", "install", "--poses-from"]);
+    std::fs::remove_dir_all(tiny.scene.join("train")).unwrap();
+    assert_refused(&tiny.run(&[]), 1, &["transforms"]);
+    assert!(!tiny.out.exists(), "the output folder was made");
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! Photographs alone: they are lit and posed before anything else of a run can be planned, because all that follows
+//! depends on poses. What comes out is a capture like any other; no stage but these two ever sees one without poses.
+
+use super::demo::spread;
+use super::plan::{Action, Step, decide};
+use super::record::Stage;
+use super::session::Session;
+use super::{Job, Scope, earlier, enhance_step, fingerprint, keep_apart, photos};
+use crate::capture::{self, Capture, View};
+use crate::enhance;
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Mask};
+use crate::poses::{self, MIN_REGISTERED, Program, Report};
+use crate::prior::Origin;
+use crate::progress::Progress;
+use std::path::{Path, PathBuf};
+
+/// Most training views that are rendered where there are no other poses to render.
+const RENDERED: usize = 32;
+
+/// The photographs of a scene folder without poses: those directly in it, or in its `images/` or `train/`.
+///
+/// # Errors
+/// Fewer than three that can be read. Others that cannot be read are left out, with a warning.
+pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
+    let posed = capture::is_scene(&job.scene) || job.settings.capture_options(&job.scene).cameras.is_some();
+    if job.scope != Scope::Everything || posed || !job.scene.is_dir() {
+        return Ok(None);
+    }
+    let folders = [job.scene.clone(), job.scene.join("images"), job.scene.join("train")];
+    let Some(folder) = folders.iter().find(|folder| capture::holds_images(folder)) else { return Ok(None) };
+    let (mut found, mut unreadable) = capture::readable_photos(&[folder])?;
+    unreadable.extend(photos::set_aside(&mut found, progress)?);
+    for error in &unreadable {
+        tracing::warn!("left out: {error}");
+    }
+    found.root = job.scene.clone();
+    if found.train.len() < MIN_REGISTERED {
+        let count = found.train.len();
+        let found = format!("holds {count} readable photographs and no poses");
+        return Err(Error::input(folder, found, format!("at least {MIN_REGISTERED} are needed, better 20 or more")));
+    }
+    Ok(Some(found))
+}
+
+/// Lights and poses `photos` as far as that is not done; returns the capture, and the stages that are made now.
+///
+/// # Errors
+/// COLMAP missing, before anything is written; those of the two stages.
+pub(super) fn pose(job: &Job, photos: &Capture, progress: &dyn Progress) -> Result<(Capture, Vec<Step>)> {
+    let folders = ["", "images", "poses"].map(|name| job.out.join(name));
+    keep_apart(&folders, photos)?;
+    let steps = steps(job, photos);
+    let before = earlier(job)?;
+    let actions = decide(&steps, before.as_ref(), job.overwrite)?;
+    if actions[1] != Action::Keep {
+        Program::find(&job.settings.poses)?;
+    }
+    let idle = actions.iter().all(|action| *action == Action::Keep);
+    let gpu = if idle { None } else { Some(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?) };
+    let mut session = Session::new(job, photos.clone(), Origin::default(), gpu, before, progress)?;
+    for (step, action) in steps.iter().zip(actions) {
+        match action {
+            Action::Keep => session.keep(step)?,
+            Action::Make | Action::Replace => session.make(step, action)?,
+        }
+    }
+    let mut posed = capture::posed(photos, &model(&job.out), job.settings.holdout)?;
+    let seen = if posed.holdout.is_empty() { &posed.train } else { &posed.holdout };
+    posed.test = spread(seen, RENDERED).map(|view| View { image: None, ..view.clone() }).collect();
+    Ok((posed, steps))
+}
+
+fn steps(job: &Job, photos: &Capture) -> Vec<Step> {
+    let lit = enhance_step(job, photos);
+    let fingerprint = fingerprint::of(&(&lit.fingerprint, job.settings.poses.essence()));
+    let outputs = ["cameras.txt", "images.txt", "points3D.txt"].map(|name| model(&job.out).join(name)).to_vec();
+    vec![lit, Step { stage: Stage::Poses, fingerprint, outputs }]
+}
+
+/// The folder of the model in an output folder.
+pub(super) fn model(out: &Path) -> PathBuf {
+    out.join("sparse/0")
+}
+
+/// The stage itself. Features are looked for in the lit photographs, or, where these are small, in larger ones that are
+/// lit for the purpose, without the chroma network: features have no colour.
+pub(super) fn estimate(job: &Job, photos: &Capture, gpu: &Gpu, progress: &dyn Progress) -> Result<Report> {
+    let (settings, work, log) = (&job.settings, job.out.join("poses"), job.out.join("colmap.log"));
+    if !work.exists() {
+        std::fs::create_dir_all(&work).map_err(Error::io(&work))?;
+        crate::atomic_file::write_bytes(&log, b"")?;
+    }
+    let mut images = job.out.join("images");
+    let longest = photos.train.iter().map(|view| view.camera.width.max(view.camera.height)).max().unwrap_or(1);
+    let factor = (longest / settings.poses.feature_size.max(1)).max(1);
+    if factor < settings.downscale {
+        images = work.join("images");
+        let complete = photos.train.iter().all(|view| images.join(&view.name).is_file());
+        if !complete {
+            let config = enhance::Config { weights: "none".into(), ..settings.enhance.clone() };
+            enhance::enhance_capture(gpu, photos, &config, factor, &images, progress)?;
+        }
+    }
+    let lit = |view: &View| View { camera: view.camera.downscaled(settings.downscale), ..view.clone() };
+    let views: Vec<View> = photos.train.iter().map(lit).collect();
+    let folders = poses::Folders { images: &images, work: &work, model: &model(&job.out), log: &log };
+    let report = poses::estimate(&views, &folders, &settings.poses, progress)?;
+    tracing::info!(
+        "{}: {} of {} photographs, {} points, reprojection error {:.2} pixels",
+        report.program,
+        report.registered,
+        report.images,
+        report.points,
+        report.reprojection_error
+    );
+    std::fs::remove_dir_all(&work).map_err(Error::io(&work))?;
+    Ok(report)
+}

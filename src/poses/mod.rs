@@ -1,0 +1,112 @@
+//! Poses for photographs that came without any: structure from motion by an installed COLMAP, on the lit photographs,
+//! for in the dark it finds nothing to match.
+//!
+//! COLMAP runs as a child process ([`child`]), step by step: features, matches, model. Which flags the installed
+//! version has is read off its own help ([`program`]); versions 3.8 to 4 differ. Its database and the list of finished
+//! steps stay in a work folder until all is done, so that what was interrupted continues.
+
+mod child;
+mod config;
+mod focal;
+mod model;
+mod output;
+mod program;
+#[cfg(test)]
+mod real_test;
+mod steps;
+#[cfg(all(test, unix))]
+mod tests;
+
+pub use config::{Config, Lens, Mapper};
+pub use program::Program;
+
+use crate::capture::View;
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Where the stage reads and writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Folders<'a> {
+    /// The lit photographs that features are looked for in, under the names of the views.
+    pub images: &'a Path,
+    /// For the database and what else is needed until the end.
+    pub work: &'a Path,
+    /// For the model: `cameras.txt`, `images.txt`, `points3D.txt`.
+    pub model: &'a Path,
+    /// The file that everything COLMAP says goes to.
+    pub log: &'a Path,
+}
+
+/// What the stage did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The program and its version.
+    pub program: String,
+    /// Photographs given.
+    pub images: usize,
+    /// Photographs with a pose.
+    pub registered: usize,
+    /// Names of those without.
+    pub unregistered: Vec<String>,
+    /// Whether all photographs share one camera.
+    pub shared_camera: bool,
+    /// Triangulated points.
+    pub points: usize,
+    /// Mean reprojection error of the points, in pixels of the images that features were looked for in.
+    pub reprojection_error: f64,
+    /// Separate models that were found; the one with the most photographs is used.
+    pub models: usize,
+}
+
+/// The fewest photographs with a pose that can be trained on.
+pub const MIN_REGISTERED: usize = 3;
+
+/// Estimates the poses of `views` (whose cameras say the size that the model is for; their poses are not looked at) and
+/// writes the model to `folders.model`.
+///
+/// # Errors
+/// COLMAP missing, crashing or running into the time limit; too few photographs with a pose; an interrupt, after which
+/// the same call continues.
+pub fn estimate(views: &[View], folders: &Folders<'_>, config: &Config, progress: &dyn Progress) -> Result<Report> {
+    config.check()?;
+    let program = Program::find(config)?;
+    let shared_camera = focal::agree(views, folders.images)?;
+    let sfm = steps::Steps { program: &program, views, folders, config, shared_camera, progress };
+    let models = sfm.run()?;
+    let best = model::largest(&models).ok_or_else(|| nothing_found(folders, views.len()))?;
+    let text = sfm.as_text(best)?;
+    let found = model::read(&text, views)?;
+    let registered: BTreeSet<&str> = found.registered.iter().map(String::as_str).collect();
+    let unregistered: Vec<String> =
+        views.iter().map(|v| v.name.clone()).filter(|name| !registered.contains(name.as_str())).collect();
+    if registered.len() < MIN_REGISTERED {
+        return Err(nothing_found(folders, views.len()));
+    }
+    found.write(folders.model)?;
+    if !unregistered.is_empty() {
+        let (count, names) = (unregistered.len(), unregistered.join(", "));
+        tracing::warn!("COLMAP found no pose for {count} of {} photographs: {names}", views.len());
+    }
+    Ok(Report {
+        program: program.version.clone(),
+        images: views.len(),
+        registered: registered.len(),
+        unregistered,
+        shared_camera,
+        points: found.points,
+        reprojection_error: found.reprojection_error,
+        models: models.len(),
+    })
+}
+
+fn nothing_found(folders: &Folders<'_>, views: usize) -> Error {
+    Error::input(
+        folders.log,
+        format!("COLMAP found poses for fewer than {MIN_REGISTERED} of {views} photographs"),
+        "they must show the same still scene from different places, neighbours overlapping by two thirds: add \
+         photographs between, raise --max-features or --feature-size, or take poses from elsewhere with --poses-from",
+    )
+}

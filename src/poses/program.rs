@@ -1,0 +1,142 @@
+//! The installed COLMAP: where it is, which commands it has, and which options these take.
+
+use super::{Config, Mapper};
+use crate::error::{Error, Result};
+use std::io::ErrorKind;
+use std::process::{Command, Stdio};
+
+const INSTALL: &str = "install it (Debian, Ubuntu: apt install colmap; Fedora: dnf install colmap; Arch: colmap in the \
+                       AUR; macOS: brew install colmap; conda: conda-forge::colmap; Windows: \
+                       https://github.com/colmap/colmap/releases), name it with --colmap PATH, or bring poses: \
+                       --poses-from a COLMAP model or transforms.json";
+
+/// COLMAP (and, for the global mapper of older versions, GLOMAP beside it).
+#[derive(Clone, Debug)]
+pub struct Program {
+    path: String,
+    /// As it says itself: `COLMAP 3.8`.
+    pub version: String,
+    commands: String,
+}
+
+/// What a command's own help says.
+pub struct Help(String);
+
+impl Program {
+    /// The program that the settings name.
+    ///
+    /// # Errors
+    /// [`Error::Setting`]: no such program, or one that is no COLMAP, or one without the mapper asked for.
+    pub fn find(config: &Config) -> Result<Self> {
+        let (path, commands) = (config.colmap.clone(), said(&config.colmap, &["help"])?);
+        let version = version(&commands);
+        let found = Self { version: version.unwrap_or_default(), path, commands };
+        if found.version.is_empty() || !found.has("feature_extractor") || !found.has("mapper") {
+            let what = format!("`{} help` does not answer as COLMAP does", config.colmap);
+            return Err(Error::setting("--colmap", what, INSTALL));
+        }
+        if config.mapper == Mapper::Global && !found.has("global_mapper") && said("glomap", &["-h"]).is_err() {
+            let what = format!("global, which {} has not, and there is no glomap either", found.version);
+            return Err(Error::setting("--mapper", what, "use incremental, or install COLMAP 4 or GLOMAP"));
+        }
+        Ok(found)
+    }
+
+    /// Whether there is such a command.
+    pub fn has(&self, command: &str) -> bool {
+        self.commands.split_whitespace().any(|word| word == command)
+    }
+
+    /// The command, without arguments.
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.path);
+        command.arg(name);
+        command
+    }
+
+    /// The options that the command has in this version.
+    ///
+    /// # Errors
+    /// A program that has gone.
+    pub fn help(&self, command: &str) -> Result<Help> {
+        said(&self.path, &[command, "-h"]).map(Help)
+    }
+}
+
+/// GLOMAP's mapper and its options.
+pub fn glomap() -> Result<(Command, Help)> {
+    let mut command = Command::new("glomap");
+    command.arg("mapper");
+    Ok((command, Help(said("glomap", &["mapper", "-h"])?)))
+}
+
+impl Help {
+    /// A help of these words.
+    #[cfg(test)]
+    pub fn from_text(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// Adds `--OPTION VALUE` for the first of `names` (of one option in several versions) that is one; none is no error.
+    pub fn set(&self, command: &mut Command, names: &[&str], value: impl ToString) {
+        if let Some(option) = names.iter().map(|name| format!("--{name}")).find(|option| self.lists(option)) {
+            command.arg(option).arg(value.to_string());
+        }
+    }
+
+    fn lists(&self, option: &str) -> bool {
+        self.0.split_whitespace().any(|word| word == option)
+    }
+}
+
+/// All that a program says to `arguments`, on both streams.
+fn said(program: &str, arguments: &[&str]) -> Result<String> {
+    let mut command = Command::new(program);
+    command.args(arguments).env("QT_QPA_PLATFORM", "offscreen").stdin(Stdio::null());
+    match command.output() {
+        Ok(output) => Ok([output.stdout, output.stderr].map(|s| String::from_utf8_lossy(&s).into_owned()).join("\n")),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let found = format!("poses have to be estimated, and there is no program `{program}`");
+            Err(Error::setting("--colmap", found, INSTALL))
+        }
+        Err(error) => Err(Error::setting("--colmap", format!("`{program}` cannot be run ({error})"), INSTALL)),
+    }
+}
+
+/// `COLMAP 3.8` of the first line that has it.
+fn version(text: &str) -> Option<String> {
+    let number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+    let words: Vec<&str> = text.split_whitespace().take(40).collect();
+    words.windows(2).find(|w| w[0] == "COLMAP" && number(w[1])).map(|w| format!("COLMAP {}", w[1]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_those_of_the_version() {
+        let mut command = Command::new("colmap");
+        let help = Help::from_text("  --FeatureExtraction.use_gpu arg (=1)\n  --database_path arg\n");
+        help.set(&mut command, &["SiftExtraction.use_gpu", "FeatureExtraction.use_gpu"], 0);
+        help.set(&mut command, &["FeatureExtraction.use"], 1);
+        let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
+        assert_eq!(arguments, ["--FeatureExtraction.use_gpu", "0"]);
+    }
+
+    #[test]
+    fn versions_as_they_name_themselves() {
+        assert_eq!(version("COLMAP 3.8 -- Structure-from-Motion").unwrap(), "COLMAP 3.8");
+        assert_eq!(version("I2025 x.cc:1] COLMAP 4.1.0 (Commit").unwrap(), "COLMAP 4.1.0");
+        assert!(version("COLMAP is great").is_none());
+    }
+
+    #[test]
+    fn a_missing_program_says_how_to_install_it() {
+        let config = Config { colmap: "/nowhere/colmap".into(), ..Config::default() };
+        let error = Program::find(&config).unwrap_err().to_string();
+        for words in ["/nowhere/colmap", "apt install", "dnf", "Arch", "brew", "Windows", "--poses-from"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+    }
+}

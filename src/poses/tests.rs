@@ -1,0 +1,217 @@
+//! The stage with a stand-in for COLMAP (`tests/support/fake-colmap.sh`), which says what it was asked for.
+
+use super::*;
+use crate::capture::{Camera, posed};
+use crate::progress::{Silent, Stop};
+use glam::DMat4;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A folder with lit photographs and a link to the stand-in.
+struct Bench {
+    dir: tempfile::TempDir,
+    config: Config,
+}
+
+impl Bench {
+    /// Four photographs of 40 × 30, of which the model has the first three at 80 × 60.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fake-colmap.sh");
+        std::os::unix::fs::symlink(script, dir.path().join("colmap")).unwrap();
+        std::fs::create_dir(dir.path().join("images")).unwrap();
+        let colmap = dir.path().join("colmap").display().to_string();
+        let bench = Self { dir, config: Config { colmap, ..Config::default() } };
+        for view in bench.views() {
+            ::image::RgbImage::new(80, 60).save(bench.path("images").join(view.name)).unwrap();
+        }
+        bench.set("cameras", "1 PINHOLE 80 60 100 101 40 30\n");
+        bench.set("poses", "1 0 0 0 0 0 0 1 a.png\n1 0 0 0 1 0 0 1 b c.png\n1 0 0 0 2 0 0 1 d.png\n");
+        bench
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn set(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn views(&self) -> Vec<View> {
+        let camera = Camera { width: 40, height: 30, fx: 1.0, fy: 1.0, cx: 0.0, cy: 0.0, viewmat: DMat4::IDENTITY };
+        let view = |name: &str| View { name: name.into(), image: None, camera: camera.clone(), lens: None };
+        ["a.png", "b c.png", "d.png", "e.png"].map(view).to_vec()
+    }
+
+    fn estimate(&self, progress: &dyn Progress) -> Result<Report> {
+        let [images, work, model, log] = ["images", "work", "sparse/0", "colmap.log"].map(|name| self.path(name));
+        let folders = Folders { images: &images, work: &work, model: &model, log: &log };
+        estimate(&self.views(), &folders, &self.config, progress)
+    }
+
+    fn refused(&self) -> String {
+        let error = self.estimate(&Silent::default()).unwrap_err();
+        assert!(!self.path("sparse").exists(), "no model is left behind");
+        error.to_string()
+    }
+
+    /// The commands that were called, in order.
+    fn calls(&self) -> Vec<String> {
+        std::fs::read_to_string(self.path("calls")).unwrap_or_default().lines().map(String::from).collect()
+    }
+
+    fn commands(&self) -> Vec<String> {
+        self.calls().iter().map(|call| call.split(' ').next().unwrap().to_string()).collect()
+    }
+}
+
+#[test]
+fn the_largest_model_at_the_size_of_the_lit_photographs() {
+    let bench = Bench::new();
+    let report = bench.estimate(&Silent::default()).unwrap();
+    assert_eq!((report.images, report.registered, report.models, report.points), (4, 3, 2, 2));
+    assert_eq!((report.unregistered, report.program.as_str()), (vec!["e.png".to_string()], "COLMAP 3.8"));
+    assert!(report.shared_camera && report.reprojection_error == 1.0);
+    assert_eq!(bench.commands(), ["feature_extractor", "exhaustive_matcher", "mapper", "model_converter"]);
+    assert!(bench.calls()[3].contains("models/1"), "the second model has more images");
+
+    let photos = crate::capture::Capture { train: bench.views(), ..Default::default() };
+    let capture = posed(&photos, &bench.path("sparse/0"), None).unwrap();
+    let names: Vec<_> = capture.train.iter().map(|view| view.name.as_str()).collect();
+    assert_eq!(names, ["a.png", "b c.png", "d.png"]);
+    let camera = &capture.train[1].camera;
+    assert_eq!((camera.width, camera.fx, camera.fy, camera.cx, camera.cy), (40, 50.0, 50.5, 20.0, 15.0));
+    assert_eq!(camera.viewmat.w_axis.x, 1.0);
+    let images = std::fs::read_to_string(bench.path("sparse/0/images.txt")).unwrap();
+    assert!(images.contains("\n5 10 -1 15 20.25 7\n"), "{images}");
+    let log = std::fs::read_to_string(bench.path("colmap.log")).unwrap();
+    assert!(log.contains("Processed file [2/2]") && log.contains("Registering image"), "{log}");
+}
+
+#[test]
+fn options_are_named_as_the_installed_version_names_them() {
+    for (modern, prefix) in [(false, "Sift"), (true, "Feature")] {
+        let mut bench = Bench::new();
+        if modern {
+            bench.set("modern", "");
+        }
+        (bench.config.colmap_threads, bench.config.seed) = (3, 7);
+        bench.estimate(&Silent::default()).unwrap();
+        let calls = bench.calls();
+        let has = |call: usize, words: &str| assert!(calls[call].contains(words), "{words}: {}", calls[call]);
+        has(0, &format!("--{prefix}Extraction.use_gpu 0"));
+        has(0, &format!("--{prefix}Extraction.max_image_size 1600"));
+        has(0, "--ImageReader.single_camera 1");
+        has(0, "--random_seed 7");
+        has(1, &format!("--{prefix}Matching.use_gpu 0"));
+        has(1, &format!("--{prefix}Matching.num_threads 3"));
+        has(2, "--Mapper.min_model_size 3");
+    }
+}
+
+#[test]
+fn many_photographs_are_matched_with_their_neighbours() {
+    let mut bench = Bench::new();
+    bench.config.match_all_up_to = 3;
+    bench.estimate(&Silent::default()).unwrap();
+    assert_eq!(bench.commands()[1..3], ["sequential_matcher", "transitive_matcher"]);
+    assert!(bench.calls()[1].contains("--SequentialMatching.loop_detection 0"));
+}
+
+#[test]
+fn the_global_mapper_where_there_is_one() {
+    let mut bench = Bench::new();
+    bench.config.mapper = Mapper::Global;
+    if Program::find(&Config::default()).is_err() {
+        assert!(bench.refused().contains("--mapper"), "3.8 has none");
+    }
+    bench.set("modern", "");
+    bench.estimate(&Silent::default()).unwrap();
+    assert_eq!(bench.commands()[2..4], ["view_graph_calibrator", "global_mapper"]);
+    assert!(bench.calls()[3].contains("--GlobalMapper.gp_use_gpu 0"));
+}
+
+#[test]
+fn one_camera_only_for_photographs_of_one_size() {
+    let bench = Bench::new();
+    let mut views = bench.views();
+    views[2].camera.width = 30;
+    assert!(!focal::agree(&views, &bench.path("images")).unwrap());
+    assert!(focal::agree(&bench.views(), &bench.path("images")).unwrap());
+}
+
+#[test]
+fn a_crash_is_told_with_the_last_words_and_continued_from() {
+    let bench = Bench::new();
+    bench.set("crash", "exhaustive_matcher");
+    let error = bench.refused();
+    for words in ["colmap.log", "exhaustive_matcher", "signal", "about to crash"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    std::fs::remove_file(bench.path("crash")).unwrap();
+    bench.estimate(&Silent::default()).unwrap();
+    let extractions = bench.commands().iter().filter(|c| *c == "feature_extractor").count();
+    assert_eq!(extractions, 1, "a finished step is not repeated");
+    bench.set("fail", "mapper");
+    std::fs::remove_file(bench.path("work/models.done")).unwrap();
+    let error = bench.estimate(&Silent::default()).unwrap_err().to_string();
+    assert!(error.contains("exit code 3") && error.contains("out of ideas"), "{error}");
+}
+
+#[test]
+fn a_hanging_step_ends_at_the_time_limit() {
+    let mut bench = Bench::new();
+    bench.set("hang", "mapper");
+    bench.config.colmap_minutes = 0.005;
+    let started = Instant::now();
+    let error = bench.refused();
+    assert!(started.elapsed() < Duration::from_secs(60));
+    assert!(error.contains("mapper did not end") && error.contains("--colmap-minutes"), "{error}");
+}
+
+#[test]
+fn an_interrupt_ends_the_child_and_keeps_the_database() {
+    let bench = Bench::new();
+    bench.set("hang", "exhaustive_matcher");
+    let stop = Stop::default();
+    let asks = stop.clone();
+    let waits = bench.path("calls");
+    let asker = std::thread::spawn(move || {
+        let begun = || std::fs::read_to_string(&waits).is_ok_and(|calls| calls.contains("exhaustive_matcher"));
+        while !begun() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        asks.request();
+    });
+    let error = bench.estimate(&Silent(stop)).unwrap_err();
+    asker.join().unwrap();
+    assert!(matches!(error, Error::Interrupted(_)), "{error}");
+    assert!(bench.path("work/database.db").is_file() && !bench.path("sparse").exists());
+}
+
+#[test]
+fn no_model_or_a_small_one_says_what_photographs_are_needed() {
+    let bench = Bench::new();
+    bench.set("nothing", "");
+    assert!(bench.refused().contains("overlapping"));
+    let bench = Bench::new();
+    bench.set("poses", "1 0 0 0 0 0 0 1 a.png\n1 0 0 0 1 0 0 1 d.png\n");
+    assert!(bench.refused().contains("fewer than 3 of 4"));
+}
+
+#[test]
+fn a_program_that_is_no_colmap_is_refused() {
+    let config = Config { colmap: "true".into(), ..Config::default() };
+    assert!(Program::find(&config).unwrap_err().to_string().contains("does not answer as COLMAP"));
+}
+
+#[test]
+fn a_damaged_model_is_named() {
+    let bench = Bench::new();
+    bench.set("cameras", "1 PINHOLE eighty 60 100 101 40 30\n");
+    assert!(bench.refused().contains("cameras.txt"));
+    let bench = Bench::new();
+    bench.set("poses", "1 0 0 0 0 0 0 1 stranger.png\n");
+    assert!(bench.refused().contains("stranger.png"));
+}
