@@ -3,6 +3,7 @@
 use super::output::{OutFile, line};
 use super::progress::Reporter;
 use super::setting_flags::{Prior as PriorTables, SettingFlags};
+use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::pipeline::{Job, Scope, lit_and_posed};
 use naka_gs::prior::{self, Report};
 use naka_gs::{Result, capture, eval};
@@ -39,7 +40,8 @@ impl Prior {
             None => capture::load(&job.scene, &settings.capture_options(&job.scene))?,
         };
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
-        let (points, report) = prior::prior(&scene, &origin, &settings.prior, reporter)?;
+        let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
+        let (points, report) = prior::prior(&gpu, &scene, &origin, &settings.prior, reporter)?;
         prior::write_ply(&self.out.path, &points)?;
         describe(&report)?;
         self.out.wrote(&settings)?;

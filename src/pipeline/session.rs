@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
 
     fn prior(&mut self) -> Result<Counts> {
         let lit = self.lit()?.clone();
-        let (points, report) = prior::prior(&lit, &self.origin, &self.job.settings.prior, self.progress)?;
+        let (points, report) = prior::prior(self.gpu()?, &lit, &self.origin, &self.job.settings.prior, self.progress)?;
         if self.job.scope != Scope::Everything {
             prior::write_ply(self.out("points.ply"), &points)?;
         }

@@ -5,6 +5,7 @@ use super::origin::Origin;
 use super::{Found, PointCloud, read_with};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use crate::progress::Progress;
 use glam::DVec3;
 use rayon::prelude::*;
@@ -20,8 +21,9 @@ const MIN_SEEN: f64 = 0.2;
 ///
 /// # Errors
 /// A prior or an image that cannot be read; points that the user asked for and no camera sees; [`Error::Setting`] for
-/// parameters out of range; an interrupt.
+/// parameters out of range; the device; an interrupt.
 pub fn prior(
+    gpu: &Gpu,
     capture: &Capture,
     origin: &Origin,
     config: &Config,
@@ -55,7 +57,7 @@ pub fn prior(
         reason = format!("the scene's own do not fit its cameras: {found}");
     }
     tracing::info!("points: from the images ({reason})");
-    let (cloud, report) = make(capture, config, progress)?;
+    let (cloud, report) = make(gpu, capture, config, progress)?;
     Ok((cloud, Report { reason, alignment: origin.alignment.clone(), ..report }))
 }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::capture::{Camera, Capture, View};
+use crate::gpu::{Choice, Gpu, Mask};
 use crate::progress::Silent;
 use glam::{DMat3, DMat4, DQuat, DVec3};
 use std::fmt::Write;
@@ -55,7 +56,8 @@ fn colmap(folder: &Path, capture: &Capture, points: &PointCloud, frame: &Similar
 
 fn solve(capture: &Capture, config: &Config) -> crate::Result<(Capture, PointCloud, Report)> {
     let (posed, origin) = locate(capture, config)?;
-    let (points, report) = prior(&posed, &origin, config, &Silent::default())?;
+    let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
+    let (points, report) = prior(&gpu, &posed, &origin, config, &Silent::default())?;
     Ok((posed, points, report))
 }
 

@@ -1,17 +1,28 @@
 //! Points made from a capture's own images.
 
-use super::neighbors::{Reference, references};
+use super::neighbors::references;
 use super::origin::Poses;
-use super::sweep::{self, Found};
+use super::stereo::{self, Found, Kind, Stereo};
 use super::{PointCloud, ReadOptions, align};
-use crate::capture::{Capture, ImageCache};
+use crate::capture::Capture;
 use crate::error::{Error, Result};
+use crate::gpu::Gpu;
 use crate::progress::Progress;
 use crate::random::hash;
 use documented::DocumentedFields;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+
+/// How points are made where a capture brings none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Make {
+    /// Dense multi-view stereo, filled in where it finds nothing.
+    #[default]
+    Stereo,
+    /// Pixels at random depths.
+    Frustum,
+}
 
 /// Parameters of the prior.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
@@ -26,6 +37,8 @@ pub struct Config {
     /// Whose poses training uses: `replace` (the capture's), `align` (the prior's, in the capture's frame) or `prior`
     /// (the prior's, in its own frame; test poses are taken there). Lenses are always the capture's.
     pub poses: Poses,
+    /// How points are made: by stereo between the images (stereo), or at random depths before the cameras (frustum).
+    pub make: Make,
     /// Points to make where the capture brings none.
     pub make_points: usize,
     /// Points to use at most of those that came with the capture.
@@ -38,10 +51,12 @@ pub struct Config {
     pub colors: Option<PathBuf>,
     /// Longer side of the images in which depths are searched, in pixels.
     pub image_size: u32,
-    /// Views whose pixels are searched for, at most.
+    /// Views that get a depth map, at most.
     pub max_views: usize,
-    /// Correlation with other views (−1 to 1) from which on a depth is believed.
+    /// Correlation with other views (−1 to 1) from which on a depth is considered.
     pub min_correlation: f64,
+    /// Other views whose depth maps must agree for a depth to be believed.
+    pub min_views: usize,
     /// Seed of the random choices.
     pub seed: u64,
 }
@@ -52,6 +67,7 @@ impl Default for Config {
             points: None,
             align: align::Method::Sim3,
             poses: Poses::Replace,
+            make: Make::Stereo,
             make_points: 20_000,
             max_points: 1_000_000,
             ignore_existing: false,
@@ -59,7 +75,8 @@ impl Default for Config {
             colors: None,
             image_size: 441,
             max_views: 64,
-            min_correlation: 0.7,
+            min_correlation: 0.5,
+            min_views: 2,
             seed: 42,
         }
     }
@@ -97,8 +114,12 @@ pub struct Report {
     pub reason: String,
     /// How the cameras of the prior lie to those of the capture, where it has some.
     pub alignment: Option<align::Report>,
-    /// Points read, or pixels searched for.
+    /// Points read, or points to choose from.
     pub candidates: usize,
+    /// The part of all pixels on whose depth views agree (0 where points were read).
+    pub depths: f64,
+    /// Points of the dense cloud of all these pixels.
+    pub fused: usize,
     /// Points with a depth on which views agree (all, where they were read).
     pub matched: usize,
     /// Points whose depth is that of matched pixels beside them.
@@ -111,52 +132,31 @@ pub struct Report {
     pub output: usize,
 }
 
-/// Memory for decoded images.
-const CACHE_BYTES: usize = 512 << 20;
-
-/// Points from the training images by a sweep over depths (see [`super::sweep`]), in the frame of `capture`. The same
-/// on any number of threads.
+/// Points from the training images by stereo (see [`super::stereo`]), in the frame of `capture`. The same on any number
+/// of threads.
 ///
 /// # Errors
-/// An image that cannot be read; [`Error::Setting`] for parameters out of range; an interrupt.
-pub fn make(capture: &Capture, config: &Config, progress: &dyn Progress) -> Result<(PointCloud, Report)> {
+/// An image that cannot be read; [`Error::Setting`] for parameters out of range; the device; an interrupt.
+pub fn make(gpu: &Gpu, capture: &Capture, config: &Config, progress: &dyn Progress) -> Result<(PointCloud, Report)> {
     config.check()?;
     let references = references(capture, config);
-    let cache = ImageCache::new(CACHE_BYTES);
-    let mut found = Vec::new();
-    // Some more than wanted, so that matched pixels replace some of those without a depth; not all, for a prior
-    // without any points on plain walls leaves these to densification.
-    let per_view = (config.make_points + config.make_points / 4).div_ceil(references.len().max(1));
-    progress.begin("prior", "views", references.len() as u64);
-    for (done, reference) in references.iter().enumerate() {
-        progress.check()?;
-        found.extend(search(capture, reference, &cache, per_view, config)?);
-        progress.set(done as u64 + 1, &format!("{} points", found.len()));
-    }
-    progress.end();
+    let (maps, checks) = stereo::maps_of(gpu, capture, &references, config, progress)?;
+    let fused = stereo::fuse(&maps, &checks);
+    let whole = Stereo { maps: &maps, checks: &checks, fused: &fused, references: &references };
+    let found = stereo::cover(&whole, config.make_points, config.seed);
     if found.is_empty() {
-        let found = "no points can be made from images of less than 12 pixels, or from no images";
-        return Err(Error::input(&capture.root, found, "give larger images, or a point prior (points.ply, sparse/0)"));
+        let found = "no points can be made from no images";
+        return Err(Error::input(&capture.root, found, "add images, or a point prior (points.ply, sparse/0)"));
     }
-    Ok(select(found, config))
-}
-
-fn search(
-    capture: &Capture,
-    reference: &Reference,
-    cache: &ImageCache,
-    count: usize,
-    config: &Config,
-) -> Result<Vec<Found>> {
-    let load = |index: usize| sweep::Picture::load(&capture.train[index], cache, config.image_size);
-    let picture = load(reference.view)?;
-    let others = reference.others.par_iter().map(|&index| load(index)).collect::<Result<Vec<_>>>()?;
-    Ok(sweep::search(&picture, &others, reference, count, config))
+    let pixels: usize = maps.iter().map(|map| map.planes.len()).sum();
+    let with_depth = maps.iter().flat_map(|map| &map.agreeing).filter(|agreeing| **agreeing > 0).count();
+    let (cloud, report) = select(found, config);
+    Ok((cloud, Report { depths: with_depth as f64 / pixels as f64, fused: fused.len(), ..report }))
 }
 
 /// The best `config.make_points` of `found`: matched, then filled, then random ones; among equals a random choice.
 fn select(found: Vec<Found>, config: &Config) -> (PointCloud, Report) {
-    let mut order: Vec<(sweep::Kind, u64, usize)> =
+    let mut order: Vec<(Kind, u64, usize)> =
         found.iter().enumerate().map(|(i, f)| (f.kind, hash(config.seed, 2, i as u64), i)).collect();
     order.sort_unstable();
     order.truncate(config.make_points);
@@ -164,9 +164,9 @@ fn select(found: Vec<Found>, config: &Config) -> (PointCloud, Report) {
     let report = Report {
         source: "images".into(),
         candidates: found.len(),
-        matched: count(sweep::Kind::Matched),
-        filled: count(sweep::Kind::Filled),
-        random: count(sweep::Kind::Random),
+        matched: count(Kind::Matched),
+        filled: count(Kind::Filled),
+        random: count(Kind::Random),
         dropped: found.len() - order.len(),
         output: order.len(),
         ..Report::default()

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::capture::{Camera, Capture, Image, View};
+use crate::gpu::{Choice, Gpu, Mask};
 use crate::progress::Silent;
 use glam::{DMat4, DVec3};
 use std::path::Path;
@@ -37,6 +38,10 @@ fn plane(dir: &Path, color: impl Fn(f64, f64) -> [f32; 3]) -> Capture {
     Capture { root: dir.into(), train: views.collect(), ..Capture::default() }
 }
 
+fn gpu() -> Gpu {
+    Gpu::open(&Choice::Best, Mask::ALL).unwrap()
+}
+
 fn config() -> Config {
     Config { make_points: 600, ..Config::default() }
 }
@@ -44,7 +49,7 @@ fn config() -> Config {
 #[test]
 fn points_lie_on_the_plane_and_have_its_colours() {
     let dir = tempfile::tempdir().unwrap();
-    let (cloud, report) = make(&plane(dir.path(), texture), &config(), &Silent::default()).unwrap();
+    let (cloud, report) = make(&gpu(), &plane(dir.path(), texture), &config(), &Silent::default()).unwrap();
     assert_eq!((cloud.len(), report.output), (600, 600));
     assert!(report.matched > 450, "{report:?}");
     let mut errors: Vec<f32> = cloud.positions.iter().map(|p| (p[2] - DEPTH as f32).abs()).collect();
@@ -65,7 +70,7 @@ fn the_same_on_any_number_of_threads() {
     let capture = plane(dir.path(), texture);
     let with_threads = |n| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
-        pool.install(|| make(&capture, &Config { make_points: 100, ..config() }, &Silent::default()).unwrap())
+        pool.install(|| make(&gpu(), &capture, &Config { make_points: 100, ..config() }, &Silent::default()).unwrap())
     };
     assert_eq!(with_threads(1), with_threads(3));
 }
@@ -78,7 +83,7 @@ fn without_texture_or_baseline_points_are_random_but_seen() {
         if turning {
             capture.train.iter_mut().for_each(|view| view.camera = camera(0.0, 0.0));
         }
-        let (cloud, report) = make(&capture, &config(), &Silent::default()).unwrap();
+        let (cloud, report) = make(&gpu(), &capture, &config(), &Silent::default()).unwrap();
         assert_eq!((report.random, cloud.len()), (600, 600));
         assert!(cloud.colors.iter().all(|rgb| *rgb == [64; 3]));
         for p in &cloud.positions {
@@ -98,9 +103,9 @@ fn a_stop_is_obeyed_and_bad_settings_are_named() {
     let capture = plane(dir.path(), texture);
     let silent = Silent::default();
     silent.0.request();
-    assert_eq!(make(&capture, &config(), &silent).unwrap_err().exit_code(), 130);
+    assert_eq!(make(&gpu(), &capture, &config(), &silent).unwrap_err().exit_code(), 130);
     let nothing = Capture::default();
-    assert!(make(&nothing, &config(), &Silent::default()).unwrap_err().to_string().contains("no points"));
+    assert!(make(&gpu(), &nothing, &config(), &Silent::default()).unwrap_err().to_string().contains("no points"));
     let none = Config { make_points: 0, ..config() };
-    assert_eq!(make(&capture, &none, &Silent::default()).unwrap_err().exit_code(), 2);
+    assert_eq!(make(&gpu(), &capture, &none, &Silent::default()).unwrap_err().exit_code(), 2);
 }

@@ -13,13 +13,13 @@ mod neighbors;
 mod origin;
 mod point_cloud;
 mod read;
-mod sweep;
+pub mod stereo;
 mod write;
 
 pub use align::{Method, Report as Alignment, Similarity};
 pub use given::prior;
 pub use golden::golden_check;
-pub use make::{Config, Report, make};
+pub use make::{Config, Make, Report, make};
 pub use origin::{Origin, Poses, locate};
 pub use point_cloud::PointCloud;
 pub use read::{Found, Options as ReadOptions, read, read_with};

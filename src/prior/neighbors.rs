@@ -12,11 +12,14 @@ pub struct Reference {
     pub others: Vec<usize>,
     /// Depths to search, nearest and farthest.
     pub depths: (f64, f64),
-    /// Median distance to the others.
+    /// Median distance to those of them that are matched with.
     pub baseline: f64,
 }
 
-const OTHERS: usize = 5;
+/// Views in [`Reference::others`]: the first are matched with, all are asked whether they agree.
+const OTHERS: usize = 10;
+/// Views of these that are matched with.
+pub const MATCHED: usize = 4;
 /// Angle under which two views should see a point: less is inaccurate, more makes patches differ (radians).
 const BEST_ANGLE: f64 = 0.14;
 /// Views that look in directions further apart than this do not see the same surfaces (cosine).
@@ -42,7 +45,7 @@ fn reference(cameras: &[&Camera], view: usize, typical: Option<f64>) -> Referenc
         others.sort_by(|&a, &b| badness(a).total_cmp(&badness(b)));
     }
     others.truncate(OTHERS);
-    let baseline = median(others.iter().map(|&j| distance(j)).collect());
+    let baseline = median(others.iter().take(MATCHED).map(|&j| distance(j)).collect());
     // A camera that only turns has no baseline, and its pixels no depth: any will do.
     let guess = Some(baseline / BEST_ANGLE).filter(|depth| depth.is_finite() && *depth > 0.0);
     let depth = typical.or(guess).unwrap_or(1.0);

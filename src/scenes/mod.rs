@@ -11,6 +11,7 @@ mod random;
 mod sensor;
 mod shape;
 mod texture;
+mod truth;
 mod world;
 mod write;
 
@@ -20,6 +21,7 @@ pub use path::{photograph, test_cameras, train_cameras};
 pub use random::Random;
 pub use sensor::{linear_to_srgb, srgb_to_linear};
 pub use texture::Texture;
+pub use truth::depths;
 pub use world::World;
 pub use write::{generate, is_generated};
 

@@ -104,6 +104,12 @@ impl<'a> World<'a> {
         dull.then_some((solid.maps + hit.chart, hit.distance))
     }
 
+    /// The distance of what a ray meets first; `None` for sky and lamps.
+    pub fn distance(&self, ray: &Ray) -> Option<f32> {
+        let (_, hit) = self.nearest(ray)?;
+        self.lamp(ray, hit.distance).is_none().then_some(hit.distance)
+    }
+
     /// A light map for every chart, each texel the value of `arriving` at it.
     fn pass(
         &self,

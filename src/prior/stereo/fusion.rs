@@ -1,0 +1,65 @@
+//! One cloud from many depth maps: what several views see of a place becomes one point.
+
+use super::depth_map::{Checks, DepthMap, Opinion};
+use glam::DVec3;
+use rayon::prelude::*;
+
+/// A place on a surface.
+#[derive(Clone, Copy, Debug)]
+pub struct Fused {
+    /// Place in the maps of the view it is from, and its pixel there.
+    pub map: usize,
+    pub pixel: usize,
+    pub position: DVec3,
+    /// Unit length, towards the cameras.
+    pub normal: DVec3,
+    pub color: [u8; 3],
+    /// Views that see it.
+    pub views: u8,
+}
+
+/// The points of all pixels on whose depth views agree, view by view. A pixel that went into an earlier view's point
+/// makes none of its own.
+pub fn fuse(maps: &[DepthMap], checks: &Checks) -> Vec<Fused> {
+    let mut used: Vec<Vec<bool>> = maps.iter().map(|map| vec![false; map.planes.len()]).collect();
+    let mut points = Vec::new();
+    for (index, map) in maps.iter().enumerate() {
+        // The pixels of one view do not see each other's marks: the result depends on no order.
+        let pixels = (0..map.planes.len()).into_par_iter().filter(|&at| map.agreeing[at] > 0 && !used[index][at]);
+        let fused: Vec<(Fused, Vec<(usize, usize)>)> = pixels.map(|at| merge(maps, checks, index, at)).collect();
+        for (point, seen) in fused {
+            points.push(point);
+            seen.into_iter().for_each(|(place, at)| used[place][at] = true);
+        }
+    }
+    points
+}
+
+/// The mean of a pixel and of what agrees with it, and which pixels these are.
+fn merge(maps: &[DepthMap], checks: &Checks, index: usize, at: usize) -> (Fused, Vec<(usize, usize)>) {
+    let map = &maps[index];
+    let mut seen = vec![(index, at)];
+    let w = f64::from(map.planes[at][0]);
+    for (place, there, back) in &checks[index] {
+        if let Opinion::Agrees(other) = maps[*place].opinion(map.center(at), w, there, back) {
+            seen.push((*place, other));
+        }
+    }
+    let (mut position, mut normal, mut color) = (DVec3::ZERO, DVec3::ZERO, DVec3::ZERO);
+    for &(place, at) in &seen {
+        let surface = maps[place].surface(at);
+        position += surface.position;
+        normal += surface.normal;
+        color += DVec3::from(maps[place].colors[at].map(f64::from));
+    }
+    let count = seen.len() as f64;
+    let fused = Fused {
+        map: index,
+        pixel: at,
+        position: position / count,
+        normal: normal.normalize_or(map.surface(at).normal),
+        color: (color / count).to_array().map(|c| c.round() as u8),
+        views: seen.len().min(255) as u8,
+    };
+    (fused, seen)
+}

@@ -1,0 +1,86 @@
+//! Dense multi-view stereo: posed, lit images to depth maps, and these to one cloud.
+//!
+//! Every view is compared with a few others by the correlation of patches (ZNCC: exposure does not matter), on the
+//! device, with slanted planes that spread from pixel to pixel, coarse to fine ([`matcher`]). A pixel's depth is kept
+//! where the depth maps of other views agree ([`depth_map`]), and pixels that agree become one point ([`fusion`]). What
+//! stereo does not find is filled in ([`cover`]).
+
+mod cover;
+mod depth_map;
+mod fusion;
+mod matcher;
+mod picture;
+
+pub(super) use cover::{Found, Kind, Stereo, cover};
+pub use depth_map::{Checks, DepthMap, Surface};
+pub use fusion::{Fused, fuse};
+pub use matcher::{Plane, Relation};
+
+use super::make::{Config, Make};
+use super::neighbors::{MATCHED, Reference, references};
+use crate::capture::{Capture, ImageCache};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::progress::Progress;
+use depth_map::{agreement, checks};
+use matcher::{Matcher, Range};
+use picture::Picture;
+use rayon::prelude::*;
+
+/// Memory for decoded images.
+const CACHE_BYTES: usize = 512 << 20;
+
+/// The depth maps of the training views, `config.max_views` at most, and which of them were compared.
+///
+/// # Errors
+/// An image that cannot be read; the device; an interrupt.
+pub fn depth_maps(
+    gpu: &Gpu,
+    capture: &Capture,
+    config: &Config,
+    progress: &dyn Progress,
+) -> Result<(Vec<DepthMap>, Checks)> {
+    maps_of(gpu, capture, &references(capture, config), config, progress)
+}
+
+/// The depth maps of `references`, with the agreement of their pixels, and who checked whom. All of them are held at
+/// once, 24 bytes a pixel: 3 MiB a view at the default size.
+///
+/// # Errors
+/// An image that cannot be read; the device; an interrupt.
+pub(super) fn maps_of(
+    gpu: &Gpu,
+    capture: &Capture,
+    references: &[Reference],
+    config: &Config,
+    progress: &dyn Progress,
+) -> Result<(Vec<DepthMap>, Checks)> {
+    let cache = ImageCache::new(CACHE_BYTES);
+    let matcher = Matcher::new(gpu)?;
+    let load = |index: usize| Picture::load(&capture.train[index], &cache, config.image_size);
+    let mut maps = Vec::with_capacity(references.len());
+    progress.begin("prior", "views", references.len() as u64);
+    for (done, reference) in references.iter().enumerate() {
+        progress.check()?;
+        let picture = load(reference.view)?;
+        let planes = match config.make {
+            Make::Frustum => Vec::new(),
+            Make::Stereo => {
+                let others: Vec<usize> = reference.others.iter().copied().take(MATCHED).collect();
+                let others = others.into_par_iter().map(load).collect::<Result<Vec<_>>>()?;
+                let seed = (config.seed as u32) ^ (reference.view as u32).wrapping_mul(0x9e37_79b9);
+                let range = Range { depths: reference.depths, baseline: reference.baseline, seed };
+                matcher.planes(&picture, &others.iter().collect::<Vec<_>>(), &range)?
+            }
+        };
+        maps.push(DepthMap::new(reference.view, &picture, planes, config.min_correlation));
+        progress.set(done as u64 + 1, "");
+    }
+    let neighbours: Vec<Vec<usize>> = references.iter().map(|reference| reference.others.clone()).collect();
+    let checks = checks(&maps, &neighbours);
+    let agreeing: Vec<Vec<u8>> =
+        (0..maps.len()).map(|index| agreement(&maps, &checks, index, config.min_views)).collect();
+    maps.iter_mut().zip(agreeing).for_each(|(map, agreeing)| map.agreeing = agreeing);
+    progress.end();
+    Ok((maps, checks))
+}
