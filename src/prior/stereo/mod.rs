@@ -10,6 +10,8 @@ mod depth_map;
 mod fusion;
 mod matcher;
 mod picture;
+#[cfg(test)]
+mod tests;
 
 pub(super) use cover::{Found, Kind, Stereo, cover};
 pub use depth_map::{Checks, DepthMap, Surface};
