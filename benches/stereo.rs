@@ -51,8 +51,6 @@ fn measure(gpu: &Gpu, lit: &Capture, out: &Path) -> Result<Vec<DepthMap>> {
     println!("{}: {} views, {:.2} megapixels in all", gpu.name(), maps.len(), all as f64 * 1e-6);
     println!("depth maps {matching:.1} s, fusion {:.1} s", start.elapsed().as_secs_f64() - matching);
     println!("pixels with a depth {:.1} %, fused points {}", 100.0 * found as f64 / all as f64, points.len());
-    let (_, report) = naka_gs::prior::make(gpu, &Capture { points: None, ..lit.clone() }, &config, &Silent::default())?;
-    println!("whole stage {:.1} s: {report:?}", start.elapsed().as_secs_f64() - matching);
     let folder = out.join("depth");
     std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     for map in &maps {

@@ -19,7 +19,7 @@ pub use fusion::{Fused, fuse};
 pub use matcher::{Plane, Relation};
 
 use super::make::{Config, Make};
-use super::neighbors::{MATCHED, Reference, references};
+use super::neighbors::{Reference, references};
 use crate::capture::{Capture, ImageCache};
 use crate::error::Result;
 use crate::gpu::Gpu;
@@ -68,8 +68,7 @@ pub(super) fn maps_of(
         let planes = match config.make {
             Make::Frustum => Vec::new(),
             Make::Stereo => {
-                let others: Vec<usize> = reference.others.iter().copied().take(MATCHED).collect();
-                let others = others.into_par_iter().map(load).collect::<Result<Vec<_>>>()?;
+                let others = reference.others.par_iter().map(|&other| load(other)).collect::<Result<Vec<_>>>()?;
                 let seed = (config.seed as u32) ^ (reference.view as u32).wrapping_mul(0x9e37_79b9);
                 let range = Range { depths: reference.depths, baseline: reference.baseline, seed };
                 matcher.planes(&picture, &others.iter().collect::<Vec<_>>(), &range)?
@@ -78,7 +77,7 @@ pub(super) fn maps_of(
         maps.push(DepthMap::new(reference.view, &picture, planes, config.min_correlation));
         progress.set(done as u64 + 1, "");
     }
-    let neighbours: Vec<Vec<usize>> = references.iter().map(|reference| reference.others.clone()).collect();
+    let neighbours: Vec<Vec<usize>> = references.iter().map(|reference| reference.witnesses.clone()).collect();
     let checks = checks(&maps, &neighbours);
     let agreeing: Vec<Vec<u8>> =
         (0..maps.len()).map(|index| agreement(&maps, &checks, index, config.min_views)).collect();
