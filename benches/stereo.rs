@@ -45,7 +45,7 @@ fn measure(gpu: &Gpu, lit: &Capture, out: &Path) -> Result<Vec<DepthMap>> {
     let start = Instant::now();
     let (maps, checks) = depth_maps(gpu, lit, &config, &Silent::default())?;
     let matching = start.elapsed().as_secs_f64();
-    let points = fuse(&maps, &checks);
+    let points = fuse(&maps, &checks).points;
     let all: usize = maps.iter().map(|map| map.agreeing.len()).sum();
     let found: usize = maps.iter().map(|map| map.agreeing.iter().filter(|a| **a > 0).count()).sum();
     println!("{}: {} views, {:.2} megapixels in all", gpu.name(), maps.len(), all as f64 * 1e-6);

@@ -141,8 +141,8 @@ pub fn make(gpu: &Gpu, capture: &Capture, config: &Config, progress: &dyn Progre
     config.check()?;
     let references = references(capture, config);
     let (maps, checks) = stereo::maps_of(gpu, capture, &references, config, progress)?;
-    let fused = stereo::fuse(&maps, &checks);
-    let whole = Stereo { maps: &maps, checks: &checks, fused: &fused, references: &references };
+    let cloud = stereo::fuse(&maps, &checks);
+    let whole = Stereo { maps: &maps, checks: &checks, cloud: &cloud, references: &references };
     let found = stereo::cover(&whole, config.make_points, config.seed);
     if found.is_empty() {
         let found = "no points can be made from no images";
@@ -150,17 +150,18 @@ pub fn make(gpu: &Gpu, capture: &Capture, config: &Config, progress: &dyn Progre
     }
     let pixels: usize = maps.iter().map(|map| map.planes.len()).sum();
     let with_depth = maps.iter().flat_map(|map| &map.agreeing).filter(|agreeing| **agreeing > 0).count();
-    let (cloud, report) = select(found, config);
-    Ok((cloud, Report { depths: with_depth as f64 / pixels as f64, fused: fused.len(), ..report }))
+    let (points, report) = select(found, config);
+    Ok((points, Report { depths: with_depth as f64 / pixels as f64, fused: cloud.points.len(), ..report }))
 }
 
-/// The best `config.make_points` of `found`: matched, then filled, then random ones; among equals a random choice.
+/// `config.make_points` of `found` at random, of those at random depths only what the others leave. Filled points count
+/// as matched ones: without them there are no splats on plain walls.
 fn select(found: Vec<Found>, config: &Config) -> (PointCloud, Report) {
-    let mut order: Vec<(Kind, u64, usize)> =
-        found.iter().enumerate().map(|(i, f)| (f.kind, hash(config.seed, 2, i as u64), i)).collect();
+    let mut order: Vec<(bool, u64, usize)> =
+        found.iter().enumerate().map(|(i, f)| (f.kind == Kind::Random, hash(config.seed, 2, i as u64), i)).collect();
     order.sort_unstable();
     order.truncate(config.make_points);
-    let count = |kind| order.iter().filter(|o| o.0 == kind).count();
+    let count = |kind| order.iter().filter(|o| found[o.2].kind == kind).count();
     let report = Report {
         source: "images".into(),
         candidates: found.len(),

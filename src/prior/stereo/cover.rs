@@ -1,16 +1,16 @@
-//! The points of a prior from depth maps and the fused cloud: evenly spread over what the views see, with points where
-//! stereo has found nothing.
+//! The points of a prior from depth maps and the fused cloud: every view has its say on what it sees, and there are points
+//! where stereo has found nothing.
 
 use super::depth_map::{Checks, DepthMap, Opinion};
-use super::fusion::Fused;
+use super::fusion::Cloud;
 use crate::capture::median;
 use crate::prior::neighbors::Reference;
 use crate::random::{hash, uniform};
 use glam::{DVec2, DVec3};
 use rayon::prelude::*;
 
-/// Where a point's depth is from, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a point's depth is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Matched,
     Filled,
@@ -25,92 +25,102 @@ pub struct Found {
     pub kind: Kind,
 }
 
+/// Pixels of a cell to choose from.
+const TRIES: u64 = 3;
 /// Matched pixels that a filled one asks, and those of a view that are asked at most.
 const FILL_FROM: (usize, usize) = (5, 2000);
 /// The part of a view's pixels that must have a depth for others to be filled from them.
 const MIN_MATCHED: f64 = 0.005;
-/// A cell is empty if at most this part of its pixels has a depth.
-const EMPTY: f64 = 0.05;
-/// Each try at the number of points has cells this much smaller.
-const SHRINK: f64 = 0.85;
 
 /// What stereo found, as a whole.
 pub struct Stereo<'a> {
     pub maps: &'a [DepthMap],
     pub checks: &'a Checks,
-    pub fused: &'a [Fused],
+    pub cloud: &'a Cloud,
     pub references: &'a [Reference],
 }
 
-/// At least `count` points if the pictures have as many pixels: the pixels of every view are divided into square cells
-/// as large as possible. Of a cell's fused points one is taken at random, those at edges more likely; a cell without
-/// depths gets a point at the depth of matched pixels nearby, or at a random one.
+/// `count` points or a few more or less: each view is divided into square cells, and each cell gives the point of one of its pixels, so
+/// that there are most points where most views look. Of a few pixels it is the one with the most contrast, so that edges
+/// get points. A pixel without a depth gets that of matched pixels nearby, or a random one; there is no point where
+/// another view looks through it.
 pub fn cover(stereo: &Stereo, count: usize, seed: u64) -> Vec<Found> {
-    let pixels: usize = stereo.maps.iter().map(|map| map.planes.len()).sum();
-    let anchors: Vec<Vec<(DVec2, f64)>> = stereo.maps.par_iter().map(|map| anchors(map, seed)).collect();
-    let keys: Vec<f64> = stereo.fused.par_iter().enumerate().map(|(i, f)| key(stereo, f, seed, i)).collect();
-    let mut side = (pixels as f64 / count.max(1) as f64).sqrt().max(1.0);
-    loop {
-        let mut found = matched(stereo, &keys, side);
-        // The cells of many views see the same: as the fused points, a filled one stands for all of them.
-        found.extend(filled(stereo, &anchors, side, seed));
-        if found.len() >= count || side <= 1.0 {
-            return found;
-        }
-        side = (side * SHRINK).max(1.0);
-    }
+    let per_view = count.div_ceil(stereo.maps.len().max(1)).max(1);
+    let views = (0..stereo.maps.len()).into_par_iter().flat_map_iter(|index| {
+        let map = &stereo.maps[index];
+        let anchors = anchors(map, seed);
+        let cells = Cells::new(map, per_view);
+        let seed = seed ^ (map.view as u64) << 32;
+        let points: Vec<Found> =
+            (0..cells.count()).filter_map(|cell| point(stereo, &anchors, index, &cells, cell, seed)).collect();
+        points
+    });
+    views.collect()
 }
 
-/// Sampling key of a fused point: the largest of a cell is a random choice with the contrast as weight (Efraimidis and
-/// Spirakis 2006).
-fn key(stereo: &Stereo, point: &Fused, seed: u64, index: usize) -> f64 {
-    let map = &stereo.maps[point.map];
-    let grey = |at: usize| map.colors[at].iter().map(|c| f64::from(*c)).sum::<f64>() / 3.0;
-    let (x, y) = (point.pixel % map.width(), point.pixel / map.width());
-    let (right, below) = ((x + 1).min(map.width() - 1), (y + 1).min(map.planes.len() / map.width() - 1));
-    let here = grey(point.pixel);
-    let contrast = (grey(y * map.width() + right) - here).abs() + (grey(below * map.width() + x) - here).abs();
-    uniform(seed, 11, index as u64).max(f64::MIN_POSITIVE).ln() / (4.0 + contrast)
-}
-
-/// Squares of `side` pixels.
+/// A picture in squares.
 struct Cells {
-    side: f64,
     columns: usize,
     rows: usize,
+    size: DVec2,
 }
 
 impl Cells {
-    fn new(map: &DepthMap, side: f64) -> Self {
-        let count = |extent: usize| (extent as f64 / side).ceil().max(1.0) as usize;
-        Self { side, columns: count(map.width()), rows: count(map.planes.len() / map.width().max(1)) }
+    /// At least `count` of them if the picture has as many pixels.
+    fn new(map: &DepthMap, count: usize) -> Self {
+        let (width, height) = (f64::from(map.camera.width), f64::from(map.camera.height));
+        let side = (width * height / count as f64).sqrt().max(1.0);
+        let (columns, rows) = ((width / side).ceil(), (height / side).ceil());
+        Self { columns: columns as usize, rows: rows as usize, size: DVec2::new(width / columns, height / rows) }
     }
 
-    fn of(&self, p: DVec2) -> usize {
-        let place = |v: f64, count: usize| ((v / self.side) as usize).min(count - 1);
-        place(p.y, self.rows) * self.columns + place(p.x, self.columns)
-    }
-
-    fn len(&self) -> usize {
+    fn count(&self) -> usize {
         self.columns * self.rows
+    }
+
+    /// The position `within` (0 to 1) of a cell.
+    fn place(&self, cell: usize, within: DVec2) -> DVec2 {
+        (DVec2::new((cell % self.columns) as f64, (cell / self.columns) as f64) + within) * self.size
     }
 }
 
-fn matched(stereo: &Stereo, keys: &[f64], side: f64) -> Vec<Found> {
-    let mut best: Vec<Vec<Option<usize>>> =
-        stereo.maps.iter().map(|map| vec![None; Cells::new(map, side).len()]).collect();
-    let cells: Vec<Cells> = stereo.maps.iter().map(|map| Cells::new(map, side)).collect();
-    for (index, point) in stereo.fused.iter().enumerate() {
-        let slot = &mut best[point.map][cells[point.map].of(stereo.maps[point.map].center(point.pixel))];
-        if slot.is_none_or(|other| keys[other] < keys[index]) {
-            *slot = Some(index);
-        }
+fn point(
+    stereo: &Stereo,
+    anchors: &[(DVec2, f64)],
+    index: usize,
+    cells: &Cells,
+    cell: usize,
+    seed: u64,
+) -> Option<Found> {
+    let map = &stereo.maps[index];
+    let number = |k: u64| uniform(seed, cell as u64, k);
+    let tries = (0..TRIES).filter_map(|k| map.pixel(cells.place(cell, DVec2::new(number(2 * k), number(2 * k + 1)))));
+    let rank = |at: &usize| (map.agreeing[*at] > 0, contrast(map, *at));
+    let at = tries.max_by_key(rank)?;
+    if let Some(point) = stereo.cloud.point(index, at) {
+        return Some(Found { position: point.position, color: point.color, kind: Kind::Matched });
     }
-    let found = best.iter().flatten().flatten().map(|&index| {
-        let Fused { position, color, .. } = stereo.fused[index];
-        Found { position, color, kind: Kind::Matched }
-    });
-    found.collect()
+    let (near, far) = stereo.references[index].depths;
+    let (kind, w) = if anchors.is_empty() {
+        (Kind::Random, 1.0 / far + (1.0 / near - 1.0 / far) * number(2 * TRIES))
+    } else {
+        (Kind::Filled, nearest(anchors, map.center(at)))
+    };
+    let looks_through = |(place, there, back): &(usize, _, _)| {
+        matches!(stereo.maps[*place].opinion(map.center(at), w, there, back), Opinion::SeesThrough)
+    };
+    let center = map.center(at);
+    let found = Found { position: map.camera.unproject(center.x, center.y, 1.0 / w), color: map.colors[at], kind };
+    (!stereo.checks[index].iter().any(looks_through)).then_some(found)
+}
+
+/// Difference of grey to the right and down, in levels.
+fn contrast(map: &DepthMap, at: usize) -> u32 {
+    let grey = |at: usize| map.colors[at].iter().map(|c| u32::from(*c)).sum::<u32>() / 3;
+    let (width, count) = (map.width(), map.colors.len());
+    let right = if at % width + 1 < width { at + 1 } else { at };
+    let below = if at + width < count { at + width } else { at };
+    grey(right).abs_diff(grey(at)) + grey(below).abs_diff(grey(at))
 }
 
 /// Some of the pixels with a depth, and their inverse depths; none if there are too few to fill from.
@@ -126,69 +136,6 @@ fn anchors(map: &DepthMap, seed: u64) -> Vec<(DVec2, f64)> {
         with_depth.sort_unstable();
     }
     with_depth.into_iter().map(|at| (map.center(at), f64::from(map.planes[at][0]))).collect()
-}
-
-fn filled(stereo: &Stereo, anchors: &[Vec<(DVec2, f64)>], side: f64, seed: u64) -> Vec<Found> {
-    let cells: Vec<Cells> = stereo.maps.iter().map(|map| Cells::new(map, side)).collect();
-    let mut empty: Vec<Vec<bool>> =
-        stereo.maps.par_iter().zip(&cells).map(|(map, cells)| empty_cells(map, cells)).collect();
-    let mut found = Vec::new();
-    for index in 0..stereo.maps.len() {
-        let wanted: Vec<usize> = (0..cells[index].len()).filter(|&cell| empty[index][cell]).collect();
-        let points: Vec<(Found, DVec2, f64)> = wanted
-            .into_par_iter()
-            .filter_map(|cell| fill(stereo, &anchors[index], index, &cells[index], cell, seed))
-            .collect();
-        for (point, at, w) in points {
-            for (place, there, _) in &stereo.checks[index] {
-                let seen = there.rays * at.extend(1.0) + w * there.offset;
-                let place_there = seen.truncate() / seen.z;
-                // Points at random depths say nothing about other views.
-                if point.kind == Kind::Filled && seen.z > 0.0 && stereo.maps[*place].pixel(place_there).is_some() {
-                    empty[*place][cells[*place].of(place_there)] = false;
-                }
-            }
-            found.push(point);
-        }
-    }
-    found
-}
-
-fn empty_cells(map: &DepthMap, cells: &Cells) -> Vec<bool> {
-    let mut counts = vec![(0u32, 0u32); cells.len()];
-    for (at, agreeing) in map.agreeing.iter().enumerate() {
-        let count = &mut counts[cells.of(map.center(at))];
-        count.0 += 1;
-        count.1 += u32::from(*agreeing > 0);
-    }
-    counts.into_iter().map(|(all, with_depth)| f64::from(with_depth) <= EMPTY * f64::from(all)).collect()
-}
-
-/// A point in an empty cell; `None` where another view looks through it.
-fn fill(
-    stereo: &Stereo,
-    anchors: &[(DVec2, f64)],
-    index: usize,
-    cells: &Cells,
-    cell: usize,
-    seed: u64,
-) -> Option<(Found, DVec2, f64)> {
-    let map = &stereo.maps[index];
-    let number = |k: u64| uniform(seed ^ (map.view as u64) << 32, 13 + k, cell as u64);
-    let corner = DVec2::new((cell % cells.columns) as f64, (cell / cells.columns) as f64);
-    let at = ((corner + DVec2::new(number(0), number(1))) * cells.side).floor() + 0.5;
-    let pixel = map.pixel(at)?;
-    let (near, far) = stereo.references[index].depths;
-    let (kind, w) = if anchors.is_empty() {
-        (Kind::Random, 1.0 / far + (1.0 / near - 1.0 / far) * number(2))
-    } else {
-        (Kind::Filled, nearest(anchors, at))
-    };
-    let looks_through = stereo.checks[index]
-        .iter()
-        .any(|(place, there, back)| matches!(stereo.maps[*place].opinion(at, w, there, back), Opinion::SeesThrough));
-    let point = Found { position: map.camera.unproject(at.x, at.y, 1.0 / w), color: map.colors[pixel], kind };
-    (!looks_through).then_some((point, at, w))
 }
 
 /// The median inverse depth of the anchors nearest to `at`.

@@ -18,21 +18,45 @@ pub struct Fused {
     pub views: u8,
 }
 
+/// Stands for no point.
+const NONE: u32 = u32::MAX;
+
+/// What all views see.
+#[derive(Clone, Debug, Default)]
+pub struct Cloud {
+    pub points: Vec<Fused>,
+    /// For each map and pixel the index of its point.
+    of_pixel: Vec<Vec<u32>>,
+}
+
+impl Cloud {
+    /// The point that a pixel of a map went into, if it has a depth.
+    pub fn point(&self, map: usize, pixel: usize) -> Option<&Fused> {
+        self.points.get(self.of_pixel[map][pixel] as usize)
+    }
+}
+
 /// The points of all pixels on whose depth views agree, view by view. A pixel that went into an earlier view's point
 /// makes none of its own.
-pub fn fuse(maps: &[DepthMap], checks: &Checks) -> Vec<Fused> {
-    let mut used: Vec<Vec<bool>> = maps.iter().map(|map| vec![false; map.planes.len()]).collect();
+pub fn fuse(maps: &[DepthMap], checks: &Checks) -> Cloud {
+    let mut of_pixel: Vec<Vec<u32>> = maps.iter().map(|map| vec![NONE; map.planes.len()]).collect();
     let mut points = Vec::new();
     for (index, map) in maps.iter().enumerate() {
         // The pixels of one view do not see each other's marks: the result depends on no order.
-        let pixels = (0..map.planes.len()).into_par_iter().filter(|&at| map.agreeing[at] > 0 && !used[index][at]);
+        let pixels = (0..map.planes.len()).into_par_iter();
+        let pixels = pixels.filter(|&at| map.agreeing[at] > 0 && of_pixel[index][at] == NONE);
         let fused: Vec<(Fused, Vec<(usize, usize)>)> = pixels.map(|at| merge(maps, checks, index, at)).collect();
         for (point, seen) in fused {
+            for (place, at) in seen {
+                let slot = &mut of_pixel[place][at];
+                if *slot == NONE {
+                    *slot = points.len() as u32;
+                }
+            }
             points.push(point);
-            seen.into_iter().for_each(|(place, at)| used[place][at] = true);
         }
     }
-    points
+    Cloud { points, of_pixel }
 }
 
 /// The mean of a pixel and of what agrees with it, and which pixels these are.

@@ -15,7 +15,7 @@ mod tests;
 
 pub(super) use cover::{Found, Kind, Stereo, cover};
 pub use depth_map::{Checks, DepthMap, Surface};
-pub use fusion::{Fused, fuse};
+pub use fusion::{Cloud, Fused, fuse};
 pub use matcher::{Plane, Relation};
 
 use super::make::{Config, Make};

@@ -267,7 +267,7 @@ fn a_hidden_wall_gets_its_own_depth_and_points_lie_on_surfaces() {
     let (maps, checks) = depth_maps(&gpu, &capture, &Config::default(), &Silent::default()).unwrap();
     let (all, right) = found(&maps, &scene, 0.02);
     assert!(all > 0.75 && right > 0.93, "{all} {right}");
-    let points = fuse(&maps, &checks);
+    let points = fuse(&maps, &checks).points;
     let depths: usize = maps.iter().flat_map(|m| &m.agreeing).filter(|a| **a > 0).count();
     assert!(points.len() * 5 < depths * 2, "{} points of {depths} pixels", points.len());
     let on_surface = points.iter().filter(|p| (p.position.z - 5.0).abs() < 0.1 || (p.position.z - 3.2).abs() < 0.07);
@@ -286,7 +286,7 @@ fn two_cameras_are_enough_and_one_place_is_not() {
     let same = capture(folder.path(), &[cameras[0].clone(), cameras[0].clone()], &scene, &[], 0.0);
     let (maps, checks) = depth_maps(&gpu, &same, &Config::default(), &Silent::default()).unwrap();
     assert!(maps.iter().all(|map| map.agreeing.iter().all(|a| *a == 0)));
-    assert!(fuse(&maps, &checks).is_empty());
+    assert!(fuse(&maps, &checks).points.is_empty());
 }
 
 #[test]
