@@ -8,7 +8,8 @@ use std::path::Path;
 
 /// The photographs of `photos` (see [`super::readable_photos`]) with the cameras of the COLMAP model in `model`, at the
 /// photographs' own sizes. Every `holdout`-th photograph by index, from 0, is held out; then those that the model does
-/// not have are left out. The model's points are the capture's.
+/// not have are left out. The model's points are not the capture's: they are few, and those made from the photographs
+/// train better (`docs/poses.md`).
 ///
 /// # Errors
 /// A model that cannot be read; fewer than three views to train on.
@@ -33,7 +34,7 @@ pub fn posed(photos: &Capture, model: &Path, holdout: Option<u32>) -> Result<Cap
         let found = format!("has poses of {} views to train on ({} held out)", train.len(), holdout.len());
         return Err(Error::input(model, found, "at least 3 are needed: add photographs, or hold out fewer"));
     }
-    Ok(Capture { root: photos.root.clone(), train, holdout, test: Vec::new(), points: Some(model.to_path_buf()) })
+    Ok(Capture { root: photos.root.clone(), train, holdout, test: Vec::new(), points: None })
 }
 
 fn at_size_of(view: View, camera: &Camera) -> View {
