@@ -16,11 +16,13 @@ pub mod splat;
 pub mod train;
 
 pub mod atomic_file;
+pub mod batch;
 mod eigen;
 pub mod error;
 pub mod golden;
 pub mod gpu;
 mod least_squares;
+pub mod page;
 pub mod pipeline;
 mod ply;
 pub mod progress;

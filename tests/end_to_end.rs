@@ -87,6 +87,35 @@ fn a_run_is_complete_kept_and_replaced_only_on_request() {
 }
 
 #[test]
+fn stages_one_at_a_time_come_to_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, parts) = (dir.path().join("whole"), dir.path().join("parts"));
+    finish(&mut demo(&whole, 5));
+    let run = |until: &[&str]| {
+        let mut command = naka_gs();
+        command.arg("run").arg(whole.join("capture")).arg("-o").arg(&parts).args(until);
+        command.arg("--config").arg(whole.join("settings.toml")).output().unwrap()
+    };
+    assert_refused(&run(&["--until", "prior"]), 2, &["--until", "ppm"]);
+    assert_refused(&run(&["--until", "lunch"]), 2, &["--until", "lunch", "train"]);
+    assert!(!parts.exists());
+    for (stage, made) in [("enhance", 1), ("ppm", 3), ("train", 4), ("render", 5), ("render", 5)] {
+        let output = run(&["--until", stage]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(statuses(&parts).len(), made);
+    }
+    assert!(!parts.join("metrics.json").exists());
+    assert!(run(&[]).status.success());
+    expect(&parts, ["kept", "kept", "kept", "kept", "kept", "done"]);
+    for name in ["images/0001.JPG", "images/0006.JPG", "points.ply"] {
+        assert!(std::fs::read(parts.join(name)).unwrap() == std::fs::read(whole.join(name)).unwrap(), "{name} differs");
+    }
+    // Training adds in the order in which invocations arrive: two runs of it agree only to the last digits.
+    let psnr = |out: &Path| json(&out.join("metrics.json"))["psnr"].as_f64().unwrap();
+    assert!((psnr(&parts) - psnr(&whole)).abs() < 0.1, "{} and {}", psnr(&parts), psnr(&whole));
+}
+
+#[test]
 fn holdout_and_preview_are_measured_at_the_training_resolution() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");

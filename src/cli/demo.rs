@@ -2,6 +2,7 @@
 
 use super::output::{self, OutFolder};
 use super::progress::Reporter;
+use super::report;
 use super::run::show;
 use super::setting_flags::{All, SettingFlags};
 use naka_gs::pipeline::demo;
@@ -37,6 +38,7 @@ impl Demo {
             return output::line(capture.display().to_string());
         }
         let finished = demo::run(&scene, &out, settings, self.out.overwrite, reporter)?;
+        report::of_run(&out, &finished.outcome.run, reporter);
         show(&out, &finished.outcome)?;
         output::line(finished.sheet.display().to_string())
     }

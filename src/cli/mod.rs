@@ -2,6 +2,7 @@
 //!
 //! stdout carries results; progress and messages go to stderr.
 
+mod batch;
 mod calibrate;
 mod demo;
 mod doctor;
@@ -14,6 +15,7 @@ mod prior;
 mod progress;
 mod quiet_driver;
 mod render;
+mod report;
 mod run;
 mod setting_flags;
 mod submit;
@@ -52,6 +54,7 @@ struct Talk {
 enum Command {
     Run(run::Run),
     Demo(demo::Demo),
+    Batch(batch::Batch),
     Enhance(enhance::Enhance),
     Calibrate(calibrate::Calibrate),
     Prior(prior::Prior),
@@ -60,6 +63,7 @@ enum Command {
     Render(render::Render),
     Eval(eval::Eval),
     Submit(submit::Submit),
+    Report(report::Report),
     Doctor(doctor::Doctor),
 }
 
@@ -85,6 +89,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
     match command {
         Command::Run(command) => command.run(reporter),
         Command::Demo(command) => command.run(reporter),
+        Command::Batch(command) => command.run(reporter),
         Command::Prior(command) => command.run(reporter),
         Command::Enhance(command) => command.run(reporter),
         Command::Calibrate(command) => command.run(reporter),
@@ -93,6 +98,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Render(command) => command.run(reporter),
         Command::Eval(command) => command.run(reporter),
         Command::Submit(command) => command.run(reporter),
+        Command::Report(command) => command.run(reporter),
         Command::Doctor(command) => command.run(reporter),
     }
 }
@@ -118,6 +124,9 @@ mod tests {
         let common = ["adapter", "seed", "config", "preset", "downscale", "steps", "holdout", "overwrite", "out"];
         has("run", &common);
         has("demo", &common);
+        has("batch", &common);
+        has("batch", &["jobs"]);
+        has("run", &["until"]);
         has("train", &common);
         has("train", &["points", "max-splats"]);
         has("ppm", &["voxel-size", "tau0", "beta", "iters", "min-points", "seed", "stats", "out"]);

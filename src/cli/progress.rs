@@ -26,6 +26,8 @@ pub struct Reporter {
     stop: Stop,
     mode: ProgressMode,
     stage: Arc<Mutex<Option<Stage>>>,
+    /// What stages belong to, before their names; may be empty.
+    prefix: String,
 }
 
 struct Stage {
@@ -44,7 +46,18 @@ impl Reporter {
     /// A reporter for `mode`; bars need a terminal on stderr.
     pub fn new(mode: ProgressMode) -> Self {
         let mode = if mode == ProgressMode::Auto && !stderr().is_terminal() { ProgressMode::Plain } else { mode };
-        Self { stop: Stop::default(), mode, stage: Arc::default() }
+        Self { stop: Stop::default(), mode, stage: Arc::default(), prefix: String::new() }
+    }
+
+    /// A reporter for one of several things that are done, with its name before the stages'. If there are `several` at
+    /// one time, it writes lines: there is one bar.
+    pub fn named(&self, name: &str, several: bool) -> Self {
+        let (mode, stage) = match self.mode {
+            ProgressMode::Auto if several => (ProgressMode::Plain, Arc::default()),
+            mode if several => (mode, Arc::default()),
+            mode => (mode, Arc::clone(&self.stage)),
+        };
+        Self { stop: self.stop.clone(), mode, stage, prefix: format!("{name}: ") }
     }
 
     /// Sends log messages of this crate to stderr, above the bars.
@@ -96,7 +109,7 @@ impl Reporter {
 impl Progress for Reporter {
     fn begin(&self, name: &str, unit: &str, total: u64) {
         let now = Instant::now();
-        let (name, unit) = (name.to_string(), unit.to_string());
+        let (name, unit) = (format!("{}{name}", self.prefix), unit.to_string());
         if self.mode == ProgressMode::Plain {
             eprintln!("{name}: {total} {unit}");
         }

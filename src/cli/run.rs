@@ -3,9 +3,11 @@
 use super::eval::table;
 use super::output::{self, OutFolder};
 use super::progress::Reporter;
+use super::report;
 use super::setting_flags::{All, SettingFlags};
-use naka_gs::pipeline::{Job, Outcome, Scope, run};
-use naka_gs::{Progress, Result};
+use naka_gs::pipeline::record::Stage;
+use naka_gs::pipeline::{Job, Outcome, Scope, run, run_until};
+use naka_gs::{Error, Progress, Result};
 use std::path::{Path, PathBuf};
 
 /// Dark photographs to splats, renders and numbers: every stage, resumable
@@ -13,6 +15,9 @@ use std::path::{Path, PathBuf};
 pub struct Run {
     /// Folder with photographs and poses, or with photographs alone
     scene: PathBuf,
+    /// Stop after this stage: enhance, ppm, train, render or eval. The same command without it goes on from there
+    #[arg(long, value_name = "STAGE")]
+    until: Option<String>,
     #[command(flatten)]
     out: OutFolder,
     #[command(flatten)]
@@ -28,7 +33,16 @@ impl Run {
             overwrite: self.out.overwrite,
             scope: Scope::Everything,
         };
-        show(&job.out, &run(&job, reporter as &dyn Progress)?)
+        if let Some(name) = &self.until {
+            let last = Stage::named(name).ok_or_else(|| {
+                Error::setting("--until", format!("'{name}'"), "use enhance, ppm, train, render or eval")
+            })?;
+            run_until(&job, last, reporter)?;
+            return output::line(job.out.display().to_string());
+        }
+        let outcome = run(&job, reporter as &dyn Progress)?;
+        report::of_run(&job.out, &outcome.run, reporter);
+        show(&job.out, &outcome)
     }
 }
 

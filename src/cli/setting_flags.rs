@@ -54,7 +54,12 @@ pub struct SettingFlags<T> {
 impl<T: Tables> SettingFlags<T> {
     /// The resolved settings; `base` is what to start from where no preset is named.
     pub fn resolve(&self, base: Option<Settings>) -> Result<Settings> {
-        Layers { base, file: self.config.clone(), flags: self.flags.clone() }.resolve()
+        self.layers(base).resolve()
+    }
+
+    /// As [`SettingFlags::resolve`], not yet resolved.
+    pub fn layers(&self, base: Option<Settings>) -> Layers {
+        Layers { base, file: self.config.clone(), flags: self.flags.clone(), ..Layers::default() }
     }
 
     fn keys() -> impl Iterator<Item = Key> {

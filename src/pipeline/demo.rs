@@ -77,7 +77,7 @@ fn lay_out(job: &Job, path: &Path) -> Result<()> {
 }
 
 /// `count` views, evenly spread.
-pub(super) fn spread(views: &[View], count: usize) -> impl Iterator<Item = &View> {
+pub fn spread(views: &[View], count: usize) -> impl Iterator<Item = &View> {
     let count = count.min(views.len());
     (0..count).map(move |i| &views[i * views.len() / count])
 }

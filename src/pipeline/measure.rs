@@ -30,6 +30,14 @@ pub struct Resolution {
 }
 
 impl MetricsFile {
+    /// The numbers in the folder `out`; `None` where there are none yet.
+    ///
+    /// # Errors
+    /// A file that cannot be read or holds no numbers.
+    pub fn read_if_there(out: &Path) -> Result<Option<Self>> {
+        if out.join(METRICS_FILE).exists() { Self::read(out).map(Some) } else { Ok(None) }
+    }
+
     /// The numbers in the folder `out`.
     pub(super) fn read(out: &Path) -> Result<Self> {
         let path = out.join(METRICS_FILE);

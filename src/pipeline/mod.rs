@@ -15,6 +15,7 @@ pub mod record;
 mod session;
 mod unposed;
 
+pub use demo::spread;
 pub use measure::MetricsFile;
 pub use pictures::{Painter, render_name, render_views};
 
@@ -65,13 +66,39 @@ pub struct Outcome {
 /// [`Error::Exists`] before anything is written where a different run's results are in the way; the errors of the
 /// stages. After [`Error::Interrupted`] the same job continues where it stopped.
 pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
+    let run = run_until(job, Stage::Eval, progress)?;
+    Ok(Outcome { run, metrics: MetricsFile::read(&job.out)? })
+}
+
+/// [`run`] up to and including the stage `last` (photographs without poses get these in any case). The same job without
+/// this end continues from there, with the results that it would have had.
+///
+/// # Errors
+/// As [`run`]; [`Stage::Prior`], whose points live on only in what PPM makes of them.
+pub fn run_until(job: &Job, last: Stage, progress: &dyn Progress) -> Result<Run> {
+    if last == Stage::Prior {
+        return Err(Error::setting("--until", "prior", "its points live on only in what ppm makes of them: use ppm"));
+    }
     match unposed::find(job, progress)? {
         Some(photos) => {
             let (capture, made) = unposed::pose(job, &photos, progress)?;
-            run_posed(job, capture, &made, progress)
+            run_posed(job, capture, &made, last, progress)
         }
-        None => run_posed(job, load(job)?, &[], progress),
+        None => run_posed(job, load(job)?, &[], last, progress),
     }
+}
+
+/// The capture that the run of `job` trains on, as it came, but with the poses it is trained with; of a run that has
+/// finished.
+///
+/// # Errors
+/// A scene that cannot be read any more.
+pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
+    let capture = match unposed::find(job, progress)? {
+        Some(photos) => unposed::posed(job, &photos)?,
+        None => load(job)?,
+    };
+    prior::locate(&capture, &job.settings.prior).map(|(posed, _)| posed)
 }
 
 /// The photographs of a folder without poses, lit and posed in `job.out` as a run would train on them; nothing where the
@@ -99,24 +126,27 @@ fn earlier(job: &Job) -> Result<Option<Run>> {
     }
 }
 
-/// The stages of a run after those of `made`.
-fn run_posed(job: &Job, capture: Capture, made: &[Step], progress: &dyn Progress) -> Result<Outcome> {
+/// The stages of a run after those of `made`, up to `last`.
+fn run_posed(job: &Job, capture: Capture, made: &[Step], last: Stage, progress: &dyn Progress) -> Result<Run> {
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
     let folders = ["images", "renders", "checkpoints"].map(|name| job.out.join(name));
     keep_apart(&folders, &capture)?;
-    let steps = steps(job, &capture, &posed, &origin, made.last());
+    let mut steps = steps(job, &capture, &posed, &origin, made.last());
     let earlier = earlier(job)?;
     let actions = decide(&steps, earlier.as_ref(), job.overwrite)?;
+    // What comes after is planned too, so that results of a different run are in the way of a part as of the whole.
+    steps.retain(|step| step.stage <= last);
+    let actions = &actions[..steps.len()];
     let idle = actions.iter().all(|action| *action == Action::Keep);
     let gpu = if idle { None } else { Some(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?) };
     let mut session = Session::new(job, posed, origin, gpu, earlier, progress)?;
-    for (step, action) in steps.iter().zip(actions) {
+    for (step, &action) in steps.iter().zip(actions) {
         match action {
             Action::Keep => session.keep(step)?,
             Action::Make | Action::Replace => session.make(step, action)?,
         }
     }
-    session.finish()
+    Ok(session.finish())
 }
 
 /// The capture of `job` as it came.

@@ -25,6 +25,15 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Enhance, Self::Poses, Self::Prior, Self::Ppm, Self::Train, Self::Render, Self::Eval];
+
+    /// The stage of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+
     /// As in `run.json` and in progress lines.
     pub fn name(self) -> &'static str {
         match self {
@@ -140,6 +149,11 @@ impl Run {
         (self.splats, self.steps, self.steps_per_second) = (earlier.splats, earlier.steps, earlier.steps_per_second);
         self.peak_device_bytes = earlier.peak_device_bytes;
         self.kernel_ms.clone_from(&earlier.kernel_ms);
+    }
+
+    /// Whether every stage was finished by an earlier run.
+    pub fn all_kept(&self) -> bool {
+        self.stages.iter().all(|stage| stage.status == Status::Kept)
     }
 
     /// The record of a stage.

@@ -1,10 +1,10 @@
 //! A run under way: the data between the stages, taken from memory or from the files of an earlier run.
 
-use super::measure::{self, MetricsFile};
+use super::measure;
 use super::pictures::{Painter, render_name, render_views};
 use super::plan::{Action, Step};
 use super::record::{Run, Stage, StageRecord, Status, write_json};
-use super::{Job, Outcome, Scope, fingerprint, normalization, unposed};
+use super::{Job, Scope, fingerprint, normalization, unposed};
 use crate::capture::{Camera, Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -106,10 +106,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The finished run.
-    pub(super) fn finish(self) -> Result<Outcome> {
-        let metrics = MetricsFile::read(&self.job.out)?;
-        Ok(Outcome { run: self.run, metrics })
+    /// The record of the run.
+    pub(super) fn finish(self) -> Run {
+        self.run
     }
 
     fn stage(&mut self, stage: Stage) -> Result<Counts> {

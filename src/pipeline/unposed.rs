@@ -65,10 +65,15 @@ pub(super) fn pose(job: &Job, photos: &Capture, progress: &dyn Progress) -> Resu
             Action::Make | Action::Replace => session.make(step, action)?,
         }
     }
+    Ok((posed(job, photos)?, steps))
+}
+
+/// `photos` with the poses in the output folder.
+pub(super) fn posed(job: &Job, photos: &Capture) -> Result<Capture> {
     let mut posed = capture::posed(photos, &model(&job.out), job.settings.holdout)?;
     let seen = if posed.holdout.is_empty() { &posed.train } else { &posed.holdout };
     posed.test = spread(seen, RENDERED).map(|view| View { image: None, ..view.clone() }).collect();
-    Ok((posed, steps))
+    Ok(posed)
 }
 
 fn steps(job: &Job, photos: &Capture) -> Vec<Step> {

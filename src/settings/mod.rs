@@ -91,12 +91,14 @@ pub struct Layers {
     pub base: Option<Settings>,
     /// A settings file.
     pub file: Option<PathBuf>,
+    /// A scene's own settings file. What leaves the scene folder is not its to allow.
+    pub own_file: Option<PathBuf>,
     /// Flags: (name without dashes, value), in the order given.
     pub flags: Vec<(String, String)>,
 }
 
 impl Layers {
-    /// Preset, then file, then flags.
+    /// Preset, then file, then the scene's own file, then flags.
     ///
     /// # Errors
     /// [`Error::Setting`] for unknown keys and unusable values, naming flag or file and key.
@@ -105,6 +107,14 @@ impl Layers {
         let mut changes = Vec::new();
         if let Some(path) = &self.file {
             changes.extend(file_changes(&keys, path)?);
+        }
+        if let Some(path) = &self.own_file {
+            let own = file_changes(&keys, path)?;
+            if let Some(change) = own.iter().find(|change| change.key.path == "allow_outside") {
+                let found = "a scene may not allow itself files outside its folder";
+                return Err(Error::setting(&change.origin, found, "pass --allow-outside if you trust it"));
+            }
+            changes.extend(own);
         }
         for (flag, text) in &self.flags {
             let origin = format!("--{flag}");

@@ -1,0 +1,109 @@
+//! The scenes below a folder.
+
+use crate::capture::is_scene;
+use crate::error::{Error, Result};
+use crate::pipeline::record::RUN_FILE;
+use std::path::{Path, PathBuf};
+
+/// A scene of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its path below the folder of the batch, with `/` between folders; the results' path below theirs.
+    pub name: String,
+    pub folder: PathBuf,
+}
+
+/// Deeper folders are not looked into: links could lead in circles.
+const DEEPEST: usize = 16;
+
+/// The scenes below `folder` (or `folder` itself), by name. A scene's own folders are not looked into, nor are folders
+/// of results (`out`, and any with a `run.json`) and hidden ones.
+///
+/// # Errors
+/// A folder that cannot be read, or without a scene.
+pub fn find(folder: &Path, out: &Path) -> Result<Vec<Found>> {
+    let real = folder.canonicalize().map_err(Error::io(folder))?;
+    let results = out.canonicalize().ok();
+    if results.as_ref() == Some(&real) {
+        let found = format!("{} is the folder of the scenes", out.display());
+        return Err(Error::setting("--out", found, "choose another folder for the results"));
+    }
+    if !real.is_dir() {
+        return Err(Error::input(folder, "is a file", "give a folder with scenes in it"));
+    }
+    if is_scene(folder) {
+        let name = real.file_name().unwrap_or_else(|| "scene".as_ref()).to_string_lossy().into_owned();
+        return Ok(vec![Found { name, folder: folder.to_path_buf() }]);
+    }
+    let mut scenes = Vec::new();
+    collect(folder, "", results.as_deref(), DEEPEST, &mut scenes)?;
+    if scenes.is_empty() {
+        let found = "holds no scene, nor does a folder below it";
+        let remedy = "a scene is a folder with transforms_train.json, transforms.json or COLMAP's sparse";
+        return Err(Error::input(folder, found, remedy));
+    }
+    Ok(scenes)
+}
+
+fn collect(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize, scenes: &mut Vec<Found>) -> Result<()> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
+    let mut paths = entries.map(|e| e.map(|e| e.path()).map_err(Error::io(folder))).collect::<Result<Vec<_>>>()?;
+    paths.sort();
+    for path in paths {
+        let Some(own) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
+        let results = path.join(RUN_FILE).exists() || (out.is_some() && path.canonicalize().ok().as_deref() == out);
+        if own.starts_with('.') || !path.is_dir() || (results && !is_scene(&path)) {
+            continue;
+        }
+        let name = format!("{prefix}{own}");
+        if is_scene(&path) {
+            scenes.push(Found { name, folder: path });
+        } else if depth > 0 {
+            collect(&path, &format!("{name}/"), out, depth - 1, scenes)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn make(root: &Path, files: &[&str]) {
+        for file in files {
+            let path = root.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+    }
+
+    fn names(found: Result<Vec<Found>>) -> Vec<String> {
+        found.unwrap().into_iter().map(|found| found.name).collect()
+    }
+
+    #[test]
+    fn scenes_at_any_depth_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        make(
+            dir.path(),
+            &[
+                "b/transforms_train.json",
+                "b/images/transforms.json",
+                "a/one/sparse/0/cameras.bin",
+                "a/two/transforms.json",
+                ".hidden/transforms.json",
+                "notes/readme.txt",
+                "old/run.json",
+                "old/capture/transforms_train.json",
+                "out/b/transforms.json",
+            ],
+        );
+        let out = dir.path().join("out");
+        assert_eq!(names(find(dir.path(), &out)), ["a/one", "a/two", "b"]);
+        assert_eq!(names(find(&dir.path().join("a/two"), &out)), ["two"]);
+        assert!(find(&dir.path().join("notes"), &out).unwrap_err().to_string().contains("no scene"));
+        assert!(find(&dir.path().join("nowhere"), &out).is_err());
+        assert!(find(&dir.path().join("notes/readme.txt"), &out).is_err());
+        assert_eq!(find(dir.path(), dir.path()).unwrap_err().exit_code(), 2);
+    }
+}

@@ -1,0 +1,136 @@
+//! `summary.csv`: one row a scene.
+
+use crate::atomic_file;
+use crate::error::{Error, Result};
+use crate::pipeline::Outcome;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The name of the table in a batch's output folder.
+pub const SUMMARY_FILE: &str = "summary.csv";
+
+/// How a scene's run ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Not begun yet.
+    #[default]
+    Waiting,
+    Running,
+    /// Finished now.
+    Done,
+    /// Finished earlier, from the same inputs and settings.
+    Kept,
+    /// Stopped by the user; the same command continues it.
+    Interrupted,
+    /// Ended with an error.
+    Failed,
+}
+
+impl Status {
+    /// As in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Kept => "kept",
+            Self::Interrupted => "interrupted",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A row of the table. Numbers are empty where there are none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The scene's path below the folder of the batch.
+    pub scene: String,
+    pub status: Status,
+    /// Wall time in this batch.
+    pub seconds: f64,
+    /// Of the test views, dB.
+    pub psnr: Option<f64>,
+    pub ssim: Option<f64>,
+    /// Of the held-out views against their lit images, dB.
+    pub holdout_psnr: Option<f64>,
+    pub splats: Option<u64>,
+    pub steps: Option<u64>,
+    pub steps_per_second: Option<f64>,
+    pub peak_device_bytes: Option<u64>,
+    pub adapter: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+}
+
+impl Row {
+    /// A scene whose turn has not come.
+    pub fn waiting(scene: &str) -> Self {
+        Self { scene: scene.into(), ..Self::default() }
+    }
+
+    /// Takes over how the run went.
+    pub fn finish(&mut self, result: Result<Outcome>) {
+        match result {
+            Ok(outcome) => self.take(&outcome),
+            Err(Error::Interrupted(_)) => self.status = Status::Interrupted,
+            Err(error) => (self.status, self.error) = (Status::Failed, Some(error.to_string())),
+        }
+    }
+
+    fn take(&mut self, outcome: &Outcome) {
+        let Outcome { run, metrics } = outcome;
+        self.status = if run.all_kept() { Status::Kept } else { Status::Done };
+        (self.psnr, self.ssim) = (metrics.metrics.test.psnr, metrics.metrics.test.ssim);
+        self.holdout_psnr = metrics.metrics.holdout.as_ref().and_then(|group| group.psnr);
+        (self.splats, self.steps, self.steps_per_second) = (run.splats, run.steps, run.steps_per_second);
+        (self.peak_device_bytes, self.adapter) = (run.peak_device_bytes, run.adapter.clone());
+    }
+}
+
+/// Writes the table into the folder `out`.
+pub fn write(out: &Path, rows: &[Row]) -> Result<()> {
+    let path = out.join(SUMMARY_FILE);
+    let failed = |error: csv::Error| Error::io(&path)(std::io::Error::other(error));
+    let mut table = csv::Writer::from_writer(Vec::new());
+    rows.iter().try_for_each(|row| table.serialize(row)).map_err(failed)?;
+    let bytes = table.into_inner().map_err(|error| Error::io(&path)(std::io::Error::other(error.to_string())))?;
+    atomic_file::write_bytes(&path, &bytes)
+}
+
+/// Reads the table in the folder `out`; `None` where there is none.
+///
+/// # Errors
+/// A file that is no such table.
+pub fn read(out: &Path) -> Result<Option<Vec<Row>>> {
+    let path = out.join(SUMMARY_FILE);
+    let text = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(Error::io(&path))?,
+    };
+    let rows: Result<Vec<Row>, csv::Error> = csv::Reader::from_reader(text.as_slice()).deserialize().collect();
+    rows.map(Some).map_err(|error| {
+        let found = format!("is not the table of a batch ({error})");
+        Error::input(&path, found, "choose another output folder with -o, or move the file away")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_whatever_is_in_them() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(read(dir.path()).unwrap().is_none());
+        let mut failed = Row::waiting("a, \"b\"/c");
+        failed.finish(Err(Error::input("x", "first line\nsecond, \"line\"", "é")));
+        let done =
+            Row { status: Status::Done, psnr: Some(20.25), splats: Some(7), seconds: 1.5, ..Row::waiting("room") };
+        let rows = vec![failed, done, Row::waiting("later")];
+        write(dir.path(), &rows).unwrap();
+        assert_eq!(read(dir.path()).unwrap().unwrap(), rows);
+        std::fs::write(dir.path().join(SUMMARY_FILE), "name,mark\nAnna,1\n").unwrap();
+        assert!(read(dir.path()).unwrap_err().to_string().contains("summary.csv"));
+    }
+}

@@ -1,0 +1,91 @@
+//! `report.html`: what a run or a batch came to, in one file that needs nothing else: pictures, style and script are in
+//! it, and its content security policy lets it load nothing.
+
+mod batch_page;
+mod chart;
+mod html;
+mod run_page;
+mod views;
+
+use crate::atomic_file;
+use crate::batch::summary;
+use crate::capture::{Image, read_image};
+use crate::error::{Error, Result};
+use crate::pipeline::MetricsFile;
+use crate::pipeline::record::{RUN_FILE, Run};
+use crate::progress::Progress;
+use std::path::{Path, PathBuf};
+
+/// The name of the page in an output folder.
+pub const PAGE_FILE: &str = "report.html";
+
+/// Writes the page of the run in `out`, and returns its path. Views that were not rendered are rendered for it.
+///
+/// # Errors
+/// A folder without a run; a `report.html` of another origin; pictures that cannot be read; no adapter.
+pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+    let path = place(out)?;
+    let run = Run::read(out)?.ok_or_else(|| nothing(out))?;
+    let metrics = MetricsFile::read_if_there(out)?.unwrap_or_default();
+    let views = views::gather(out, &run, &metrics, progress)?;
+    atomic_file::write_bytes(&path, run_page::page(&run, &metrics, &views).as_bytes())?;
+    Ok(path)
+}
+
+/// Writes the page of the batch in `out`, from its `summary.csv`, and returns its path.
+///
+/// # Errors
+/// A folder without a batch; a `report.html` of another origin.
+pub fn write_batch(out: &Path) -> Result<PathBuf> {
+    let path = place(out)?;
+    let rows = summary::read(out)?.ok_or_else(|| nothing(out))?;
+    atomic_file::write_bytes(&path, batch_page::page(out, &rows).as_bytes())?;
+    Ok(path)
+}
+
+/// Writes the page of `out`, whichever it holds: a run, or a batch with all its runs.
+///
+/// # Errors
+/// Those of [`write_run`] and [`write_batch`].
+pub fn write_any(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+    if out.join(RUN_FILE).is_file() {
+        return write_run(out, progress);
+    }
+    let rows = summary::read(out)?.ok_or_else(|| nothing(out))?;
+    for row in rows.iter().filter(|row| out.join(&row.scene).join(RUN_FILE).is_file()) {
+        write_run(&out.join(&row.scene), progress)?;
+    }
+    write_batch(out)
+}
+
+fn nothing(out: &Path) -> Error {
+    let found = format!("holds neither {RUN_FILE} nor {}", summary::SUMMARY_FILE);
+    Error::input(out, found, "give the output folder of `naka-gs run`, `demo` or `batch`")
+}
+
+/// Where the page goes; one that this program has not made is not replaced.
+fn place(out: &Path) -> Result<PathBuf> {
+    let path = out.join(PAGE_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) if !text.contains(html::GENERATOR) => Err(Error::input(
+            &path,
+            "is not a report of this program",
+            "move it away, then `naka-gs report` writes one",
+        )),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => Err(Error::input(
+            &path,
+            "is not a report of this program",
+            "move it away, then `naka-gs report` writes one",
+        )),
+        _ => Ok(path),
+    }
+}
+
+/// A picture that stands for the run in `out`: its first render, else its first lit image.
+fn scene_picture(out: &Path) -> Option<Image> {
+    let first = |folder: &str| {
+        let entries = std::fs::read_dir(out.join(folder)).ok()?;
+        entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| path.is_file()).min()
+    };
+    read_image(&first("renders").or_else(|| first("images"))?).ok()
+}
