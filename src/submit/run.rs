@@ -4,6 +4,7 @@ use crate::capture::{self, View};
 use crate::error::{Error, Result};
 use crate::pipeline::record::{RUN_FILE, Run, Stage, StageRecord};
 use crate::pipeline::{fingerprint, render_fingerprint, render_name};
+use crate::settings::Settings;
 use std::path::{Path, PathBuf};
 
 /// A scene's name and its test frames, in the order of `transforms_test.json`.
@@ -55,12 +56,9 @@ impl FinishedRun {
             let found = format!("was made from {}, which does not exist", place.display());
             return Err(Error::input(out.join(RUN_FILE), found, "name the folder that the scene lies in by --scenes"));
         }
-        let setting = |name: &str| record.settings.get(name);
-        let holdout = setting("holdout").and_then(|v| u32::try_from(v.as_u64()?).ok());
-        let allow_outside = setting("allow_outside").and_then(serde_json::Value::as_bool) == Some(true);
-        let cameras = record.settings.pointer("/poses/poses_from").and_then(serde_json::Value::as_str);
-        let cameras = cameras.filter(|path| !path.is_empty()).map(PathBuf::from);
-        let scene = Scene::open(&place, &capture::Options { holdout, allow_outside, cameras })?;
+        // A record of another version may have other keys; those that say how a scene is read are old.
+        let settings: Settings = serde_json::from_value(record.settings.clone()).unwrap_or_default();
+        let scene = Scene::open(&place, &settings.capture_options(&place))?;
         let run = Self { out: out.to_path_buf(), scene, record };
         run.check_renders()?;
         Ok(run)
