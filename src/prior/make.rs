@@ -39,7 +39,7 @@ pub struct Config {
     pub poses: Poses,
     /// How points are made: by stereo between the images (stereo), or at random depths before the cameras (frustum).
     pub make: Make,
-    /// Points to make where the capture brings none.
+    /// Points to make where the capture brings none, at most one for every 16 pixels of the images searched.
     pub make_points: usize,
     /// Points to use at most of those that came with the capture.
     pub max_points: usize,
@@ -68,7 +68,7 @@ impl Default for Config {
             align: align::Method::Sim3,
             poses: Poses::Replace,
             make: Make::Stereo,
-            make_points: 20_000,
+            make_points: 160_000,
             max_points: 1_000_000,
             ignore_existing: false,
             min_confidence: 2.0,

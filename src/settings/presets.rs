@@ -39,7 +39,7 @@ fn standard() -> Settings {
         allow_outside: false,
         enhance: enhance::Config::default(),
         poses: poses::Config::default(),
-        prior: prior::Config { make_points: 60_000, ..prior::Config::default() },
+        prior: prior::Config::default(),
         ppm: ppm::Config::default(),
         train: few_noisy_views(),
     }
@@ -54,14 +54,15 @@ fn few_noisy_views() -> train::Config {
 
 /// What `naka-gs demo` starts from: its pictures are small, so that full size takes minutes without a GPU.
 pub fn demo() -> Settings {
-    Settings { downscale: 1, ..preview() }
+    let preview = preview();
+    let train = train::Config { steps: 700, ..preview.train.clone() };
+    Settings { downscale: 1, train, ..preview }
 }
 
 fn preview() -> Settings {
     let standard = standard();
     let train = train::Config { ramp: 2, ramp_until: 0.3, ..standard.train.clone() };
-    let prior = prior::Config::default();
-    Settings { preset: Preset::Preview, downscale: 4, prior, train, ..standard }
+    Settings { preset: Preset::Preview, downscale: 4, train, ..standard }
 }
 
 fn paper() -> Settings {

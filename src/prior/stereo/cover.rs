@@ -27,6 +27,8 @@ pub struct Found {
 
 /// Pixels of a cell to choose from.
 const TRIES: u64 = 3;
+/// Sides of a cell in pixels, at least: more points than that are no more detail, only more splats.
+const MIN_SIDE: f64 = 4.0;
 /// Matched pixels that a filled one asks, and those of a view that are asked at most.
 const FILL_FROM: (usize, usize) = (5, 2000);
 /// The part of a view's pixels that must have a depth for others to be filled from them.
@@ -40,10 +42,10 @@ pub struct Stereo<'a> {
     pub references: &'a [Reference],
 }
 
-/// `count` points or a few more or less: each view is divided into square cells, and each cell gives the point of one of its pixels, so
-/// that there are most points where most views look. Of a few pixels it is the one with the most contrast, so that edges
-/// get points. A pixel without a depth gets that of matched pixels nearby, or a random one; there is no point where
-/// another view looks through it.
+/// `count` points or a few more or less (in small pictures one for every [`MIN_SIDE`]² pixels): each view is divided into
+/// square cells, and each cell gives the point of one of its pixels, so that there are most points where most views look.
+/// Of a few pixels it is the one with the most contrast, so that edges get points. A pixel without a depth gets that of
+/// matched pixels nearby, or a random one; there is no point where another view looks through it.
 pub fn cover(stereo: &Stereo, count: usize, seed: u64) -> Vec<Found> {
     let per_view = count.div_ceil(stereo.maps.len().max(1)).max(1);
     let views = (0..stereo.maps.len()).into_par_iter().flat_map_iter(|index| {
@@ -66,10 +68,10 @@ struct Cells {
 }
 
 impl Cells {
-    /// At least `count` of them if the picture has as many pixels.
+    /// At least `count` of them if the picture has the pixels.
     fn new(map: &DepthMap, count: usize) -> Self {
         let (width, height) = (f64::from(map.camera.width), f64::from(map.camera.height));
-        let side = (width * height / count as f64).sqrt().max(1.0);
+        let side = (width * height / count as f64).sqrt().max(MIN_SIDE);
         let (columns, rows) = ((width / side).ceil(), (height / side).ceil());
         Self { columns: columns as usize, rows: rows as usize, size: DVec2::new(width / columns, height / rows) }
     }
