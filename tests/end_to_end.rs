@@ -179,7 +179,8 @@ fn points_go_from_prior_through_ppm_to_train_as_files() {
     }
     let report = json(&stats);
     let count = |key: &str| report[key].as_u64().unwrap();
-    assert!(count("input") > 1000 && count("output") < count("pooled") && count("pooled") <= count("input"));
+    // One point for every 16 of 6 × 64 × 48 pixels, but none where another view looks through.
+    assert!(count("input") > 600 && count("output") < count("pooled") && count("pooled") <= count("input"));
     assert!(std::fs::read_to_string(at("stats.svg")).unwrap().contains("iteration"));
     let train = ["train", "--adapter", "cpu", "--downscale", "1", "--steps", "2", "--points"].map(word);
     step(&[&train[..], &[fewer.as_os_str(), capture.as_os_str(), word("-o"), out.as_os_str()]].concat());

@@ -9,8 +9,8 @@
 #
 # SCENE is a capture with transforms_train.json and test references. Training flags: RUN_FLAGS (default: --preset
 # preview); seeds: SEEDS (default: "1 2 3"); rows: PRIORS (default: all); a folder with COLMAP's points in the capture's
-# frame: COLMAP_POINTS (default: made here); points of rows without preprocessing: PLAIN_POINTS (default: 40000). What
-# is finished in OUT is not done again, so an interrupted table continues; other flags need another OUT. The binary is
+# frame: COLMAP_POINTS (default: made here); points made for frustum and stereo rows: PLAIN_POINTS (default: 40000; for
+# stereo+ppm that of RUN_FLAGS). What is finished in OUT is not done again, so an interrupted table continues; other flags need another OUT. The binary is
 # built in release mode first, unless NAKA_GS names one.
 set -euo pipefail
 [ $# -eq 2 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2; }
@@ -48,8 +48,9 @@ for seed in "${seeds[@]}"; do
             stereo*) flags=(--make stereo) ;;
             colmap*) flags=(--points "$COLMAP_POINTS") ;;
         esac
-        # Without preprocessing about as many points are made as it leaves.
-        case $prior in *+ppm) ;; *) flags+=(--voxel-size 0 --iters 0 --make-points "${PLAIN_POINTS:-40000}") ;; esac
+        case $prior in *+ppm) ;; *) flags+=(--voxel-size 0 --iters 0) ;; esac
+        # About as many splats in every row: the preprocessing takes three of four stereo points, and hardly a random one.
+        case $prior in stereo+ppm) ;; *) flags+=(--make-points "${PLAIN_POINTS:-40000}") ;; esac
         if [ ! -d "$result" ]; then
             mkdir "$result.part"
             cp -r "$lit/images" "$lit/run.json" "$lit/settings.toml" "$result.part"
