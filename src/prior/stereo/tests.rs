@@ -217,7 +217,7 @@ fn turns_only_improve_and_costs_are_those_of_the_planes() {
     // At the sides one of the two others sees nothing. A plane taken at random costs about 1.
     let seen: Vec<f32> = planes.iter().map(|p| p[3]).filter(|cost| *cost < 2.5).collect();
     let mean = seen.iter().sum::<f32>() / seen.len() as f32;
-    assert!(mean < 0.43 && seen.len() * 10 > planes.len() * 6, "{mean} of {}", seen.len());
+    assert!(mean < 0.1 && seen.len() * 10 > planes.len() * 8, "{mean} of {}", seen.len());
     assert_eq!(planes, matcher.planes(&pictures[1], &[&pictures[0], &pictures[2]], &range).unwrap());
 }
 
