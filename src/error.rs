@@ -28,6 +28,9 @@ pub enum Error {
     /// No adapter can run the kernels.
     #[error("no GPU adapter: {0}")]
     NoAdapter(String),
+    /// No window can be opened, or nothing can draw to it.
+    #[error("no window: {0}; `naka-gs view` needs a desktop session (every other command does without)")]
+    NoWindow(String),
     /// The device disappeared (driver reset, unplugged, killed).
     #[error("the GPU device was lost: {0}; run the same command again to continue from the last checkpoint")]
     DeviceLost(String),

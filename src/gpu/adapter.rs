@@ -103,7 +103,7 @@ pub fn adapters() -> Vec<AdapterReport> {
             name: info.name,
         }
     };
-    enumerate().iter().enumerate().map(report).collect()
+    enumerate(&instance()).iter().enumerate().map(report).collect()
 }
 
 /// The optional features of an adapter that are not masked.
@@ -118,8 +118,13 @@ pub(super) fn capabilities(adapter: &wgpu::Adapter, mask: Mask) -> Capabilities 
     }
 }
 
-pub(super) fn choose(choice: &Choice) -> Result<wgpu::Adapter> {
-    let mut adapters = enumerate();
+/// The adapter that `choice` names, of those that can draw to `surface` where there is one.
+pub(super) fn choose(
+    instance: &wgpu::Instance,
+    choice: &Choice,
+    surface: Option<&wgpu::Surface<'_>>,
+) -> Result<wgpu::Adapter> {
+    let mut adapters = enumerate(instance);
     if adapters.is_empty() {
         return Err(Error::NoAdapter(
             "none found; install a Vulkan driver (Debian/Ubuntu: `sudo apt-get install mesa-vulkan-drivers`, \
@@ -129,15 +134,20 @@ pub(super) fn choose(choice: &Choice) -> Result<wgpu::Adapter> {
     }
     let names =
         adapters.iter().enumerate().map(|(i, a)| format!("{i}: {}", a.get_info().name)).collect::<Vec<_>>().join(", ");
-    let found = match choice {
-        Choice::Best => (0..adapters.len()).min_by_key(|&i| rank(&adapters[i])),
-        Choice::Cpu => adapters.iter().position(|a| a.get_info().device_type == wgpu::DeviceType::Cpu),
-        Choice::Index(i) => (*i < adapters.len()).then_some(*i),
-        Choice::Name(name) => adapters.iter().position(|a| a.get_info().name.to_lowercase().contains(name)),
+    let shows = |adapter: &wgpu::Adapter| surface.is_none_or(|surface| adapter.is_surface_supported(surface));
+    let named = |index: usize, adapter: &wgpu::Adapter| match choice {
+        Choice::Best => true,
+        Choice::Cpu => adapter.get_info().device_type == wgpu::DeviceType::Cpu,
+        Choice::Index(wanted) => index == *wanted,
+        Choice::Name(name) => adapter.get_info().name.to_lowercase().contains(name),
     };
+    let all: Vec<usize> = (0..adapters.len()).filter(|&i| named(i, &adapters[i])).collect();
+    let able = all.iter().copied().filter(|&i| shows(&adapters[i]));
+    let found = if *choice == Choice::Best { able.min_by_key(|&i| rank(&adapters[i])) } else { able.min() };
     match found {
         Some(index) => Ok(adapters.swap_remove(index)),
-        None => Err(Error::NoAdapter(format!("--adapter {choice:?} matches none of: {names}"))),
+        None if all.is_empty() => Err(Error::NoAdapter(format!("--adapter {choice:?} matches none of: {names}"))),
+        None => Err(Error::NoWindow(format!("--adapter {choice:?} cannot draw to it; the adapters are {names}"))),
     }
 }
 
@@ -151,12 +161,17 @@ fn rank(adapter: &wgpu::Adapter) -> u8 {
     }
 }
 
-fn enumerate() -> Vec<wgpu::Adapter> {
-    let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
-        backends,
+const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN.union(wgpu::Backends::METAL).union(wgpu::Backends::DX12);
+
+/// What adapters and surfaces come from.
+pub(super) fn instance() -> wgpu::Instance {
+    wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: BACKENDS,
         flags: wgpu::InstanceFlags::from_env_or_default(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()
-    });
-    pollster::block_on(instance.enumerate_adapters(backends))
+    })
+}
+
+fn enumerate(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
+    pollster::block_on(instance.enumerate_adapters(BACKENDS))
 }

@@ -8,6 +8,7 @@ mod recorder;
 mod scan;
 pub mod shader;
 mod sort;
+mod surface;
 
 pub use adapter::{AdapterReport, Choice, Mask, adapters};
 pub use buffer::{Binding, Buffer};
@@ -16,6 +17,7 @@ pub use readback::LateReader;
 pub use recorder::{Recorder, Timings};
 pub use scan::Scan;
 pub use sort::Sort;
+pub use surface::Surface;
 
 use crate::error::{Error, Result};
 use std::sync::{Arc, Mutex};
@@ -39,7 +41,7 @@ struct Faults {
     other: Option<String>,
 }
 
-/// An open device. Cheap to share by reference; all kernels and buffers come from it.
+/// An open device. Cheap to share by reference, also between threads; all kernels and buffers come from it.
 pub struct Gpu {
     pub(crate) device: wgpu::Device,
     pub(crate) queue: wgpu::Queue,
@@ -57,9 +59,12 @@ impl Gpu {
     /// # Errors
     /// [`Error::NoAdapter`] where nothing fits, [`Error::Gpu`] where the device does not open.
     pub fn open(choice: &Choice, mask: Mask) -> Result<Self> {
-        let adapter = adapter::choose(choice)?;
+        Self::with_adapter(&adapter::choose(&adapter::instance(), choice, None)?, mask)
+    }
+
+    fn with_adapter(adapter: &wgpu::Adapter, mask: Mask) -> Result<Self> {
         let info = adapter.get_info();
-        let capabilities = adapter::capabilities(&adapter, mask);
+        let capabilities = adapter::capabilities(adapter, mask);
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::SUBGROUP, capabilities.subgroups);
         features.set(wgpu::Features::SHADER_FLOAT32_ATOMIC, capabilities.float_atomics);
@@ -162,4 +167,17 @@ impl Gpu {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Buffer, Gpu, Kernel};
+
+    #[test]
+    fn devices_kernels_and_buffers_are_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Gpu>();
+        shared::<Kernel>();
+        shared::<Buffer<f32>>();
+    }
 }
