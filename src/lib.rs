@@ -33,4 +33,4 @@ pub mod settings;
 pub mod submit;
 
 pub use error::{Error, Result};
-pub use progress::{Progress, Silent, Stop};
+pub use progress::{Board, Both, Progress, Silent, Standing, Stop};

@@ -1,8 +1,9 @@
 //! How stages report what they do and learn that they should stop.
 
 use crate::error::{Error, Result};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 /// A request to stop, shared by whoever may ask (signal handler, window) and whoever works.
 #[derive(Clone, Debug, Default)]
@@ -44,5 +45,114 @@ pub struct Silent(pub Stop);
 impl Progress for Silent {
     fn stop(&self) -> &Stop {
         &self.0
+    }
+}
+
+/// What a stage has said so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub stage: String,
+    /// What it counts, how many are finished, and how many there are.
+    pub unit: String,
+    pub done: u64,
+    pub total: u64,
+    pub note: String,
+    pub since: Instant,
+    pub ended: bool,
+}
+
+/// Progress that another thread reads when it likes.
+#[derive(Debug, Default)]
+pub struct Board {
+    standing: Mutex<Option<Standing>>,
+    stop: Stop,
+}
+
+impl Board {
+    /// Of stages that `stop` stops.
+    pub fn new(stop: Stop) -> Self {
+        Self { stop, ..Self::default() }
+    }
+
+    /// Where the last stage that began stands.
+    pub fn standing(&self) -> Option<Standing> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Standing>> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for Board {
+    fn begin(&self, stage: &str, unit: &str, total: u64) {
+        let (stage, unit, since) = (stage.into(), unit.into(), Instant::now());
+        *self.lock() = Some(Standing { stage, unit, done: 0, total, note: String::new(), since, ended: false });
+    }
+
+    fn set(&self, done: u64, note: &str) {
+        if let Some(standing) = self.lock().as_mut() {
+            standing.done = done;
+            standing.note.clear();
+            standing.note.push_str(note);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(standing) = self.lock().as_mut() {
+            standing.ended = true;
+        }
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+}
+
+/// Reports to two at once; the first one's flag stops.
+pub struct Both<'a>(pub &'a dyn Progress, pub &'a dyn Progress);
+
+impl Progress for Both<'_> {
+    fn begin(&self, stage: &str, unit: &str, total: u64) {
+        self.0.begin(stage, unit, total);
+        self.1.begin(stage, unit, total);
+    }
+
+    fn set(&self, done: u64, note: &str) {
+        self.0.set(done, note);
+        self.1.set(done, note);
+    }
+
+    fn end(&self) {
+        self.0.end();
+        self.1.end();
+    }
+
+    fn stop(&self) -> &Stop {
+        self.0.stop()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_shows_what_both_were_told() {
+        let (silent, board) = (Silent::default(), Board::default());
+        assert_eq!(board.standing(), None);
+        let both = Both(&silent, &board);
+        both.begin("enhance", "images", 30);
+        both.set(7, "0007.JPG");
+        let standing = std::thread::scope(|threads| threads.spawn(|| board.standing()).join().unwrap()).unwrap();
+        assert_eq!(
+            (standing.stage.as_str(), standing.unit.as_str(), standing.note.as_str()),
+            ("enhance", "images", "0007.JPG")
+        );
+        assert_eq!((standing.done, standing.total, standing.ended), (7, 30, false));
+        both.end();
+        assert!(board.standing().unwrap().ended);
+        silent.stop().request();
+        assert!(matches!(both.check(), Err(Error::Interrupted(_))));
     }
 }

@@ -7,7 +7,7 @@ pub use find::{Found, find};
 pub use summary::{Row, Status};
 
 use crate::error::{Error, Result};
-use crate::pipeline::{self, Outcome, Scope};
+use crate::pipeline::{self, Outcome, Scope, Shared};
 use crate::progress::{Progress, Stop};
 use crate::settings::{Layers, Settings};
 use std::path::{Path, PathBuf};
@@ -128,7 +128,7 @@ fn run_scene(job: &Job, scene: &Found, watch: &dyn Watch) -> Result<Outcome> {
         overwrite: job.overwrite,
         scope: Scope::Everything,
     };
-    let outcome = pipeline::run(&run, progress.as_ref())?;
+    let outcome = pipeline::run(&run, &Shared::default(), progress.as_ref())?;
     watch.finished(&run.out, &outcome, progress.as_ref());
     Ok(outcome)
 }

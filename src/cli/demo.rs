@@ -5,7 +5,7 @@ use super::progress::Reporter;
 use super::report;
 use super::run::show;
 use super::setting_flags::{All, SettingFlags};
-use naka_gs::pipeline::demo;
+use naka_gs::pipeline::{Shared, demo};
 use naka_gs::scenes::Scene;
 use naka_gs::{Result, settings};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Demo {
             let capture = demo::photograph(&scene, &out, self.out.overwrite, reporter)?;
             return output::line(capture.display().to_string());
         }
-        let finished = demo::run(&scene, &out, settings, self.out.overwrite, reporter)?;
+        let finished = demo::run(&scene, &out, settings, self.out.overwrite, &Shared::default(), reporter)?;
         report::of_run(&out, &finished.outcome.run, reporter);
         show(&out, &finished.outcome)?;
         output::line(finished.sheet.display().to_string())

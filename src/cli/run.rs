@@ -6,7 +6,7 @@ use super::progress::Reporter;
 use super::report;
 use super::setting_flags::{All, SettingFlags};
 use naka_gs::pipeline::record::Stage;
-use naka_gs::pipeline::{Job, Outcome, Scope, run, run_until};
+use naka_gs::pipeline::{Job, Outcome, Scope, Shared, run, run_until};
 use naka_gs::{Error, Progress, Result};
 use std::path::{Path, PathBuf};
 
@@ -37,10 +37,10 @@ impl Run {
             let last = Stage::named(name).ok_or_else(|| {
                 Error::setting("--until", format!("'{name}'"), "use enhance, ppm, train, render or eval")
             })?;
-            run_until(&job, last, reporter)?;
+            run_until(&job, last, &Shared::default(), reporter)?;
             return output::line(job.out.display().to_string());
         }
-        let outcome = run(&job, reporter as &dyn Progress)?;
+        let outcome = run(&job, &Shared::default(), reporter as &dyn Progress)?;
         report::of_run(&job.out, &outcome.run, reporter);
         show(&job.out, &outcome)
     }

@@ -5,7 +5,7 @@ use super::progress::Reporter;
 use super::run::show;
 use super::setting_flags::{SettingFlags, Training};
 use naka_gs::Result;
-use naka_gs::pipeline::{Job, Scope, run};
+use naka_gs::pipeline::{Job, Scope, Shared, run};
 use std::path::PathBuf;
 
 /// Train on a scene's photographs as they are, and measure
@@ -28,6 +28,6 @@ impl Train {
             overwrite: self.out.overwrite,
             scope: Scope::Training,
         };
-        show(&job.out, &run(&job, reporter)?)
+        show(&job.out, &run(&job, &Shared::default(), reporter)?)
     }
 }

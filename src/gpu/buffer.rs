@@ -15,6 +15,10 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    pub(super) fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
     pub(super) fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
     }

@@ -135,6 +135,11 @@ impl Gpu {
         &self.limits
     }
 
+    /// Bytes of device memory that buffers hold now.
+    pub fn bytes(&self) -> u64 {
+        self.memory.now()
+    }
+
     /// Largest number of bytes of device memory that buffers held at one time.
     pub fn peak_bytes(&self) -> u64 {
         self.memory.peak()

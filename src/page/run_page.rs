@@ -22,7 +22,7 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: &Views) -> String {
     body += &section("points", "Points", &points(run));
     body += &section("timings", "Timings", &(stages(run) + &kernels(run)));
     body += &section("enhance", "Dark to lit", &lighting(run.stage(Stage::Enhance)));
-    body += &section("settings", "Settings", &settings(&run.settings));
+    body += &section("settings", "Settings", &(changes(run.stage(Stage::Train)) + &settings(&run.settings)));
     _ = write!(
         body,
         "</main>\n<footer>naka-gs {}, on {}. PSNR and SSIM on 8-bit pictures at 1/{} of their size, before JPEG \
@@ -147,6 +147,21 @@ fn lighting(stage: Option<&StageRecord>) -> String {
     if rows.is_empty() { String::new() } else { table("What was done", &["", ""], &rows) }
 }
 
+/// Settings that were changed while training.
+fn changes(train: Option<&StageRecord>) -> String {
+    let changes = train.map(StageRecord::changes).unwrap_or_default();
+    let row = |step: u32, name: &str, value: &Value| vec![Cell::text(step.to_string()), Cell::text(name), plain(value)];
+    let rows: Vec<_> = changes
+        .iter()
+        .flat_map(|change| change.settings.iter().map(|(name, value)| row(change.step, name, value)))
+        .collect();
+    if rows.is_empty() {
+        String::new()
+    } else {
+        table("Changed while training", &["after step", "setting", "value"], &rows)
+    }
+}
+
 fn settings(settings: &Value) -> String {
     let mut rows = Vec::new();
     flatten("", settings, &mut rows);
@@ -185,5 +200,27 @@ fn words(value: &Value) -> String {
             None => number.to_string(),
         },
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::record::Status;
+    use serde_json::json;
+
+    #[test]
+    fn settings_changed_while_training_are_told() {
+        let mut record = StageRecord {
+            stage: Stage::Train,
+            status: Status::Done,
+            seconds: 1.0,
+            counts: serde_json::Map::new(),
+            fingerprint: String::new(),
+        };
+        assert_eq!(changes(Some(&record)), "");
+        record.counts.insert("changes".into(), json!([{ "step": 120, "settings": { "ssim_weight": 0.3f32 } }]));
+        let table = changes(Some(&record));
+        assert!(["Changed while training", "120", "ssim_weight", "0.3"].iter().all(|word| table.contains(word)));
     }
 }

@@ -1,10 +1,9 @@
 //! The demo: a procedural capture through the whole pipeline, and its pictures beside the known truth.
 
-use super::{Job, Outcome, Painter, Scope};
+use super::{Job, Outcome, Painter, Scope, Shared};
 use crate::capture::{Image, View, read_image, resize_area};
 use crate::error::{Error, Result};
 use crate::eval::{Row, psnr, sheet, write_jpeg};
-use crate::gpu::{Gpu, Mask};
 use crate::prior;
 use crate::progress::Progress;
 use crate::scenes::{self, Scene};
@@ -27,12 +26,19 @@ pub struct Demo {
 ///
 /// # Errors
 /// Those of [`super::run`], and of [`scenes::generate`].
-pub fn run(scene: &Scene, out: &Path, settings: Settings, overwrite: bool, progress: &dyn Progress) -> Result<Demo> {
+pub fn run(
+    scene: &Scene,
+    out: &Path,
+    settings: Settings,
+    overwrite: bool,
+    shared: &Shared<'_>,
+    progress: &dyn Progress,
+) -> Result<Demo> {
     let folder = photograph(scene, out, overwrite, progress)?;
     let job = Job { scene: folder, out: out.to_path_buf(), settings, overwrite, scope: Scope::Everything };
-    let outcome = super::run(&job, progress)?;
+    let outcome = super::run(&job, shared, progress)?;
     let sheet = out.join("sheet.jpg");
-    lay_out(&job, &sheet)?;
+    lay_out(&job, &sheet, shared)?;
     Ok(Demo { outcome, sheet })
 }
 
@@ -56,9 +62,9 @@ struct Pictures {
     columns: [Option<Image>; 4],
 }
 
-fn lay_out(job: &Job, path: &Path) -> Result<()> {
+fn lay_out(job: &Job, path: &Path, shared: &Shared<'_>) -> Result<()> {
     let (capture, _) = prior::locate(&super::load(job)?, &job.settings.prior)?;
-    let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?;
+    let gpu = shared.gpu(job)?;
     let splats = splat::ply::read(job.out.join("splats.ply"))?;
     let mut painter = Painter::new(&gpu, &splats, job.settings.train.antialiased)?;
     let mut rows = Vec::new();

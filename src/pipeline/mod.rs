@@ -26,11 +26,13 @@ use crate::gpu::{Gpu, Mask};
 use crate::prior::{self, Origin, PointCloud};
 use crate::progress::Progress;
 use crate::settings::Settings;
+use crate::train::{Change, Watch};
 use glam::{DMat4, DVec3};
 use plan::{Action, Step, decide};
-use record::{Run, Stage};
+use record::{Run, Stage, StageRecord};
 use session::Session;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a run makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,24 @@ pub struct Job {
     pub scope: Scope,
 }
 
+/// What a run shares with a window on it; by default nothing.
+#[derive(Clone, Default)]
+pub struct Shared<'a> {
+    /// The device to run on, instead of the one that the settings name.
+    pub gpu: Option<Arc<Gpu>>,
+    /// Looks on while the model is trained.
+    pub watch: Option<&'a dyn Watch>,
+}
+
+impl Shared<'_> {
+    fn gpu(&self, job: &Job) -> Result<Arc<Gpu>> {
+        match &self.gpu {
+            Some(gpu) => Ok(Arc::clone(gpu)),
+            None => Ok(Arc::new(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?)),
+        }
+    }
+}
+
 /// What a run leaves behind.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -65,8 +85,8 @@ pub struct Outcome {
 /// # Errors
 /// [`Error::Exists`] before anything is written where a different run's results are in the way; the errors of the
 /// stages. After [`Error::Interrupted`] the same job continues where it stopped.
-pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
-    let run = run_until(job, Stage::Eval, progress)?;
+pub fn run(job: &Job, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Outcome> {
+    let run = run_until(job, Stage::Eval, shared, progress)?;
     Ok(Outcome { run, metrics: MetricsFile::read(&job.out)? })
 }
 
@@ -75,16 +95,16 @@ pub fn run(job: &Job, progress: &dyn Progress) -> Result<Outcome> {
 ///
 /// # Errors
 /// As [`run`]; [`Stage::Prior`], whose points live on only in what PPM makes of them.
-pub fn run_until(job: &Job, last: Stage, progress: &dyn Progress) -> Result<Run> {
+pub fn run_until(job: &Job, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
     if last == Stage::Prior {
         return Err(Error::setting("--until", "prior", "its points live on only in what ppm makes of them: use ppm"));
     }
     match unposed::find(job, progress)? {
         Some(photos) => {
-            let (capture, made) = unposed::pose(job, &photos, progress)?;
-            run_posed(job, capture, &made, last, progress)
+            let (capture, made) = unposed::pose(job, &photos, shared, progress)?;
+            run_posed(job, capture, &made, last, shared, progress)
         }
-        None => run_posed(job, load(job)?, &[], last, progress),
+        None => run_posed(job, load(job)?, &[], last, shared, progress),
     }
 }
 
@@ -108,7 +128,7 @@ pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
 /// As those of [`run`].
 pub fn lit_and_posed(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
     let Some(photos) = unposed::find(job, progress)? else { return Ok(None) };
-    let (capture, _) = unposed::pose(job, &photos, progress)?;
+    let (capture, _) = unposed::pose(job, &photos, &Shared::default(), progress)?;
     let lit = |view: View| View {
         image: Some(job.out.join("images").join(&view.name)),
         camera: view.camera.downscaled(job.settings.downscale),
@@ -127,26 +147,48 @@ fn earlier(job: &Job) -> Result<Option<Run>> {
 }
 
 /// The stages of a run after those of `made`, up to `last`.
-fn run_posed(job: &Job, capture: Capture, made: &[Step], last: Stage, progress: &dyn Progress) -> Result<Run> {
+fn run_posed(
+    job: &Job,
+    capture: Capture,
+    made: &[Step],
+    last: Stage,
+    shared: &Shared<'_>,
+    progress: &dyn Progress,
+) -> Result<Run> {
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
     let folders = ["images", "renders", "checkpoints"].map(|name| job.out.join(name));
     keep_apart(&folders, &capture)?;
-    let mut steps = steps(job, &capture, &posed, &origin, made.last());
+    let steps_with = |changes: &[Change]| steps(job, &capture, &posed, &origin, made.last(), changes);
     let earlier = earlier(job)?;
-    let actions = decide(&steps, earlier.as_ref(), job.overwrite)?;
+    let (mut steps, mut actions) = {
+        let steps = steps_with(&earlier.as_ref().map(Run::changes_under_way).unwrap_or_default());
+        let actions = decide(&steps, earlier.as_ref(), job.overwrite)?;
+        let trained = steps.iter().zip(&actions).any(|(s, action)| s.stage == Stage::Train && *action == Action::Keep);
+        if trained { (steps, actions) } else { plan(steps_with(&[]), earlier.as_ref(), job.overwrite)? }
+    };
     // What comes after is planned too, so that results of a different run are in the way of a part as of the whole.
-    steps.retain(|step| step.stage <= last);
-    let actions = &actions[..steps.len()];
-    let idle = actions.iter().all(|action| *action == Action::Keep);
-    let gpu = if idle { None } else { Some(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?) };
-    let mut session = Session::new(job, posed, origin, gpu, earlier, progress)?;
-    for (step, &action) in steps.iter().zip(actions) {
+    let idle = steps.iter().zip(&actions).all(|(step, action)| step.stage > last || *action == Action::Keep);
+    let gpu = if idle { None } else { Some(shared.gpu(job)?) };
+    let mut session = Session::new(job, shared, posed.clone(), origin.clone(), gpu, earlier, progress)?;
+    let mut at = 0;
+    while let Some((step, action)) = steps.get(at).zip(actions.get(at)).filter(|(step, _)| step.stage <= last) {
         match action {
             Action::Keep => session.keep(step)?,
-            Action::Make | Action::Replace => session.make(step, action)?,
+            Action::Make | Action::Replace => session.make(step, *action)?,
         }
+        if step.stage == Stage::Train {
+            // What was changed on the way makes another model, and other results of it.
+            let changes = session.run().stage(Stage::Train).map(StageRecord::changes).unwrap_or_default();
+            (steps, actions) = plan(steps_with(&changes), Some(session.run()), true)?;
+        }
+        at += 1;
     }
     Ok(session.finish())
+}
+
+fn plan(steps: Vec<Step>, earlier: Option<&Run>, overwrite: bool) -> Result<(Vec<Step>, Vec<Action>)> {
+    let actions = decide(&steps, earlier, overwrite)?;
+    Ok((steps, actions))
 }
 
 /// The capture of `job` as it came.
@@ -174,7 +216,15 @@ fn enhance_step(job: &Job, capture: &Capture) -> Step {
 /// The stages of `job` with their fingerprints, each of which includes those it builds on; `lit` is the last of those
 /// that have lit the photographs already. Light does not depend on poses, so only what follows the prior is made again
 /// where it leads to other cameras (`posed`); where test views stand then follows from these and from where they stood.
-fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin, lit: Option<&Step>) -> Vec<Step> {
+/// `changes` are those of the settings while the model was trained.
+fn steps(
+    job: &Job,
+    capture: &Capture,
+    posed: &Capture,
+    origin: &Origin,
+    lit: Option<&Step>,
+    changes: &[Change],
+) -> Vec<Step> {
     let (settings, out) = (&job.settings, &job.out);
     let mut steps = Vec::new();
     let mut step = |stage: Stage, fingerprint: String, outputs: Vec<PathBuf>| {
@@ -205,7 +255,7 @@ fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin, lit: Op
             (lit, step(Stage::Prior, prior, vec![out.join("points.ply")]))
         }
     };
-    let trained = fingerprint::of(&(&lit, &points, &settings.train));
+    let trained = trained_fingerprint(&fingerprint::of(&(&lit, &points, &settings.train)), changes);
     let trained = step(Stage::Train, trained, vec![out.join("splats.ply")]);
     if job.scope == Scope::Everything {
         let renders = capture.test.iter().map(|view| out.join("renders").join(render_name(&view.name))).collect();
@@ -214,6 +264,11 @@ fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin, lit: Op
     let measured = fingerprint::of(&(&trained, fingerprint::of_views(&capture.test)));
     step(Stage::Eval, measured, vec![out.join("metrics.json")]);
     steps
+}
+
+/// The fingerprint of a model, from that of its training as it was started, and what was changed on the way.
+fn trained_fingerprint(started: &str, changes: &[Change]) -> String {
+    if changes.is_empty() { started.into() } else { fingerprint::of(&(started, changes)) }
 }
 
 /// The fingerprint of the renders of `test` poses, of the model whose training has the fingerprint `trained`.
@@ -248,3 +303,5 @@ pub fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watch_tests;

@@ -3,6 +3,7 @@
 use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
+use crate::train::Change;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -85,6 +86,14 @@ pub struct StageRecord {
     pub fingerprint: String,
 }
 
+impl StageRecord {
+    /// Settings that were changed while the model was trained.
+    pub fn changes(&self) -> Vec<Change> {
+        let changes = self.counts.get("changes").cloned();
+        changes.and_then(|changes| serde_json::from_value(changes).ok()).unwrap_or_default()
+    }
+}
+
 /// The contents of `run.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
@@ -149,6 +158,16 @@ impl Run {
         (self.splats, self.steps, self.steps_per_second) = (earlier.splats, earlier.steps, earlier.steps_per_second);
         self.peak_device_bytes = earlier.peak_device_bytes;
         self.kernel_ms.clone_from(&earlier.kernel_ms);
+    }
+
+    /// The changes of a training that is finished while what comes after it is not: this run goes on with them. Once it
+    /// is finished, it is one of other settings than those that it was started with.
+    pub fn changes_under_way(&self) -> Vec<Change> {
+        let finished = |stage| self.stage(stage).filter(|record| record.status.finished());
+        match finished(Stage::Eval) {
+            Some(_) => Vec::new(),
+            None => finished(Stage::Train).map(StageRecord::changes).unwrap_or_default(),
+        }
     }
 
     /// Whether every stage was finished by an earlier run.

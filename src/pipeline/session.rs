@@ -4,7 +4,7 @@ use super::measure;
 use super::pictures::{Painter, render_name, render_views};
 use super::plan::{Action, Step};
 use super::record::{Run, Stage, StageRecord, Status, write_json};
-use super::{Job, Scope, fingerprint, normalization, unposed};
+use super::{Job, Scope, Shared, fingerprint, normalization, trained_fingerprint, unposed};
 use crate::capture::{Camera, Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What a stage counted, for `run.json`.
@@ -24,11 +25,12 @@ type Counts = Map<String, Value>;
 /// A run under way.
 pub(super) struct Session<'a> {
     job: &'a Job,
+    shared: &'a Shared<'a>,
     progress: &'a dyn Progress,
     /// With the poses that the prior leads to.
     capture: Capture,
     origin: Origin,
-    gpu: Option<Gpu>,
+    gpu: Option<Arc<Gpu>>,
     earlier: Option<Run>,
     run: Run,
     lit: Option<Capture>,
@@ -40,9 +42,10 @@ impl<'a> Session<'a> {
     /// Creates the output folder with the resolved settings in it.
     pub(super) fn new(
         job: &'a Job,
+        shared: &'a Shared<'a>,
         capture: Capture,
         origin: Origin,
-        gpu: Option<Gpu>,
+        gpu: Option<Arc<Gpu>>,
         earlier: Option<Run>,
         progress: &'a dyn Progress,
     ) -> Result<Self> {
@@ -57,7 +60,7 @@ impl<'a> Session<'a> {
             run.adapter = Some(gpu.name().into());
         }
         atomic_file::write_bytes(job.out.join("settings.toml"), job.settings.to_toml()?.as_bytes())?;
-        Ok(Self { job, progress, capture, origin, gpu, earlier, run, lit: None, points: None, splats: None })
+        Ok(Self { job, shared, progress, capture, origin, gpu, earlier, run, lit: None, points: None, splats: None })
     }
 
     /// Notes that a stage's results are current.
@@ -91,6 +94,9 @@ impl<'a> Session<'a> {
         match made {
             Ok(counts) => {
                 (record.status, record.counts) = (Status::Done, counts);
+                if step.stage == Stage::Train {
+                    record.fingerprint = trained_fingerprint(&step.fingerprint, &record.changes());
+                }
                 self.run.put(record);
                 self.run.write(&self.job.out)
             }
@@ -104,6 +110,11 @@ impl<'a> Session<'a> {
                 Err(error)
             }
         }
+    }
+
+    /// The record so far.
+    pub(super) fn run(&self) -> &Run {
+        &self.run
     }
 
     /// The record of the run.
@@ -124,7 +135,7 @@ impl<'a> Session<'a> {
     }
 
     fn gpu(&self) -> Result<&Gpu> {
-        self.gpu.as_ref().ok_or_else(|| Error::Gpu("no adapter was opened for a stage that needs one".into()))
+        self.gpu.as_deref().ok_or_else(|| Error::Gpu("no adapter was opened for a stage that needs one".into()))
     }
 
     fn out(&self, name: &str) -> PathBuf {
@@ -194,7 +205,8 @@ impl<'a> Session<'a> {
         };
         let folder = self.out("checkpoints");
         let config = &self.job.settings.train;
-        let (splats, report) = train::train(self.gpu()?, &lit, &points, config, &folder, self.progress)?;
+        let (gpu, watch) = (self.gpu()?, self.shared.watch);
+        let (splats, report) = train::train(gpu, &lit, &points, config, &folder, self.progress, watch)?;
         splat::ply::write(self.out("splats.ply"), &splats)?;
         self.run.splats = Some(splats.len() as u64);
         self.run.steps = Some(u64::from(report.steps));

@@ -5,11 +5,11 @@ use super::demo::spread;
 use super::plan::{Action, Step, decide};
 use super::record::Stage;
 use super::session::Session;
-use super::{Job, Scope, earlier, enhance_step, fingerprint, keep_apart, photos};
+use super::{Job, Scope, Shared, earlier, enhance_step, fingerprint, keep_apart, photos};
 use crate::capture::{self, Capture, View};
 use crate::enhance;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Mask};
+use crate::gpu::Gpu;
 use crate::poses::{self, MIN_REGISTERED, Program, Report};
 use crate::prior::Origin;
 use crate::progress::Progress;
@@ -47,7 +47,12 @@ pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>
 ///
 /// # Errors
 /// COLMAP missing, before anything is written; those of the two stages.
-pub(super) fn pose(job: &Job, photos: &Capture, progress: &dyn Progress) -> Result<(Capture, Vec<Step>)> {
+pub(super) fn pose(
+    job: &Job,
+    photos: &Capture,
+    shared: &Shared<'_>,
+    progress: &dyn Progress,
+) -> Result<(Capture, Vec<Step>)> {
     let folders = ["", "images", "poses"].map(|name| job.out.join(name));
     keep_apart(&folders, photos)?;
     let steps = steps(job, photos);
@@ -57,8 +62,8 @@ pub(super) fn pose(job: &Job, photos: &Capture, progress: &dyn Progress) -> Resu
         Program::find(&job.settings.poses)?;
     }
     let idle = actions.iter().all(|action| *action == Action::Keep);
-    let gpu = if idle { None } else { Some(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?) };
-    let mut session = Session::new(job, photos.clone(), Origin::default(), gpu, before, progress)?;
+    let gpu = if idle { None } else { Some(shared.gpu(job)?) };
+    let mut session = Session::new(job, shared, photos.clone(), Origin::default(), gpu, before, progress)?;
     for (step, action) in steps.iter().zip(actions) {
         match action {
             Action::Keep => session.keep(step)?,

@@ -2,7 +2,7 @@
 
 use super::Splats;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu};
+use crate::gpu::{Buffer, Gpu, Recorder};
 
 /// Names of the tensors, in the order of [`Tensors::all`].
 pub const TENSOR_NAMES: [&str; 8] = ["means", "quats", "log_scales", "logit_opacities", "sh0", "sh1", "sh2", "sh3"];
@@ -66,6 +66,20 @@ impl Tensors {
             tensors.sh[band].write(gpu, 0, &values);
         }
         Ok(tensors)
+    }
+
+    /// A copy within the device, of the Gaussians in use, as of all that was submitted before.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] where it does not fit.
+    pub fn duplicate(&self, gpu: &Gpu, what: &str) -> Result<Self> {
+        let copy = Self::zeros(gpu, what, self.count, self.count, self.sh_degree)?;
+        let mut recorder = Recorder::new(gpu);
+        for (from, to) in self.all().into_iter().zip(copy.all()).filter(|(_, to)| !to.is_empty()) {
+            recorder.copy(from, 0, to, 0, to.len());
+        }
+        recorder.submit();
+        Ok(copy)
     }
 
     /// Reads the `count` Gaussians back.

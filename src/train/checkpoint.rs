@@ -1,5 +1,6 @@
 //! Where an interrupted run goes on from: parameters, optimiser moments, densification statistics, step and settings.
 
+use super::changes::Change;
 use super::config::Config;
 use crate::atomic_file;
 use crate::capture::Capture;
@@ -26,6 +27,8 @@ pub struct Checkpoint {
     pub second_moments: Tensors,
     /// Per splat (gradient norm, views), as `Gradients::densify_statistics`.
     pub statistics: Vec<[f32; 2]>,
+    /// Settings that were changed on the way.
+    pub changes: Vec<Change>,
 }
 
 /// Path of the checkpoint in `dir`.
@@ -49,6 +52,8 @@ pub struct View<'a> {
     /// Parameters, first and second moments.
     pub groups: [&'a Tensors; 3],
     pub statistics: &'a [[f32; 2]],
+    /// Changes to the settings, which `identity` does not know: it stands for those the run was started with.
+    pub changes: &'a [Change],
 }
 
 /// Names of the tensor groups in the file.
@@ -72,6 +77,7 @@ pub fn save(gpu: &Gpu, dir: &Path, identity: &str, state: &View<'_>) -> Result<(
         ("step".to_string(), state.step.to_string()),
         ("seconds".to_string(), state.seconds.to_string()),
         ("identity".to_string(), identity.to_string()),
+        ("changes".to_string(), serde_json::to_string(state.changes).map_err(|e| Error::io(dir)(e.into()))?),
     ]);
     let path = path(dir);
     let broken = |e: safetensors::SafeTensorError| Error::input(&path, e.to_string(), "report this bug");
@@ -130,6 +136,11 @@ impl Checkpoint {
             first_moments: group("m")?,
             second_moments: group("v")?,
             statistics: read("densify")?.1.as_chunks::<2>().0.to_vec(),
+            // Files of older versions have none.
+            changes: match metadata.get("changes") {
+                Some(text) => serde_json::from_str(text).map_err(|e| broken(format!("changes: {e}")))?,
+                None => Vec::new(),
+            },
         }))
     }
 }

@@ -2,34 +2,41 @@
 
 mod adam;
 mod backward;
+mod changes;
 mod checkpoint;
 mod config;
+mod course;
 pub mod densify;
 mod golden;
 #[cfg(test)]
 mod gradient_tests;
+mod live;
 mod loss;
 mod targets;
 mod trainer;
+pub mod watch;
+#[cfg(test)]
+mod watch_tests;
 
 pub use adam::{Adam, Moments};
 pub use backward::{Backward, Gradients};
+pub use changes::{CHANGEABLE, Change};
 pub use config::{Background, Config};
 pub use golden::{Deviation, golden_check};
+pub use live::{Figures, Live, Remote, Seen, State};
 pub use loss::{Loss, LossScratch};
 pub use trainer::{StepFigures, Trainer};
+pub use watch::{Snapshot, Watch};
 
-use crate::capture::{Capture, Image, View, resize_area};
-use crate::error::{Error, Result};
-use crate::eval;
+use crate::capture::Capture;
+use crate::error::Result;
 use crate::gpu::{Gpu, Timings};
 use crate::prior::PointCloud;
 use crate::progress::Progress;
-use crate::splat::{self, Splats};
-use checkpoint::Checkpoint;
+use crate::splat::Splats;
+use course::Course;
 use serde::Serialize;
 use std::path::Path;
-use std::time::Instant;
 
 /// What a training run did.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -50,6 +57,9 @@ pub struct Report {
     pub kernel_milliseconds: Timings,
     /// How the run went.
     pub curve: Vec<CurvePoint>,
+    /// Settings that were changed while training, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// One measurement while training.
@@ -63,14 +73,11 @@ pub struct CurvePoint {
     pub psnr: Option<f64>,
 }
 
-/// Steps between points of the curve.
-const CURVE_EVERY: u32 = 100;
-
 /// Fits Gaussians, started from `points`, to the training views of `capture` (their images are the lit ones).
-/// Continues from a checkpoint of the same settings and images in `checkpoints`.
+/// Continues from a checkpoint of the same settings and images in `checkpoints`. `watch` may look on and have a say.
 ///
 /// # Errors
-/// Unusable settings, unreadable images, device failures; [`Error::Interrupted`] after a stop was asked for and a
+/// Unusable settings, unreadable images, device failures; [`crate::Error::Interrupted`] after a stop was asked for and a
 /// checkpoint written.
 pub fn train(
     gpu: &Gpu,
@@ -79,80 +86,7 @@ pub fn train(
     config: &Config,
     checkpoints: &Path,
     progress: &dyn Progress,
+    watch: Option<&dyn Watch>,
 ) -> Result<(Splats, Report)> {
-    config.validate()?;
-    let identity = checkpoint::identity(config, capture, points);
-    let resumed = Checkpoint::load(gpu, checkpoints, &identity, config.sh_degree)?;
-    let mut report = Report::default();
-    let mut trainer = match resumed {
-        Some(checkpoint) => {
-            report.resumed_at = checkpoint.step;
-            report.seconds = checkpoint.seconds;
-            tracing::info!("continuing at step {}", checkpoint.step);
-            Trainer::resume(gpu, capture, config, checkpoint)?
-        }
-        None => {
-            let splats =
-                splat::from_points(points, config.sh_degree, config.init_opacity, config.init_scale, config.seed);
-            Trainer::new(gpu, capture, &splats, config)?
-        }
-    };
-    let holdout = capture.holdout.iter().map(reference).collect::<Result<Vec<_>>>()?;
-    progress.begin("train", "steps", u64::from(config.steps));
-    let mut clock = Instant::now();
-    while trainer.step < config.steps {
-        if progress.stop().requested() {
-            report.seconds += clock.elapsed().as_secs_f64();
-            trainer.save(checkpoints, &identity, report.seconds)?;
-            return Err(Error::Interrupted(format!(
-                "checkpoint at step {} of {} written; run the same command again to continue",
-                trainer.step, config.steps
-            )));
-        }
-        trainer.step()?;
-        let step = trainer.step;
-        let figures = trainer.figures;
-        progress.set(u64::from(step), &format!("loss {:.4}, {} splats", figures.loss, trainer.count()));
-        let due = |every: u32| every > 0 && step % every == 0;
-        let measure = due(config.eval_every) || (step == config.steps && config.eval_every > 0);
-        if measure || due(CURVE_EVERY) || step == config.steps {
-            trainer.finish()?;
-            report.seconds += clock.elapsed().as_secs_f64();
-            let psnr = if measure { mean_psnr(&mut trainer, &holdout)? } else { None };
-            let loss = trainer.figures.loss;
-            report.curve.push(CurvePoint { step, seconds: report.seconds, loss, splats: trainer.count(), psnr });
-            clock = Instant::now();
-        }
-        if due(config.checkpoint_every) && step < config.steps {
-            trainer.save(checkpoints, &identity, report.seconds + clock.elapsed().as_secs_f64())?;
-        }
-    }
-    progress.end();
-    let splats = trainer.splats()?;
-    report.seconds += clock.elapsed().as_secs_f64();
-    report.steps = trainer.step;
-    report.steps_per_second = f64::from(report.steps) / report.seconds.max(1e-9);
-    report.splats = splats.len();
-    (report.visible, report.pairs) = (trainer.figures.visible, trainer.figures.pairs);
-    report.overflows = trainer.overflows;
-    let timed = f64::from(trainer.timed_steps.max(1));
-    report.kernel_milliseconds = trainer.timings.iter().map(|(name, ms)| (name.clone(), ms / timed)).collect();
-    Ok((splats, report))
-}
-
-/// A held-out view with its picture.
-fn reference(view: &View) -> Result<(View, Image)> {
-    let image = view.read()?;
-    let (width, height) = (view.camera.width, view.camera.height);
-    let fits = image.width == width && image.height == height;
-    Ok((view.clone(), if fits { image } else { resize_area(&image, width, height) }))
-}
-
-/// `None` without views, or where a picture is identical to its reference.
-fn mean_psnr(trainer: &mut Trainer<'_>, views: &[(View, Image)]) -> Result<Option<f64>> {
-    let mut values = Vec::new();
-    for (view, image) in views {
-        values.extend(eval::psnr(&trainer.render(&view.camera)?, image));
-    }
-    Ok((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64))
+    Course::new(gpu, capture, points, config, checkpoints, progress, watch)?.run()
 }

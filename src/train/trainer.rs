@@ -4,11 +4,13 @@
 
 use super::adam::{Adam, Moments};
 use super::backward::{Backward, Gradients};
+use super::changes::Change;
 use super::checkpoint::{self, Checkpoint};
 use super::config::{Background, Config};
 use super::densify::{Densifier, State};
 use super::loss::{Loss, LossScratch};
 use super::targets::Targets;
+use super::watch::Snapshot;
 use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, LateReader, Recorder, Timings};
@@ -224,8 +226,27 @@ impl<'g> Trainer<'g> {
         self.parameters.to_splats(self.gpu)
     }
 
+    /// A copy of the model as it is now, within the device. Nothing is waited for: whatever is submitted later, by
+    /// anyone, comes after it.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        let sh_degree = self.config.sh_degree_at(self.step).min(self.parameters.sh_degree);
+        let splats = self.parameters.duplicate(self.gpu, "snapshot of")?;
+        Ok(Snapshot { step: self.step, splats, sh_degree, antialiased: self.config.antialiased })
+    }
+
+    /// Goes on with `config`, which differs from the present settings in what [`super::CHANGEABLE`] names.
+    pub fn change(&mut self, config: &Config) -> Result<()> {
+        // Figures under way are of the old settings.
+        self.finish()?;
+        if config.ssim_weight != self.config.ssim_weight {
+            self.canvas = None;
+        }
+        self.config = config.clone();
+        Ok(())
+    }
+
     /// Writes the state of the run into `dir`, to go on from later.
-    pub fn save(&mut self, dir: &Path, identity: &str, seconds: f64) -> Result<()> {
+    pub fn save(&mut self, dir: &Path, identity: &str, seconds: f64, changes: &[Change]) -> Result<()> {
         self.finish()?;
         let statistics = self.gpu.read(&self.gradients.densify_statistics)?;
         let state = checkpoint::View {
@@ -233,6 +254,7 @@ impl<'g> Trainer<'g> {
             seconds,
             groups: [&self.parameters, &self.first_moments, &self.second_moments],
             statistics: &statistics[..self.parameters.count],
+            changes,
         };
         checkpoint::save(self.gpu, dir, identity, &state)
     }

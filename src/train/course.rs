@@ -1,0 +1,261 @@
+//! The course of a training run: steps, measurements, checkpoints, and what a watcher asks for in between.
+
+use super::changes::{self, Change};
+use super::checkpoint::{self, Checkpoint};
+use super::config::Config;
+use super::trainer::Trainer;
+use super::watch::{Answer, Audience, Command, Now, Start, Watch};
+use super::{CurvePoint, Report};
+use crate::capture::{Capture, Image, View, resize_area};
+use crate::error::{Error, Result};
+use crate::eval;
+use crate::gpu::Gpu;
+use crate::prior::PointCloud;
+use crate::progress::Progress;
+use crate::splat::{self, Splats};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Steps between points of the curve.
+const CURVE_EVERY: u32 = 100;
+
+/// A run under way.
+pub(super) struct Course<'a> {
+    gpu: &'a Gpu,
+    trainer: Trainer<'a>,
+    /// The settings in force.
+    config: Config,
+    holdout: Vec<(View, Image)>,
+    checkpoints: &'a Path,
+    identity: String,
+    progress: &'a dyn Progress,
+    audience: Audience<'a>,
+    report: Report,
+    /// When the time that `report.seconds` does not have yet began.
+    clock: Instant,
+}
+
+impl<'a> Course<'a> {
+    /// From the start, or from the checkpoint of the same run in `checkpoints`.
+    pub fn new(
+        gpu: &'a Gpu,
+        capture: &Capture,
+        points: &PointCloud,
+        config: &Config,
+        checkpoints: &'a Path,
+        progress: &'a dyn Progress,
+        watch: Option<&'a dyn Watch>,
+    ) -> Result<Self> {
+        config.validate()?;
+        let identity = checkpoint::identity(config, capture, points);
+        let resumed = Checkpoint::load(gpu, checkpoints, &identity, config.sh_degree)?;
+        let mut report = Report::default();
+        let (trainer, config) = match resumed {
+            Some(mut checkpoint) => {
+                (report.resumed_at, report.seconds) = (checkpoint.step, checkpoint.seconds);
+                report.changes = std::mem::take(&mut checkpoint.changes);
+                let config = config.changed(&report.changes)?;
+                tracing::info!("continuing at step {}{}", checkpoint.step, words(&report.changes, checkpoints));
+                (Trainer::resume(gpu, capture, &config, checkpoint)?, config)
+            }
+            None => {
+                let Config { sh_degree, init_opacity, init_scale, seed, .. } = *config;
+                let splats = splat::from_points(points, sh_degree, init_opacity, init_scale, seed);
+                (Trainer::new(gpu, capture, &splats, config)?, config.clone())
+            }
+        };
+        let holdout = capture.holdout.iter().map(reference).collect::<Result<Vec<_>>>()?;
+        let mut audience = Audience(watch);
+        let (changes, step) = (report.changes.as_slice(), trainer.step);
+        audience.tell(|watch| watch.begin(&Start { capture, points, config: &config, changes, step }));
+        let clock = Instant::now();
+        Ok(Self { gpu, trainer, config, holdout, checkpoints, identity, progress, audience, report, clock })
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Errors
+    /// As [`super::train`].
+    pub fn run(mut self) -> Result<(Splats, Report)> {
+        let ended = self.steps().and_then(|()| self.finish());
+        let report = ended.is_ok().then_some(&self.report);
+        self.audience.tell(|watch| watch.end(report));
+        Ok((ended?, self.report))
+    }
+
+    fn steps(&mut self) -> Result<()> {
+        self.progress.begin("train", "steps", u64::from(self.config.steps));
+        self.clock = Instant::now();
+        while self.trainer.step < self.config.steps {
+            self.obey();
+            if self.progress.stop().requested() {
+                return Err(self.interrupt()?);
+            }
+            self.step()?;
+        }
+        self.progress.end();
+        Ok(())
+    }
+
+    /// Does what the watcher asks for until it is a step or the end. None of that is training time.
+    fn obey(&mut self) {
+        let asked = Instant::now();
+        let stop = self.progress.stop().clone();
+        while !stop.requested() {
+            let answer = match self.audience.tell(|watch| watch.next(&stop)) {
+                None | Some(Command::Step) => break,
+                Some(Command::Stop) => {
+                    stop.request();
+                    break;
+                }
+                Some(Command::Snapshot) => match self.show() {
+                    Ok(()) => continue,
+                    Err(error) => Err(error),
+                },
+                Some(Command::Save(path)) => self.save(path),
+                Some(Command::Change(config)) => self.change(*config),
+            };
+            self.audience.tell(|watch| watch.answered(answer));
+        }
+        self.clock += asked.elapsed();
+    }
+
+    fn show(&mut self) -> Result<()> {
+        let snapshot = self.trainer.snapshot()?;
+        self.audience.tell(|watch| watch.snapshot(snapshot));
+        Ok(())
+    }
+
+    fn save(&mut self, path: PathBuf) -> Result<Answer> {
+        splat::ply::write(&path, &self.trainer.splats()?)?;
+        Ok(Answer::Saved(path))
+    }
+
+    fn change(&mut self, config: Config) -> Result<Answer> {
+        let change = self.config.change_to(&config, self.trainer.step)?;
+        self.trainer.change(&config)?;
+        if config.steps != self.config.steps {
+            self.progress.begin("train", "steps", u64::from(config.steps));
+        }
+        self.config = config;
+        changes::note(&mut self.report.changes, &change);
+        Ok(Answer::Changed(change))
+    }
+
+    /// Writes a checkpoint; the error that the run then ends with.
+    fn interrupt(&mut self) -> Result<Error> {
+        self.report.seconds += self.clock.elapsed().as_secs_f64();
+        self.write_checkpoint(self.report.seconds)?;
+        Ok(Error::Interrupted(format!(
+            "checkpoint at step {} of {} written; run the same command again to continue",
+            self.trainer.step, self.config.steps
+        )))
+    }
+
+    fn write_checkpoint(&mut self, seconds: f64) -> Result<()> {
+        self.trainer.save(self.checkpoints, &self.identity, seconds, &self.report.changes)
+    }
+
+    fn step(&mut self) -> Result<()> {
+        let started = Instant::now();
+        self.trainer.step()?;
+        let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+        let (step, config) = (self.trainer.step, &self.config);
+        let (figures, splats) = (self.trainer.figures, self.trainer.count());
+        self.progress.set(u64::from(step), &format!("loss {:.4}, {splats} splats", figures.loss));
+        let due = |every: u32| every > 0 && step % every == 0;
+        let last = step == config.steps;
+        let measured = due(config.eval_every) || (last && config.eval_every > 0);
+        let checkpoint = due(config.checkpoint_every) && !last;
+        if measured || due(CURVE_EVERY) || last {
+            self.measure(measured)?;
+        }
+        if checkpoint {
+            self.write_checkpoint(self.seconds())?;
+        }
+        let (gpu, trainer) = (self.gpu, &self.trainer);
+        let now = Now {
+            step,
+            steps: self.config.steps,
+            figures: trainer.figures,
+            splats,
+            milliseconds,
+            seconds: self.seconds(),
+            timings: &trainer.timings,
+            timed_steps: trainer.timed_steps,
+            device_bytes: gpu.bytes(),
+            peak_device_bytes: gpu.peak_bytes(),
+        };
+        self.audience.tell(|watch| watch.stepped(&now));
+        Ok(())
+    }
+
+    fn seconds(&self) -> f64 {
+        self.report.seconds + self.clock.elapsed().as_secs_f64()
+    }
+
+    /// Adds a point to the curve, with the held-out views' PSNR where `measured`; that takes no training time.
+    fn measure(&mut self, measured: bool) -> Result<()> {
+        self.trainer.finish()?;
+        self.report.seconds = self.seconds();
+        let psnr = if measured { mean_psnr(&mut self.trainer, &self.holdout)? } else { None };
+        let (step, loss, splats) = (self.trainer.step, self.trainer.figures.loss, self.trainer.count());
+        let point = CurvePoint { step, seconds: self.report.seconds, loss, splats, psnr };
+        self.report.curve.push(point);
+        self.audience.tell(|watch| watch.measured(&point));
+        self.clock = Instant::now();
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<Splats> {
+        let splats = self.trainer.splats()?;
+        self.report.seconds = self.seconds();
+        if self.audience.0.is_some()
+            && let Err(error) = self.show()
+        {
+            // The model is safe; only the picture of it is not.
+            self.audience.tell(|watch| watch.answered(Err(error)));
+        }
+        let (report, trainer) = (&mut self.report, &self.trainer);
+        report.steps = trainer.step;
+        report.steps_per_second = f64::from(report.steps) / report.seconds.max(1e-9);
+        report.splats = splats.len();
+        (report.visible, report.pairs) = (trainer.figures.visible, trainer.figures.pairs);
+        report.overflows = trainer.overflows;
+        let timed = f64::from(trainer.timed_steps.max(1));
+        report.kernel_milliseconds = trainer.timings.iter().map(|(name, ms)| (name.clone(), ms / timed)).collect();
+        Ok(splats)
+    }
+}
+
+fn words(changes: &[Change], checkpoints: &Path) -> String {
+    if changes.is_empty() {
+        return String::new();
+    }
+    let list: Vec<String> = changes
+        .iter()
+        .flat_map(|change| change.settings.iter().map(|(name, value)| format!("{name} {value} since {}", change.step)))
+        .collect();
+    format!(
+        " with settings changed while training ({}); delete {} to start over",
+        list.join(", "),
+        checkpoints.display()
+    )
+}
+
+/// A held-out view with its picture.
+fn reference(view: &View) -> Result<(View, Image)> {
+    let image = view.read()?;
+    let (width, height) = (view.camera.width, view.camera.height);
+    let fits = image.width == width && image.height == height;
+    Ok((view.clone(), if fits { image } else { resize_area(&image, width, height) }))
+}
+
+/// `None` without views, or where a picture is identical to its reference.
+fn mean_psnr(trainer: &mut Trainer<'_>, views: &[(View, Image)]) -> Result<Option<f64>> {
+    let mut values = Vec::new();
+    for (view, image) in views {
+        values.extend(eval::psnr(&trainer.render(&view.camera)?, image));
+    }
+    Ok((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64))
+}
