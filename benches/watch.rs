@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-const TURNS: usize = 5;
-const TURN: Duration = Duration::from_secs(6);
+const TURNS: usize = 15;
+const TURN: Duration = Duration::from_secs(2);
 const POINTS: usize = 40_000;
 const WAYS: [&str; 4] = ["nobody", "figures", "snapshots", "renders"];
 

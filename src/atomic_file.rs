@@ -19,10 +19,19 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// [`Error::Io`] naming `path`, or the error of `fill`.
 pub fn write<T>(path: impl AsRef<Path>, fill: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
     let path = path.as_ref();
+    write_by(path, |temporary| fill_new(path, temporary, fill))
+}
+
+/// [`write()`] for what another program writes: `make` gets the name of a file, which does not exist yet and has no
+/// ending that says what is in it.
+pub fn write_by<T>(path: impl AsRef<Path>, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let path = path.as_ref();
     let parent = parent(path);
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     let temporary = temporary_name(path)?;
-    let result = fill_and_sync(path, &temporary, fill)
+    let sync = || File::open(&temporary).and_then(|file| file.sync_all()).map_err(Error::io(path));
+    let result = make(&temporary)
+        .and_then(|value| sync().map(|()| value))
         .and_then(|value| fs::rename(&temporary, path).map(|()| value).map_err(Error::io(path)));
     match result {
         Ok(value) => {
@@ -43,12 +52,11 @@ pub fn write_bytes(path: impl AsRef<Path>, content: &[u8]) -> Result<()> {
     write(path, |out| out.write_all(content).map_err(Error::io(path)))
 }
 
-fn fill_and_sync<T>(path: &Path, temporary: &Path, fill: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+fn fill_new<T>(path: &Path, temporary: &Path, fill: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
     let file = File::create_new(temporary).map_err(Error::io(path))?;
     let mut out = BufWriter::with_capacity(BUFFER_BYTES, file);
     let value = fill(&mut out)?;
-    let file = out.into_inner().map_err(|e| Error::io(path)(e.into_error()))?;
-    file.sync_all().map_err(Error::io(path))?;
+    out.flush().map_err(Error::io(path))?;
     Ok(value)
 }
 

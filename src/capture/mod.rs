@@ -31,6 +31,7 @@ pub use loose::{holds_images, photos, poses, readable_photos};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
+pub(crate) use pose::rigid;
 pub use posed::posed;
 pub use resize::resize_area;
 pub use scene::{Options, cameras_beside, is_scene, load};

@@ -10,6 +10,7 @@ mod enhance;
 mod eval;
 mod interrupt;
 mod output;
+mod path;
 mod ppm;
 mod prior;
 mod progress;
@@ -18,6 +19,7 @@ mod render;
 mod report;
 mod run;
 mod setting_flags;
+mod size;
 mod submit;
 mod train;
 
@@ -61,6 +63,7 @@ enum Command {
     Ppm(ppm::Ppm),
     Train(train::Train),
     Render(render::Render),
+    Path(path::Path),
     Eval(eval::Eval),
     Submit(submit::Submit),
     Report(report::Report),
@@ -96,6 +99,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Ppm(command) => command.run(reporter),
         Command::Train(command) => command.run(reporter),
         Command::Render(command) => command.run(reporter),
+        Command::Path(command) => command.run(),
         Command::Eval(command) => command.run(reporter),
         Command::Submit(command) => command.run(reporter),
         Command::Report(command) => command.run(reporter),
@@ -130,7 +134,8 @@ mod tests {
         has("train", &common);
         has("train", &["points", "max-splats"]);
         has("ppm", &["voxel-size", "tau0", "beta", "iters", "min-points", "seed", "stats", "out"]);
-        has("render", &["cameras", "out", "adapter"]);
+        has("render", &["cameras", "out", "adapter", "path", "video", "format", "quality", "size", "fps"]);
+        has("path", &["out", "overwrite", "seconds", "fps", "loop", "keyframes", "size"]);
         has("eval", &["json"]);
         has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);

@@ -3,19 +3,24 @@
 use super::output::{self, OutFolder};
 use super::progress::Reporter;
 use super::setting_flags::{Render as RenderTables, SettingFlags};
+use super::size::Size;
 use naka_gs::gpu::{Gpu, Mask};
+use naka_gs::paths::{CameraPath, Encoder};
+use naka_gs::pipeline::film::{Format, Frames, Video, film, nothing_in_the_way};
 use naka_gs::pipeline::{Painter, render_name, render_views};
+use naka_gs::settings::Settings;
 use naka_gs::{Error, Result, capture, splat};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Pictures of a splat file from the poses of a transforms file
+/// Pictures of a splat file from the poses of a transforms file, or along a camera path
 #[derive(clap::Args)]
 pub struct Render {
     /// Splats in the 3DGS layout
     splats: PathBuf,
-    /// Poses, with `w` and `h`
-    #[arg(long, value_name = "transforms_test.json")]
-    cameras: PathBuf,
+    #[command(flatten)]
+    poses: Poses,
+    #[command(flatten)]
+    film: FilmFlags,
     /// The splats were trained with `antialiased`
     #[arg(long)]
     antialiased: bool,
@@ -25,11 +30,59 @@ pub struct Render {
     settings: SettingFlags<RenderTables>,
 }
 
+/// Where pictures are taken from.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct Poses {
+    /// Poses, with `w` and `h`
+    #[arg(long, value_name = "transforms_test.json")]
+    cameras: Option<PathBuf>,
+    /// A camera path of nerfstudio's viewer or of `naka-gs path`: its frames as OUT/00000.png, 00001.png, …
+    #[arg(long, value_name = "camera_path.json")]
+    path: Option<PathBuf>,
+}
+
+/// What the pictures of a path are like.
+#[derive(clap::Args)]
+struct FilmFlags {
+    /// A film of the path, by an installed ffmpeg; frames are then written only where -o is given
+    #[arg(long, value_name = "FILE.mp4", requires = "path")]
+    video: Option<PathBuf>,
+    /// How frames are stored
+    #[arg(long, value_enum, default_value_t, requires = "path")]
+    format: FrameFormat,
+    /// Quality of JPEG frames, 1 to 100
+    #[arg(long, value_name = "N", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100), requires = "path")]
+    quality: u8,
+    /// Size of the pictures [default: the path's]
+    #[arg(long, value_name = "WxH", requires = "path")]
+    size: Option<Size>,
+    /// Pictures a second [default: the path's]; frames of another program are shown faster or slower
+    #[arg(long, value_name = "N", requires = "path")]
+    fps: Option<f64>,
+}
+
+#[derive(Clone, Copy, Default, clap::ValueEnum)]
+enum FrameFormat {
+    #[default]
+    Png,
+    Jpg,
+}
+
 impl Render {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
         let settings = self.settings.resolve(None)?;
+        match &self.poses {
+            Poses { cameras: Some(cameras), .. } => self.views(cameras, &settings, reporter),
+            Poses { path: Some(path), .. } => self.along(path, &settings, reporter),
+            // The group has one of them, or the arguments are refused.
+            Poses { .. } => Ok(()),
+        }
+    }
+
+    fn views(&self, cameras: &Path, settings: &Settings, reporter: &Reporter) -> Result<()> {
         let out = self.out.or_named_after(&self.splats);
-        let mut views = capture::poses(&self.cameras)?;
+        let mut views = capture::poses(cameras)?;
         views.iter_mut().for_each(|view| view.camera = view.camera.downscaled(settings.downscale));
         let targets = views.iter().map(|view| out.join(render_name(&view.name)));
         if let Some(present) = targets.into_iter().find(|path| path.exists() && !self.out.overwrite) {
@@ -39,7 +92,39 @@ impl Render {
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
         let mut painter = Painter::new(&gpu, &splats, self.antialiased)?;
         render_views(&mut painter, &views, &out, reporter)?;
-        output::settings_into(&out, &settings)?;
+        output::settings_into(&out, settings)?;
         output::line(out.display().to_string())
+    }
+
+    fn along(&self, path: &Path, settings: &Settings, reporter: &Reporter) -> Result<()> {
+        let mut path = CameraPath::read(path)?;
+        if let Some(Size { width, height }) = self.film.size {
+            (path.width, path.height) = (width, height);
+        }
+        path.fps = self.film.fps.unwrap_or(path.fps);
+        let cameras: Vec<_> = path.cameras()?.iter().map(|camera| camera.downscaled(settings.downscale)).collect();
+        let frames = (self.out.out.is_some() || self.film.video.is_none()).then(|| Frames {
+            folder: self.out.or_named_after(&self.splats),
+            format: match self.film.format {
+                FrameFormat::Png => Format::Png,
+                FrameFormat::Jpg => Format::Jpeg(self.film.quality),
+            },
+        });
+        if !self.out.overwrite {
+            nothing_in_the_way(cameras.len(), frames.as_ref(), self.film.video.as_deref())?;
+        }
+        let video = match &self.film.video {
+            Some(file) => Some(Video { path: file.clone(), encoder: Encoder::find()?, fps: path.fps }),
+            None => None,
+        };
+        let splats = splat::ply::read(&self.splats)?;
+        let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
+        let mut painter = Painter::new(&gpu, &splats, self.antialiased)?;
+        film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), reporter)?;
+        if let Some(Frames { folder, .. }) = &frames {
+            output::settings_into(folder, settings)?;
+            output::line(folder.display().to_string())?;
+        }
+        video.map_or(Ok(()), |video| output::line(video.path.display().to_string()))
     }
 }

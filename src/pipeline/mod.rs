@@ -6,6 +6,7 @@
 
 mod before_after;
 pub mod demo;
+pub mod film;
 pub mod fingerprint;
 mod measure;
 pub mod photos;

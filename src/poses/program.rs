@@ -2,8 +2,13 @@
 
 use super::{Config, Mapper};
 use crate::error::{Error, Result};
+use crate::program;
 use std::io::ErrorKind;
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
+
+/// How long a program may take to say what it can do.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 const INSTALL: &str = "install it (Debian, Ubuntu: apt install colmap; Fedora: dnf install colmap; Arch: colmap in the \
                        AUR; macOS: brew install colmap; conda: conda-forge::colmap; Windows: \
@@ -91,16 +96,18 @@ impl Help {
 
 /// All that a program says to `arguments`, on both streams.
 fn said(program: &str, arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new(program);
-    command.args(arguments).env("QT_QPA_PLATFORM", "offscreen").stdin(Stdio::null());
-    match command.output() {
-        Ok(output) => Ok([output.stdout, output.stderr].map(|s| String::from_utf8_lossy(&s).into_owned()).join("\n")),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let found = format!("poses have to be estimated, and there is no program `{program}`");
-            Err(Error::setting("--colmap", found, INSTALL))
-        }
-        Err(error) => Err(Error::setting("--colmap", format!("`{program}` cannot be run ({error})"), INSTALL)),
-    }
+    said_within(program, arguments, ANSWER_WITHIN)
+}
+
+fn said_within(program: &str, arguments: &[&str], limit: Duration) -> Result<String> {
+    program::said(Command::new(program).args(arguments), limit).map_err(|error| {
+        let found = match error.kind() {
+            ErrorKind::NotFound => format!("poses have to be estimated, and there is no program `{program}`"),
+            ErrorKind::TimedOut => format!("`{program} {}` hangs: {error}", arguments.join(" ")),
+            _ => format!("`{program}` cannot be run ({error})"),
+        };
+        Error::setting("--colmap", found, INSTALL)
+    })
 }
 
 /// `COLMAP 3.8` of the first line that has it.
@@ -138,5 +145,13 @@ mod tests {
         for words in ["/nowhere/colmap", "apt install", "dnf", "Arch", "brew", "Windows", "--poses-from"] {
             assert!(error.contains(words), "{words}: {error}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_program_that_hangs_is_named_and_not_waited_for() {
+        let error = said_within("sleep", &["60"], Duration::from_millis(200)).unwrap_err();
+        let words = error.to_string();
+        assert!(error.exit_code() == 2 && words.contains("`sleep 60` hangs") && words.contains("--colmap"), "{words}");
     }
 }

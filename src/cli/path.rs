@@ -1,0 +1,55 @@
+//! `naka-gs path`
+
+use super::output;
+use super::size::Size;
+use naka_gs::paths::{Tour, through};
+use naka_gs::{Error, Result, capture};
+use std::path::PathBuf;
+
+/// A smooth camera path through the cameras of a scene, for `naka-gs render --path` or nerfstudio
+#[derive(clap::Args)]
+pub struct Path {
+    /// A scene folder, or a transforms file with `w` and `h`
+    scene: PathBuf,
+    /// Camera path to write
+    #[arg(short, long, value_name = "camera_path.json")]
+    out: PathBuf,
+    /// Replace the file if it exists
+    #[arg(short = 'w', long)]
+    overwrite: bool,
+    /// Length of the film
+    #[arg(long, value_name = "S", default_value_t = 10.0)]
+    seconds: f64,
+    /// Pictures a second
+    #[arg(long, value_name = "N", default_value_t = 30.0)]
+    fps: f64,
+    /// End where it begins
+    #[arg(long = "loop")]
+    closed: bool,
+    /// Cameras to go through at most; fewer are smoother
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    keyframes: usize,
+    /// Size of the pictures [default: that of the first camera]
+    #[arg(long, value_name = "WxH")]
+    size: Option<Size>,
+}
+
+impl Path {
+    pub fn run(self) -> Result<()> {
+        if self.out.exists() && !self.overwrite {
+            return Err(Error::Exists(self.out));
+        }
+        let views = match self.scene.is_dir() {
+            true => capture::load(&self.scene, &capture::Options::default())?.train,
+            false => capture::poses(&self.scene)?,
+        };
+        let cameras: Vec<_> = views.into_iter().map(|view| view.camera).collect();
+        let Self { seconds, fps, closed, keyframes, .. } = self;
+        let mut path = through(&cameras, &Tour { seconds, fps, closed, keyframes })?;
+        if let Some(Size { width, height }) = self.size {
+            (path.width, path.height) = (width, height);
+        }
+        path.write(&self.out)?;
+        output::line(self.out.display().to_string())
+    }
+}

@@ -1,0 +1,131 @@
+//! Films by the installed ffmpeg, and by ones that misbehave.
+
+use super::*;
+use crate::progress::Silent;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+/// A program that answers as ffmpeg does and makes films by `script`, in which `$out` is the file to write.
+fn fake(dir: &Path, script: &str) -> Encoder {
+    let path = dir.join("ffmpeg");
+    let encoders = "case \"$*\" in *-encoders*) echo ' V....D mpeg4   MPEG-4 part 2'; exit 0;; esac";
+    std::fs::write(&path, format!("#!/bin/sh\n{encoders}\nfor out; do :; done\n{script}\n")).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // A file that was just written may still be busy in a process that another test has just forked.
+    let started = Instant::now();
+    loop {
+        match Encoder::named(&path.to_string_lossy()) {
+            Err(error) if error.to_string().contains("busy") && started.elapsed().as_secs() < 10 => {}
+            found => return found.unwrap(),
+        }
+    }
+}
+
+fn picture(index: usize) -> Image {
+    let mut image = Image::new(63, 48);
+    let width = image.width as usize;
+    for (at, pixel) in image.pixels.iter_mut().enumerate() {
+        *pixel = [(at % width) as f32 / 63.0, 0.4, 0.1 + 0.05 * index as f32];
+    }
+    image
+}
+
+fn make(encoder: &Encoder, path: &Path, progress: &dyn Progress) -> Result<()> {
+    encoder.film_within(path, [63, 48], 12.0, progress, Duration::from_millis(500), |film| {
+        (0..12).try_for_each(|index| film.put(&picture(index)))
+    })
+}
+
+/// Files in `dir` but for the program itself.
+fn left(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| !path.ends_with("ffmpeg")).collect()
+}
+
+#[test]
+fn a_film_has_the_pictures() {
+    let Ok(encoder) = Encoder::find() else {
+        eprintln!("skipped: ffmpeg is not installed");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film.mp4");
+    let limit = Duration::from_secs(60);
+    encoder
+        .film_within(&film, [63, 48], 12.0, &Silent::default(), limit, |film| {
+            (0..12).try_for_each(|index| film.put(&picture(index)))
+        })
+        .unwrap();
+    assert_eq!(left(dir.path()), [film.as_path()]);
+    let mut back = Command::new("ffmpeg");
+    back.args(["-loglevel", "error", "-i"]).arg(&film).arg(dir.path().join("%02d.png"));
+    assert!(back.status().unwrap().success());
+    assert_eq!(left(dir.path()).len(), 13, "twelve pictures");
+    for index in 0..12 {
+        let found = ::image::open(dir.path().join(format!("{:02}.png", index + 1))).unwrap().to_rgb8();
+        assert_eq!((found.width(), found.height()), (62, 48));
+        let (mut error, wanted) = (0.0, picture(index).to_rgb8());
+        for (x, y, pixel) in found.enumerate_pixels() {
+            error += (0..3).map(|c| f64::from(pixel[c].abs_diff(wanted.get_pixel(x, y)[c]))).sum::<f64>();
+        }
+        let mean = error / f64::from(3 * 62 * 48);
+        assert!(mean < 3.0, "picture {index} is {mean} levels off");
+    }
+}
+
+#[test]
+fn what_ffmpeg_says_is_the_reason_and_no_file_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film.mp4");
+    for script in [
+        "head -c 9000 > \"$out\"; echo 'the disk is on fire' >&2; exit 7",
+        "cat > /dev/null; echo 'the disk is on fire' >&2; exit 7",
+    ] {
+        let error = make(&fake(dir.path(), script), &film, &Silent::default()).unwrap_err().to_string();
+        assert!(["film.mp4", "disk is on fire", "7"].iter().all(|word| error.contains(word)), "{error}");
+        assert!(left(dir.path()).is_empty());
+    }
+}
+
+#[test]
+fn an_ffmpeg_that_hangs_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let film = dir.path().join("film.mp4");
+    std::fs::write(&film, "an older film").unwrap();
+    for script in ["exec sleep 60", "cat > \"$out\"; exec sleep 60"] {
+        let started = Instant::now();
+        let error = make(&fake(dir.path(), script), &film, &Silent::default()).unwrap_err().to_string();
+        assert!(error.contains("did not come to an end") && started.elapsed() < Duration::from_secs(30), "{error}");
+        assert_eq!(left(dir.path()), [film.as_path()]);
+    }
+    assert_eq!(std::fs::read(&film).unwrap(), b"an older film");
+}
+
+#[test]
+fn a_stop_ends_the_film() {
+    let (dir, silent) = (tempfile::tempdir().unwrap(), Silent::default());
+    let film = dir.path().join("film.mp4");
+    let encoder = fake(dir.path(), "exec cat > \"$out\"");
+    let stopped = encoder.film(&film, [63, 48], 12.0, &silent, |film| {
+        film.put(&picture(0))?;
+        silent.0.request();
+        film.put(&picture(1))
+    });
+    assert!(matches!(stopped, Err(Error::Interrupted(_))));
+    assert!(left(dir.path()).is_empty());
+}
+
+#[test]
+fn films_that_cannot_be_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = Encoder::named("/nowhere/ffmpeg").unwrap_err();
+    assert!(missing.exit_code() == 2 && missing.to_string().contains("apt install ffmpeg"), "{missing}");
+    assert!(Encoder::named("true").unwrap_err().to_string().contains("none of the encoders"));
+    let encoder = fake(dir.path(), "exec cat > \"$out\"");
+    let film = dir.path().join("film.mp4");
+    let small = encoder.film(&film, [1, 48], 12.0, &Silent::default(), |_| Ok(()));
+    assert!(small.unwrap_err().to_string().contains("1 × 48"));
+    let other = encoder.film(&film, [64, 48], 12.0, &Silent::default(), |film| film.put(&picture(0)));
+    assert!(other.unwrap_err().to_string().contains("63 × 48"));
+    assert!(left(dir.path()).is_empty());
+}

@@ -1,0 +1,98 @@
+//! Pictures along a camera path: a folder of numbered frames, a film, or both.
+
+use super::Painter;
+use crate::atomic_file;
+use crate::capture::{Camera, Image};
+use crate::error::{Error, Result};
+use crate::eval::{Sampling, write_jpeg_with};
+use crate::paths::{Encoder, Film};
+use crate::progress::Progress;
+use image::ImageFormat;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+/// How a frame is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Png,
+    /// Of a quality from 1 to 100.
+    Jpeg(u8),
+}
+
+/// Frames as files `00000.png`, `00001.png`, … in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frames {
+    pub folder: PathBuf,
+    pub format: Format,
+}
+
+impl Frames {
+    /// The file of a frame, counted from 0.
+    pub fn file(&self, index: usize) -> PathBuf {
+        let ending = match self.format {
+            Format::Png => "png",
+            Format::Jpeg(_) => "jpg",
+        };
+        self.folder.join(format!("{index:05}.{ending}"))
+    }
+
+    fn write(&self, index: usize, picture: &Image) -> Result<()> {
+        let path = self.file(index);
+        if let Format::Jpeg(quality) = self.format {
+            return write_jpeg_with(&path, picture, quality, Sampling::Half);
+        }
+        let mut bytes = Cursor::new(Vec::new());
+        let written = picture.to_rgb8().write_to(&mut bytes, ImageFormat::Png);
+        written.map_err(|error| Error::input(&path, error.to_string(), "choose another size"))?;
+        atomic_file::write_bytes(&path, bytes.get_ref())
+    }
+}
+
+/// A film as an MP4 file.
+#[derive(Clone, Debug)]
+pub struct Video {
+    pub path: PathBuf,
+    pub encoder: Encoder,
+    /// Pictures a second.
+    pub fps: f64,
+}
+
+/// Renders the views of `cameras`, all of one size, into `frames` and `video`.
+///
+/// # Errors
+/// Files that cannot be written, an ffmpeg that fails, a stop. Frames that are finished then stay, half a film does not.
+pub fn film(
+    painter: &mut Painter<'_>,
+    cameras: &[Camera],
+    frames: Option<&Frames>,
+    video: Option<&Video>,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let size = cameras.first().map_or([0; 2], |camera| [camera.width, camera.height]);
+    let mut render = |mut film: Option<&mut Film<'_>>| {
+        progress.begin("render", "frames", cameras.len() as u64);
+        for (index, camera) in cameras.iter().enumerate() {
+            progress.check()?;
+            let picture = painter.render(camera)?;
+            frames.map_or(Ok(()), |frames| frames.write(index, &picture))?;
+            film.as_mut().map_or(Ok(()), |film| film.put(&picture))?;
+            progress.set(index as u64 + 1, "");
+        }
+        progress.end();
+        Ok(())
+    };
+    match video {
+        None => render(None),
+        Some(video) => video.encoder.film(&video.path, size, video.fps, progress, |film| render(Some(film))),
+    }
+}
+
+/// Fails on the first of the results that exist already.
+///
+/// # Errors
+/// [`Error::Exists`].
+pub fn nothing_in_the_way(count: usize, frames: Option<&Frames>, video: Option<&Path>) -> Result<()> {
+    let files = frames.into_iter().flat_map(|frames| (0..count).map(|index| frames.file(index)));
+    let present = files.chain(video.map(Path::to_path_buf)).find(|path| path.exists());
+    present.map_or(Ok(()), |path| Err(Error::Exists(path)))
+}

@@ -1,0 +1,144 @@
+//! Camera paths through the binary: from cameras to a path, to frames and a film.
+
+mod support;
+
+use naka_gs::eval::psnr;
+use naka_gs::prior::PointCloud;
+use naka_gs::{capture, paths::CameraPath, splat};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use support::{assert_refused, contents, naka_gs};
+
+/// A folder with `splats.ply`, a coloured block, and `transforms.json`, five cameras on an arc before it.
+fn scene() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |i: usize| [(i % 5) as f32 * 0.2 - 0.4, (i / 5 % 5) as f32 * 0.2 - 0.4, (i / 25) as f32 * 0.2 - 0.4];
+    let color = |i: usize| [40 + 40 * (i % 5) as u8, 200 - 30 * (i / 5 % 5) as u8, 60 + 30 * (i / 25) as u8];
+    let points = PointCloud { positions: (0..125).map(at).collect(), colors: (0..125).map(color).collect() };
+    splat::ply::write(dir.path().join("splats.ply"), &splat::from_points(&points, 0, 0.9, 1.0, 1)).unwrap();
+    let frame = |i: usize| {
+        let angle = 0.2 * (i as f64 - 2.0);
+        let (sin, cos) = angle.sin_cos();
+        let rows =
+            [[cos, 0.0, sin, 2.0 * sin], [0.0, 1.0, 0.0, 0.0], [-sin, 0.0, cos, 2.0 * cos], [0.0, 0.0, 0.0, 1.0]];
+        serde_json::json!({ "file_path": format!("{i}.jpg"), "transform_matrix": rows })
+    };
+    let frames: Vec<_> = (0..5).map(frame).collect();
+    let file = serde_json::json!({ "fl_x": 60.0, "w": 64, "h": 48, "frames": frames });
+    std::fs::write(dir.path().join("transforms.json"), file.to_string()).unwrap();
+    dir
+}
+
+fn naka(arguments: &[&str], files: &[&Path]) -> Command {
+    let mut command = naka_gs();
+    command.args(arguments).args(files);
+    command
+}
+
+fn finish(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// The scene's path of nine frames, five a second.
+fn tour(dir: &Path) -> PathBuf {
+    let (cameras, path) = (dir.join("transforms.json"), dir.join("camera_path.json"));
+    finish(&mut naka(&["path", "--seconds", "1.6", "--fps", "5", "--keyframes", "3", "-o"], &[&path, &cameras]));
+    path
+}
+
+fn render(dir: &Path, path: &Path) -> Command {
+    let mut command = naka(&["render", "--adapter", "cpu", "--path"], &[path, &dir.join("splats.ply")]);
+    command.current_dir(dir);
+    command
+}
+
+#[test]
+fn a_path_through_cameras_becomes_frames() {
+    let scene = scene();
+    let (dir, out) = (scene.path(), scene.path().join("frames"));
+    let path = tour(dir);
+    assert_refused(
+        &naka(&["path", "-o"], &[&path, &dir.join("transforms.json")]).output().unwrap(),
+        1,
+        &["camera_path.json", "--overwrite"],
+    );
+    finish(render(dir, &path).arg("-o").arg(&out));
+    let frame = |name: &str| capture::read_image(&out.join(name)).unwrap();
+    let names: Vec<_> =
+        contents(&out).into_iter().map(|(path, _)| path).filter(|p| p.extension().unwrap() == "png").collect();
+    assert_eq!(names, (0..9).map(|i| out.join(format!("{i:05}.png"))).collect::<Vec<_>>());
+
+    // Frames at the ends and in the middle are what the cameras themselves see.
+    let views = dir.join("views");
+    let cameras = dir.join("transforms.json");
+    let poses = ["render", "--adapter", "cpu", "--cameras"];
+    finish(naka(&poses, &[&cameras, &dir.join("splats.ply")]).arg("-o").arg(&views));
+    for (found, view) in [("00000.png", "0.jpg"), ("00004.png", "2.jpg"), ("00008.png", "4.jpg")] {
+        let same = psnr(&frame(found), &capture::read_image(&views.join(view)).unwrap()).unwrap();
+        assert!(same > 30.0, "{found} and {view}: {same} dB");
+    }
+    assert!(psnr(&frame("00000.png"), &frame("00002.png")).unwrap() < 30.0, "nothing moves");
+
+    let before = contents(&out);
+    assert_refused(&render(dir, &path).arg("-o").arg(&out).output().unwrap(), 1, &["00000.png", "--overwrite"]);
+    assert_eq!(contents(&out), before);
+    let jpeg = ["--format", "jpg", "--quality", "70", "--size", "50x20", "--fps", "10", "-w"];
+    finish(render(dir, &path).arg("-o").arg(&out).args(jpeg));
+    let picture = capture::read_image(&out.join("00008.jpg")).unwrap();
+    assert_eq!((picture.width, picture.height), (50, 20));
+}
+
+#[test]
+fn a_path_becomes_a_film_where_ffmpeg_is() {
+    let scene = scene();
+    let (dir, path) = (scene.path(), tour(scene.path()));
+    let before = contents(dir);
+    let without = render(dir, &path).args(["--video", "film.mp4"]).env("PATH", dir).output().unwrap();
+    assert_refused(&without, 2, &["--video", "no program `ffmpeg`", "apt install ffmpeg"]);
+    assert_eq!(contents(dir), before, "nothing is written without ffmpeg");
+    if Command::new("ffmpeg").arg("-version").output().is_err() {
+        eprintln!("skipped: ffmpeg is not installed");
+        return;
+    }
+    let film = dir.join("film.mp4");
+    finish(render(dir, &path).args(["--video", "film.mp4"]));
+    assert_eq!(contents(dir).len(), before.len() + 1, "the film alone");
+    let frames = dir.join("back");
+    std::fs::create_dir(&frames).unwrap();
+    let mut back = Command::new("ffmpeg");
+    back.args(["-loglevel", "error", "-i"]).arg(&film).arg(frames.join("%05d.png"));
+    assert!(back.status().unwrap().success());
+    assert_eq!(contents(&frames).len(), 9);
+    let whole = std::fs::read(&film).unwrap();
+    assert_refused(
+        &render(dir, &path).args(["--video", "film.mp4"]).output().unwrap(),
+        1,
+        &["film.mp4", "--overwrite"],
+    );
+    assert_eq!(std::fs::read(&film).unwrap(), whole);
+}
+
+#[test]
+fn paths_that_cannot_be_rendered_are_refused() {
+    let scene = scene();
+    let dir = scene.path();
+    let splats = dir.join("splats.ply");
+    let usage = naka(&["render"], &[&splats]).output().unwrap();
+    assert_refused(&usage, 2, &["required"]);
+    let path = tour(dir);
+    let mut both = naka(&["render", "--path"], &[&path, &splats]);
+    both.arg("--cameras").arg(dir.join("transforms.json"));
+    assert_refused(&both.output().unwrap(), 2, &["cannot be used with"]);
+    assert_refused(
+        &render(dir, &dir.join("transforms.json")).output().unwrap(),
+        1,
+        &["transforms.json", "camera path"],
+    );
+    assert_refused(&render(dir, &path).args(["--fps", "0"]).output().unwrap(), 2, &["frames a second"]);
+    let one = naka(&["path", "--keyframes", "1", "-o"], &[&dir.join("p.json"), &dir.join("transforms.json")]).output();
+    assert_refused(&one.unwrap(), 2, &["--keyframes"]);
+    assert!(!dir.join("p.json").exists());
+    assert_eq!(CameraPath::read(&path).unwrap().keyframes.len(), 3);
+}
