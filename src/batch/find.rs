@@ -1,8 +1,9 @@
 //! The scenes below a folder.
 
-use crate::capture::is_scene;
+use crate::capture::{image_count, is_scene, photo_folder};
 use crate::error::{Error, Result};
 use crate::pipeline::record::RUN_FILE;
+use crate::poses::MIN_REGISTERED;
 use std::path::{Path, PathBuf};
 
 /// A scene of a batch.
@@ -16,8 +17,9 @@ pub struct Found {
 /// Deeper folders are not looked into: links could lead in circles.
 const DEEPEST: usize = 16;
 
-/// The scenes below `folder` (or `folder` itself), by name. A scene's own folders are not looked into, nor are folders
-/// of results (`out`, and any with a `run.json`) and hidden ones.
+/// The scenes below `folder` (or `folder` itself), by name: folders with poses, and those with at least three photographs
+/// and no folder with poses below. A scene's own folders are not looked into, nor are folders of results (`out`, and any
+/// with a `run.json`) and hidden ones.
 ///
 /// # Errors
 /// A folder that cannot be read, or without a scene.
@@ -31,24 +33,25 @@ pub fn find(folder: &Path, out: &Path) -> Result<Vec<Found>> {
     if !real.is_dir() {
         return Err(Error::input(folder, "is a file", "give a folder with scenes in it"));
     }
-    if is_scene(folder) {
+    let scenes = if is_scene(folder) { vec![] } else { below(folder, "", results.as_deref(), DEEPEST)? };
+    if is_scene(folder) || (photographs(folder) && !posed(&scenes)) {
         let name = real.file_name().unwrap_or_else(|| "scene".as_ref()).to_string_lossy().into_owned();
         return Ok(vec![Found { name, folder: folder.to_path_buf() }]);
     }
-    let mut scenes = Vec::new();
-    collect(folder, "", results.as_deref(), DEEPEST, &mut scenes)?;
     if scenes.is_empty() {
         let found = "holds no scene, nor does a folder below it";
-        let remedy = "a scene is a folder with transforms_train.json, transforms.json or COLMAP's sparse";
+        let remedy = "a scene is a folder with transforms_train.json, transforms.json or COLMAP's sparse, or with at \
+                      least three photographs";
         return Err(Error::input(folder, found, remedy));
     }
     Ok(scenes)
 }
 
-fn collect(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize, scenes: &mut Vec<Found>) -> Result<()> {
+fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Result<Vec<Found>> {
     let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
     let mut paths = entries.map(|e| e.map(|e| e.path()).map_err(Error::io(folder))).collect::<Result<Vec<_>>>()?;
     paths.sort();
+    let mut scenes = Vec::new();
     for path in paths {
         let Some(own) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
         let results = path.join(RUN_FILE).exists() || (out.is_some() && path.canonicalize().ok().as_deref() == out);
@@ -56,20 +59,31 @@ fn collect(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize, scenes
             continue;
         }
         let name = format!("{prefix}{own}");
-        if is_scene(&path) {
+        let look = depth > 0 && !is_scene(&path);
+        let others = if look { below(&path, &format!("{name}/"), out, depth - 1)? } else { vec![] };
+        if is_scene(&path) || (photographs(&path) && !posed(&others)) {
             scenes.push(Found { name, folder: path });
-        } else if depth > 0 {
-            collect(&path, &format!("{name}/"), out, depth - 1, scenes)?;
+        } else {
+            scenes.extend(others);
         }
     }
-    Ok(())
+    Ok(scenes)
+}
+
+/// Whether `folder` holds photographs enough to find poses for.
+fn photographs(folder: &Path) -> bool {
+    photo_folder(folder).is_some_and(|photos| image_count(&photos) >= MIN_REGISTERED)
+}
+
+fn posed(scenes: &[Found]) -> bool {
+    scenes.iter().any(|scene| is_scene(&scene.folder))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn make(root: &Path, files: &[&str]) {
+    fn make(root: &Path, files: &[impl AsRef<Path>]) {
         for file in files {
             let path = root.join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -100,6 +114,20 @@ mod tests {
         );
         let out = dir.path().join("out");
         assert_eq!(names(find(dir.path(), &out)), ["a/one", "a/two", "b"]);
+        // Photographs alone, directly or in their usual folder; not a few, and not those beside scenes with poses.
+        let photos = |folder: &str, count: usize| {
+            make(dir.path(), &(0..count).map(|i| format!("{folder}/{i}.JPG")).collect::<Vec<_>>());
+        };
+        photos("c", 3);
+        photos("c/small", 3);
+        photos("d/images", 4);
+        photos("few", 2);
+        photos("a", 5);
+        photos("old/renders", 9);
+        photos("out/d/images", 9);
+        assert_eq!(names(find(dir.path(), &out)), ["a/one", "a/two", "b", "c", "d"]);
+        assert_eq!(names(find(&dir.path().join("c"), &out)), ["c"]);
+        assert!(find(&dir.path().join("few"), &out).unwrap_err().to_string().contains("three photographs"));
         assert_eq!(names(find(&dir.path().join("a/two"), &out)), ["two"]);
         assert!(find(&dir.path().join("notes"), &out).unwrap_err().to_string().contains("no scene"));
         assert!(find(&dir.path().join("nowhere"), &out).is_err());

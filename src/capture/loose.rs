@@ -56,6 +56,18 @@ pub fn holds_images(path: &Path) -> bool {
     entries.into_iter().any(|entry| is_image(&entry.path()))
 }
 
+/// The folder of the photographs of a scene folder without poses: the folder itself, its `images/` or its `train/`,
+/// whichever holds images.
+pub fn photo_folder(scene: &Path) -> Option<PathBuf> {
+    let folders = [scene.to_path_buf(), scene.join("images"), scene.join("train")];
+    folders.into_iter().find(|folder| holds_images(folder))
+}
+
+/// How many files of the folder `path` are named as images.
+pub fn image_count(path: &Path) -> usize {
+    images_in(path).map_or(0, |images| images.len())
+}
+
 fn is_image(path: &Path) -> bool {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     path.is_file() && ENDINGS.contains(&ending.as_str())

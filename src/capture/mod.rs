@@ -27,7 +27,7 @@ pub use decode::{decode_image, image_size, read_image};
 pub use distortion::Distortion;
 pub use extras::Extras;
 pub use image::Image;
-pub use loose::{holds_images, photos, poses, readable_photos};
+pub use loose::{holds_images, image_count, photo_folder, photos, poses, readable_photos};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};

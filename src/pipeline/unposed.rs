@@ -27,9 +27,8 @@ pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>
     if job.scope != Scope::Everything || posed || !job.scene.is_dir() {
         return Ok(None);
     }
-    let folders = [job.scene.clone(), job.scene.join("images"), job.scene.join("train")];
-    let Some(folder) = folders.iter().find(|folder| capture::holds_images(folder)) else { return Ok(None) };
-    let (mut found, mut unreadable) = capture::readable_photos(&[folder])?;
+    let Some(folder) = capture::photo_folder(&job.scene) else { return Ok(None) };
+    let (mut found, mut unreadable) = capture::readable_photos(&[&folder])?;
     unreadable.extend(photos::set_aside(&mut found, progress)?);
     for error in &unreadable {
         tracing::warn!("left out: {error}");
@@ -38,7 +37,7 @@ pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>
     if found.train.len() < MIN_REGISTERED {
         let count = found.train.len();
         let found = format!("holds {count} readable photographs and no poses");
-        return Err(Error::input(folder, found, format!("at least {MIN_REGISTERED} are needed, better 20 or more")));
+        return Err(Error::input(&folder, found, format!("at least {MIN_REGISTERED} are needed, better 20 or more")));
     }
     Ok(Some(found))
 }
