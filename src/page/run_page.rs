@@ -5,12 +5,13 @@ use super::html::{Cell, document, escape, facts, section, table};
 use super::views::Views;
 use crate::pipeline::MetricsFile;
 use crate::pipeline::record::{Run, Stage, StageRecord};
+use crate::scenes;
 use serde_json::Value;
 use std::fmt::Write;
 
 /// The page of `run` with its numbers and pictures.
 pub fn page(run: &Run, metrics: &MetricsFile, views: &Views) -> String {
-    let scene = run.scene.file_name().map_or_else(|| "scene".into(), |name| name.to_string_lossy().into_owned());
+    let scene = scenes::name_of(&run.scene);
     let mut body = format!(
         "<a class=\"skip\" href=\"#main\">Skip to the results</a>\n<header><h1>{}</h1><p>{}</p>\n{}</header>\n<main id=\"main\">\n",
         escape(&scene),

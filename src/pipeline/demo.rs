@@ -47,7 +47,7 @@ pub fn run(
 /// # Errors
 /// Those of [`scenes::generate`].
 pub fn photograph(scene: &Scene, out: &Path, overwrite: bool, progress: &dyn Progress) -> Result<PathBuf> {
-    let folder = out.join("capture");
+    let folder = out.join(scenes::CAPTURE_FOLDER);
     if overwrite && folder.join("scene.toml").is_file() && !scenes::is_generated(scene, &folder) {
         std::fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
     }

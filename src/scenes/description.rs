@@ -11,6 +11,9 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scene {
+    /// What results of it are called; without one, what its folder is called.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// Names all random numbers: the same seed gives the same files.
     pub seed: u32,
     pub camera: CameraPath,

@@ -23,7 +23,7 @@ pub use sensor::{linear_to_srgb, srgb_to_linear};
 pub use texture::Texture;
 pub use truth::depths;
 pub use world::World;
-pub use write::{generate, is_generated};
+pub use write::{CAPTURE_FOLDER, generate, is_generated, name_of};
 
 #[cfg(test)]
 mod tests;

@@ -70,7 +70,8 @@ fn a_capture_folder_is_complete_and_repeatable() {
     std::fs::create_dir_all(dir.path().join("capture.part/train/junk")).unwrap();
     assert!(!is_generated(&scene, &out));
     generate(&scene, &out, &Silent::default()).unwrap();
-    assert!(is_generated(&scene, &out));
+    assert!(is_generated(&scene, &out) && is_generated(&Scene { name: "other".into(), ..scene.clone() }, &out));
+    assert_eq!((name_of(&out).as_str(), name_of(dir.path()).contains("tiny")), ("tiny", false));
     assert!(!dir.path().join("capture.part").exists());
     let count = |name: &str| std::fs::read_dir(out.join(name)).unwrap().count();
     assert_eq!((count("train"), count("truth"), count("test")), (6, 6, 2));

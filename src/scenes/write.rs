@@ -50,10 +50,28 @@ struct CameraFile {
     ratio: f64,
 }
 
-/// Whether `out` holds a finished capture of exactly this scene.
+/// The scene in a capture folder that was made from one.
+const SCENE_FILE: &str = "scene.toml";
+/// The folder that a demo's capture lies in, in the folder of its results.
+pub const CAPTURE_FOLDER: &str = "capture";
+
+/// Whether `out` holds a finished capture of exactly this scene, whatever it is called.
 pub fn is_generated(scene: &Scene, out: &Path) -> bool {
-    let file = out.join("scene.toml");
-    file.is_file() && Scene::load(&file).is_ok_and(|found| found == *scene)
+    let file = out.join(SCENE_FILE);
+    file.is_file() && Scene::load(&file).is_ok_and(|found| Scene { name: scene.name.clone(), ..found } == *scene)
+}
+
+/// What the scene in `folder` is called: as its folder; a generated one in a folder of the name that all demos have, by
+/// its own name.
+pub fn name_of(folder: &Path) -> String {
+    let full = folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf());
+    let name = full.file_name().unwrap_or_else(|| "scene".as_ref()).to_string_lossy().into_owned();
+    let file = folder.join(SCENE_FILE);
+    let generated = (name == CAPTURE_FOLDER && file.is_file()).then(|| Scene::load(&file));
+    match generated {
+        Some(Ok(scene)) if !scene.name.is_empty() => scene.name,
+        _ => name,
+    }
 }
 
 /// Photographs `scene` into the folder `out`. Nothing is done if the folder already holds this very scene; an

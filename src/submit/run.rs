@@ -4,13 +4,14 @@ use crate::capture::{self, View};
 use crate::error::{Error, Result};
 use crate::pipeline::record::{RUN_FILE, Run, Stage, StageRecord};
 use crate::pipeline::{fingerprint, render_fingerprint, render_name};
+use crate::scenes;
 use crate::settings::Settings;
 use std::path::{Path, PathBuf};
 
 /// A scene's name and its test frames, in the order of `transforms_test.json`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scene {
-    /// The scene folder's own name.
+    /// The scene folder's own name, or a demo's.
     pub name: String,
     pub test: Vec<View>,
 }
@@ -24,9 +25,7 @@ impl Scene {
             let found = "has no test poses (transforms_test.json)";
             return Err(Error::input(path, found, "a submission is renders of test poses: leave this scene out"));
         }
-        let full = path.canonicalize().map_err(Error::io(path))?;
-        let name = full.file_name().unwrap_or_else(|| "scene".as_ref()).to_string_lossy().into_owned();
-        Ok(Self { name, test })
+        Ok(Self { name: scenes::name_of(path), test })
     }
 }
 
