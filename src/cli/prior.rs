@@ -8,6 +8,7 @@ use naka_gs::pipeline::{Job, Scope, lit_and_posed};
 use naka_gs::prior::{self, Report};
 use naka_gs::{Result, capture, eval};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Read, or make, a scene's point prior
 #[derive(clap::Args)]
@@ -40,8 +41,8 @@ impl Prior {
             None => capture::load(&job.scene, &settings.capture_options(&job.scene))?,
         };
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
-        let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
-        let (points, report) = prior::prior(&gpu, &scene, &origin, &settings.prior, reporter)?;
+        let gpu = || Ok(Arc::new(Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?));
+        let (points, report) = prior::prior(gpu, &scene, &origin, &settings.prior, reporter)?;
         prior::write_ply(&self.out.path, &points)?;
         describe(&report)?;
         self.out.wrote(&settings)?;

@@ -135,7 +135,7 @@ impl<'a> Session<'a> {
     }
 
     fn gpu(&self) -> Result<&Gpu> {
-        self.gpu.as_deref().ok_or_else(|| Error::Gpu("no adapter was opened for a stage that needs one".into()))
+        self.gpu.as_deref().ok_or_else(no_adapter)
     }
 
     fn out(&self, name: &str) -> PathBuf {
@@ -179,7 +179,8 @@ impl<'a> Session<'a> {
 
     fn prior(&mut self) -> Result<Counts> {
         let lit = self.lit()?.clone();
-        let (points, report) = prior::prior(self.gpu()?, &lit, &self.origin, &self.job.settings.prior, self.progress)?;
+        let gpu = || self.gpu.clone().ok_or_else(no_adapter);
+        let (points, report) = prior::prior(gpu, &lit, &self.origin, &self.job.settings.prior, self.progress)?;
         if self.job.scope != Scope::Everything {
             prior::write_ply(self.out("points.ply"), &points)?;
         }
@@ -277,6 +278,10 @@ impl<'a> Session<'a> {
             ..self.capture.clone()
         }
     }
+}
+
+fn no_adapter() -> Error {
+    Error::Gpu("no adapter was opened for a stage that needs one".into())
 }
 
 /// A stage's report as counts.

@@ -10,6 +10,7 @@ use crate::progress::Progress;
 use glam::DVec3;
 use rayon::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The fewest points for those that came with a capture to be used.
 const MIN_POINTS: usize = 100;
@@ -17,13 +18,14 @@ const MIN_POINTS: usize = 100;
 const MIN_SEEN: f64 = 0.2;
 
 /// The points of `origin`, which [`super::locate`] found for `capture`, in the frame of `capture`: read and aligned
-/// where they fit the cameras, otherwise made from the training images ([`make`]). The same on any number of threads.
+/// where they fit the cameras, otherwise made from the training images ([`make`]), for which alone `gpu` is asked. The same
+/// on any number of threads.
 ///
 /// # Errors
 /// A prior or an image that cannot be read; points that the user asked for and no camera sees; [`Error::Setting`] for
 /// parameters out of range; the device; an interrupt.
 pub fn prior(
-    gpu: &Gpu,
+    gpu: impl FnOnce() -> Result<Arc<Gpu>>,
     capture: &Capture,
     origin: &Origin,
     config: &Config,
@@ -57,7 +59,7 @@ pub fn prior(
         reason = format!("the scene's own do not fit its cameras: {found}");
     }
     tracing::info!("points: from the images ({reason})");
-    let (cloud, report) = make(gpu, capture, config, progress)?;
+    let (cloud, report) = make(gpu()?.as_ref(), capture, config, progress)?;
     Ok((cloud, Report { reason, alignment: origin.alignment.clone(), ..report }))
 }
 

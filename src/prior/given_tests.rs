@@ -5,8 +5,10 @@ use crate::capture::{Camera, Capture, View};
 use crate::gpu::{Choice, Gpu, Mask};
 use crate::progress::Silent;
 use glam::{DMat3, DMat4, DQuat, DVec3};
+use std::cell::Cell;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Eight cameras in two rows, a little turned, that look at a cloud at z = 4.
 fn capture(root: &Path) -> Capture {
@@ -56,8 +58,13 @@ fn colmap(folder: &Path, capture: &Capture, points: &PointCloud, frame: &Similar
 
 fn solve(capture: &Capture, config: &Config) -> crate::Result<(Capture, PointCloud, Report)> {
     let (posed, origin) = locate(capture, config)?;
-    let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
-    let (points, report) = prior(&gpu, &posed, &origin, config, &Silent::default())?;
+    let opened = Cell::new(false);
+    let gpu = || {
+        opened.set(true);
+        Gpu::open(&Choice::Best, Mask::ALL).map(Arc::new)
+    };
+    let (points, report) = prior(gpu, &posed, &origin, config, &Silent::default())?;
+    assert_ne!(opened.get(), Path::new(&report.source).exists(), "a device is for making points, not for reading them");
     Ok((posed, points, report))
 }
 
