@@ -120,10 +120,11 @@ fn goes_on_after_a_failure_resumes_and_reports() {
 #[test]
 fn batches_that_cannot_be() {
     let bench = Bench::new(&["a"]);
-    let nothing = bench.dir.path().join("made/capture/train");
+    let nothing = bench.dir.path().join("nothing");
+    fs::create_dir(&nothing).unwrap();
     let mut command = naka_gs();
     command.arg("batch").arg(&nothing).arg("-o").arg(bench.out(""));
-    assert_refused(&command.output().unwrap(), 1, &["train", "no scene", "transforms_train.json"]);
+    assert_refused(&command.output().unwrap(), 1, &["nothing", "no scene", "transforms_train.json"]);
     assert_refused(&bench.command(3, &["--jobs", "0"]).output().unwrap(), 2, &["--jobs"]);
     assert_refused(&bench.command(3, &["--preset", "best"]).output().unwrap(), 2, &["--preset"]);
     assert!(!bench.out("").exists());

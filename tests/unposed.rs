@@ -147,6 +147,21 @@ fn a_prior_of_photographs_alone() {
 }
 
 #[test]
+fn a_batch_takes_photographs_alone() {
+    let bench = Bench::new();
+    std::fs::create_dir(bench.path("night")).unwrap();
+    std::fs::rename(bench.path("photos"), bench.path("night/photos")).unwrap();
+    let mut batch = naka_gs();
+    batch.arg("batch").arg(bench.path("night")).arg("-o").arg(bench.path("out"));
+    batch.args(["--adapter", "cpu", "--weights", "none", "--make-points", "300", "--steps", "2"]);
+    let output = batch.arg("--colmap").arg(bench.path("colmap")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = std::fs::read_to_string(bench.path("out/summary.csv")).unwrap();
+    assert!(table.lines().any(|line| line.starts_with("photos,done")), "{table}");
+    assert!(bench.path("out/photos/splats.ply").is_file());
+}
+
+#[test]
 fn two_photographs_are_too_few() {
     let bench = Bench::new();
     for (path, _) in contents(&bench.path("photos")).iter().skip(2) {

@@ -12,6 +12,7 @@ use crate::capture::rigid;
 use crate::error::{Error, Result};
 use glam::DMat4;
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use std::path::Path;
 
 /// Field of view of keyframes in files that give none, degrees.
@@ -21,10 +22,10 @@ const FOV: f64 = 50.0;
 struct File {
     #[serde(default)]
     camera_type: Option<String>,
-    render_height: f64,
-    render_width: f64,
+    render_height: Number,
+    render_width: Number,
     #[serde(default = "thirty")]
-    fps: f64,
+    fps: Number,
     #[serde(default)]
     seconds: Option<f64>,
     #[serde(default)]
@@ -80,8 +81,14 @@ enum Matrix {
     Text(String),
 }
 
-fn thirty() -> f64 {
-    30.0
+fn thirty() -> Number {
+    Number::from(30)
+}
+
+/// Without a point where it is whole: nerfstudio takes such for sizes and rates only.
+fn number(value: f64) -> Number {
+    let whole = (value.fract() == 0.0 && value.abs() < 1e9).then(|| Number::from(value as i64));
+    whole.or(Number::from_f64(value)).unwrap_or_else(|| Number::from(0))
 }
 
 const REMEDY: &str = "give a camera path as nerfstudio's viewer or naka-gs writes it";
@@ -128,10 +135,11 @@ impl File {
         let transitions = path.keyframes.len().saturating_sub(usize::from(path.closing.is_none())).max(1);
         Ok(Self {
             camera_type: Some("perspective".into()),
-            render_height: f64::from(path.height),
-            render_width: f64::from(path.width),
-            fps: path.fps,
-            seconds: Some(if path.keyframes.is_empty() { frames.len() as f64 / path.fps } else { path.seconds() }),
+            render_height: path.height.into(),
+            render_width: path.width.into(),
+            fps: number(path.fps),
+            // nerfstudio shows as many pictures a second as there are by this.
+            seconds: Some(frames.len() as f64 / path.fps),
             is_cycle: path.closing.is_some(),
             smoothness_value: 0.0,
             default_fov: frames.first().map(|pose| pose.fov),
@@ -147,13 +155,16 @@ impl File {
             "perspective" => {}
             other => return Err(format!("its cameras are of the type '{other}', and only 'perspective' is rendered")),
         }
-        let whole = |value: f64| (value.fract() == 0.0 && (1.0..=1e6).contains(&value)).then_some(value as u32);
-        let (Some(width), Some(height)) = (whole(self.render_width), whole(self.render_height)) else {
+        let side = |number: &Number| {
+            let value = number.as_f64().filter(|value| value.fract() == 0.0 && (1.0..=1e6).contains(value));
+            value.map(|value| value as u32)
+        };
+        let (Some(width), Some(height)) = (side(&self.render_width), side(&self.render_height)) else {
             return Err(format!("its pictures are {} × {} pixels", self.render_width, self.render_height));
         };
         let default_fov = self.default_fov.unwrap_or(FOV);
         let named = |what: &str, i: usize| format!("{what} {i}");
-        let mut path = CameraPath { fps: self.fps, ..CameraPath::new(width, height) };
+        let mut path = CameraPath { fps: self.fps.as_f64().unwrap_or(0.0), ..CameraPath::new(width, height) };
         for (i, frame) in self.camera_path.iter().enumerate() {
             let c2w = frame.camera_to_world.c2w().map_err(|found| format!("{}: {found}", named("frame", i)))?;
             path.frames.push(Pose::from_opengl(&c2w, frame.fov.unwrap_or(default_fov)));

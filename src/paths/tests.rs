@@ -206,6 +206,7 @@ fn what_is_written_is_read_and_what_nerfstudio_reads() {
     other.write(&file).unwrap();
     assert_eq!(CameraPath::read(&file).unwrap().frames.len(), 45);
     assert_eq!((json["is_cycle"].as_bool(), json["seconds"].as_f64()), (Some(true), Some(4.5)));
+    assert_eq!((json["render_width"].as_u64(), json["fps"].as_u64()), (Some(160), Some(10)), "whole numbers");
     for key in ["fov", "aspect"] {
         assert!(json["camera_path"][0][key].is_f64() && json["keyframes"][0][key].is_f64(), "{key}");
     }

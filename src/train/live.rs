@@ -222,7 +222,7 @@ impl Watch for Live {
 pub struct Remote(Arc<Live>);
 
 impl Remote {
-    /// Looks at the run. Training waits meanwhile: take what is needed, and no more.
+    /// Looks at the run. Training waits meanwhile: take what is needed and no more, and call nothing of the remote.
     pub fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
         look(&self.0.lock().seen)
     }
