@@ -18,6 +18,9 @@ struct View {
     pair_capacity: u32,
     // 1: opacity is compensated for the low-pass filter (Mip-Splatting's 2D filter).
     antialiased: u32,
+    // Splats with a larger standard deviation, or a smaller opacity, are left out.
+    max_scale: f32,
+    min_opacity: f32,
 }
 
 // The linear index of an invocation or workgroup of a dispatch folded to two dimensions.

@@ -24,12 +24,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     // Guards are written so that NaN fails them.
     if !(p.z > NEAR && p.z < 1e10) { return; }
     let scales = exp(vec3f(log_scales[3u * i], log_scales[3u * i + 1u], log_scales[3u * i + 2u]));
+    if max(scales.x, max(scales.y, scales.z)) > view.max_scale { return; }
     let rows = projection_rows(view, clamped_position(view, p));
     let sharp = covariance_2d(rows, covariance_3d(quats[i], scales));
     let cov = sharp + vec3f(LOW_PASS, 0.0, LOW_PASS);
     let det = cov.x * cov.z - cov.y * cov.y;
     if !(det > 0.0 && det < 1e30) { return; }
     var opacity = 1.0 / (1.0 + exp(-logit_opacities[i]));
+    if opacity < view.min_opacity { return; }
     if view.antialiased != 0u {
         opacity *= sqrt(max((sharp.x * sharp.z - sharp.y * sharp.y) / det, 0.0));
     }

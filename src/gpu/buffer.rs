@@ -115,7 +115,12 @@ impl Gpu {
 
     /// Reads a whole buffer back. Waits for the device: not for the steady state of training.
     pub fn read<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
-        let bytes = (buffer.len * size_of::<T>()) as u64;
+        self.read_part(buffer, 0, buffer.len)
+    }
+
+    /// Reads `len` elements from `offset` on back, as [`Gpu::read`]. Elements are of four bytes, or of a multiple.
+    pub fn read_part<T: Pod>(&self, buffer: &Buffer<T>, offset: usize, len: usize) -> Result<Vec<T>> {
+        let bytes = (len * size_of::<T>()) as u64;
         if bytes == 0 {
             return Ok(Vec::new());
         }
@@ -126,14 +131,15 @@ impl Gpu {
             mapped_at_creation: false,
         });
         let mut recorder = Recorder::new(self);
-        recorder.copy_raw(&buffer.raw, 0, &staging, 0, bytes.next_multiple_of(4));
+        let from = (offset * size_of::<T>()) as u64;
+        recorder.copy_raw(&buffer.raw, from, &staging, 0, bytes.next_multiple_of(4));
         recorder.submit();
         let bytes = self.map(&staging)?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes[..buffer.len * size_of::<T>()]))
+        Ok(bytemuck::pod_collect_to_vec(&bytes[..len * size_of::<T>()]))
     }
 
     /// Maps a read-back buffer and copies it out.
-    pub(super) fn map(&self, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
+    pub(crate) fn map(&self, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
         let (sender, receiver) = std::sync::mpsc::channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             let _ = sender.send(result);

@@ -3,7 +3,7 @@
 use super::{Buffer, Gpu, Recorder};
 use crate::error::{Error, Result};
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 struct Pending {
     slot: usize,
@@ -58,6 +58,20 @@ impl LateReader {
         Ok(oldest)
     }
 
+    /// The words of the oldest submission if it is done, without waiting for it.
+    pub fn try_take(&mut self, gpu: &Gpu) -> Result<Option<Vec<u32>>> {
+        let polled = gpu.device.poll(wgpu::PollType::Poll);
+        gpu.check()?;
+        polled.map_err(|error| Error::DeviceLost(error.to_string()))?;
+        let Some(Pending { mapped, .. }) = self.pending.front() else { return Ok(None) };
+        match mapped.try_recv() {
+            Err(TryRecvError::Empty) => return Ok(None),
+            Ok(result) => result.map_err(|e| failed(e.to_string()))?,
+            Err(TryRecvError::Disconnected) => return Err(failed("its callback is gone".into())),
+        }
+        self.pending.pop_front().map(|Pending { slot, .. }| self.unpack(slot)).transpose()
+    }
+
     /// Waits for the oldest submission and returns its words; `None` if none is under way.
     pub fn take(&mut self, gpu: &Gpu) -> Result<Option<Vec<u32>>> {
         let Some(Pending { slot, submission, mapped }) = self.pending.pop_front() else { return Ok(None) };
@@ -67,14 +81,22 @@ impl LateReader {
             return Err(Error::DeviceLost(error.to_string()));
         }
         gpu.check()?;
-        let failed = |e: String| Error::Gpu(format!("read-back failed: {e}"));
         mapped.recv().map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+        self.unpack(slot).map(Some)
+    }
+
+    /// The words of a mapped staging buffer, which is free again then.
+    fn unpack(&self, slot: usize) -> Result<Vec<u32>> {
         let staging = &self.staging[slot];
         let words = {
             let view = staging.get_mapped_range(..).map_err(|e| failed(e.to_string()))?;
             bytemuck::pod_collect_to_vec(&view[..self.words * 4])
         };
         staging.unmap();
-        Ok(Some(words))
+        Ok(words)
     }
+}
+
+fn failed(what: String) -> Error {
+    Error::Gpu(format!("read-back failed: {what}"))
 }

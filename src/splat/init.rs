@@ -16,13 +16,6 @@ const NEIGHBOURS: NonZero<usize> = NonZero::new(4).unwrap();
 /// times `scale`, rotation is random, colour is in the constant SH coefficient.
 pub fn from_points(points: &PointCloud, sh_degree: u32, opacity: f32, scale: f32, seed: u64) -> Splats {
     let count = points.len();
-    let row = 3 * Splats::coefficients(sh_degree);
-    let mut sh = vec![0.0; count * row];
-    for (sh, color) in sh.chunks_exact_mut(row).zip(&points.colors) {
-        for (coefficient, value) in sh.iter_mut().zip(color) {
-            *coefficient = (f32::from(*value) / 255.0 - 0.5) / SH_C0;
-        }
-    }
     let mut rng = StdRng::seed_from_u64(seed);
     let mut component = || rng.random::<f32>() * 2.0 - 1.0;
     let quats = (0..count).map(|_| [component(), component(), component(), component()]).collect();
@@ -31,9 +24,34 @@ pub fn from_points(points: &PointCloud, sh_degree: u32, opacity: f32, scale: f32
         log_scales: neighbour_distances(&points.positions).iter().map(|d| [(d * scale).ln(); 3]).collect(),
         means: points.positions.clone(),
         logit_opacities: vec![(opacity / (1.0 - opacity)).ln(); count],
-        sh,
+        sh: harmonics(points, sh_degree),
         sh_degree,
     }
+}
+
+/// Opaque round splats of one standard deviation at `points`, to look at.
+pub fn dots(points: &PointCloud, sigma: f32) -> Splats {
+    let count = points.len();
+    Splats {
+        means: points.positions.clone(),
+        quats: vec![[1.0, 0.0, 0.0, 0.0]; count],
+        log_scales: vec![[sigma.ln(); 3]; count],
+        logit_opacities: vec![7.0; count],
+        sh: harmonics(points, 0),
+        sh_degree: 0,
+    }
+}
+
+/// The points' colours in the constant coefficient, and zeros above.
+fn harmonics(points: &PointCloud, sh_degree: u32) -> Vec<f32> {
+    let row = 3 * Splats::coefficients(sh_degree);
+    let mut sh = vec![0.0; points.len() * row];
+    for (sh, color) in sh.chunks_exact_mut(row).zip(&points.colors) {
+        for (coefficient, value) in sh.iter_mut().zip(color) {
+            *coefficient = (f32::from(*value) / 255.0 - 0.5) / SH_C0;
+        }
+    }
+    sh
 }
 
 /// Root mean square distance of every point to its three nearest neighbours. Points on top of each other get the

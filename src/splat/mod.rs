@@ -11,8 +11,8 @@ mod tensors;
 mod tests;
 mod view;
 
-pub use init::from_points;
-pub use renderer::{Rendered, Renderer, Workspace};
+pub use init::{dots, from_points};
+pub use renderer::{Raster, Rendered, Renderer, Workspace};
 pub use splats::Splats;
 pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
-pub use view::{RenderSettings, TILE, plane_len, tiles};
+pub use view::{Cut, RenderSettings, TILE, plane_len, tiles};

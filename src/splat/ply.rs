@@ -24,6 +24,14 @@ const BASE_NAMES: [&str; 14] = [
 /// # Errors
 /// Not a splat PLY, cut off, or without one usable splat.
 pub fn read(path: impl AsRef<Path>) -> Result<Splats> {
+    read_counting(path).map(|(splats, _)| splats)
+}
+
+/// As [`read`], with the number of splats that were dropped.
+///
+/// # Errors
+/// As there.
+pub fn read_counting(path: impl AsRef<Path>) -> Result<(Splats, usize)> {
     let path = path.as_ref();
     let file = VertexFile::open(path)?;
     let count = file.count();
@@ -37,7 +45,16 @@ pub fn read(path: impl AsRef<Path>) -> Result<Splats> {
     if splats.is_empty() {
         return Err(Error::input(path, format!("none of its {count} splats is usable"), REMEDY));
     }
-    Ok(splats)
+    Ok((splats, dropped))
+}
+
+/// Whether the vertices of a PLY file have what splats have and points have not.
+///
+/// # Errors
+/// Not a PLY file.
+pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
+    let file = VertexFile::open(path.as_ref())?;
+    Ok(["rot_0", "scale_0", "opacity"].iter().all(|name| file.column(name).is_some()))
 }
 
 /// Where the parameters are in a row.
@@ -218,6 +235,7 @@ mod tests {
         write(&path, &splats).unwrap();
         let read_back = read(&path).unwrap();
         assert_eq!(read_back.len(), 3);
+        assert_eq!(read_counting(&path).unwrap().1, 2);
         assert_eq!(read_back.means[1], splats.means[2]);
         assert_eq!(read_back.sh.len(), 3 * 27);
     }
@@ -280,6 +298,8 @@ mod tests {
         assert!(message(b"\x89PNG....").contains("not a PLY"));
         assert!(message(b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\n").contains("header"));
         let points = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n";
+        fs::write(&path, points).unwrap();
+        assert!(!holds_splats(&path).unwrap());
         assert!(message(points).contains("no property `y`"));
     }
 }

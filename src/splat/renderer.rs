@@ -78,6 +78,22 @@ impl Workspace {
         self.pair_capacity
     }
 
+    /// Makes it fit an image of another size.
+    pub fn resize(&mut self, gpu: &Gpu, width: u32, height: u32) -> Result<()> {
+        if self.size != [width, height] {
+            let [x, y] = tiles(width, height);
+            self.tile_ranges = gpu.buffer("tile ranges", (x * y * 2) as usize)?;
+            self.image = gpu.buffer("image", PLANES * plane_len(width, height))?;
+            self.size = [width, height];
+        }
+        Ok(())
+    }
+
+    /// Room for splats.
+    pub fn splat_capacity(&self) -> usize {
+        self.slots_capacity
+    }
+
     /// Whether a render of this size fits, apart from its pairs.
     pub fn fits(&self, splats: usize, width: u32, height: u32) -> bool {
         self.slots_capacity >= splats && self.size == [width, height]
@@ -93,6 +109,18 @@ pub struct Renderer {
     tile_ranges: Kernel,
     raster: Kernel,
     raster_depth: Kernel,
+    ellipses: Kernel,
+}
+
+/// What is drawn of the splats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raster {
+    /// The scene.
+    Color,
+    /// The scene, and the depth plane.
+    Depth,
+    /// Each splat's outline, and the depth plane.
+    Ellipses,
 }
 
 /// A finished picture in host memory.
@@ -120,10 +148,11 @@ impl Renderer {
             tile_ranges: gpu.kernel("splat/tile_ranges", &[])?,
             raster: gpu.kernel("splat/raster_forward", &[])?,
             raster_depth: gpu.kernel("splat/raster_forward", &[("DEPTH", "true")])?,
+            ellipses: gpu.kernel("splat/ellipses", &[])?,
         })
     }
 
-    /// Records a render of `splats` into `work.image` (its depth plane too, if `depth`).
+    /// Records a render of `splats` into `work.image`.
     pub fn record(
         &self,
         recorder: &mut Recorder<'_>,
@@ -131,7 +160,7 @@ impl Renderer {
         camera: &Camera,
         settings: &RenderSettings,
         work: &Workspace,
-        depth: bool,
+        raster: Raster,
     ) {
         let uniform = ViewUniform::new(camera, settings, splats.count, work.pair_capacity);
         let gpu = recorder.gpu();
@@ -190,7 +219,11 @@ impl Renderer {
             &[view.clone(), work.pair_tiles.binding(), counters, work.tile_ranges.binding()],
             (work.pair_capacity as u32).div_ceil(WORKGROUP),
         );
-        let raster = if depth { &self.raster_depth } else { &self.raster };
+        let raster = match raster {
+            Raster::Color => &self.raster,
+            Raster::Depth => &self.raster_depth,
+            Raster::Ellipses => &self.ellipses,
+        };
         let bindings = [view, projected, work.pair_slots.binding(), work.tile_ranges.binding(), work.image.binding()];
         recorder.dispatch(raster, &bindings, x * y);
     }
@@ -217,7 +250,7 @@ impl Renderer {
             };
             let ready = work.insert(ready);
             let mut recorder = Recorder::new(gpu);
-            self.record(&mut recorder, splats, camera, settings, ready, true);
+            self.record(&mut recorder, splats, camera, settings, ready, Raster::Depth);
             recorder.submit();
             let counters = gpu.read(&ready.counters)?;
             let wanted = counters[1] as usize;

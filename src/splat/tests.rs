@@ -1,12 +1,12 @@
 //! The forward kernels against the render by definition.
 
 use super::reference::{self, Model, camera, cloud, splats};
-use super::{RenderSettings, Rendered, Renderer, Tensors};
+use super::{Cut, Raster, RenderSettings, Rendered, Renderer, Tensors};
 use crate::capture::Camera;
 use crate::gpu::{Choice, Gpu, Mask};
 
 fn settings(sh_degree: u32, antialiased: bool) -> RenderSettings {
-    RenderSettings { background: [0.1, 0.7, 0.4], sh_degree, antialiased }
+    RenderSettings { background: [0.1, 0.7, 0.4], sh_degree, antialiased, cut: Cut::default() }
 }
 
 fn device_render(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings) -> Rendered {
@@ -97,6 +97,92 @@ fn without_splats_there_is_the_background() {
             assert_eq!((found.visible, found.pairs), (0, 0));
             assert!(found.image.pixels.iter().all(|p| *p == [0.1, 0.7, 0.4]));
             assert!(found.alpha.iter().chain(&found.depth).all(|v| *v == 0.0));
+        }
+    }
+}
+
+#[test]
+fn splats_beyond_the_cut_are_left_out() {
+    let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
+    let model = cloud(200, 3);
+    let all = splats(&model);
+    let cut = Cut { max_scale: 0.2, min_opacity: 0.4 };
+    let kept: Vec<usize> = (0..all.len())
+        .filter(|&i| {
+            let opacity = 1.0 / (1.0 + (-all.logit_opacities[i]).exp());
+            all.log_scales[i].iter().all(|s| s.exp() <= cut.max_scale) && opacity >= cut.min_opacity
+        })
+        .collect();
+    assert!((10..180).contains(&kept.len()), "{} of 200", kept.len());
+    let row = all.sh.len() / all.len();
+    let rest = super::Splats {
+        means: kept.iter().map(|&i| all.means[i]).collect(),
+        quats: kept.iter().map(|&i| all.quats[i]).collect(),
+        log_scales: kept.iter().map(|&i| all.log_scales[i]).collect(),
+        logit_opacities: kept.iter().map(|&i| all.logit_opacities[i]).collect(),
+        sh: kept.iter().flat_map(|&i| all.sh[i * row..(i + 1) * row].to_vec()).collect(),
+        sh_degree: all.sh_degree,
+    };
+    let renderer = Renderer::new(&gpu).unwrap();
+    let render = |splats: &super::Splats, cut: Cut| {
+        let tensors = Tensors::from_splats(&gpu, splats, 0).unwrap();
+        renderer
+            .render_image(&gpu, &tensors, &camera(), &RenderSettings { cut, ..settings(3, true) }, &mut None)
+            .unwrap()
+    };
+    let (found, expected) = (render(&all, cut), render(&rest, Cut::default()));
+    assert_eq!(found.visible, expected.visible);
+    let values = found.image.pixels.as_flattened().iter().zip(expected.image.pixels.as_flattened());
+    assert!(values.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 1e-5);
+}
+
+#[test]
+fn ellipses_are_lines_at_two_standard_deviations() {
+    let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
+    let camera = Camera {
+        width: 100,
+        height: 70,
+        fx: 100.0,
+        fy: 100.0,
+        cx: 50.0,
+        cy: 35.0,
+        viewmat: glam::DMat4::from_translation(glam::DVec3::new(0.0, 0.0, 10.0)),
+    };
+    // Straight ahead, 1.5 and 0.8 wide: 15 and 8 pixels, plus the low-pass filter's variance.
+    let splat = super::Splats {
+        means: vec![[0.0; 3]],
+        quats: vec![[1.0, 0.0, 0.0, 0.0]],
+        log_scales: vec![[1.5f32.ln(), 0.8f32.ln(), 0.1f32.ln()]],
+        logit_opacities: vec![4.0],
+        sh: vec![1.0, 0.0, -1.0],
+        sh_degree: 0,
+    };
+    let tensors = Tensors::from_splats(&gpu, &splat, 0).unwrap();
+    let work = super::Workspace::new(&gpu, 1, 1000, 100, 70).unwrap();
+    let mut recorder = crate::gpu::Recorder::new(&gpu);
+    let settings = RenderSettings { background: [0.0; 3], ..settings(0, false) };
+    Renderer::new(&gpu).unwrap().record(&mut recorder, &tensors, &camera, &settings, &work, Raster::Ellipses);
+    recorder.submit();
+    let planes = gpu.read(&work.image).unwrap();
+    let pitch = super::tiles(100, 70)[0] as usize * super::TILE as usize;
+    let opacity = |x: usize, y: usize| 1.0 - planes[3 * super::plane_len(100, 70) + y * pitch + x];
+    let sides = [(225.0f64 + 0.3).sqrt(), (64.0f64 + 0.3).sqrt()];
+    for y in 0..70 {
+        for x in 0..100 {
+            let d = [x as f64 + 0.5 - 50.0, y as f64 + 0.5 - 35.0];
+            // Distance to the ellipse by a walk along it.
+            let near = (0..3600).map(|i| (f64::from(i) / 1800.0 * std::f64::consts::PI).sin_cos()).map(|(sin, cos)| {
+                ((2.0 * sides[0] * cos - d[0]).powi(2) + (2.0 * sides[1] * sin - d[1]).powi(2)).sqrt()
+            });
+            let near = near.fold(f64::MAX, f64::min);
+            let inside = (d[0] / sides[0]).powi(2) + (d[1] / sides[1]).powi(2) <= 4.0;
+            let found = opacity(x, y);
+            match near {
+                n if n < 0.3 => assert!(found > 0.6, "{x} {y}: {found} on the line"),
+                n if n > 1.6 && inside => assert!((found - 0.04).abs() < 1e-4, "{x} {y}: {found} inside"),
+                n if n > 1.6 => assert_eq!(found, 0.0, "{x} {y} outside"),
+                _ => {}
+            }
         }
     }
 }

@@ -15,6 +15,24 @@ pub struct RenderSettings {
     pub sh_degree: u32,
     /// Compensate opacity for the screen-space low-pass filter (Mip-Splatting, Yu et al. 2024, §4.2).
     pub antialiased: bool,
+    /// Which splats are left out.
+    pub cut: Cut,
+}
+
+/// Splats that are left out of a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cut {
+    /// Those with a standard deviation above this, in world units.
+    pub max_scale: f32,
+    /// Those with an opacity below this, before `antialiased`.
+    pub min_opacity: f32,
+}
+
+impl Default for Cut {
+    /// Nothing is left out.
+    fn default() -> Self {
+        Self { max_scale: f32::MAX, min_opacity: 0.0 }
+    }
 }
 
 /// Twin of `View` in `shaders/common/view.wgsl`.
@@ -31,7 +49,8 @@ pub struct ViewUniform {
     tiles: [u32; 2],
     pair_capacity: u32,
     antialiased: u32,
-    padding: [u32; 2],
+    max_scale: f32,
+    min_opacity: f32,
 }
 
 impl ViewUniform {
@@ -48,7 +67,8 @@ impl ViewUniform {
             tiles: tiles(camera.width, camera.height),
             pair_capacity: pair_capacity as u32,
             antialiased: u32::from(settings.antialiased),
-            padding: [0; 2],
+            max_scale: settings.cut.max_scale,
+            min_opacity: settings.cut.min_opacity,
         }
     }
 }

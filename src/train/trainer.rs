@@ -14,7 +14,7 @@ use super::watch::Snapshot;
 use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, LateReader, Recorder, Timings};
-use crate::splat::{RenderSettings, Renderer, Splats, Tensors, Workspace, plane_len};
+use crate::splat::{Cut, Raster, RenderSettings, Renderer, Splats, Tensors, Workspace, plane_len};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use std::path::Path;
 
@@ -156,11 +156,12 @@ impl<'g> Trainer<'g> {
             background: self.background(step),
             sh_degree: self.config.sh_degree_at(step).min(self.parameters.sh_degree),
             antialiased: self.config.antialiased,
+            cut: Cut::default(),
         };
         let profile = step % PROFILE_EVERY == PROFILE_EVERY / 4;
         let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
         let size = [camera.width, camera.height];
-        self.renderer.record(&mut recorder, &self.parameters, &camera, &settings, &canvas.work, false);
+        self.renderer.record(&mut recorder, &self.parameters, &camera, &settings, &canvas.work, Raster::Color);
         self.loss.record(&mut recorder, &canvas.loss, &canvas.work.image, &canvas.target, &canvas.v_image);
         self.backward.record(&mut recorder, &self.parameters, size, &canvas.work, &canvas.v_image, &self.gradients);
         let rates = self.config.learning_rates(step, self.scene_scale);
@@ -263,7 +264,12 @@ impl<'g> Trainer<'g> {
     pub fn render(&mut self, camera: &Camera) -> Result<Image> {
         self.finish()?;
         let sh_degree = self.config.sh_degree_at(self.step).min(self.parameters.sh_degree);
-        let settings = RenderSettings { background: [0.0; 3], sh_degree, antialiased: self.config.antialiased };
+        let settings = RenderSettings {
+            background: [0.0; 3],
+            sh_degree,
+            antialiased: self.config.antialiased,
+            cut: Cut::default(),
+        };
         let rendered = self.renderer.render_image(self.gpu, &self.parameters, camera, &settings, &mut self.preview)?;
         Ok(rendered.image)
     }
