@@ -33,6 +33,8 @@ pub mod scenes;
 pub mod self_test;
 pub mod settings;
 pub mod submit;
+#[cfg(feature = "viewer")]
+pub mod viewer;
 
 pub use error::{Error, Result};
 pub use progress::{Board, Both, Progress, Silent, Standing, Stop};

@@ -3,7 +3,8 @@
 # Without a GPU that driver is lavapipe, Mesa's software one. Runs as often as you like; does nothing that is done.
 #
 #   tools/setup.sh          the loader and a driver
-#   tools/setup.sh --dev    also what the checks of .ci/run need (rustfmt, clippy)
+#   tools/setup.sh --dev    also what the checks of .ci/run need (rustfmt, clippy), and what the tests of the window and
+#                           of reports are driven by (Xvfb, xdotool, Chromium), without which these tests are skipped
 #   tools/setup.sh --with-colmap    also COLMAP, which finds the poses of photographs that have none
 set -eu
 
@@ -16,7 +17,7 @@ for argument in "$@"; do
     case $argument in
         --dev) dev=yes ;;
         --with-colmap) colmap=yes ;;
-        -h | --help) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) fail "unknown argument '$argument'; there are --dev and --with-colmap" ;;
     esac
 done
@@ -120,6 +121,30 @@ if [ "$colmap" = yes ]; then
     fi
 fi
 
+# What only tests need, by its names for apt-get, dnf, pacman and zypper. They are skipped without it, so that a machine
+# that cannot have it is no failure.
+install_for_tests() {
+    say "installing $1 for the tests"
+    if command -v apt-get >/dev/null; then
+        as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$2"
+    elif command -v dnf >/dev/null; then
+        as_root dnf install -y "$3"
+    elif command -v pacman >/dev/null; then
+        as_root pacman -S --needed --noconfirm "$4"
+    elif command -v zypper >/dev/null; then
+        as_root zypper --non-interactive install "$5"
+    else
+        false
+    fi || say "$1 could not be installed: tests that need it will be skipped"
+}
+
+has_browser() {
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        command -v "$name" >/dev/null && return 0
+    done
+    return 1
+}
+
 command -v cargo >/dev/null || fail "Rust is missing; get it from https://rustup.rs and run this again"
 if [ "$dev" = yes ]; then
     if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then
@@ -127,5 +152,10 @@ if [ "$dev" = yes ]; then
     else
         say "installing rustfmt and clippy with rustup"
         rustup component add rustfmt clippy || fail "could not add rustfmt and clippy; install them by hand"
+    fi
+    if [ "$(uname -s)" = Linux ]; then
+        command -v Xvfb >/dev/null || install_for_tests Xvfb xvfb xorg-x11-server-Xvfb xorg-server-xvfb xorg-x11-server-Xvfb
+        command -v xdotool >/dev/null || install_for_tests xdotool xdotool xdotool xdotool xdotool
+        has_browser || install_for_tests Chromium chromium chromium chromium chromium
     fi
 fi

@@ -22,6 +22,8 @@ mod setting_flags;
 mod size;
 mod submit;
 mod train;
+#[cfg(feature = "viewer")]
+mod view;
 
 use clap::{Parser, Subcommand};
 use naka_gs::{Error, Result};
@@ -64,6 +66,8 @@ enum Command {
     Train(train::Train),
     Render(render::Render),
     Path(path::Path),
+    #[cfg(feature = "viewer")]
+    View(view::View),
     Eval(eval::Eval),
     Submit(submit::Submit),
     Report(report::Report),
@@ -100,6 +104,8 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Train(command) => command.run(reporter),
         Command::Render(command) => command.run(reporter),
         Command::Path(command) => command.run(),
+        #[cfg(feature = "viewer")]
+        Command::View(command) => command.run(reporter),
         Command::Eval(command) => command.run(reporter),
         Command::Submit(command) => command.run(reporter),
         Command::Report(command) => command.run(reporter),
@@ -140,5 +146,7 @@ mod tests {
         has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);
         has("doctor", &["golden", "json", "adapter"]);
+        #[cfg(feature = "viewer")]
+        has("view", &["cameras", "at", "size", "screenshot", "adapter", "out", "preset"]);
     }
 }

@@ -18,6 +18,10 @@ pub struct Run {
     /// Stop after this stage: enhance, ppm, train, render or eval. The same command without it goes on from there
     #[arg(long, value_name = "STAGE")]
     until: Option<String>,
+    /// Look on in a window while it trains
+    #[cfg(feature = "viewer")]
+    #[arg(long, conflicts_with = "until")]
+    view: bool,
     #[command(flatten)]
     out: OutFolder,
     #[command(flatten)]
@@ -39,6 +43,16 @@ impl Run {
             })?;
             run_until(&job, last, &Shared::default(), reporter)?;
             return output::line(job.out.display().to_string());
+        }
+        #[cfg(feature = "viewer")]
+        if self.view {
+            let options = naka_gs::viewer::Options {
+                path: Some(job.scene.clone()),
+                adapter: job.settings.adapter_choice(),
+                mask: naka_gs::gpu::Mask::from_env()?,
+                ..Default::default()
+            };
+            return super::view::open(options, &|_| job.clone(), reporter);
         }
         let outcome = run(&job, &Shared::default(), reporter as &dyn Progress)?;
         report::of_run(&job.out, &outcome.run, reporter);

@@ -1,0 +1,82 @@
+//! `naka-gs view`
+
+use super::output::OutFolder;
+use super::progress::Reporter;
+use super::report;
+use super::run::show;
+use super::setting_flags::{All, SettingFlags};
+use super::size::Size;
+use naka_gs::gpu::Mask;
+use naka_gs::pipeline::{Job, Outcome, Scope};
+use naka_gs::viewer::{self, Options, Surroundings};
+use naka_gs::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Walk around in splats, points or the results of a run, in a window; or in a scene while it is trained
+#[derive(clap::Args)]
+pub struct View {
+    /// A PLY file of splats or points, the output folder of a run, or a scene to train on; the window also takes them by
+    /// drag and drop
+    path: Option<PathBuf>,
+    /// Poses to go with a PLY file, with `w` and `h`
+    #[arg(long, value_name = "transforms.json")]
+    cameras: Option<PathBuf>,
+    /// The camera to start from, counted from 1
+    #[arg(long, value_name = "N")]
+    at: Option<usize>,
+    /// Size of the picture in pixels, without the panel
+    #[arg(long, value_name = "WxH")]
+    size: Option<Size>,
+    /// Write the first whole picture as PNG, and close the window
+    #[arg(long, value_name = "FILE.png")]
+    screenshot: Option<PathBuf>,
+    #[command(flatten)]
+    out: OutFolder,
+    #[command(flatten)]
+    settings: SettingFlags<All>,
+}
+
+impl View {
+    pub fn run(self, reporter: &Reporter) -> Result<()> {
+        let settings = self.settings.resolve(None)?;
+        // What is not there is said at once, not by a window.
+        for path in self.path.iter().chain(&self.cameras) {
+            std::fs::metadata(path).map_err(Error::io(path))?;
+        }
+        if self.screenshot.is_some() && self.path.is_none() {
+            return Err(Error::setting("--screenshot", "no path", "say what to take a picture of"));
+        }
+        let camera = match self.at {
+            Some(0) => return Err(Error::setting("--at", "0", "cameras are counted from 1")),
+            camera => camera.map(|number| number - 1),
+        };
+        let options = Options {
+            path: self.path,
+            cameras: self.cameras,
+            size: self.size.map(|Size { width, height }| [width, height]),
+            camera,
+            screenshot: self.screenshot,
+            adapter: settings.adapter_choice(),
+            mask: Mask::from_env()?,
+        };
+        let job = |scene: &Path| Job {
+            out: self.out.or_named_after(scene),
+            scene: scene.to_path_buf(),
+            settings: settings.clone(),
+            overwrite: self.out.overwrite,
+            scope: Scope::Everything,
+        };
+        open(options, &job, reporter)
+    }
+}
+
+/// Opens the window; runs that it finishes are reported as `naka-gs run` does.
+pub fn open(options: Options, job: &dyn Fn(&Path) -> Job, reporter: &Reporter) -> Result<()> {
+    let finished = |job: &Job, outcome: &Outcome| {
+        report::of_run(&job.out, &outcome.run, reporter);
+        if let Err(error) = show(&job.out, outcome) {
+            tracing::warn!("{error}");
+        }
+    };
+    viewer::open(options, Surroundings { progress: reporter, job, finished: &finished })
+}

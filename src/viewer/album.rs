@@ -1,0 +1,138 @@
+//! The photographs of the scene's cameras as textures, read on a thread of their own.
+
+use super::scene::Photo;
+use crate::capture::{Image, read_image, resize_area};
+use crate::error::Result;
+use egui::{ColorImage, TextureHandle, TextureOptions};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// Longest side of a photograph that is compared, and of one in a frustum, in pixels.
+const WHOLE: u32 = 2048;
+const SMALL: u32 = 192;
+
+/// Which picture of a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// As it came.
+    Dark,
+    /// Lit.
+    Lit,
+    /// Lit if it is, and small.
+    Small,
+}
+
+struct Job {
+    key: (usize, Kind),
+    photo: Photo,
+}
+
+/// A picture and the texture that was made of it, with the factor of its values.
+struct Picture {
+    image: Image,
+    texture: Option<(f32, TextureHandle)>,
+}
+
+/// Pictures by camera and kind. What is asked for the first time comes some frames later.
+pub struct Album {
+    jobs: Sender<Job>,
+    done: Receiver<((usize, Kind), Result<Image>)>,
+    /// `None` while it is read, or where it cannot be.
+    pictures: BTreeMap<(usize, Kind), Option<Picture>>,
+}
+
+impl Album {
+    /// An empty album. `wake` is called, from a thread, whenever a picture has come.
+    pub fn new(wake: impl Fn() + Send + 'static) -> Self {
+        let (jobs, work) = channel::<Job>();
+        let (out, done) = channel();
+        std::thread::spawn(move || {
+            for Job { key, photo } in work {
+                if out.send((key, read(&photo, key.1))).is_err() {
+                    break;
+                }
+                wake();
+            }
+        });
+        Self { jobs, done, pictures: BTreeMap::new() }
+    }
+
+    /// Takes what has been read. Returns what could not be.
+    pub fn update(&mut self) -> Vec<crate::Error> {
+        let mut errors = Vec::new();
+        while let Ok((key, image)) = self.done.try_recv() {
+            match image {
+                Ok(image) => {
+                    self.pictures.insert(key, Some(Picture { image, texture: None }));
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        errors
+    }
+
+    /// Forgets the whole pictures of all cameras but `index`.
+    pub fn keep_only(&mut self, index: usize) {
+        self.pictures.retain(|(camera, kind), _| *kind == Kind::Small || *camera == index);
+    }
+
+    /// The texture of a camera's picture with its values times `gain`, if it has come.
+    pub fn texture(
+        &mut self,
+        context: &egui::Context,
+        index: usize,
+        photo: &Photo,
+        kind: Kind,
+        gain: f32,
+    ) -> Option<egui::TextureId> {
+        let key = (index, kind);
+        let picture = match self.pictures.entry(key) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut().as_mut()?,
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(None);
+                if self.jobs.send(Job { key, photo: photo.clone() }).is_err() {
+                    tracing::debug!("the album's thread is gone");
+                }
+                return None;
+            }
+        };
+        if picture.texture.as_ref().is_none_or(|(made, _)| *made != gain) {
+            let pixels = colors(&picture.image, gain);
+            match &mut picture.texture {
+                Some((made, texture)) => {
+                    texture.set(pixels, TextureOptions::LINEAR);
+                    *made = gain;
+                }
+                None => {
+                    let texture = context.load_texture(&photo.name, pixels, TextureOptions::LINEAR);
+                    picture.texture = Some((gain, texture));
+                }
+            }
+        }
+        picture.texture.as_ref().map(|(_, texture)| texture.id())
+    }
+}
+
+fn colors(image: &Image, gain: f32) -> ColorImage {
+    let byte = |v: &f32| (v * gain * 255.0).round().clamp(0.0, 255.0) as u8;
+    let bytes: Vec<u8> = image.pixels.iter().flatten().map(byte).collect();
+    ColorImage::from_rgb([image.width as usize, image.height as usize], &bytes)
+}
+
+fn read(photo: &Photo, kind: Kind) -> Result<Image> {
+    let lit = || photo.lit.as_deref().map(read_image);
+    let dark = || photo.dark.as_ref().map(|view| view.read());
+    let image = match kind {
+        Kind::Dark => dark(),
+        Kind::Lit => lit(),
+        Kind::Small => lit().or_else(dark),
+    };
+    let image = image.transpose()?.unwrap_or_default();
+    let longest = image.width.max(image.height).max(1);
+    let most = if kind == Kind::Small { SMALL } else { WHOLE };
+    if longest <= most {
+        return Ok(image);
+    }
+    let side = |full: u32| (full * most).div_ceil(longest);
+    Ok(resize_area(&image, side(image.width), side(image.height)))
+}

@@ -1,0 +1,398 @@
+//! The window's life: events in, pictures out, files read beside it.
+
+use super::album::Album;
+use super::canvas::{Canvas, no_window};
+use super::desk::{Command, Desk, Device, title};
+use super::picture::Picture;
+use super::scene::Scene;
+use super::training::{self, News, Training};
+use super::{panel, screenshot};
+use crate::error::{Error, Result};
+use crate::gpu::{Choice, Gpu, Mask};
+use crate::pipeline::{Job, Outcome};
+use crate::progress::Progress;
+use egui_winit::winit::application::ApplicationHandler;
+use egui_winit::winit::dpi::{LogicalSize, PhysicalSize};
+use egui_winit::winit::event::WindowEvent;
+use egui_winit::winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
+use egui_winit::winit::window::{Fullscreen, Window, WindowId};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::Scope;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Between two looks at the request to stop.
+const STOP_EVERY: Duration = Duration::from_millis(200);
+/// Between two questions whether the device has finished a picture.
+const ASK_EVERY: Duration = Duration::from_millis(2);
+
+/// Between two looks at a run, where nothing else calls for one.
+const TRAINING_EVERY: Duration = Duration::from_secs(1);
+
+/// What the window opens with.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A PLY file, the output folder of a run, or a scene to train on; without one the window waits for a drop.
+    pub path: Option<PathBuf>,
+    /// Poses to go with a PLY file (`transforms.json`).
+    pub cameras: Option<PathBuf>,
+    /// Width and height of the picture in pixels.
+    pub size: Option<[u32; 2]>,
+    /// The camera to start from, counted from 0.
+    pub camera: Option<usize>,
+    /// A file for a screenshot of the first whole picture, after which the window closes.
+    pub screenshot: Option<PathBuf>,
+    pub adapter: Choice,
+    pub mask: Mask,
+}
+
+/// What a window is opened in.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'env> {
+    /// Told of the stages of runs; its request to stop closes the window.
+    pub progress: &'env dyn Progress,
+    /// The run that a scene folder is trained by.
+    pub job: &'env dyn Fn(&Path) -> Job,
+    /// Called, on the run's thread, with what a run made.
+    pub finished: &'env (dyn Fn(&Job, &Outcome) + Sync),
+}
+
+/// What other threads tell the window.
+enum Wake {
+    Loaded(PathBuf, Box<Result<Scene>>),
+    /// There is something new to draw.
+    Redraw,
+}
+
+/// Opens the window and runs it until it is closed, or the progress is asked to stop. A run that goes on then is ended
+/// with a checkpoint.
+///
+/// # Errors
+/// [`Error::NoWindow`] where there is no desktop session, [`Error::NoAdapter`] where nothing can draw to the window,
+/// [`Error::DeviceLost`]; what ended the last run that was not finished; with [`Options::screenshot`], whatever keeps it
+/// from being written.
+pub fn open(options: Options, around: Surroundings<'_>) -> Result<()> {
+    let event_loop = EventLoop::<Wake>::with_user_event().build().map_err(no_window)?;
+    let proxy = event_loop.create_proxy();
+    std::thread::scope(|threads| {
+        let mut app = App { options, around, threads, proxy, training: None, open: None, failure: None };
+        let ran = event_loop.run_app(&mut app).map_err(no_window);
+        // The window goes first: the end of a run may take a moment.
+        drop(app.open.take());
+        let ended = app.training.take().and_then(|training| {
+            training.stop();
+            training.join()
+        });
+        let failure = app.failure.take().or(ended.and_then(Result::err));
+        ran.and(failure.map_or(Ok(()), Err))
+    })
+}
+
+struct App<'scope, 'env> {
+    options: Options,
+    around: Surroundings<'env>,
+    threads: &'scope Scope<'scope, 'env>,
+    proxy: EventLoopProxy<Wake>,
+    /// The run under way, or the last one.
+    training: Option<Training<'scope>>,
+    open: Option<Open>,
+    /// What ended the window, or the last run.
+    failure: Option<Error>,
+}
+
+/// A window that is open. Fields are dropped in this order: what the device made before the device.
+struct Open {
+    canvas: Canvas,
+    picture: Picture,
+    texture: egui::TextureId,
+    desk: Desk,
+    album: Album,
+    /// A screenshot that waits for the whole picture.
+    screenshot: Option<PathBuf>,
+    gpu: Arc<Gpu>,
+}
+
+impl App<'_, '_> {
+    fn start(&mut self, event_loop: &ActiveEventLoop) -> Result<()> {
+        let attributes = Window::default_attributes().with_title("naka-gs").with_visible(false);
+        let window = event_loop.create_window(attributes).map_err(no_window)?;
+        let scale = window.scale_factor();
+        let wanted = match self.options.size {
+            Some([width, height]) => {
+                PhysicalSize::new(width + (f64::from(panel::WIDTH) * scale).round() as u32, height)
+            }
+            None => LogicalSize::new(1280.0, 760.0).to_physical(scale),
+        };
+        // A screen that is smaller has the last word; an event tells.
+        let _ = window.request_inner_size(wanted);
+        window.set_visible(true);
+        let (gpu, mut canvas) = Canvas::new(window, &self.options.adapter, self.options.mask)?;
+        tracing::info!("adapter: {}", gpu.name());
+        let picture = Picture::new(&gpu)?;
+        let texture = canvas.texture(&gpu, &picture.screen.view, None);
+        let screenshot = self.options.screenshot.clone();
+        let proxy = self.proxy.clone();
+        let album = Album::new(move || redraw(&proxy));
+        let open = Open { canvas, picture, texture, desk: Desk::new(), album, screenshot, gpu: Arc::new(gpu) };
+        let open = self.open.insert(open);
+        open.canvas.window.request_redraw();
+        match self.options.path.clone() {
+            Some(path) if training::is_capture(&path) => self.train((self.around.job)(&path)),
+            Some(path) => open.read(&self.proxy, path, self.options.cameras.clone()),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Begins a run, unless one is under way.
+    fn train(&mut self, job: Job) {
+        let Some(open) = &mut self.open else { return };
+        if self.training.as_ref().is_some_and(Training::at_work) {
+            open.desk.messages.note("a run is under way: stop it before another one begins");
+            return;
+        }
+        self.failure = None;
+        let (gpu, proxy) = (Arc::clone(&open.gpu), self.proxy.clone());
+        let wake = move || redraw(&proxy);
+        let Surroundings { progress, finished, .. } = self.around;
+        self.training = Some(Training::start(self.threads, job, gpu, progress, finished, wake));
+    }
+
+    /// Takes over what the run has new.
+    fn look(&mut self) -> Result<()> {
+        let (Some(open), Some(training)) = (&mut self.open, &mut self.training) else { return Ok(()) };
+        for answer in training.answers() {
+            match answer {
+                Ok(words) => open.desk.messages.note(words),
+                Err(error) => open.desk.messages.error(&error),
+            }
+        }
+        match training.look(&open.gpu, open.picture.figures.time)? {
+            Some(News::Begun(scene)) => {
+                open.show(*scene, self.options.camera.take(), &self.proxy);
+            }
+            Some(News::Model(snapshot)) => {
+                let shown = open.desk.scene.as_ref().is_some_and(|scene| scene.path == training.job.scene);
+                if shown {
+                    open.desk.replace(snapshot);
+                }
+            }
+            None => {}
+        }
+        match training.outcome() {
+            Some(Ok(_)) => {
+                open.desk.messages.note(format!("the run is finished: {}", shown(&training.job.out)));
+                if open.desk.scene.is_none() {
+                    // All of it was there already.
+                    open.read(&self.proxy, training.job.out.clone(), None);
+                }
+            }
+            Some(Err(error)) => {
+                open.desk.messages.error(&error);
+                self.failure = Some(error);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the window, with the error if there is one.
+    fn end(&mut self, event_loop: &ActiveEventLoop, outcome: Result<()>) {
+        self.failure = self.failure.take().or(outcome.err());
+        event_loop.exit();
+    }
+
+    fn frame(&mut self, event_loop: &ActiveEventLoop) {
+        if let Err(error) = self.look() {
+            return self.end(event_loop, Err(error));
+        }
+        let Some(open) = &mut self.open else { return };
+        let commands = match open.frame(event_loop, self.training.as_mut()) {
+            Ok(commands) => commands,
+            Err(error) => return self.end(event_loop, Err(error)),
+        };
+        let mut begin = None;
+        for command in commands {
+            match command {
+                Command::Open(path) if training::is_capture(&path) => {
+                    open.desk.proposal = Some((self.around.job)(&path))
+                }
+                Command::Open(path) => open.read(&self.proxy, path, None),
+                Command::Train(job) => begin = Some(*job),
+                Command::Quit => return self.end(event_loop, Ok(())),
+                command => open.run(command),
+            }
+        }
+        match open.take_screenshot() {
+            Ok(true) if self.options.screenshot.is_some() => self.end(event_loop, Ok(())),
+            Ok(_) => {}
+            Err(error) if self.options.screenshot.is_some() => self.end(event_loop, Err(error)),
+            Err(error) => open.desk.messages.error(&error),
+        }
+        if let Some(job) = begin {
+            self.train(job);
+        }
+    }
+}
+
+impl ApplicationHandler<Wake> for App<'_, '_> {
+    fn resumed(&mut self, event_loop: &ActiveEventLoop) {
+        if self.open.is_none()
+            && let Err(error) = self.start(event_loop)
+        {
+            self.end(event_loop, Err(error));
+        }
+    }
+
+    fn user_event(&mut self, event_loop: &ActiveEventLoop, wake: Wake) {
+        let Some(open) = &mut self.open else { return };
+        open.canvas.window.request_redraw();
+        let Wake::Loaded(path, scene) = wake else { return };
+        if open.desk.loading.as_ref() != Some(&path) {
+            // Something else was opened since.
+            return;
+        }
+        open.desk.loading = None;
+        match *scene {
+            Ok(scene) => {
+                open.show(scene, self.options.camera.take(), &self.proxy);
+            }
+            Err(error) if self.options.screenshot.is_some() => self.end(event_loop, Err(error)),
+            Err(error) => open.desk.messages.error(&error),
+        }
+    }
+
+    fn window_event(&mut self, event_loop: &ActiveEventLoop, _: WindowId, event: WindowEvent) {
+        let Some(open) = &mut self.open else { return };
+        match event {
+            WindowEvent::CloseRequested => self.end(event_loop, Ok(())),
+            WindowEvent::RedrawRequested => self.frame(event_loop),
+            event => open.canvas.event(&open.gpu, &event),
+        }
+    }
+
+    fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
+        if self.around.progress.stop().requested() {
+            return self.end(event_loop, Ok(()));
+        }
+        let now = Instant::now();
+        let mut next = now + STOP_EVERY;
+        let training = self.training.as_ref().is_some_and(Training::at_work);
+        if let Some(open) = &mut self.open {
+            if training && open.canvas.due.is_none_or(|due| due > now + TRAINING_EVERY) {
+                open.canvas.due = Some(now + TRAINING_EVERY);
+            }
+            let was_busy = open.picture.drawing();
+            match open.picture.busy(&open.gpu) {
+                Err(error) => return self.end(event_loop, Err(error)),
+                Ok(true) => next = now + ASK_EVERY,
+                // What was finished may have to be drawn again, in full or with more room.
+                Ok(false) if was_busy => open.canvas.window.request_redraw(),
+                Ok(false) => match open.canvas.due {
+                    Some(due) if due <= now => open.canvas.window.request_redraw(),
+                    Some(due) => next = next.min(due),
+                    None => {}
+                },
+            }
+        }
+        event_loop.set_control_flow(ControlFlow::WaitUntil(next));
+    }
+}
+
+impl Open {
+    /// Shows a scene.
+    fn show(&mut self, scene: Scene, camera: Option<usize>, proxy: &EventLoopProxy<Wake>) {
+        self.canvas.window.set_title(&format!("{} — naka-gs", title(&scene.path)));
+        self.desk.open(scene, camera);
+        let proxy = proxy.clone();
+        self.album = Album::new(move || redraw(&proxy));
+        self.canvas.window.request_redraw();
+    }
+
+    /// Reads `path` on a thread of its own.
+    fn read(&mut self, proxy: &EventLoopProxy<Wake>, path: PathBuf, cameras: Option<PathBuf>) {
+        self.desk.loading = Some(path.clone());
+        let (gpu, proxy) = (Arc::clone(&self.gpu), proxy.clone());
+        std::thread::spawn(move || {
+            let scene = Scene::load(&gpu, &path, cameras.as_deref());
+            if proxy.send_event(Wake::Loaded(path, Box::new(scene))).is_err() {
+                tracing::debug!("the window is closed");
+            }
+        });
+    }
+
+    /// Lays out and draws. Returns what is left to do.
+    fn frame(&mut self, event_loop: &ActiveEventLoop, mut training: Option<&mut Training<'_>>) -> Result<Vec<Command>> {
+        // The device has enough to do: what it draws is shown first.
+        if self.canvas.is_empty() || self.picture.busy(&self.gpu)? {
+            return Ok(Vec::new());
+        }
+        let device =
+            Device { adapter: self.gpu.name(), peak_bytes: self.gpu.peak_bytes(), figures: self.picture.figures };
+        let (desk, album, texture) = (&mut self.desk, &mut self.album, self.texture);
+        let layout = self.canvas.layout(&self.gpu, |ui| desk.ui(ui, texture, album, training.as_deref_mut(), &device));
+        let moving = self.desk.moving();
+        if let Some((shot, model)) = self.desk.shot() {
+            match self.picture.draw(&self.gpu, model.tensors(), &shot, moving) {
+                Ok(true) => {
+                    self.canvas.texture(&self.gpu, &self.picture.screen.view, Some(self.texture));
+                }
+                Ok(false) => {}
+                Err(error @ Error::OutOfMemory(_)) => self.desk.messages.error(&error),
+                Err(error) => return Err(error),
+            }
+        }
+        self.canvas.draw(&self.gpu, event_loop, layout)?;
+        Ok(std::mem::take(&mut self.desk.commands))
+    }
+
+    fn run(&mut self, command: Command) {
+        match command {
+            Command::Screenshot => self.screenshot = Some(screenshot::name(SystemTime::now())),
+            Command::Focus(place) => {
+                if let Err(error) = self.focus(place) {
+                    self.desk.messages.error(&error);
+                }
+            }
+            Command::FullScreen => {
+                let full = self.canvas.window.fullscreen().is_none().then_some(Fullscreen::Borderless(None));
+                self.canvas.window.set_fullscreen(full);
+            }
+            Command::Open(_) | Command::Train(_) | Command::Quit => {}
+        }
+        self.canvas.window.request_redraw();
+    }
+
+    /// Turns to what is at a place of the picture.
+    fn focus(&mut self, [x, y]: [f64; 2]) -> Result<()> {
+        let Some(camera) = self.desk.camera() else { return Ok(()) };
+        if let Some(depth) = self.picture.depth_at(&self.gpu, x, y)? {
+            let point = camera.unproject(x * f64::from(camera.width), y * f64::from(camera.height), depth);
+            self.desk.navigator.focus(point);
+        }
+        Ok(())
+    }
+
+    /// Writes the screenshot that is waited for, once the picture is whole. Returns whether it did.
+    fn take_screenshot(&mut self) -> Result<bool> {
+        let whole = self.desk.shot().is_some_and(|(shot, _)| self.picture.holds(&shot));
+        let Some(path) = self.screenshot.take_if(|_| whole) else { return Ok(false) };
+        let picture = self.picture.screen.read(&self.gpu)?;
+        screenshot::write(&path, &picture)?;
+        self.desk.messages.note(format!("{} is written", shown(&path)));
+        self.canvas.window.request_redraw();
+        Ok(true)
+    }
+}
+
+/// Wakes the window from another thread.
+fn redraw(proxy: &EventLoopProxy<Wake>) {
+    if proxy.send_event(Wake::Redraw).is_err() {
+        tracing::debug!("the window is closed");
+    }
+}
+
+/// A path in full, as messages name it.
+fn shown(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
+}

@@ -1,0 +1,120 @@
+//! Pointer and keys, as the desk takes them.
+
+use super::desk::{Command, Desk};
+use super::look::What;
+use super::navigate::Drag;
+use egui::{Key, Modifiers, PointerButton};
+use glam::DVec3;
+
+/// Points of scrolling that make a click of a wheel.
+const CLICK: f32 = 40.0;
+/// Seconds of flight that one frame may bring: a frame that took longer does not throw one through a wall.
+const LONGEST: f32 = 0.2;
+
+/// Drags, wheel and double clicks on the picture.
+pub fn pointer(desk: &mut Desk, ui: &egui::Ui, response: &egui::Response) {
+    let size = response.rect.size().max(egui::Vec2::splat(1.0));
+    let modifiers = ui.input(|i| i.modifiers);
+    let drags = [
+        (PointerButton::Primary, if modifiers.shift { Drag::Pan } else { Drag::Orbit }),
+        (PointerButton::Secondary, Drag::Pan),
+        (PointerButton::Middle, Drag::Turn),
+    ];
+    for (button, drag) in drags {
+        let by = response.drag_delta() / size.y;
+        if response.dragged_by(button) && by != egui::Vec2::ZERO {
+            let drag = if modifiers.command { Drag::Turn } else { drag };
+            desk.navigator.drag(drag, f64::from(by.x), f64::from(by.y));
+        }
+    }
+    let (scroll, flying) =
+        ui.input(|i| (i.smooth_scroll_delta().y + 100.0 * (i.zoom_delta() - 1.0), i.pointer.secondary_down()));
+    if response.contains_pointer() && scroll != 0.0 {
+        let clicks = f64::from(scroll / CLICK);
+        if flying { desk.navigator.faster(clicks) } else { desk.navigator.dolly(clicks) }
+    }
+    if let Some(place) = response.interact_pointer_pos().filter(|_| response.double_clicked()) {
+        let share = (place - response.rect.min) / size;
+        desk.commands.push(Command::Focus([share.x, share.y].map(f64::from)));
+    }
+}
+
+/// Keys, unless a text field has them.
+pub fn keys(desk: &mut Desk, ui: &egui::Ui) {
+    let dropped = ui.input(|i| i.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
+    desk.commands.extend(dropped.map(Command::Open));
+    if ui.ctx().egui_wants_keyboard_input() {
+        return;
+    }
+    let pressed = |key: Key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+    if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::Q)) {
+        desk.commands.push(Command::Quit);
+    }
+    if pressed(Key::F12) {
+        desk.commands.push(Command::Screenshot);
+    }
+    if pressed(Key::F11) {
+        desk.commands.push(Command::FullScreen);
+    }
+    if pressed(Key::F1) || ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Questionmark)) {
+        desk.help_open = !desk.help_open;
+    }
+    if pressed(Key::Escape) {
+        desk.help_open = false;
+    }
+    if pressed(Key::P) {
+        desk.panel_open = !desk.panel_open;
+    }
+    if pressed(Key::F) {
+        desk.cameras = !desk.cameras;
+    }
+    if pressed(Key::C) {
+        desk.compare.on = !desk.compare.on;
+        // From elsewhere, at the nearest camera.
+        if desk.compare.on && desk.navigator.at().is_none() {
+            desk.step_camera(1);
+        }
+    }
+    if pressed(Key::Home) {
+        desk.navigator.go_home();
+    }
+    if pressed(Key::PageDown) || pressed(Key::CloseBracket) {
+        desk.step_camera(1);
+    }
+    if pressed(Key::PageUp) || pressed(Key::OpenBracket) {
+        desk.step_camera(-1);
+    }
+    if pressed(Key::Plus) || pressed(Key::Equals) {
+        desk.look.stops += 0.5;
+    }
+    if pressed(Key::Minus) {
+        desk.look.stops -= 0.5;
+    }
+    for (key, what) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5].into_iter().zip(What::ALL) {
+        if pressed(key) {
+            desk.look.what = what;
+        }
+    }
+    fly(desk, ui);
+}
+
+/// Flight, as long as its keys are down.
+fn fly(desk: &mut Desk, ui: &egui::Ui) {
+    let ways = [
+        (Key::W, DVec3::Z),
+        (Key::S, DVec3::NEG_Z),
+        (Key::D, DVec3::X),
+        (Key::A, DVec3::NEG_X),
+        (Key::E, DVec3::NEG_Y),
+        (Key::Q, DVec3::Y),
+    ];
+    let direction: DVec3 = ui.input(|i| {
+        let free = i.modifiers.is_none() || i.modifiers.shift_only();
+        ways.iter().filter(|(key, _)| free && i.key_down(*key)).map(|(_, way)| *way).sum()
+    });
+    if direction != DVec3::ZERO {
+        let seconds = ui.input(|i| i.stable_dt.min(LONGEST));
+        desk.navigator.fly(direction, f64::from(seconds));
+        ui.ctx().request_repaint();
+    }
+}

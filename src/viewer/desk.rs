@@ -1,0 +1,240 @@
+//! The window's contents: what is open, where one stands, what the panel says.
+
+use super::album::Album;
+use super::compare::{self, Compare};
+use super::controls;
+use super::look::{Look, What};
+use super::messages::Messages;
+use super::navigate::{self, Lens, Navigator, Pose};
+use super::picture::{Figures, Shot};
+use super::scene::{Model, Scene};
+use super::training::Training;
+use super::{frusta, help, panel};
+use crate::capture::Camera;
+use crate::pipeline::Job;
+use crate::train::Snapshot;
+use egui::{Color32, Pos2, Rect, Sense};
+use glam::DVec3;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long after its last motion the camera still counts as moving.
+const REST: Duration = Duration::from_millis(150);
+/// The up axis where no camera says it: that of COLMAP's first photograph, which most splat files have.
+const UP: DVec3 = DVec3::NEG_Y;
+/// Degrees that one sees from top to bottom where there is no camera.
+const ANGLE: f64 = 50.0;
+
+/// What the user asked for that is not the desk's own to do.
+#[derive(Clone, Debug)]
+pub enum Command {
+    Open(PathBuf),
+    /// Begin a run.
+    Train(Box<Job>),
+    Screenshot,
+    /// Make what is at this place of the picture the pivot; shares of its width and height.
+    Focus([f64; 2]),
+    FullScreen,
+    Quit,
+}
+
+/// What the panel tells of the device.
+pub struct Device<'a> {
+    pub adapter: &'a str,
+    pub peak_bytes: u64,
+    pub figures: Figures,
+}
+
+/// The contents of the window.
+pub struct Desk {
+    pub scene: Option<Scene>,
+    /// What is being read.
+    pub loading: Option<PathBuf>,
+    /// Goes up with every change of the model.
+    pub state: u64,
+    pub navigator: Navigator,
+    pub look: Look,
+    pub messages: Messages,
+    pub commands: Vec<Command>,
+    pub compare: Compare,
+    /// Whether the cameras are drawn, and their photographs in them.
+    pub cameras: bool,
+    pub photographs: bool,
+    pub panel_open: bool,
+    pub help_open: bool,
+    /// A scene that could be trained on, and where its results would go.
+    pub proposal: Option<Job>,
+    /// The field for a path in the panel.
+    pub path: String,
+    /// Pixels of the picture.
+    pub size: [u32; 2],
+    moved: Option<(Camera, Instant)>,
+}
+
+impl Desk {
+    /// Nothing is open.
+    pub fn new() -> Self {
+        Self {
+            scene: None,
+            loading: None,
+            state: 0,
+            navigator: Navigator::new(overview(&Scene::empty(), UP), None, UP),
+            look: Look::default(),
+            messages: Messages::default(),
+            commands: Vec::new(),
+            compare: Compare::default(),
+            cameras: false,
+            photographs: true,
+            panel_open: true,
+            help_open: false,
+            proposal: None,
+            path: String::new(),
+            size: [0, 0],
+            moved: None,
+        }
+    }
+
+    /// Shows `scene`, from its camera `start` (its first, if not given) or, without cameras, as a whole.
+    pub fn open(&mut self, scene: Scene, start: Option<usize>) {
+        let cameras = scene.cameras();
+        let up = navigate::up_of(&cameras).unwrap_or(UP);
+        let at = start.or(Some(0)).filter(|index| *index < cameras.len());
+        let home = match at {
+            Some(index) => Pose::of(&cameras[index], reach(&scene, &cameras[index])),
+            None => overview(&scene, up),
+        };
+        if let (Some(index), None) = (start, at) {
+            let last = cameras.len();
+            self.messages.note(format!("there is no camera {}: the scene has {last}", index + 1));
+        }
+        self.navigator = Navigator::new(home, at, up);
+        scene.notes.iter().for_each(|note| self.messages.note(note));
+        let what = if scene.splats.is_some() { What::Render } else { What::Points };
+        self.look = Look { what, antialiased: scene.antialiased, depths: None, ..self.look.clone() };
+        self.path = scene.path.display().to_string();
+        self.scene = Some(scene);
+        self.state += 1;
+    }
+
+    /// Lays the window out. `texture` holds the picture.
+    pub fn ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        texture: egui::TextureId,
+        album: &mut Album,
+        training: Option<&mut Training<'_>>,
+        device: &Device<'_>,
+    ) {
+        controls::keys(self, ui);
+        album.update().iter().for_each(|error| self.messages.error(error));
+        let mut area = ui.max_rect();
+        if self.panel_open {
+            panel::show(self, ui, training, device);
+            area.max.x = (area.max.x - panel::WIDTH).max(area.min.x);
+        }
+        let response = ui.allocate_rect(area, Sense::click_and_drag());
+        let pixels = ui.ctx().pixels_per_point();
+        self.size = [area.width(), area.height()].map(|side| (side * pixels).round().max(0.0) as u32);
+        controls::pointer(self, ui, &response);
+        self.navigator.advance(f64::from(ui.input(|i| i.stable_dt.min(0.1))));
+        if !self.navigator.still() {
+            ui.ctx().request_repaint();
+        }
+        let painter = ui.painter_at(area);
+        if self.scene.is_some() {
+            let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
+            painter.image(texture, area, whole, Color32::WHITE);
+        }
+        if self.cameras {
+            let clicked = response.interact_pointer_pos().filter(|_| response.clicked());
+            if let Some(index) = frusta::show(self, album, ui, area, clicked) {
+                self.go_to_camera(index);
+            }
+        }
+        compare::show(self, album, ui, area);
+        panel::over_the_picture(self, ui, area);
+        self.messages.show(ui, area);
+        help::show(ui, &mut self.help_open);
+        panel::proposal(self, ui);
+        if self.moving() {
+            // Once it rests, it is drawn in full.
+            ui.ctx().request_repaint_after(REST + Duration::from_millis(10));
+        }
+    }
+
+    /// Another state of the model that is shown.
+    pub fn replace(&mut self, snapshot: Arc<Snapshot>) {
+        if let Some(scene) = &mut self.scene {
+            scene.splats = Some(Model::of_snapshot(snapshot, scene.bounds()));
+            self.state += 1;
+        }
+    }
+
+    /// The camera of the picture, if the window has room for one.
+    pub fn camera(&self) -> Option<Camera> {
+        let [width, height] = self.size;
+        (width > 0 && height > 0).then(|| self.navigator.pose().camera(width, height))
+    }
+
+    /// The picture that is wanted, and the model that it is of.
+    pub fn shot(&self) -> Option<(Shot, &Model)> {
+        let (scene, camera) = (self.scene.as_ref()?, self.camera()?);
+        let model = self.look.model(scene)?;
+        Some((self.look.shot(model, self.state, camera), model))
+    }
+
+    /// Whether the camera moved a moment ago. A first picture is none of a moving camera.
+    pub fn moving(&mut self) -> bool {
+        let Some(camera) = self.camera() else { return false };
+        match &self.moved {
+            Some((last, since)) if *last == camera => since.elapsed() < REST,
+            earlier => {
+                let first = earlier.is_none();
+                let now = Instant::now();
+                self.moved = Some((camera, if first { now.checked_sub(REST).unwrap_or(now) } else { now }));
+                !first
+            }
+        }
+    }
+
+    /// To the camera `by` places on.
+    pub fn step_camera(&mut self, by: isize) {
+        let Some(scene) = &self.scene else { return };
+        let cameras = scene.cameras();
+        let eye = self.navigator.pose().eye;
+        if let Some(index) = navigate::neighbor(&cameras, self.navigator.at(), eye, by) {
+            self.go_to_camera(index);
+        }
+    }
+
+    /// To the camera `index`.
+    pub fn go_to_camera(&mut self, index: usize) {
+        let Some(scene) = &self.scene else { return };
+        if let Some(photo) = scene.photos.get(index) {
+            let pose = Pose::of(&photo.camera, reach(scene, &photo.camera));
+            self.navigator.go(pose, Some(index));
+        }
+    }
+}
+
+/// How far the scene is in front of a camera: the distance of the pivot.
+fn reach(scene: &Scene, camera: &Camera) -> f64 {
+    let bounds = scene.bounds();
+    camera.viewmat.transform_point3(bounds.center).z.max(0.3 * bounds.radius)
+}
+
+/// The scene as a whole, from a little above.
+fn overview(scene: &Scene, up: DVec3) -> Pose {
+    let bounds = scene.bounds();
+    let side = up.cross(DVec3::X).try_normalize().unwrap_or_else(|| up.any_orthonormal_vector());
+    let back = (side + 0.35 * up).normalize();
+    let distance = 1.15 * bounds.radius / (0.5 * ANGLE.to_radians()).sin();
+    Pose::looking_at(bounds.center + back * distance, bounds.center, up, Lens::vertical(ANGLE, 1.5))
+}
+
+/// The name of a path as titles have it.
+pub fn title(path: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name(path).unwrap_or_else(|| path.display().to_string())
+}

@@ -1,0 +1,50 @@
+//! The overlay that names the keys.
+
+use super::style::FAINT;
+use egui::{Align2, RichText};
+
+/// What each input does.
+const KEYS: [(&str, &str); 19] = [
+    ("Left drag", "orbit"),
+    ("Right drag, Shift + drag", "pan"),
+    ("Middle drag, Ctrl + drag", "look around"),
+    ("Wheel", "nearer, farther"),
+    ("Double click", "turn around this point"),
+    ("W A S D, Q E", "fly; down, up"),
+    ("Right button + wheel", "speed of flight"),
+    ("Home", "back to the start"),
+    ("Page Down, ]", "next camera"),
+    ("Page Up, [", "previous camera"),
+    ("1 … 5", "render, depth, opacity, ellipses, points"),
+    ("C", "compare with the photograph"),
+    ("F", "cameras on, off"),
+    ("+ −", "exposure"),
+    ("P", "panel on, off"),
+    ("F11", "full screen"),
+    ("F12", "screenshot"),
+    ("F1, ?", "this help"),
+    ("Ctrl + Q", "quit"),
+];
+
+/// Shows the overlay in the middle of the window while `open`.
+pub fn show(ui: &egui::Ui, open: &mut bool) {
+    let window = egui::Window::new("Keys and mouse")
+        .open(open)
+        .collapsible(false)
+        .resizable(false)
+        .anchor(Align2::CENTER_CENTER, [0.0, 0.0]);
+    window.show(ui.ctx(), |ui| {
+        egui::Grid::new("keys").num_columns(2).spacing([26.0, 5.0]).show(ui, |ui| {
+            for (keys, what) in KEYS {
+                ui.label(RichText::new(keys).strong());
+                ui.label(what);
+                ui.end_row();
+            }
+        });
+        ui.add_space(6.0);
+        ui.label(
+            RichText::new("PLY files, output folders and scenes to train on can be dropped on the window.")
+                .color(FAINT),
+        );
+    });
+}

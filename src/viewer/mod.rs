@@ -1,0 +1,28 @@
+//! The live window: splats, points and cameras to walk around in.
+//!
+//! Pictures are made by the forward kernels of [`crate::splat`], on the device that also draws the window; egui lies on
+//! top. [`open`] runs until the window is closed.
+
+mod album;
+mod app;
+mod bounds;
+mod canvas;
+mod compare;
+mod controls;
+mod desk;
+mod frusta;
+mod help;
+mod look;
+mod messages;
+mod navigate;
+mod pace;
+mod panel;
+mod picture;
+mod scene;
+mod screenshot;
+pub mod show;
+mod style;
+mod training;
+mod training_panel;
+
+pub use app::{Options, Surroundings, open};

@@ -1,0 +1,302 @@
+//! The panel beside the picture.
+
+use super::desk::{Command, Desk, Device, title};
+use super::look::What;
+use super::style::{ACCENT, FAINT, GROUND};
+use super::training::{self, Training};
+use super::training_panel;
+use egui::{Align2, FontId, Frame, Margin, Panel, RichText, ScrollArea, Slider};
+use glam::DVec3;
+
+/// Its width in points.
+pub const WIDTH: f32 = 292.0;
+
+/// Lays it out.
+pub fn show(desk: &mut Desk, ui: &mut egui::Ui, training: Option<&mut Training<'_>>, device: &Device<'_>) {
+    let frame = Frame::new().fill(GROUND).inner_margin(Margin::symmetric(14, 10));
+    let panel = Panel::right("panel").resizable(false).exact_size(WIDTH).frame(frame).show_separator_line(false);
+    panel.show(ui, |ui| {
+        Panel::bottom("figures").frame(Frame::new()).show_separator_line(false).show(ui, |ui| figures(ui, device));
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            name(desk, ui);
+            if let Some(error) = training.and_then(|training| training_panel::show(training, ui)) {
+                desk.messages.error(&error);
+            }
+            if desk.scene.is_some() {
+                picture(desk, ui);
+                camera(desk, ui);
+                compare(desk, ui);
+                cut(desk, ui);
+            }
+            files(desk, ui);
+        });
+    });
+}
+
+/// What lies over the picture while there is none, or one is on its way.
+pub fn over_the_picture(desk: &Desk, ui: &egui::Ui, area: egui::Rect) {
+    let (text, font) = match (&desk.loading, &desk.scene) {
+        (Some(path), _) => (format!("Reading {} …", title(path)), FontId::proportional(16.0)),
+        (None, None) => (
+            "Drop a PLY file, the output folder of a run, or a scene to train on here".into(),
+            FontId::proportional(16.0),
+        ),
+        (None, Some(_)) => return,
+    };
+    ui.painter_at(area).text(area.center(), Align2::CENTER_CENTER, text, font, FAINT);
+}
+
+/// Asks whether to train on a scene that was dropped.
+pub fn proposal(desk: &mut Desk, ui: &egui::Ui) {
+    let Some(job) = &desk.proposal else { return };
+    let (mut train, mut leave) = (false, false);
+    let window = egui::Window::new(format!("Train on {}?", training::name(job)))
+        .collapsible(false)
+        .resizable(false)
+        .anchor(Align2::CENTER_CENTER, [0.0, 0.0]);
+    window.show(ui.ctx(), |ui| {
+        ui.label(format!("Results go to {}.", job.out.display()));
+        ui.add_space(4.0);
+        ui.horizontal(|ui| {
+            train = ui.button("Train").clicked();
+            leave = ui.button("Not now").clicked();
+        });
+    });
+    let job = if train || leave { desk.proposal.take() } else { None };
+    desk.commands.extend(job.filter(|_| train).map(|job| Command::Train(Box::new(job))));
+}
+
+/// A heading, with the space before it.
+pub fn heading(ui: &mut egui::Ui, text: &str) {
+    ui.add_space(10.0);
+    ui.label(RichText::new(text).strong());
+    ui.add_space(1.0);
+}
+
+/// A number as people read it: 1 234 567.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let parts: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|part| std::str::from_utf8(part).ok()).collect();
+    parts.join("\u{2009}")
+}
+
+fn name(desk: &mut Desk, ui: &mut egui::Ui) {
+    let Some(scene) = &desk.scene else { return };
+    ui.horizontal(|ui| {
+        ui.label(RichText::new(title(&scene.path)).size(16.0).strong());
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if ui.small_button("?").on_hover_text("Keys and mouse (F1)").clicked() {
+                desk.help_open = !desk.help_open;
+            }
+        });
+    });
+    let mut facts = Vec::new();
+    if let Some(model) = &scene.splats {
+        facts.push(format!("{} splats, SH degree {}", grouped(model.tensors().count), model.tensors().sh_degree));
+    }
+    if let Some(model) = &scene.points {
+        facts.push(format!("{} points", grouped(model.tensors().count)));
+    }
+    facts.iter().for_each(|fact| {
+        ui.label(RichText::new(fact).color(FAINT));
+    });
+}
+
+fn picture(desk: &mut Desk, ui: &mut egui::Ui) {
+    heading(ui, "Show");
+    let (scene, look) = (desk.scene.as_ref(), &mut desk.look);
+    let has = |what: What| match what {
+        What::Points => scene.is_some_and(|scene| scene.points.is_some()),
+        _ => scene.is_some_and(|scene| scene.splats.is_some()),
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0;
+        ui.spacing_mut().button_padding.x = 4.0;
+        for what in What::ALL {
+            let button = egui::Button::selectable(look.what == what, what.name());
+            if ui.add_enabled(has(what), button).clicked() {
+                look.what = what;
+            }
+        }
+    });
+    ui.horizontal(|ui| {
+        ui.add(Slider::new(&mut look.stops, -4.0..=8.0).step_by(0.25).suffix(" EV").text("Exposure"));
+    });
+    ui.horizontal(|ui| {
+        ui.color_edit_button_rgb(&mut look.background);
+        ui.label("Background");
+    });
+    let Some(model) = scene.and_then(|scene| look.model(scene)) else { return };
+    let highest = model.tensors().sh_degree;
+    if highest > 0 && look.what != What::Points {
+        let mut degree = look.sh_degree.min(highest);
+        if ui.add(Slider::new(&mut degree, 0..=highest).text("SH degree")).changed() {
+            look.sh_degree = degree;
+        }
+    }
+    if look.what != What::Points {
+        let hover = "Opacity is compensated for the low-pass filter: as the splats were trained (--antialiased)";
+        ui.checkbox(&mut look.antialiased, "Antialiased").on_hover_text(hover);
+    }
+    if look.what == What::Depth {
+        depths(desk, ui);
+    }
+}
+
+fn depths(desk: &mut Desk, ui: &mut egui::Ui) {
+    let Some((shot, model)) = desk.shot() else { return };
+    let (mut range, step) = (shot.tone.depths, model.bounds.radius * 0.01);
+    let mut by_bounds = desk.look.depths.is_none();
+    let mut changed = false;
+    ui.horizontal(|ui| {
+        for value in &mut range {
+            changed |= ui.add(egui::DragValue::new(value).speed(step).range(0.0..=f32::MAX)).changed();
+        }
+        ui.label("Depths");
+    });
+    changed |= ui.checkbox(&mut by_bounds, "By the scene's size").changed() && !by_bounds;
+    desk.look.depths = if by_bounds && !changed { None } else { Some(range) };
+}
+
+fn cut(desk: &mut Desk, ui: &mut egui::Ui) {
+    if desk.look.what == What::Points {
+        return;
+    }
+    heading(ui, "Leave out");
+    let look = &mut desk.look;
+    let opacity = Slider::new(&mut look.min_opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity below");
+    ui.add(opacity);
+    let size = Slider::new(&mut look.max_scale, 1e-3..=1.0).logarithmic(true).text("Size above");
+    let size = size.custom_formatter(|v, _| if v >= 1.0 { "off".into() } else { format!("{:.2} %", v * 100.0) });
+    ui.add(size).on_hover_text("Largest standard deviation, as a share of the scene's radius");
+}
+
+fn camera(desk: &mut Desk, ui: &mut egui::Ui) {
+    heading(ui, "Camera");
+    let count = desk.scene.as_ref().map_or(0, |scene| scene.photos.len());
+    if count > 0 {
+        ui.horizontal(|ui| {
+            if ui.button("<").on_hover_text("Previous camera (Page Up)").clicked() {
+                desk.step_camera(-1);
+            }
+            if ui.button(">").on_hover_text("Next camera (Page Down)").clicked() {
+                desk.step_camera(1);
+            }
+            let at = desk.navigator.at().and_then(|index| Some((index, desk.scene.as_ref()?.photos.get(index)?)));
+            match at {
+                Some((index, photo)) => {
+                    ui.label(RichText::new(format!("{} / {count}", index + 1)).color(ACCENT));
+                    ui.add(egui::Label::new(RichText::new(&photo.name).color(FAINT)).truncate());
+                }
+                None => {
+                    ui.label(RichText::new(format!("free, {count} cameras")).color(FAINT));
+                }
+            }
+        });
+    }
+    if count > 0 {
+        ui.horizontal(|ui| {
+            ui.checkbox(&mut desk.cameras, "Show cameras").on_hover_text("A click on one leads there (F)");
+            ui.add_enabled(desk.cameras, egui::Checkbox::new(&mut desk.photographs, "images"));
+        });
+    }
+    let lens = desk.navigator.pose().lens;
+    let mut degrees = lens.degrees();
+    // Shown in whole degrees, kept as it is: a slider that rounds would move the camera.
+    let angle = Slider::new(&mut degrees, 10.0..=120.0).custom_formatter(|angle, _| format!("{angle:.0}°"));
+    if ui.add(angle.text("Field of view")).changed() {
+        desk.navigator.set_lens(lens.with_degrees(degrees));
+    }
+    ui.horizontal(|ui| {
+        if ui.button("Home").clicked() {
+            desk.navigator.go_home();
+        }
+        up_axis(desk, ui);
+    });
+}
+
+/// The photograph beside the render, where there are photographs.
+fn compare(desk: &mut Desk, ui: &mut egui::Ui) {
+    let photo = |desk: &Desk, index: Option<usize>| desk.scene.as_ref()?.photos.get(index?).cloned();
+    let Some(photo) = photo(desk, desk.navigator.at()).or_else(|| photo(desk, Some(0))) else { return };
+    if photo.dark.is_none() && photo.lit.is_none() {
+        return;
+    }
+    heading(ui, "Compare");
+    let on = ui.checkbox(&mut desk.compare.on, "With the photograph");
+    if on.on_hover_text("At a camera; drag the dividers (C)").changed()
+        && desk.compare.on
+        && desk.navigator.at().is_none()
+    {
+        desk.step_camera(1);
+    }
+    ui.add_enabled_ui(desk.compare.on, |ui| {
+        ui.horizontal(|ui| {
+            ui.add_enabled(photo.dark.is_some(), egui::Checkbox::new(&mut desk.compare.dark, "dark"));
+            ui.add_enabled(photo.lit.is_some(), egui::Checkbox::new(&mut desk.compare.lit, "lit"));
+            ui.checkbox(&mut desk.compare.render, "render");
+        });
+        if photo.dark.is_some() && desk.compare.dark {
+            let slider = Slider::new(&mut desk.compare.dark_stops, 0.0..=8.0).step_by(0.25).suffix(" EV");
+            ui.add(slider.text("Dark alone"));
+        }
+    });
+}
+
+/// Which way is up: of the cameras, or an axis.
+fn up_axis(desk: &mut Desk, ui: &mut egui::Ui) {
+    let axes = [
+        ("+X", DVec3::X),
+        ("−X", DVec3::NEG_X),
+        ("+Y", DVec3::Y),
+        ("−Y", DVec3::NEG_Y),
+        ("+Z", DVec3::Z),
+        ("−Z", DVec3::NEG_Z),
+    ];
+    let named = axes.iter().find(|(_, axis)| axis.distance(desk.navigator.up) < 1e-6).map_or("cameras'", |(n, _)| n);
+    egui::ComboBox::new("up", "Up").selected_text(named).width(64.0).show_ui(ui, |ui| {
+        for (name, axis) in axes {
+            ui.selectable_value(&mut desk.navigator.up, axis, name);
+        }
+    });
+}
+
+fn files(desk: &mut Desk, ui: &mut egui::Ui) {
+    heading(ui, "File");
+    ui.horizontal(|ui| {
+        let field = egui::TextEdit::singleline(&mut desk.path).hint_text("PLY file or folder").desired_width(198.0);
+        let entered = ui.add(field).lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        if (ui.button("Open").clicked() || entered) && !desk.path.trim().is_empty() {
+            desk.commands.push(Command::Open(desk.path.trim().into()));
+        }
+    });
+    if ui.button("Screenshot").on_hover_text("The picture without the panel, as PNG (F12)").clicked() {
+        desk.commands.push(Command::Screenshot);
+    }
+}
+
+fn figures(ui: &mut egui::Ui, device: &Device<'_>) {
+    let figures = &device.figures;
+    let [width, height] = figures.size;
+    let line = |ui: &mut egui::Ui, text: String| {
+        ui.add(egui::Label::new(RichText::new(text).small().color(FAINT)).truncate());
+    };
+    ui.spacing_mut().item_spacing.y = 2.0;
+    ui.add_space(6.0);
+    line(ui, format!("{width} × {height}, {:.1} ms", figures.time.as_secs_f64() * 1e3));
+    line(ui, format!("{} splats in {} pairs", grouped(figures.visible), grouped(figures.pairs)));
+    line(ui, format!("{}, {} MiB", device.adapter, device.peak_bytes >> 20));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1_234_567).replace('\u{2009}', " "), "1 234 567");
+        assert_eq!(grouped(100_000).replace('\u{2009}', " "), "100 000");
+    }
+}

@@ -1,0 +1,182 @@
+//! The picture of the splats: drawn when something changed, smaller while it moves on a slow device, never waited for.
+
+use super::pace::Pace;
+use super::show::{Screen, Show, Tone};
+use crate::capture::Camera;
+use crate::error::Result;
+use crate::gpu::{Gpu, LateReader, Recorder};
+use crate::splat::{Raster, RenderSettings, Renderer, Tensors, Workspace, plane_len, tiles};
+use std::time::{Duration, Instant};
+
+/// A picture as it is wanted, at full size.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shot {
+    /// Which state of which model: another number, another picture.
+    pub model: u64,
+    pub camera: Camera,
+    pub settings: RenderSettings,
+    pub raster: Raster,
+    pub tone: Tone,
+}
+
+impl Shot {
+    /// Whether `other` is the same but for its tone.
+    fn same_render(&self, other: &Self) -> bool {
+        let Self { model, camera, settings, raster, .. } = self;
+        (*model, *raster) == (other.model, other.raster) && *camera == other.camera && *settings == other.settings
+    }
+}
+
+/// What the screen holds.
+#[derive(Clone, Debug, PartialEq)]
+struct Drawn {
+    shot: Shot,
+    scale: f64,
+}
+
+/// Figures of the last picture that is finished.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub visible: usize,
+    pub pairs: usize,
+    pub time: Duration,
+    pub size: [u32; 2],
+}
+
+/// The picture, and what it is made with.
+pub struct Picture {
+    renderer: Renderer,
+    show: Show,
+    work: Option<Workspace>,
+    counters: LateReader,
+    pub screen: Screen,
+    drawn: Option<Drawn>,
+    /// Since when the device is at it.
+    submitted: Option<Instant>,
+    pairs_wanted: usize,
+    pace: Pace,
+    pub figures: Figures,
+}
+
+impl Picture {
+    /// Compiles the kernels.
+    pub fn new(gpu: &Gpu) -> Result<Self> {
+        Ok(Self {
+            renderer: Renderer::new(gpu)?,
+            show: Show::new(gpu)?,
+            work: None,
+            counters: LateReader::new(gpu, 2, 1),
+            screen: Screen::new(gpu, [1, 1]),
+            drawn: None,
+            submitted: None,
+            pairs_wanted: 0,
+            pace: Pace::default(),
+            figures: Figures::default(),
+        })
+    }
+
+    /// Whether the device is still drawing; asks it.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn busy(&mut self, gpu: &Gpu) -> Result<bool> {
+        let Some(since) = self.submitted else { return Ok(false) };
+        let Some(words) = self.counters.try_take(gpu)? else { return Ok(true) };
+        self.submitted = None;
+        let (time, size) = (since.elapsed(), self.screen.size());
+        self.figures = Figures { visible: words[0] as usize, pairs: words[1] as usize, time, size };
+        self.pairs_wanted = words[1] as usize;
+        if self.overflowed() {
+            // Drawn again with more room.
+            self.drawn = None;
+        } else if let Some(drawn) = &self.drawn {
+            self.pace.took(drawn.scale, time);
+        }
+        Ok(false)
+    }
+
+    /// Whether a picture was handed to the device and not yet found finished.
+    pub fn drawing(&self) -> bool {
+        self.submitted.is_some()
+    }
+
+    fn overflowed(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| self.pairs_wanted > work.pair_capacity())
+    }
+
+    /// Whether the screen shows `shot` at full size.
+    pub fn holds(&self, shot: &Shot) -> bool {
+        let whole = self.drawn.as_ref().is_some_and(|drawn| drawn.scale >= 1.0 && drawn.shot == *shot);
+        whole && self.submitted.is_none()
+    }
+
+    /// Draws `shot` of `model`, if it is not what the screen shows; at a smaller size, if need be, while it is `moving`.
+    /// Returns whether the screen is a new texture. Only while the device is not busy.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] where the buffers do not fit; it is not tried again before something changes.
+    pub fn draw(&mut self, gpu: &Gpu, model: &Tensors, shot: &Shot, moving: bool) -> Result<bool> {
+        let least = if moving { self.pace.scale() } else { 1.0 };
+        if let Some(drawn) = &self.drawn
+            && drawn.scale >= least
+            && drawn.shot == *shot
+        {
+            return Ok(false);
+        }
+        let only_tone = self.drawn.as_ref().filter(|d| d.scale >= least && d.shot.same_render(shot)).map(|d| d.scale);
+        let scale = only_tone.unwrap_or(least);
+        self.drawn = Some(Drawn { shot: shot.clone(), scale });
+        let side = |full: u32| ((f64::from(full) * scale).round() as u32).max(1);
+        let camera = shot.camera.resized(side(shot.camera.width), side(shot.camera.height));
+        let size = [camera.width, camera.height];
+        let fresh = self.screen.size() != size;
+        if fresh {
+            self.screen = Screen::new(gpu, size);
+        }
+        let mut recorder = Recorder::new(gpu);
+        if only_tone.is_none() {
+            self.make_room(gpu, model, size)?;
+        }
+        let Some(work) = &self.work else { return Ok(fresh) };
+        if only_tone.is_none() {
+            // The background is the screen's: it does not change with exposure.
+            let settings = RenderSettings { background: [0.0; 3], ..shot.settings };
+            self.renderer.record(&mut recorder, model, &camera, &settings, work, shot.raster);
+        }
+        self.show.record(&mut recorder, work, &self.screen, &shot.tone);
+        self.counters.submit(gpu, recorder, &[(&work.counters, 2)])?;
+        self.submitted = Some(Instant::now());
+        Ok(fresh)
+    }
+
+    /// Buffers for a picture of `model`.
+    fn make_room(&mut self, gpu: &Gpu, model: &Tensors, [width, height]: [u32; 2]) -> Result<()> {
+        let mut pairs = Workspace::initial_pairs(model.count);
+        if let Some(work) = &mut self.work {
+            if work.splat_capacity() >= model.count && self.pairs_wanted <= work.pair_capacity() {
+                return work.resize(gpu, width, height);
+            }
+            pairs = pairs.max(Workspace::room_for(self.pairs_wanted));
+        }
+        // The old buffers go first: both may not fit.
+        self.work = None;
+        self.work = Some(Workspace::new(gpu, model.count, pairs, width, height)?);
+        Ok(())
+    }
+
+    /// The depth (camera z) that the last picture has at a place in it, `x` and `y` as shares of its size. `None` where
+    /// there is next to nothing. Waits for the device.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn depth_at(&self, gpu: &Gpu, x: f64, y: f64) -> Result<Option<f64>> {
+        let (Some(work), [width, height]) = (&self.work, self.screen.size()) else { return Ok(None) };
+        let pixel = |share: f64, side: u32| ((share * f64::from(side)) as usize).min(side as usize - 1);
+        let pitch = (tiles(width, height)[0] * crate::splat::TILE) as usize;
+        let at = pixel(y, height) * pitch + pixel(x, width);
+        let plane = plane_len(width, height);
+        let value = |index: usize| Ok(gpu.read_part(&work.image, index * plane + at, 1)?[0]);
+        let (opacity, depth) = (1.0 - value(3)?, value(4)?);
+        Ok((opacity > 0.05).then(|| f64::from(depth / opacity)))
+    }
+}

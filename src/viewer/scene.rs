@@ -1,0 +1,176 @@
+//! What the window shows: a model, points, and the cameras that took the photographs.
+
+use super::bounds::Bounds;
+use crate::capture::{self, Camera, View};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::pipeline::record::{RUN_FILE, Run};
+use crate::pipeline::{self, Job, Scope};
+use crate::prior::{self, PointCloud};
+use crate::progress::Silent;
+use crate::settings::Settings;
+use crate::splat::{self, Splats, Tensors};
+use crate::train::Snapshot;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Splats or points in device memory.
+pub struct Model {
+    held: Held,
+    pub bounds: Bounds,
+}
+
+enum Held {
+    Own(Box<Tensors>),
+    /// A state of a training that goes on.
+    Snapshot(Arc<Snapshot>),
+}
+
+/// A camera of the scene, with the photograph that it took.
+#[derive(Clone, Debug)]
+pub struct Photo {
+    pub name: String,
+    pub camera: Camera,
+    /// The photograph as it came.
+    pub dark: Option<View>,
+    /// The lit one.
+    pub lit: Option<PathBuf>,
+}
+
+/// Everything of one path.
+pub struct Scene {
+    pub path: PathBuf,
+    pub splats: Option<Model>,
+    pub points: Option<Model>,
+    pub photos: Vec<Photo>,
+    /// As in training.
+    pub antialiased: bool,
+    /// What there is to say of it.
+    pub notes: Vec<String>,
+}
+
+impl Model {
+    /// Uploads `splats`.
+    pub fn new(gpu: &Gpu, splats: &Splats) -> Result<Self> {
+        let tensors = Tensors::from_splats(gpu, splats, 0)?;
+        Ok(Self { held: Held::Own(Box::new(tensors)), bounds: Bounds::of(&splats.means) })
+    }
+
+    /// A state of a training, whose scene is as large as `bounds` says.
+    pub fn of_snapshot(snapshot: Arc<Snapshot>, bounds: Bounds) -> Self {
+        Self { held: Held::Snapshot(snapshot), bounds }
+    }
+
+    /// The parameters.
+    pub fn tensors(&self) -> &Tensors {
+        match &self.held {
+            Held::Own(tensors) => tensors,
+            Held::Snapshot(snapshot) => &snapshot.splats,
+        }
+    }
+
+    /// Uploads points as opaque splats, so small that they are dots of about two pixels.
+    pub fn of_points(gpu: &Gpu, points: &PointCloud) -> Result<Self> {
+        let bounds = Bounds::of(&points.positions);
+        let tensors = Tensors::from_splats(gpu, &splat::dots(points, 4e-4 * bounds.radius as f32), 0)?;
+        Ok(Self { held: Held::Own(Box::new(tensors)), bounds })
+    }
+}
+
+impl Scene {
+    /// Nothing of nothing.
+    pub fn empty() -> Self {
+        Self {
+            path: PathBuf::new(),
+            splats: None,
+            points: None,
+            photos: Vec::new(),
+            antialiased: false,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Reads `path`: splats, points, or the output folder of a run. `cameras` is a file of poses to go with it.
+    ///
+    /// # Errors
+    /// Anything else; files that cannot be read.
+    pub fn load(gpu: &Gpu, path: &Path, cameras: Option<&Path>) -> Result<Self> {
+        let mut scene = Self { path: path.to_path_buf(), ..Self::empty() };
+        if path.is_dir() {
+            scene.load_run(gpu)?;
+        } else {
+            scene.load_file(gpu, path)?;
+        }
+        if let Some(file) = cameras {
+            let photo = |view: View| Photo { name: view.name, camera: view.camera, dark: None, lit: None };
+            scene.photos = capture::poses(file)?.into_iter().map(photo).collect();
+        }
+        Ok(scene)
+    }
+
+    /// Of its splats, else its points.
+    pub fn bounds(&self) -> Bounds {
+        self.splats.as_ref().or(self.points.as_ref()).map(|model| model.bounds).unwrap_or_default()
+    }
+
+    /// The cameras alone.
+    pub fn cameras(&self) -> Vec<Camera> {
+        self.photos.iter().map(|photo| photo.camera.clone()).collect()
+    }
+
+    fn load_file(&mut self, gpu: &Gpu, path: &Path) -> Result<()> {
+        let is_ply = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ply"));
+        if is_ply && splat::ply::holds_splats(path)? {
+            let (splats, dropped) = splat::ply::read_counting(path)?;
+            if dropped > 0 {
+                self.notes.push(format!("{dropped} splats hold NaN or infinite values and are left out"));
+            }
+            self.splats = Some(Model::new(gpu, &splats)?);
+        } else {
+            let found = prior::read_with(path, &prior::ReadOptions::default())?;
+            if found.not_finite > 0 {
+                self.notes.push(format!("{} points have no usable coordinates and are left out", found.not_finite));
+            }
+            self.points = Some(Model::of_points(gpu, &found.cloud)?);
+        }
+        Ok(())
+    }
+
+    /// The output folder of a run, as far as it came.
+    fn load_run(&mut self, gpu: &Gpu) -> Result<()> {
+        let out = self.path.clone();
+        let run = Run::read(&out)?.ok_or_else(|| {
+            let found = format!("is a folder without {RUN_FILE}");
+            Error::input(&out, found, "give a PLY file, or the output folder of `naka-gs run`")
+        })?;
+        let [splats, points] = ["splats.ply", "points.ply"].map(|name| out.join(name));
+        if !splats.exists() && !points.exists() {
+            let found = "holds neither splats.ply nor points.ply";
+            return Err(Error::input(&out, found, "run the same `naka-gs run` command again to finish it"));
+        }
+        for file in [splats, points].iter().filter(|file| file.exists()) {
+            self.load_file(gpu, file)?;
+        }
+        let settings: Settings = serde_json::from_value(run.settings.clone()).unwrap_or_default();
+        self.antialiased = settings.train.antialiased;
+        let job = Job { scene: run.scene, out: out.clone(), settings, overwrite: false, scope: Scope::Everything };
+        match photos(&job) {
+            Ok(photos) => self.photos = photos,
+            Err(error) => self.notes.push(format!("its cameras are not shown: {error}")),
+        }
+        Ok(())
+    }
+}
+
+/// The views that the run of `job` trains on and holds out, with their photographs.
+///
+/// # Errors
+/// A scene that cannot be read any more.
+pub fn photos(job: &Job) -> Result<Vec<Photo>> {
+    let capture = pipeline::capture_of(job, &Silent::default())?;
+    let photo = |view: &View| {
+        let lit = Some(job.out.join("images").join(&view.name)).filter(|path| path.exists());
+        Photo { name: view.name.clone(), camera: view.camera.clone(), dark: Some(view.clone()), lit }
+    };
+    Ok(capture.train.iter().chain(&capture.holdout).map(photo).collect())
+}

@@ -1,0 +1,36 @@
+//! How the window looks: dark and quiet, so that the picture is what one sees.
+
+use egui::{Color32, CornerRadius, Margin, Stroke, Visuals};
+
+/// The panel's ground.
+pub const GROUND: Color32 = Color32::from_rgb(24, 26, 29);
+/// What stands out: the camera one is at, curves.
+pub const ACCENT: Color32 = Color32::from_rgb(122, 174, 255);
+/// Errors.
+pub const ALARM: Color32 = Color32::from_rgb(240, 120, 105);
+/// What is said in passing.
+pub const FAINT: Color32 = Color32::from_rgb(142, 148, 156);
+
+/// Sets the style of the whole window.
+pub fn set(context: &egui::Context) {
+    context.set_theme(egui::Theme::Dark);
+    let mut visuals = Visuals::dark();
+    visuals.panel_fill = GROUND;
+    visuals.window_fill = GROUND;
+    visuals.window_stroke = Stroke::new(1.0, Color32::from_gray(58));
+    visuals.extreme_bg_color = Color32::from_rgb(15, 16, 18);
+    visuals.selection.bg_fill = Color32::from_rgb(44, 84, 138);
+    visuals.hyperlink_color = ACCENT;
+    for widget in [&mut visuals.widgets.inactive, &mut visuals.widgets.hovered, &mut visuals.widgets.active] {
+        widget.corner_radius = CornerRadius::same(4);
+    }
+    visuals.widgets.noninteractive.bg_stroke = Stroke::new(1.0, Color32::from_gray(44));
+    visuals.widgets.noninteractive.fg_stroke.color = Color32::from_gray(190);
+    context.set_visuals_of(egui::Theme::Dark, visuals);
+    context.all_styles_mut(|style| {
+        style.spacing.item_spacing = egui::vec2(8.0, 6.0);
+        style.spacing.window_margin = Margin::same(14);
+        style.spacing.slider_width = 84.0;
+        style.interaction.selectable_labels = false;
+    });
+}
