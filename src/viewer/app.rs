@@ -2,7 +2,8 @@
 
 use super::album::Album;
 use super::canvas::{Canvas, no_window};
-use super::desk::{Command, Desk, Device, title};
+use super::desk::{Command, Desk, Device, Work, title};
+use super::filming::{self, Filming};
 use super::picture::Picture;
 use super::scene::Scene;
 use super::training::{self, News, Training};
@@ -75,15 +76,19 @@ pub fn open(options: Options, around: Surroundings<'_>) -> Result<()> {
     let event_loop = EventLoop::<Wake>::with_user_event().build().map_err(no_window)?;
     let proxy = event_loop.create_proxy();
     std::thread::scope(|threads| {
-        let mut app = App { options, around, threads, proxy, training: None, open: None, failure: None };
+        let mut app = App { options, around, threads, proxy, training: None, filming: None, open: None, failure: None };
         let ran = event_loop.run_app(&mut app).map_err(no_window);
         // The window goes first: the end of a run may take a moment.
         drop(app.open.take());
+        let filmed = app.filming.take().map_or(Ok(()), |camera| {
+            camera.stop();
+            camera.outcome().map(drop)
+        });
         let ended = app.training.take().and_then(|training| {
             training.stop();
             training.join()
         });
-        let failure = app.failure.take().or(ended.and_then(Result::err));
+        let failure = app.failure.take().or(ended.and_then(Result::err)).or(filmed.err());
         ran.and(failure.map_or(Ok(()), Err))
     })
 }
@@ -95,6 +100,7 @@ struct App<'scope, 'env> {
     proxy: EventLoopProxy<Wake>,
     /// The run under way, or the last one.
     training: Option<Training<'scope>>,
+    filming: Option<filming::Camera<'scope>>,
     open: Option<Open>,
     /// What ended the window, or the last run.
     failure: Option<Error>,
@@ -158,8 +164,24 @@ impl App<'_, '_> {
         self.training = Some(Training::start(self.threads, job, gpu, progress, finished, wake));
     }
 
-    /// Takes over what the run has new.
+    /// Begins to film, of the model as it is now.
+    fn film(&mut self, filming: Filming) -> Result<()> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let Some(model) = open.desk.scene.as_ref().and_then(|scene| scene.splats.as_ref()) else { return Ok(()) };
+        let splats = model.tensors().to_splats(&open.gpu)?;
+        let (gpu, proxy) = (Arc::clone(&open.gpu), self.proxy.clone());
+        self.filming = Some(filming::Camera::start(self.threads, filming, gpu, splats, move || redraw(&proxy)));
+        Ok(())
+    }
+
+    /// Takes over what the run has new, and what was filmed.
     fn look(&mut self) -> Result<()> {
+        if let (Some(camera), Some(open)) = (self.filming.take_if(|camera| camera.is_over()), &mut self.open) {
+            match camera.outcome() {
+                Ok(path) => open.desk.messages.note(format!("{} is written", shown(&path))),
+                Err(error) => open.desk.messages.error(&error),
+            }
+        }
         let (Some(open), Some(training)) = (&mut self.open, &mut self.training) else { return Ok(()) };
         for answer in training.answers() {
             match answer {
@@ -207,11 +229,12 @@ impl App<'_, '_> {
             return self.end(event_loop, Err(error));
         }
         let Some(open) = &mut self.open else { return };
-        let commands = match open.frame(event_loop, self.training.as_mut()) {
+        let work = Work { training: self.training.as_mut(), filming: self.filming.as_ref() };
+        let commands = match open.frame(event_loop, work) {
             Ok(commands) => commands,
             Err(error) => return self.end(event_loop, Err(error)),
         };
-        let mut begin = None;
+        let (mut begin, mut film) = (None, None);
         for command in commands {
             match command {
                 Command::Open(path) if training::is_capture(&path) => {
@@ -219,6 +242,7 @@ impl App<'_, '_> {
                 }
                 Command::Open(path) => open.read(&self.proxy, path, None),
                 Command::Train(job) => begin = Some(*job),
+                Command::Film(filming) => film = Some(*filming),
                 Command::Quit => return self.end(event_loop, Ok(())),
                 command => open.run(command),
             }
@@ -231,6 +255,11 @@ impl App<'_, '_> {
         }
         if let Some(job) = begin {
             self.train(job);
+        }
+        if let Some(Err(error)) = film.map(|filming| self.film(filming))
+            && let Some(open) = &mut self.open
+        {
+            open.desk.messages.error(&error);
         }
     }
 }
@@ -277,7 +306,7 @@ impl ApplicationHandler<Wake> for App<'_, '_> {
         }
         let now = Instant::now();
         let mut next = now + STOP_EVERY;
-        let training = self.training.as_ref().is_some_and(Training::at_work);
+        let training = self.training.as_ref().is_some_and(Training::at_work) || self.filming.is_some();
         if let Some(open) = &mut self.open {
             if training && open.canvas.due.is_none_or(|due| due > now + TRAINING_EVERY) {
                 open.canvas.due = Some(now + TRAINING_EVERY);
@@ -322,7 +351,7 @@ impl Open {
     }
 
     /// Lays out and draws. Returns what is left to do.
-    fn frame(&mut self, event_loop: &ActiveEventLoop, mut training: Option<&mut Training<'_>>) -> Result<Vec<Command>> {
+    fn frame(&mut self, event_loop: &ActiveEventLoop, mut work: Work<'_, '_>) -> Result<Vec<Command>> {
         // The device has enough to do: what it draws is shown first.
         if self.canvas.is_empty() || self.picture.busy(&self.gpu)? {
             return Ok(Vec::new());
@@ -330,7 +359,7 @@ impl Open {
         let device =
             Device { adapter: self.gpu.name(), peak_bytes: self.gpu.peak_bytes(), figures: self.picture.figures };
         let (desk, album, texture) = (&mut self.desk, &mut self.album, self.texture);
-        let layout = self.canvas.layout(&self.gpu, |ui| desk.ui(ui, texture, album, training.as_deref_mut(), &device));
+        let layout = self.canvas.layout(&self.gpu, |ui| desk.ui(ui, texture, album, &mut work, &device));
         let moving = self.desk.moving();
         if let Some((shot, model)) = self.desk.shot() {
             match self.picture.draw(&self.gpu, model.tensors(), &shot, moving) {
@@ -358,7 +387,7 @@ impl Open {
                 let full = self.canvas.window.fullscreen().is_none().then_some(Fullscreen::Borderless(None));
                 self.canvas.window.set_fullscreen(full);
             }
-            Command::Open(_) | Command::Train(_) | Command::Quit => {}
+            Command::Open(_) | Command::Train(_) | Command::Film(_) | Command::Quit => {}
         }
         self.canvas.window.request_redraw();
     }

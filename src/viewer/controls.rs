@@ -3,6 +3,7 @@
 use super::desk::{Command, Desk};
 use super::look::What;
 use super::navigate::Drag;
+use super::path_panel;
 use egui::{Key, Modifiers, PointerButton};
 use glam::DVec3;
 
@@ -68,6 +69,12 @@ pub fn keys(desk: &mut Desk, ui: &egui::Ui) {
     if pressed(Key::F) {
         desk.cameras = !desk.cameras;
     }
+    if pressed(Key::K) {
+        path_panel::add(desk);
+    }
+    if pressed(Key::Space) {
+        path_panel::play(desk);
+    }
     if pressed(Key::C) {
         desk.compare.on = !desk.compare.on;
         // From elsewhere, at the nearest camera.
@@ -78,18 +85,17 @@ pub fn keys(desk: &mut Desk, ui: &egui::Ui) {
     if pressed(Key::Home) {
         desk.navigator.go_home();
     }
-    if pressed(Key::PageDown) || pressed(Key::CloseBracket) {
-        desk.step_camera(1);
+    // All presses since the last frame count, which on a slow device are several.
+    let presses = |keys: [Key; 2]| -> isize {
+        let count = |key| ui.input_mut(|i| i.count_and_consume_key(Modifiers::NONE, key));
+        keys.map(count).into_iter().sum::<usize>() as isize
+    };
+    let cameras = presses([Key::PageDown, Key::CloseBracket]) - presses([Key::PageUp, Key::OpenBracket]);
+    if cameras != 0 {
+        desk.step_camera(cameras);
     }
-    if pressed(Key::PageUp) || pressed(Key::OpenBracket) {
-        desk.step_camera(-1);
-    }
-    if pressed(Key::Plus) || pressed(Key::Equals) {
-        desk.look.stops += 0.5;
-    }
-    if pressed(Key::Minus) {
-        desk.look.stops -= 0.5;
-    }
+    let stops = presses([Key::Plus, Key::Equals]) - presses([Key::Minus, Key::Minus]);
+    desk.look.stops += 0.5 * stops as f32;
     for (key, what) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5].into_iter().zip(What::ALL) {
         if pressed(key) {
             desk.look.what = what;

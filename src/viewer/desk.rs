@@ -3,9 +3,11 @@
 use super::album::Album;
 use super::compare::{self, Compare};
 use super::controls;
+use super::filming::{self, Filming};
 use super::look::{Look, What};
 use super::messages::Messages;
 use super::navigate::{self, Lens, Navigator, Pose};
+use super::path_panel::{self, Recorder};
 use super::picture::{Figures, Shot};
 use super::scene::{Model, Scene};
 use super::training::Training;
@@ -32,11 +34,19 @@ pub enum Command {
     Open(PathBuf),
     /// Begin a run.
     Train(Box<Job>),
+    /// Make pictures along a path.
+    Film(Box<Filming>),
     Screenshot,
     /// Make what is at this place of the picture the pivot; shares of its width and height.
     Focus([f64; 2]),
     FullScreen,
     Quit,
+}
+
+/// What goes on beside the window.
+pub struct Work<'a, 'scope> {
+    pub training: Option<&'a mut Training<'scope>>,
+    pub filming: Option<&'a filming::Camera<'scope>>,
 }
 
 /// What the panel tells of the device.
@@ -58,6 +68,7 @@ pub struct Desk {
     pub messages: Messages,
     pub commands: Vec<Command>,
     pub compare: Compare,
+    pub recorder: Recorder,
     /// Whether the cameras are drawn, and their photographs in them.
     pub cameras: bool,
     pub photographs: bool,
@@ -84,6 +95,7 @@ impl Desk {
             messages: Messages::default(),
             commands: Vec::new(),
             compare: Compare::default(),
+            recorder: Recorder::new(),
             cameras: false,
             photographs: true,
             panel_open: true,
@@ -123,22 +135,24 @@ impl Desk {
         ui: &mut egui::Ui,
         texture: egui::TextureId,
         album: &mut Album,
-        training: Option<&mut Training<'_>>,
+        work: &mut Work<'_, '_>,
         device: &Device<'_>,
     ) {
         controls::keys(self, ui);
         album.update().iter().for_each(|error| self.messages.error(error));
         let mut area = ui.max_rect();
         if self.panel_open {
-            panel::show(self, ui, training, device);
+            panel::show(self, ui, work, device);
             area.max.x = (area.max.x - panel::WIDTH).max(area.min.x);
         }
         let response = ui.allocate_rect(area, Sense::click_and_drag());
         let pixels = ui.ctx().pixels_per_point();
         self.size = [area.width(), area.height()].map(|side| (side * pixels).round().max(0.0) as u32);
         controls::pointer(self, ui, &response);
-        self.navigator.advance(f64::from(ui.input(|i| i.stable_dt.min(0.1))));
-        if !self.navigator.still() {
+        let seconds = f64::from(ui.input(|i| i.stable_dt.min(0.1)));
+        self.navigator.advance(seconds);
+        let played = path_panel::advance(self, f64::from(ui.input(|i| i.unstable_dt.min(0.5))));
+        if played || !self.navigator.still() {
             ui.ctx().request_repaint();
         }
         let painter = ui.painter_at(area);
@@ -152,6 +166,7 @@ impl Desk {
                 self.go_to_camera(index);
             }
         }
+        path_panel::draw(self, ui, area);
         compare::show(self, album, ui, area);
         panel::over_the_picture(self, ui, area);
         self.messages.show(ui, area);

@@ -15,26 +15,31 @@ const PARTS: u32 = 6;
 const CATCH: f32 = 18.0;
 
 /// The picture's camera, and where the picture is in the window.
-struct Sight {
+pub struct Sight {
     camera: Camera,
     area: Rect,
     near: f64,
 }
 
 impl Sight {
+    /// The picture of `camera` in `area`; what is nearer than a small part of the scene's `radius` is not seen.
+    pub fn new(camera: Camera, area: Rect, radius: f64) -> Self {
+        Self { camera, area, near: 4e-3 * radius }
+    }
+
     fn place(&self, seen: DVec3) -> Pos2 {
         let share = DVec2::new(seen.x / f64::from(self.camera.width), seen.y / f64::from(self.camera.height));
         self.area.min + self.area.size() * egui::vec2(share.x as f32, share.y as f32)
     }
 
     /// Where a point is seen; `None` behind the camera.
-    fn point(&self, point: DVec3) -> Option<Pos2> {
+    pub fn point(&self, point: DVec3) -> Option<Pos2> {
         let seen = self.camera.project(point);
         (seen.z > self.near).then(|| self.place(seen))
     }
 
     /// The part of a line in front of the camera.
-    fn line(&self, ends: [DVec3; 2]) -> Option<[Pos2; 2]> {
+    pub fn line(&self, ends: [DVec3; 2]) -> Option<[Pos2; 2]> {
         let depths = ends.map(|end| self.camera.project(end).z);
         let clipped = |i: usize| {
             let (here, there) = (depths[i], depths[1 - i]);
@@ -52,8 +57,9 @@ impl Sight {
 /// Draws them in `area`. Returns the number of the one that `clicked` hits.
 pub fn show(desk: &Desk, album: &mut Album, ui: &egui::Ui, area: Rect, clicked: Option<Pos2>) -> Option<usize> {
     let (scene, camera) = (desk.scene.as_ref()?, desk.camera()?);
-    let length = LENGTH * scene.bounds().radius;
-    let sight = Sight { camera, area, near: 0.05 * length };
+    let radius = scene.bounds().radius;
+    let length = LENGTH * radius;
+    let sight = Sight::new(camera, area, radius);
     let painter = ui.painter_at(area);
     let mut hit: Option<(f32, usize)> = None;
     for (index, photo) in scene.photos.iter().enumerate() {

@@ -1,10 +1,9 @@
 //! The panel beside the picture.
 
-use super::desk::{Command, Desk, Device, title};
+use super::desk::{Command, Desk, Device, Work, title};
 use super::look::What;
 use super::style::{ACCENT, FAINT, GROUND};
-use super::training::{self, Training};
-use super::training_panel;
+use super::{path_panel, training, training_panel};
 use egui::{Align2, FontId, Frame, Margin, Panel, RichText, ScrollArea, Slider};
 use glam::DVec3;
 
@@ -12,14 +11,14 @@ use glam::DVec3;
 pub const WIDTH: f32 = 292.0;
 
 /// Lays it out.
-pub fn show(desk: &mut Desk, ui: &mut egui::Ui, training: Option<&mut Training<'_>>, device: &Device<'_>) {
+pub fn show(desk: &mut Desk, ui: &mut egui::Ui, work: &mut Work<'_, '_>, device: &Device<'_>) {
     let frame = Frame::new().fill(GROUND).inner_margin(Margin::symmetric(14, 10));
     let panel = Panel::right("panel").resizable(false).exact_size(WIDTH).frame(frame).show_separator_line(false);
     panel.show(ui, |ui| {
         Panel::bottom("figures").frame(Frame::new()).show_separator_line(false).show(ui, |ui| figures(ui, device));
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             name(desk, ui);
-            if let Some(error) = training.and_then(|training| training_panel::show(training, ui)) {
+            if let Some(error) = work.training.as_deref_mut().and_then(|training| training_panel::show(training, ui)) {
                 desk.messages.error(&error);
             }
             if desk.scene.is_some() {
@@ -27,6 +26,7 @@ pub fn show(desk: &mut Desk, ui: &mut egui::Ui, training: Option<&mut Training<'
                 camera(desk, ui);
                 compare(desk, ui);
                 cut(desk, ui);
+                path_panel::show(desk, work.filming, ui);
             }
             files(desk, ui);
         });

@@ -128,6 +128,11 @@ impl Navigator {
         self.transition = Some(Transition { from: self.pose, to, seconds: 0.0 });
     }
 
+    /// At a point of view, at once.
+    pub fn place(&mut self, pose: Pose) {
+        *self.by_hand() = pose;
+    }
+
     /// `seconds` later.
     pub fn advance(&mut self, seconds: f64) {
         let Some(transition) = &mut self.transition else { return };
@@ -142,12 +147,12 @@ impl Navigator {
     }
 }
 
-/// The number of the camera after (or before, by −1) the one that one is at; from elsewhere the nearest to `eye`.
+/// The number of the camera `by` places after (before, if negative) the one that one is at; from elsewhere the nearest to `eye`.
 pub fn neighbor(cameras: &[Camera], at: Option<usize>, eye: DVec3, by: isize) -> Option<usize> {
     let count = cameras.len();
     match at {
         _ if count == 0 => None,
-        Some(index) => Some(index.checked_add_signed(by).unwrap_or(count - 1) % count),
+        Some(index) => Some((index as isize + by).rem_euclid(count as isize) as usize),
         None => {
             let distance = |i: &usize| cameras[*i].center().distance(eye);
             (0..count).min_by(|a, b| distance(a).total_cmp(&distance(b)))
@@ -228,6 +233,7 @@ mod tests {
         assert_eq!(neighbor(&cameras, None, eye, 1), Some(1));
         assert_eq!(neighbor(&cameras, Some(2), eye, 1), Some(0));
         assert_eq!(neighbor(&cameras, Some(0), eye, -1), Some(2));
+        assert_eq!(neighbor(&cameras, Some(1), eye, -2), Some(2));
         assert_eq!(neighbor(&[], None, eye, 1), None);
         assert!(up_of(&cameras).unwrap().distance(DVec3::NEG_Y) < 1e-9);
         assert!(up_of(&[]).is_none());

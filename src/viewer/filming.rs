@@ -1,0 +1,95 @@
+//! Pictures along a camera path, made on a thread of their own while the window goes on.
+
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::paths::{CameraPath, Encoder};
+use crate::pipeline::Painter;
+use crate::pipeline::film::{Format, Frames, Video, film, nothing_in_the_way};
+use crate::progress::{Board, Stop};
+use crate::splat::Splats;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{Scope, ScopedJoinHandle};
+
+/// What is made of a path.
+#[derive(Clone, Debug)]
+pub struct Filming {
+    pub path: CameraPath,
+    /// A file that ends in `.mp4` is a film, by an installed ffmpeg; anything else is a folder of PNG files.
+    pub to: PathBuf,
+    pub antialiased: bool,
+}
+
+/// Filming under way.
+pub struct Camera<'scope> {
+    pub to: PathBuf,
+    pub board: Arc<Board>,
+    stop: Stop,
+    thread: ScopedJoinHandle<'scope, Result<()>>,
+}
+
+impl Filming {
+    /// # Errors
+    /// A path without a way, files that are there already, no ffmpeg.
+    fn run(self, gpu: &Gpu, splats: &Splats, board: &Board) -> Result<()> {
+        let cameras = self.path.cameras()?;
+        let is_film = self.to.extension().is_some_and(|e| e.eq_ignore_ascii_case("mp4"));
+        let (mut frames, mut video) = (None, None);
+        if is_film {
+            nothing_in_the_way(0, None, Some(&self.to))?;
+            video = Some(Video { path: self.to, encoder: Encoder::find()?, fps: self.path.fps });
+        } else {
+            let all = Frames { folder: self.to, format: Format::Png };
+            nothing_in_the_way(cameras.len(), Some(&all), None)?;
+            frames = Some(all);
+        }
+        let mut painter = Painter::new(gpu, splats, self.antialiased)?;
+        film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), board)
+    }
+}
+
+impl<'scope> Camera<'scope> {
+    /// Begins on a thread of `threads`; `wake` is called at its end.
+    pub fn start(
+        threads: &'scope Scope<'scope, '_>,
+        filming: Filming,
+        gpu: Arc<Gpu>,
+        splats: Splats,
+        wake: impl Fn() + Send + 'scope,
+    ) -> Self {
+        let stop = Stop::default();
+        let (board, to) = (Arc::new(Board::new(stop.clone())), filming.to.clone());
+        let reports = Arc::clone(&board);
+        let thread = threads.spawn(move || {
+            let outcome = filming.run(&gpu, &splats, &reports);
+            wake();
+            outcome
+        });
+        Self { to, board, stop, thread }
+    }
+
+    /// Asks it to end.
+    pub fn stop(&self) {
+        self.stop.request();
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits for its end: where the pictures are.
+    ///
+    /// # Errors
+    /// Those of the filming.
+    pub fn outcome(self) -> Result<PathBuf> {
+        let bug = || Err(Error::Gpu("filming ended by a bug of the program".into()));
+        self.thread.join().unwrap_or_else(|_| bug()).map(|()| self.to)
+    }
+}
+
+/// Where a path of `scene` is filmed to, unless the user says otherwise: beside it, or in the output folder.
+pub fn target(scene: &Path) -> PathBuf {
+    let folder = if scene.is_dir() { scene } else { scene.parent().unwrap_or(Path::new("")) };
+    folder.join("path.mp4")
+}

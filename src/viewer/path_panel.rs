@@ -1,0 +1,269 @@
+//! The panel's part about camera paths: keyframes, playing, files, films.
+
+use super::desk::{Command, Desk};
+use super::filming::{self, Camera, Filming};
+use super::frusta::Sight;
+use super::navigate::Pose;
+use super::panel::heading;
+use super::style::{ACCENT, FAINT};
+use crate::paths::{self, CameraPath, Keyframe};
+use egui::{Color32, DragValue, ProgressBar, Rect, RichText, Stroke};
+use std::path::PathBuf;
+
+/// Seconds from a keyframe to the one that is recorded after it.
+const STEP: f64 = 2.0;
+/// Parts of the way that are drawn.
+const PARTS: u32 = 160;
+
+/// A path that is recorded.
+pub struct Recorder {
+    pub path: CameraPath,
+    /// The place on the way while it is played.
+    playing: Option<f64>,
+    /// Where the path is kept, and where it is filmed to, as typed; by default beside the scene.
+    file: String,
+    film: String,
+}
+
+impl Recorder {
+    /// Nothing is recorded.
+    pub fn new() -> Self {
+        Self { path: CameraPath::new(1280, 720), playing: None, file: String::new(), film: String::new() }
+    }
+
+    /// Adds a keyframe at the end.
+    pub fn add(&mut self, pose: paths::Pose) {
+        let seconds = self.path.keyframes.last().map_or(0.0, |last| last.seconds + STEP);
+        self.path.frames.clear();
+        self.path.keyframes.push(Keyframe { pose, seconds });
+    }
+
+    /// Takes a keyframe out; the first one is always at 0.
+    fn remove(&mut self, index: usize) {
+        self.path.frames.clear();
+        self.path.keyframes.remove(index);
+        let start = self.path.keyframes.first().map_or(0.0, |first| first.seconds);
+        self.path.keyframes.iter_mut().for_each(|key| key.seconds -= start);
+    }
+
+    /// Moves a keyframe in time, between its neighbours.
+    fn set_time(&mut self, index: usize, seconds: f64) {
+        let keys = &mut self.path.keyframes;
+        let after = index.checked_sub(1).map_or(0.0, |before| keys[before].seconds + 0.05);
+        let before = keys.get(index + 1).map_or(f64::MAX, |next| next.seconds - 0.05);
+        keys[index].seconds = seconds.min(before).max(after);
+        self.path.frames.clear();
+    }
+}
+
+/// Adds where one stands.
+pub fn add(desk: &mut Desk) {
+    if let Some(camera) = desk.camera() {
+        desk.recorder.add(paths::Pose::of(&camera));
+    }
+}
+
+/// Starts or ends playing.
+pub fn play(desk: &mut Desk) {
+    let playing = &mut desk.recorder.playing;
+    *playing = if playing.is_none() && desk.recorder.path.keyframes.len() > 1 { Some(0.0) } else { None };
+}
+
+/// `seconds` later, if the path is played: moves along it.
+pub fn advance(desk: &mut Desk, seconds: f64) -> bool {
+    let Some(now) = desk.recorder.playing else { return false };
+    let path = &desk.recorder.path;
+    let Some(pose) = path.at(now) else { return false };
+    let over = now >= path.seconds() && path.closing.is_none();
+    let camera = pose.camera(path.width, path.height);
+    desk.recorder.playing = (!over).then_some(now + seconds);
+    let distance = desk.navigator.pose().distance;
+    desk.navigator.place(Pose::of(&camera, distance));
+    true
+}
+
+/// Lays the part out.
+pub fn show(desk: &mut Desk, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
+    heading(ui, "Camera path");
+    ui.horizontal(|ui| {
+        if ui.button("Add keyframe").on_hover_text("Where you stand now (K)").clicked() {
+            add(desk);
+        }
+        let playing = desk.recorder.playing.is_some();
+        let several = desk.recorder.path.keyframes.len() > 1;
+        if ui.add_enabled(several, egui::Button::new(if playing { "Halt" } else { "Play" })).clicked() {
+            play(desk);
+        }
+        if ui.add_enabled(!desk.recorder.path.keyframes.is_empty(), egui::Button::new("Clear")).clicked() {
+            desk.recorder = Recorder::new();
+        }
+    });
+    keyframes(desk, ui);
+    let path = &mut desk.recorder.path;
+    if path.keyframes.len() > 1 {
+        ui.horizontal(|ui| {
+            let mut closed = path.closing.is_some();
+            if ui.checkbox(&mut closed, "Loop").changed() {
+                path.closing = closed.then_some(STEP);
+                path.frames.clear();
+            }
+            if ui.checkbox(&mut path.constant_speed, "Even pace").changed() {
+                path.frames.clear();
+            }
+            ui.label(RichText::new(format!("{:.1} s", path.seconds())).color(FAINT));
+        });
+        ui.horizontal(|ui| {
+            ui.add(DragValue::new(&mut path.width).range(16..=8192));
+            ui.label("×");
+            ui.add(DragValue::new(&mut path.height).range(16..=8192));
+            ui.add(DragValue::new(&mut path.fps).range(1.0..=120.0).fixed_decimals(0).suffix(" fps"));
+        });
+    }
+    files(desk, ui);
+    film(desk, filming, ui);
+}
+
+fn keyframes(desk: &mut Desk, ui: &mut egui::Ui) {
+    let (mut gone, mut there) = (None, None);
+    for index in 0..desk.recorder.path.keyframes.len() {
+        ui.horizontal(|ui| {
+            let mut seconds = desk.recorder.path.keyframes[index].seconds;
+            if ui.small_button(format!("{}", index + 1)).on_hover_text("Go there").clicked() {
+                there = Some(index);
+            }
+            let field = DragValue::new(&mut seconds).speed(0.05).fixed_decimals(2).suffix(" s");
+            if ui.add_enabled(index > 0, field).changed() {
+                desk.recorder.set_time(index, seconds);
+            }
+            if ui.small_button("×").on_hover_text("Take it out").clicked() {
+                gone = Some(index);
+            }
+        });
+    }
+    if let Some(index) = there {
+        let CameraPath { width, height, keyframes, .. } = &desk.recorder.path;
+        let pose = Pose::of(&keyframes[index].pose.camera(*width, *height), desk.navigator.pose().distance);
+        desk.navigator.go(pose, None);
+    }
+    if let Some(index) = gone {
+        desk.recorder.remove(index);
+    }
+}
+
+fn files(desk: &mut Desk, ui: &mut egui::Ui) {
+    let beside = desk.scene.as_ref().map(|scene| filming::target(&scene.path));
+    let Recorder { path, file, film, .. } = &mut desk.recorder;
+    if let Some(beside) = beside.filter(|_| file.is_empty() && film.is_empty()) {
+        *film = beside.display().to_string();
+        *file = beside.with_file_name("camera_path.json").display().to_string();
+    }
+    ui.horizontal(|ui| {
+        ui.add(egui::TextEdit::singleline(file).hint_text("camera_path.json").desired_width(146.0));
+        let place = PathBuf::from(file.trim());
+        if ui.button("Load").on_hover_text("A camera path of nerfstudio or of this program").clicked() {
+            match CameraPath::read(&place) {
+                Ok(read) => *path = read,
+                Err(error) => desk.messages.error(&error),
+            }
+        }
+        let some = !path.keyframes.is_empty();
+        if ui.add_enabled(some, egui::Button::new("Save")).clicked() {
+            match path.write(&place) {
+                Ok(()) => desk.messages.note(format!("{} is written", place.display())),
+                Err(error) => desk.messages.error(&error),
+            }
+        }
+    });
+}
+
+fn film(desk: &mut Desk, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
+    if let Some(camera) = filming {
+        let standing = camera.board.standing();
+        let share = standing.as_ref().map_or(0.0, |s| s.done as f32 / s.total.max(1) as f32);
+        ui.add(ProgressBar::new(share).desired_height(8.0));
+        ui.horizontal(|ui| {
+            let words = standing.map_or("beginning".into(), |s| format!("{} of {} {}", s.done, s.total, s.unit));
+            ui.label(RichText::new(words).color(FAINT));
+            if ui.button("Stop").clicked() {
+                camera.stop();
+            }
+        });
+        return;
+    }
+    let can = desk.scene.as_ref().is_some_and(|scene| scene.splats.is_some());
+    let moves = !desk.recorder.path.keyframes.is_empty() || !desk.recorder.path.frames.is_empty();
+    ui.horizontal(|ui| {
+        let field = egui::TextEdit::singleline(&mut desk.recorder.film).hint_text("path.mp4").desired_width(146.0);
+        ui.add(field).on_hover_text("FILE.mp4 for a film (by ffmpeg), or a folder for PNG files");
+        let to = PathBuf::from(desk.recorder.film.trim());
+        let button = ui.add_enabled(can && moves && !to.as_os_str().is_empty(), egui::Button::new("Film"));
+        if button.clicked() {
+            let filming = Filming { path: desk.recorder.path.clone(), to, antialiased: desk.look.antialiased };
+            desk.commands.push(Command::Film(Box::new(filming)));
+        }
+    });
+}
+
+/// Draws the way and its keyframes over the picture.
+pub fn draw(desk: &Desk, ui: &egui::Ui, area: Rect) {
+    let path = &desk.recorder.path;
+    if path.keyframes.is_empty() || desk.recorder.playing.is_some() {
+        return;
+    }
+    let (Some(scene), Some(camera)) = (&desk.scene, desk.camera()) else { return };
+    let sight = Sight::new(camera, area, scene.bounds().radius);
+    let painter = ui.painter_at(area);
+    let place = |i: u32| path.at(path.seconds() * f64::from(i) / f64::from(PARTS)).map(|pose| pose.position);
+    for i in 0..PARTS {
+        if let (Some(from), Some(to)) = (place(i), place(i + 1))
+            && let Some(ends) = sight.line([from, to])
+        {
+            painter.line_segment(ends, Stroke::new(1.5, Color32::from_rgb(235, 190, 110)));
+        }
+    }
+    for place in path.keyframes.iter().filter_map(|key| sight.point(key.pose.position)) {
+        painter.circle(place, 4.0, Color32::from_black_alpha(160), Stroke::new(1.5, ACCENT));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use glam::{DQuat, DVec3};
+
+    fn recorder(count: usize) -> Recorder {
+        let mut recorder = Recorder::new();
+        for i in 0..count {
+            let position = DVec3::new(i as f64, 0.0, 0.0);
+            recorder.add(paths::Pose { position, rotation: DQuat::IDENTITY, fov: 50.0 });
+        }
+        recorder
+    }
+
+    fn times(recorder: &Recorder) -> Vec<f64> {
+        recorder.path.keyframes.iter().map(|key| key.seconds).collect()
+    }
+
+    #[test]
+    fn keyframes_come_one_after_the_other_and_the_first_is_at_the_start() {
+        let mut recorder = recorder(4);
+        assert_eq!(times(&recorder), [0.0, 2.0, 4.0, 6.0]);
+        recorder.remove(0);
+        assert_eq!(times(&recorder), [0.0, 2.0, 4.0]);
+        recorder.remove(1);
+        assert_eq!(times(&recorder), [0.0, 4.0]);
+        assert!(recorder.path.cameras().is_ok());
+    }
+
+    #[test]
+    fn times_stay_in_order() {
+        let mut recorder = recorder(3);
+        recorder.set_time(1, 99.0);
+        assert!(recorder.path.keyframes[1].seconds < 4.0);
+        recorder.set_time(1, -5.0);
+        assert!(recorder.path.keyframes[1].seconds > 0.0);
+        recorder.set_time(2, 9.0);
+        assert_eq!(times(&recorder)[2], 9.0);
+        assert!(recorder.path.cameras().is_ok());
+    }
+}
