@@ -72,14 +72,18 @@ fn a_prior_in_another_frame_gives_the_same_points() {
     model(&here, &here.scene.join("sparse/0"), DQuat::IDENTITY, |p| p);
     model(&there, &there.scene.join("sparse/0"), turn(), away);
     let out = here.scene.parent().unwrap().join("points.ply");
-    let (expected, said) = prior(&here.scene, &out, &[]);
+    let few = ["--min-existing", "400"];
+    let (expected, said) = prior(&here.scene, &out, &few);
     assert!(expected.len() == 400 && said.contains("scale    1 (identity)"), "{said}");
-    // Reading points needs no adapter.
-    let (found, said) = prior(&there.scene, &out, &["--adapter", "there is none of this name"]);
+// Reading points needs no adapter.
+    let (found, said) = prior(&there.scene, &out, &[&few[..], &["--adapter", "there is none of this name"]].concat());
     assert!(distance(&found, &expected) < 1e-5, "{said}");
     let lines =
         ["the scene's own", "points   400 of 400", "8 of 8 matched (0 by name, 8 by stem, 0 by number)", "sim3"];
     assert!(lines.iter().all(|line| said.contains(line)) && !said.contains("left out"), "{said}");
+    // By default 400 are too few.
+    let (_, said) = prior(&here.scene, &out, &["--make-points", "500"]);
+    assert!(said.contains("images") && said.contains("only 400"), "{said}");
     // The same by name, and without alignment.
     let elsewhere = there.scene.join("sparse").display().to_string();
     assert!(distance(&prior(&here.scene, &out, &["--points", &elsewhere]).0, &expected) < 1e-5);

@@ -56,6 +56,13 @@ impl Camera {
         DVec3::new(self.fx * c.x / c.z + self.cx, self.fy * c.y / c.z + self.cy, c.z)
     }
 
+    /// [`Camera::project`] of a world point that lies in the picture; `None` for any other.
+    pub fn sees(&self, p: DVec3) -> Option<DVec3> {
+        let seen = self.project(p);
+        let within = |v: f64, n: u32| v >= 0.0 && v < f64::from(n);
+        (seen.z > 0.0 && within(seen.x, self.width) && within(seen.y, self.height)).then_some(seen)
+    }
+
     /// Pixel position and depth to the world point: the inverse of [`Camera::project`].
     pub fn unproject(&self, x: f64, y: f64, depth: f64) -> DVec3 {
         let c = DVec3::new((x - self.cx) / self.fx * depth, (y - self.cy) / self.fy * depth, depth);

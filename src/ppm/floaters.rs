@@ -67,7 +67,7 @@ struct Surface<'a> {
 impl<'a> Surface<'a> {
     fn of(camera: &'a Camera, sample: &[(DVec3, f32)]) -> Self {
         let seen: Vec<(DVec3, f32)> =
-            sample.iter().filter_map(|&(point, spacing)| Some((inside(camera, point)?, spacing))).collect();
+            sample.iter().filter_map(|&(point, spacing)| Some((camera.sees(point)?, spacing))).collect();
         let (width, height) = (f64::from(camera.width), f64::from(camera.height));
         let longer = width.max(height);
         let edge = (width * height * PER_CELL / seen.len().max(1) as f64).sqrt();
@@ -102,7 +102,7 @@ impl<'a> Surface<'a> {
     /// Whether the point hangs before the surface; `None` where the view does not see it or knows no surface. A point
     /// behind the surface is hidden, and says nothing.
     fn is_before(&self, point: DVec3, spacing: f32) -> Option<bool> {
-        let seen = inside(self.camera, point)?;
+        let seen = self.camera.sees(point)?;
         let [depth, usual] = (*self.medians.get(self.index(seen))?)?;
         let depth = f64::from(depth);
         (seen.z * IN_FRONT <= depth).then_some(seen.z < IN_FRONT * depth && spacing > LONELY * usual)
@@ -113,13 +113,6 @@ impl<'a> Surface<'a> {
 fn median(values: &mut [[f32; 2]], which: usize) -> f32 {
     let middle = values.len() / 2;
     values.select_nth_unstable_by(middle, |a, b| a[which].total_cmp(&b[which])).1[which]
-}
-
-/// Pixel position and depth of a point that lies in the picture of `camera`.
-fn inside(camera: &Camera, point: DVec3) -> Option<DVec3> {
-    let seen = camera.project(point);
-    let within = |v: f64, n: u32| v >= 0.0 && v < f64::from(n);
-    (seen.z > 0.0 && within(seen.x, camera.width) && within(seen.y, camera.height)).then_some(seen)
 }
 
 #[cfg(test)]

@@ -12,8 +12,6 @@ use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The fewest points for those that came with a capture to be used.
-const MIN_POINTS: usize = 100;
 /// The smallest part of the points that has to be in front of the cameras.
 const MIN_SEEN: f64 = 0.2;
 
@@ -46,17 +44,22 @@ pub fn prior(
                 (cloud, seen, alignment) = (moved, there, Some(report.clone()));
             }
         }
-        if seen >= MIN_SEEN && (origin.asked || cloud.len() >= MIN_POINTS) {
+        let few = !origin.asked && total < config.min_existing as u64;
+        if seen >= MIN_SEEN && !few {
             let report = given(path, cloud.len(), total as usize, &origin.reason);
             return Ok((cloud, Report { alignment, ..report }));
         }
-        let percent = 100.0 * seen;
-        let found = format!("{percent:.0} % of its {} points are in front of the cameras", cloud.len());
-        if origin.asked {
-            return Err(unseen(path, &found, origin));
+        if few {
+            reason = format!("the scene's own are only {total}, and min_existing is {}", config.min_existing);
+        } else {
+            let percent = 100.0 * seen;
+            let found = format!("{percent:.0} % of its {} points are in front of the cameras", cloud.len());
+            if origin.asked {
+                return Err(unseen(path, &found, origin));
+            }
+            tracing::warn!("{}: {found}; making others from the images", path.display());
+            reason = format!("the scene's own do not fit its cameras: {found}");
         }
-        tracing::warn!("{}: {found}; making others from the images", path.display());
-        reason = format!("the scene's own do not fit its cameras: {found}");
     }
     tracing::info!("points: from the images ({reason})");
     let (cloud, report) = make(gpu()?.as_ref(), capture, config, progress)?;
@@ -93,15 +96,7 @@ fn unseen(path: &Path, found: &str, origin: &Origin) -> Error {
 
 /// The part of `cloud` that a training camera sees.
 fn part_seen(capture: &Capture, cloud: &PointCloud) -> f64 {
-    let seen = |p: &[f32; 3]| {
-        let p = DVec3::from(p.map(f64::from));
-        capture.train.iter().any(|view| {
-            let [x, y, z] = view.camera.project(p).to_array();
-            z > 0.0
-                && (0.0..f64::from(view.camera.width)).contains(&x)
-                && (0.0..f64::from(view.camera.height)).contains(&y)
-        })
-    };
+    let seen = |p: &[f32; 3]| capture.train.iter().any(|v| v.camera.sees(DVec3::from(p.map(f64::from))).is_some());
     // A few thousand points tell as much as all.
     let stride = cloud.len().div_ceil(4096).max(1);
     let asked = cloud.len().div_ceil(stride).max(1);

@@ -68,6 +68,11 @@ fn solve(capture: &Capture, config: &Config) -> crate::Result<(Capture, PointClo
     Ok((posed, points, report))
 }
 
+/// Takes the capture's own points, few as they are in these tests.
+fn few_will_do() -> Config {
+    Config { min_existing: 100, ..Config::default() }
+}
+
 fn asked(path: &Path) -> Config {
     Config { points: Some(path.into()), ..Config::default() }
 }
@@ -84,13 +89,13 @@ fn points_in_the_frame_of_the_capture_are_used_as_they_are() {
     let path = dir.path().join("points.ply");
     write_ply(&path, &cloud(4.0)).unwrap();
     let own = Capture { points: Some(path.clone()), ..capture(dir.path()) };
-    let (posed, points, report) = solve(&own, &Config::default()).unwrap();
+    let (posed, points, report) = solve(&own, &few_will_do()).unwrap();
     assert_eq!((posed, points, report.source.as_str()), (own.clone(), cloud(4.0), path.display().to_string().as_str()));
     assert!(report.reason.contains("own") && report.alignment.is_none());
-    let (_, points, report) = solve(&own, &Config { max_points: 120, ..Config::default() }).unwrap();
+    let (_, points, report) = solve(&own, &Config { max_points: 120, ..few_will_do() }).unwrap();
     assert_eq!((points.len(), report.dropped), (120, 380));
     std::fs::write(&path, b"<html>").unwrap();
-    assert!(solve(&own, &Config::default()).unwrap_err().to_string().contains("points.ply"));
+    assert!(solve(&own, &few_will_do()).unwrap_err().to_string().contains("points.ply"));
 }
 
 #[test]
@@ -128,7 +133,7 @@ fn a_prior_in_another_frame_gives_the_same_points_by_its_cameras() {
     }
     // As the scene's own prior, without being asked for.
     let with = Capture { points: Some(model.clone()), ..own.clone() };
-    assert!(distance(&solve(&with, &Config::default()).unwrap().1, &cloud(4.0)) < 1e-5);
+    assert!(distance(&solve(&with, &few_will_do()).unwrap().1, &cloud(4.0)) < 1e-5);
     // The same frame: not a bit changes.
     colmap(&model, &own, &cloud(4.0), &Similarity::IDENTITY);
     let (_, points, report) = solve(&own, &asked(&model)).unwrap();
@@ -143,12 +148,12 @@ fn points_beside_a_model_lie_in_the_frame_in_which_they_are_seen() {
     let own = Capture { points: Some(path.clone()), ..capture(dir.path()) };
     colmap(&dir.path().join("sparse"), &own, &cloud(4.0), &behind);
     write_ply(&path, &cloud(4.0)).unwrap();
-    let (_, points, report) = solve(&own, &Config::default()).unwrap();
+    let (_, points, report) = solve(&own, &few_will_do()).unwrap();
     assert!(points == cloud(4.0) && report.alignment.is_none());
     let mut moved = cloud(4.0);
     behind.move_cloud(&mut moved);
     write_ply(&path, &moved).unwrap();
-    let (_, points, report) = solve(&own, &Config::default()).unwrap();
+    let (_, points, report) = solve(&own, &few_will_do()).unwrap();
     assert!(distance(&points, &cloud(4.0)) < 1e-5 && report.alignment.is_some());
 }
 

@@ -45,6 +45,9 @@ pub struct Config {
     pub max_points: usize,
     /// Ignore the points that came with the capture.
     pub ignore_existing: bool,
+    /// Points that came with the capture must be at least so many to be used; where they are fewer, as those of a
+    /// sparse reconstruction are, points are made.
+    pub min_existing: usize,
     /// Lowest confidence of points to use, where a file (`.npz`) gives one for each.
     pub min_confidence: f64,
     /// A file (`.npy`, `.npz`, `.ply`) with the colours of the points that are read, one for each.
@@ -71,6 +74,7 @@ impl Default for Config {
             make_points: 160_000,
             max_points: 1_000_000,
             ignore_existing: false,
+            min_existing: 20_000,
             min_confidence: 2.0,
             colors: None,
             image_size: 441,

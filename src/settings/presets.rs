@@ -67,5 +67,6 @@ fn preview() -> Settings {
 
 fn paper() -> Settings {
     let train = train::Config { background: Background::Black, ..train::Config::default() };
-    Settings { preset: Preset::Paper, enhance: enhance::Config::published(), train, ..standard() }
+    let prior = prior::Config { min_existing: 1, ..prior::Config::default() };
+    Settings { preset: Preset::Paper, enhance: enhance::Config::published(), prior, train, ..standard() }
 }
