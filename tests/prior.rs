@@ -75,7 +75,7 @@ fn a_prior_in_another_frame_gives_the_same_points() {
     let few = ["--min-existing", "400"];
     let (expected, said) = prior(&here.scene, &out, &few);
     assert!(expected.len() == 400 && said.contains("scale    1 (identity)"), "{said}");
-// Reading points needs no adapter.
+    // Reading points needs no adapter.
     let (found, said) = prior(&there.scene, &out, &[&few[..], &["--adapter", "there is none of this name"]].concat());
     assert!(distance(&found, &expected) < 1e-5, "{said}");
     let lines =

@@ -35,6 +35,8 @@ pub(super) struct Session<'a> {
     run: Run,
     lit: Option<Capture>,
     points: Option<PointCloud>,
+    /// Whether the prior's points were made from the images.
+    made_points: bool,
     splats: Option<Splats>,
 }
 
@@ -60,7 +62,20 @@ impl<'a> Session<'a> {
             run.adapter = Some(gpu.name().into());
         }
         atomic_file::write_bytes(job.out.join("settings.toml"), job.settings.to_toml()?.as_bytes())?;
-        Ok(Self { job, shared, progress, capture, origin, gpu, earlier, run, lit: None, points: None, splats: None })
+        Ok(Self {
+            job,
+            shared,
+            progress,
+            capture,
+            origin,
+            gpu,
+            earlier,
+            run,
+            lit: None,
+            points: None,
+            made_points: false,
+            splats: None,
+        })
     }
 
     /// Notes that a stage's results are current.
@@ -185,6 +200,7 @@ impl<'a> Session<'a> {
             prior::write_ply(self.out("points.ply"), &points)?;
         }
         self.points = Some(points);
+        self.made_points = report.made();
         counts(&report)
     }
 
@@ -192,7 +208,10 @@ impl<'a> Session<'a> {
         let points = self.points.take().unwrap_or_default();
         let normalize = normalization(&self.capture, &points);
         let cameras: Vec<Camera> = self.capture.train.iter().map(|view| view.camera.clone()).collect();
-        let (points, report) = ppm::run(points, &self.job.settings.ppm, &normalize, &cameras)?;
+        let config = &self.job.settings.ppm;
+        let as_made = self.made_points && !config.thin_made;
+        let config = if as_made { config.without_thinning() } else { config.clone() };
+        let (points, report) = ppm::run(points, &config, &normalize, &cameras)?;
         prior::write_ply(self.out("points.ply"), &points)?;
         self.points = Some(points);
         counts(&report)

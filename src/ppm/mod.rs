@@ -36,6 +36,8 @@ pub struct Config {
     pub iters: u32,
     /// An iteration that would leave fewer points is undone and is the last.
     pub min_points: usize,
+    /// In a run, thin points that were made from the photographs, too. They lie as densely as the views look already.
+    pub thin_made: bool,
     /// Drop points that hang in the air: lonely, and in front of what several cameras see behind them.
     pub floaters: bool,
     /// Seed of the random choices.
@@ -44,11 +46,25 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { voxel_size: 0.01, tau0: 0.005, beta: 0.01, iters: 6, min_points: 5000, floaters: false, seed: 42 }
+        Self {
+            voxel_size: 0.01,
+            tau0: 0.005,
+            beta: 0.01,
+            iters: 6,
+            min_points: 5000,
+            thin_made: false,
+            floaters: false,
+            seed: 42,
+        }
     }
 }
 
 impl Config {
+    /// The same without pooling and pruning.
+    pub fn without_thinning(&self) -> Self {
+        Self { voxel_size: 0.0, iters: 0, ..self.clone() }
+    }
+
     /// # Errors
     /// [`Error::Setting`] for a parameter that is negative or not finite.
     pub fn check(&self) -> Result<()> {

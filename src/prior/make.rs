@@ -136,6 +136,16 @@ pub struct Report {
     pub output: usize,
 }
 
+impl Report {
+    /// Whether the points were made from the images.
+    pub fn made(&self) -> bool {
+        self.source == IMAGES
+    }
+}
+
+/// [`Report::source`] of points that were made.
+const IMAGES: &str = "images";
+
 /// Points from the training images by stereo (see [`super::stereo`]), in the frame of `capture`. The same on any number
 /// of threads.
 ///
@@ -167,7 +177,7 @@ fn select(found: Vec<Found>, config: &Config) -> (PointCloud, Report) {
     order.truncate(config.make_points);
     let count = |kind| order.iter().filter(|o| found[o.2].kind == kind).count();
     let report = Report {
-        source: "images".into(),
+        source: IMAGES.into(),
         candidates: found.len(),
         matched: count(Kind::Matched),
         filled: count(Kind::Filled),

@@ -46,10 +46,11 @@ fn standard() -> Settings {
 }
 
 /// Where thirty noisy views are all there is, fewer bands and fewer splats are better pictures: both can model noise.
-/// Measured on BlueHawaii at a quarter of the size (docs/benchmarks.md).
+/// Many points need splats smaller than the published start: they need not grow into each other.
+/// Measured on BlueHawaii at a quarter of the size (docs/benchmarks.md, docs/prior.md).
 fn few_noisy_views() -> train::Config {
     let densify = densify::Config { strategy: densify::Strategy::None, ..densify::Config::default() };
-    train::Config { steps: 2000, sh_degree: 1, sh_interval: 300, densify, ..train::Config::default() }
+    train::Config { steps: 2000, sh_degree: 1, sh_interval: 300, init_scale: 0.6, densify, ..train::Config::default() }
 }
 
 /// What `naka-gs demo` starts from: its pictures are small, so that full size takes minutes without a GPU.
@@ -62,11 +63,13 @@ pub fn demo() -> Settings {
 fn preview() -> Settings {
     let standard = standard();
     let train = train::Config { ramp: 2, ramp_until: 0.3, ..standard.train.clone() };
-    Settings { preset: Preset::Preview, downscale: 4, train, ..standard }
+    let prior = prior::Config { make_points: 40_000, ..standard.prior.clone() };
+    Settings { preset: Preset::Preview, downscale: 4, prior, train, ..standard }
 }
 
 fn paper() -> Settings {
     let train = train::Config { background: Background::Black, ..train::Config::default() };
     let prior = prior::Config { min_existing: 1, ..prior::Config::default() };
-    Settings { preset: Preset::Paper, enhance: enhance::Config::published(), prior, train, ..standard() }
+    let ppm = ppm::Config { thin_made: true, ..ppm::Config::default() };
+    Settings { preset: Preset::Paper, enhance: enhance::Config::published(), prior, ppm, train, ..standard() }
 }

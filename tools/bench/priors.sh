@@ -9,11 +9,11 @@
 #
 # SCENE is a capture with transforms_train.json and test references. Training flags: RUN_FLAGS (default: --preset
 # preview); seeds: SEEDS (default: "1 2 3"); rows: PRIORS (default: all); a folder with COLMAP's points in the capture's
-# frame: COLMAP_POINTS (default: made here); points made for frustum and stereo rows: PLAIN_POINTS (default: 40000; for
-# stereo+ppm that of RUN_FLAGS). What is finished in OUT is not done again, so an interrupted table continues; other flags need another OUT. The binary is
-# built in release mode first, unless NAKA_GS names one.
+# frame: COLMAP_POINTS (default: made here); points made: PLAIN_POINTS (default: 40000), and for stereo+ppm STEREO_POINTS
+# (default: 160000). What is finished in OUT is not done again, so an interrupted table continues; other flags need
+# another OUT. The binary is built in release mode first, unless NAKA_GS names one.
 set -euo pipefail
-[ $# -eq 2 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
 out=$1
 scene=$2
@@ -48,9 +48,12 @@ for seed in "${seeds[@]}"; do
             stereo*) flags=(--make stereo) ;;
             colmap*) flags=(--points "$COLMAP_POINTS") ;;
         esac
-        case $prior in *+ppm) ;; *) flags+=(--voxel-size 0 --iters 0) ;; esac
+        case $prior in *+ppm) flags+=(--thin-made) ;; *) flags+=(--voxel-size 0 --iters 0) ;; esac
         # About as many splats in every row: the preprocessing takes three of four stereo points, and hardly a random one.
-        case $prior in stereo+ppm) ;; *) flags+=(--make-points "${PLAIN_POINTS:-40000}") ;; esac
+        case $prior in
+            stereo+ppm) flags+=(--make-points "${STEREO_POINTS:-160000}") ;;
+            *) flags+=(--make-points "${PLAIN_POINTS:-40000}") ;;
+        esac
         if [ ! -d "$result" ]; then
             mkdir "$result.part"
             cp -r "$lit/images" "$lit/run.json" "$lit/settings.toml" "$result.part"
