@@ -2,7 +2,8 @@
 //!
 //! The modules are the stages of the pipeline, in the order in which data passes through them:
 //! [`capture`] → [`enhance`] → [`prior`] → [`ppm`] → [`splat`] → [`train`] → [`eval`].
-//! A stage is a function from plain data and its own `Config` to plain data; [`pipeline`] connects them.
+//! A stage is a function from plain data and its own `Config` to plain data; [`pipeline`] connects them. `viewer` (cargo
+//! feature of that name) is the window on all of it.
 
 #![deny(unsafe_code)]
 

@@ -125,17 +125,19 @@ fi
 # that cannot have it is no failure.
 install_for_tests() {
     say "installing $1 for the tests"
-    if command -v apt-get >/dev/null; then
-        as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$2"
-    elif command -v dnf >/dev/null; then
-        as_root dnf install -y "$3"
-    elif command -v pacman >/dev/null; then
-        as_root pacman -S --needed --noconfirm "$4"
-    elif command -v zypper >/dev/null; then
-        as_root zypper --non-interactive install "$5"
-    else
-        false
-    fi || say "$1 could not be installed: tests that need it will be skipped"
+    (
+        if command -v apt-get >/dev/null; then
+            as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$2"
+        elif command -v dnf >/dev/null; then
+            as_root dnf install -y "$3"
+        elif command -v pacman >/dev/null; then
+            as_root pacman -S --needed --noconfirm "$4"
+        elif command -v zypper >/dev/null; then
+            as_root zypper --non-interactive install "$5"
+        else
+            fail "no apt-get, dnf, pacman or zypper here"
+        fi
+    ) || say "$1 could not be installed: tests that need it will be skipped"
 }
 
 has_browser() {

@@ -306,7 +306,7 @@ impl ApplicationHandler<Wake> for App<'_, '_> {
         }
         let now = Instant::now();
         let mut next = now + STOP_EVERY;
-        let training = self.training.as_ref().is_some_and(Training::at_work) || self.filming.is_some();
+        let training = self.training.as_ref().is_some_and(Training::pending) || self.filming.is_some();
         if let Some(open) = &mut self.open {
             if training && open.canvas.due.is_none_or(|due| due > now + TRAINING_EVERY) {
                 open.canvas.due = Some(now + TRAINING_EVERY);

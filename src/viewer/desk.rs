@@ -125,6 +125,7 @@ impl Desk {
         let what = if scene.splats.is_some() { What::Render } else { What::Points };
         self.look = Look { what, antialiased: scene.antialiased, depths: None, ..self.look.clone() };
         self.path = scene.path.display().to_string();
+        self.recorder = Recorder::new();
         self.scene = Some(scene);
         self.state += 1;
     }
@@ -181,7 +182,11 @@ impl Desk {
     /// Another state of the model that is shown.
     pub fn replace(&mut self, snapshot: Arc<Snapshot>) {
         if let Some(scene) = &mut self.scene {
-            scene.splats = Some(Model::of_snapshot(snapshot, scene.bounds()));
+            let bounds = scene.bounds();
+            if scene.splats.replace(Model::of_snapshot(snapshot, bounds)).is_none() {
+                // Until now there were points alone.
+                self.look.what = What::Render;
+            }
             self.state += 1;
         }
     }

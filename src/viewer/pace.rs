@@ -1,16 +1,31 @@
 //! How large the picture is drawn while the camera moves, so that it keeps up with the hand.
+//!
+//! A frame takes a time that goes by splats, whatever the size, and one that goes by pixels. Both are found from frames of
+//! two sizes; then the largest size is drawn that keeps the time, and none so small that it hardly gains any.
 
 use std::time::Duration;
 
-/// What a frame may take while the camera moves.
-const TARGET: Duration = Duration::from_millis(70);
+/// What a frame may take while the camera moves, seconds.
+const TARGET: f64 = 0.08;
+/// Where splats alone take long, a frame may take this multiple of that.
+const OVER_FIXED: f64 = 1.5;
 /// Sizes to draw at, as shares of the window's sides; a few, so that buffers are seldom made anew.
-const SCALES: [f64; 6] = [1.0, 0.75, 0.5, 0.375, 0.25, 0.125];
+const SCALES: [f64; 5] = [1.0, 0.75, 0.5, 0.375, 0.25];
+/// Share of a frame's time that goes by splats, as long as there are frames of one size alone.
+const FIXED_SHARE: f64 = 0.2;
+/// A larger size is taken where it keeps the time with some room, so that sizes do not alternate.
+const ROOM: f64 = 0.85;
+/// Frames after which another size's time no longer counts: the view has changed.
+const MEMORY: u32 = 15;
 
-/// Finds the largest size at which frames take no longer than [`TARGET`].
+/// Finds the size.
 #[derive(Debug, Default)]
 pub struct Pace {
     level: usize,
+    /// Share and seconds of the last frames.
+    last: Option<(f64, f64)>,
+    /// Of the last frames of another share, and the number of frames since.
+    other: Option<(f64, f64, u32)>,
 }
 
 impl Pace {
@@ -21,18 +36,35 @@ impl Pace {
 
     /// Learns what a frame of the share `scale` took.
     pub fn took(&mut self, scale: f64, time: Duration) {
-        let budget = TARGET.as_secs_f64() / time.as_secs_f64().max(1e-6);
-        // A part of the time goes by splats, not by pixels, so the step is cautious: to half the sides at most at once.
-        let wanted = (scale * budget.sqrt()).max(0.5 * scale);
-        let fitting = SCALES.iter().position(|s| *s <= wanted * 1.001).unwrap_or(SCALES.len() - 1);
-        // Up only where the frame was well within the budget, and by one level, so that sizes do not alternate.
-        self.level = if fitting >= self.level {
-            fitting
-        } else if budget > 2.0 {
-            self.level - 1
-        } else {
-            self.level
+        let seconds = time.as_secs_f64();
+        self.last = match self.last {
+            Some((of, before)) if of == scale => {
+                self.other = self.other.map(|(s, t, age)| (s, t, age + 1)).filter(|(.., age)| *age < MEMORY);
+                Some((scale, 0.5 * (before + seconds)))
+            }
+            before => {
+                self.other = before.map(|(s, t)| (s, t, 0));
+                Some((scale, seconds))
+            }
         };
+        let (fixed, full) = self.parts();
+        let budget = TARGET.max(OVER_FIXED * fixed);
+        let keeps = |level: &usize| {
+            let limit = if *level < self.level { ROOM * budget } else { budget };
+            fixed + full * SCALES[*level].powi(2) <= limit
+        };
+        self.level = (0..SCALES.len()).find(keeps).unwrap_or(SCALES.len() - 1);
+    }
+
+    /// Seconds that go by splats, and by the pixels of a frame of full size.
+    fn parts(&self) -> (f64, f64) {
+        let Some((scale, seconds)) = self.last else { return (0.0, 0.0) };
+        let by_pixels = match self.other {
+            Some((other, before, _)) => ((seconds - before) / (scale.powi(2) - other.powi(2))).max(0.0),
+            None => (1.0 - FIXED_SHARE) * seconds / scale.powi(2),
+        };
+        let by_pixels = by_pixels.min(seconds / scale.powi(2));
+        (seconds - by_pixels * scale.powi(2), by_pixels)
     }
 }
 
@@ -40,15 +72,13 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// The share that settles where a frame takes `fixed` + `full` · share² seconds.
+    /// The share that settles where a frame takes `fixed` + `full` · share² seconds, and what a frame takes then.
     fn settled(fixed: f64, full: f64) -> (f64, f64) {
         let mut pace = Pace::default();
-        let mut seconds = 0.0;
-        for _ in 0..30 {
-            seconds = fixed + full * pace.scale().powi(2);
-            pace.took(pace.scale(), Duration::from_secs_f64(seconds));
+        for _ in 0..60 {
+            pace.took(pace.scale(), Duration::from_secs_f64(fixed + full * pace.scale().powi(2)));
         }
-        (pace.scale(), seconds)
+        (pace.scale(), fixed + full * pace.scale().powi(2))
     }
 
     #[test]
@@ -59,21 +89,28 @@ mod tests {
 
     #[test]
     fn slow_devices_draw_less_and_keep_up() {
-        for (fixed, full) in [(0.0, 0.5), (0.02, 1.0), (0.03, 3.0)] {
+        for (fixed, full) in [(0.0, 0.5), (0.01, 0.25), (0.03, 0.5), (0.04, 0.16)] {
             let (scale, seconds) = settled(fixed, full);
-            assert!(scale < 1.0 && seconds <= 0.1, "{scale} {seconds}");
-            assert!(scale > 0.12 || full > 2.0, "not smaller than needed: {scale}");
+            assert!(scale < 1.0 && seconds <= 0.085, "{fixed} {full}: {scale} {seconds}");
+            let larger = SCALES.iter().rev().find(|s| **s > scale).unwrap();
+            assert!(fixed + full * larger * larger > 0.85 * TARGET, "{fixed} {full}: {scale} is smaller than needed");
         }
-        // Where splats alone take longer, the smallest size is all there is.
-        assert_eq!(settled(0.3, 1.0).0, 0.125);
+    }
+
+    #[test]
+    fn where_splats_take_the_time_the_picture_does_not_shrink_for_nothing() {
+        let (scale, seconds) = settled(0.2, 0.05);
+        assert!(scale == 1.0, "{scale} {seconds}");
+        let (scale, seconds) = settled(0.2, 2.0);
+        assert!((0.2..0.4).contains(&scale) && seconds < 0.35, "{scale} {seconds}");
     }
 
     #[test]
     fn it_recovers_when_frames_become_cheap() {
         let mut pace = Pace::default();
-        pace.took(1.0, Duration::from_secs(1));
-        assert_eq!(pace.scale(), 0.5);
-        (0..3).for_each(|_| pace.took(pace.scale(), Duration::from_millis(5)));
+        (0..10).for_each(|_| pace.took(pace.scale(), Duration::from_secs_f64(1.5 * pace.scale().powi(2))));
+        assert!(pace.scale() < 0.5);
+        (0..40).for_each(|_| pace.took(pace.scale(), Duration::from_secs_f64(0.02 * pace.scale().powi(2))));
         assert_eq!(pace.scale(), 1.0);
     }
 }

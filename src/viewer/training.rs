@@ -106,6 +106,11 @@ impl<'scope> Training<'scope> {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
+    /// Whether something is still to come of it. A thread that has told of its end may not have ended yet.
+    pub fn pending(&self) -> bool {
+        self.thread.is_some()
+    }
+
     /// What came of it, once, when it is over.
     pub fn outcome(&mut self) -> Option<Result<Outcome>> {
         let thread = self.thread.take_if(|thread| thread.is_finished())?;
@@ -128,8 +133,9 @@ impl<'scope> Training<'scope> {
         let (snapshot, points) = self.remote.look(|seen| {
             self.figures.state = seen.state;
             self.figures.of = seen.figures;
-            let step = seen.losses.len().div_ceil(CURVE).max(1);
-            let means = seen.losses.chunks(step).map(|part| {
+            // The first steps' losses are not known yet.
+            let known = &seen.losses[seen.losses.iter().take_while(|(_, loss)| *loss == 0.0).count()..];
+            let means = known.chunks(known.len().div_ceil(CURVE).max(1)).map(|part| {
                 let mean = part.iter().map(|(_, loss)| f64::from(*loss)).sum::<f64>() / part.len() as f64;
                 [f64::from(part[part.len() / 2].0), mean]
             });

@@ -5,10 +5,13 @@ mod desktop;
 mod support;
 
 use desktop::{Desktop, is_there, wait_for};
+use naka_gs::Silent;
 use naka_gs::capture::{self, Camera};
 use naka_gs::gpu::{Choice, Gpu, Mask};
 use naka_gs::pipeline::Painter;
+use naka_gs::scenes::{Scene, generate};
 use naka_gs::splat::{Splats, ply};
+use std::io::BufRead;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -230,4 +233,59 @@ fn without_a_desktop_there_are_words() {
     }
     assert_refused(&view(&["missing.ply"], folder.path()).output().unwrap(), 1, &["missing.ply", "check the path"]);
     assert_refused(&view(&["scene.ply", "--at", "0"], folder.path()).output().unwrap(), 2, &["counted from 1"]);
+}
+
+#[test]
+fn a_training_goes_on_in_the_window_ends_with_it_and_is_shown_again() {
+    if !is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tiny = Scene::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml")).unwrap();
+    generate(&tiny, &folder.path().join("tiny"), &Silent::default()).unwrap();
+    let settings = ["--size", "320x240", "--downscale", "1", "--make-points", "2000"];
+    let train = |desktop: &Desktop, steps: &str| {
+        let mut command = view(&[&["tiny", "-o", "out", "--steps", steps], &settings[..]].concat(), folder.path());
+        let program = desktop.host(&mut command).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        desktop.focus("naka-gs");
+        program
+    };
+    let lines =
+        |program: &mut Child| std::io::BufReader::new(program.stderr.take().unwrap()).lines().map(Result::unwrap);
+
+    // Closed in the middle: a checkpoint, and the words and the code of an interruption.
+    let desktop = Desktop::new();
+    let mut program = train(&desktop, "100000");
+    let mut said = lines(&mut program);
+    assert!(said.any(|line| line.starts_with("train: ")), "it trains");
+    wait_for(Duration::from_secs(60), || (difference(&desktop.screen(320, 240), &dark(320, 240)) > 4.0).then_some(()))
+        .expect("the model is shown while it is trained");
+    desktop.xdotool("key ctrl+q");
+    assert!(said.any(|line| line.contains("checkpoint at step")), "it says where it stopped");
+    assert_eq!(program.wait().unwrap().code(), Some(130));
+    assert!(!contents(&folder.path().join("out/checkpoints")).is_empty());
+
+    // To its end, in a folder of its own.
+    std::fs::remove_dir_all(folder.path().join("out")).unwrap();
+    let mut program = train(&desktop, "30");
+    assert!(lines(&mut program).any(|line| line.contains("the run is finished")));
+    desktop.xdotool("key ctrl+q");
+    assert_eq!(program.wait().unwrap().code(), Some(0));
+    assert!(folder.path().join("out/report.html").is_file());
+
+    // The finished run at one of its cameras.
+    let mut command = view(&["out", "--at", "2", "--size", "64x48", "--screenshot", "shot.png"], folder.path());
+    assert!(desktop.host(&mut command).output().unwrap().status.success());
+    let shot = image::open(folder.path().join("shot.png")).unwrap().to_rgb8();
+    let splats = ply::read(folder.path().join("out/splats.ply")).unwrap();
+    let camera =
+        capture::load(folder.path().join("tiny"), &capture::Options::default()).unwrap().train[1].camera.clone();
+    let gpu = Gpu::open(&Choice::Cpu, Mask::default()).unwrap();
+    let render = Painter::new(&gpu, &splats, false).unwrap().render(&camera).unwrap().to_rgb8();
+    assert!(difference(&shot, &render) <= 0.6, "{}", difference(&shot, &render));
+    assert!(difference(&render, &dark(64, 48)) > OTHER);
+}
+
+fn dark(width: u32, height: u32) -> image::RgbImage {
+    image::RgbImage::new(width, height)
 }
