@@ -39,7 +39,8 @@ pub struct Config {
     pub poses: Poses,
     /// How points are made: by stereo between the images (stereo), or at random depths before the cameras (frustum).
     pub make: Make,
-    /// Points to make where the capture brings none, at most one for every 16 pixels of the images searched.
+    /// Points to make where the capture brings none, at most one for every 16 pixels of the images searched. 0: one for
+    /// every 100 pixels that are trained on, at most 160 000.
     pub make_points: usize,
     /// Points to use at most of those that came with the capture.
     pub max_points: usize,
@@ -71,7 +72,7 @@ impl Default for Config {
             align: align::Method::Sim3,
             poses: Poses::Replace,
             make: Make::Stereo,
-            make_points: 160_000,
+            make_points: 0,
             max_points: 1_000_000,
             ignore_existing: false,
             min_existing: 20_000,
@@ -100,12 +101,20 @@ impl Config {
     /// # Errors
     /// [`Error::Setting`] for a number out of range.
     pub(super) fn check(&self) -> Result<()> {
-        if self.make_points > 0 && self.max_points > 0 && self.image_size >= 16 {
+        if self.max_points > 0 && self.image_size >= 16 {
             return Ok(());
         }
-        let found =
-            format!("{} points of {} at most, image size {}", self.make_points, self.max_points, self.image_size);
+        let found = format!("{} points at most, image size {}", self.max_points, self.image_size);
         Err(Error::setting("prior", found, "give at least 1 point and an image size of at least 16"))
+    }
+
+    /// How many points to make for `capture`.
+    fn wanted(&self, capture: &Capture) -> usize {
+        if self.make_points > 0 {
+            return self.make_points;
+        }
+        let pixels = capture.train.iter().map(|view| view.camera.width as usize * view.camera.height as usize);
+        (pixels.sum::<usize>() / PIXELS_PER_POINT).clamp(1, MOST_POINTS)
     }
 }
 
@@ -143,6 +152,10 @@ impl Report {
     }
 }
 
+/// Points made where no number is asked for: what was best for its time on BlueHawaii at a quarter of its size.
+const PIXELS_PER_POINT: usize = 100;
+const MOST_POINTS: usize = 160_000;
+
 /// [`Report::source`] of points that were made.
 const IMAGES: &str = "images";
 
@@ -157,24 +170,25 @@ pub fn make(gpu: &Gpu, capture: &Capture, config: &Config, progress: &dyn Progre
     let (maps, checks) = stereo::maps_of(gpu, capture, &references, config, progress)?;
     let cloud = stereo::fuse(&maps, &checks);
     let whole = Stereo { maps: &maps, checks: &checks, cloud: &cloud, references: &references };
-    let found = stereo::cover(&whole, config.make_points, config.seed);
+    let wanted = config.wanted(capture);
+    let found = stereo::cover(&whole, wanted, config.seed);
     if found.is_empty() {
         let found = "no points can be made from no images";
         return Err(Error::input(&capture.root, found, "add images, or a point prior (points.ply, sparse/0)"));
     }
     let pixels: usize = maps.iter().map(|map| map.planes.len()).sum();
     let with_depth = maps.iter().flat_map(|map| &map.agreeing).filter(|agreeing| **agreeing > 0).count();
-    let (points, report) = select(found, config);
+    let (points, report) = select(found, wanted, config.seed);
     Ok((points, Report { depths: with_depth as f64 / pixels as f64, fused: cloud.points.len(), ..report }))
 }
 
-/// `config.make_points` of `found` at random, of those at random depths only what the others leave. Filled points count
+/// `wanted` of `found` at random, of those at random depths only what the others leave. Filled points count
 /// as matched ones: without them there are no splats on plain walls.
-fn select(found: Vec<Found>, config: &Config) -> (PointCloud, Report) {
+fn select(found: Vec<Found>, wanted: usize, seed: u64) -> (PointCloud, Report) {
     let mut order: Vec<(bool, u64, usize)> =
-        found.iter().enumerate().map(|(i, f)| (f.kind == Kind::Random, hash(config.seed, 2, i as u64), i)).collect();
+        found.iter().enumerate().map(|(i, f)| (f.kind == Kind::Random, hash(seed, 2, i as u64), i)).collect();
     order.sort_unstable();
-    order.truncate(config.make_points);
+    order.truncate(wanted);
     let count = |kind| order.iter().filter(|o| found[o.2].kind == kind).count();
     let report = Report {
         source: IMAGES.into(),

@@ -65,6 +65,15 @@ fn points_lie_on_the_plane_and_have_its_colours() {
 }
 
 #[test]
+fn as_many_as_there_are_pixels_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let capture = plane(dir.path(), texture);
+    let (cloud, _) = make(&gpu(), &capture, &Config::default(), &Silent::default()).unwrap();
+    let most = 6 * 120 * 90 / 100;
+    assert!(cloud.len() <= most && cloud.len() > most * 9 / 10, "{} of {most}", cloud.len());
+}
+
+#[test]
 fn the_same_on_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
     let capture = plane(dir.path(), texture);
@@ -106,6 +115,6 @@ fn a_stop_is_obeyed_and_bad_settings_are_named() {
     assert_eq!(make(&gpu(), &capture, &config(), &silent).unwrap_err().exit_code(), 130);
     let nothing = Capture::default();
     assert!(make(&gpu(), &nothing, &config(), &Silent::default()).unwrap_err().to_string().contains("no points"));
-    let none = Config { make_points: 0, ..config() };
-    assert_eq!(make(&gpu(), &capture, &none, &Silent::default()).unwrap_err().exit_code(), 2);
+    let blind = Config { image_size: 0, ..config() };
+    assert_eq!(make(&gpu(), &capture, &blind, &Silent::default()).unwrap_err().exit_code(), 2);
 }

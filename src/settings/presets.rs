@@ -63,8 +63,7 @@ pub fn demo() -> Settings {
 fn preview() -> Settings {
     let standard = standard();
     let train = train::Config { ramp: 2, ramp_until: 0.3, ..standard.train.clone() };
-    let prior = prior::Config { make_points: 40_000, ..standard.prior.clone() };
-    Settings { preset: Preset::Preview, downscale: 4, prior, train, ..standard }
+    Settings { preset: Preset::Preview, downscale: 4, train, ..standard }
 }
 
 fn paper() -> Settings {
