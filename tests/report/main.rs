@@ -14,7 +14,7 @@ fn tiny_demo(out: &Path) {
     let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml");
     let mut command = naka_gs();
     command.arg("demo").arg("--scene").arg(scene).arg("-o").arg(out).args(["--adapter", "cpu", "--holdout", "3"]);
-    command.args(["--make-points", "2000", "--steps", "220", "--eval-every", "100"]);
+    command.args(["--make-points", "2000", "--thin-made", "--steps", "220", "--eval-every", "100"]);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
