@@ -134,7 +134,7 @@ fn the_window_shows_what_is_rendered_and_follows_mouse_and_keys() {
 
     let desktop = Desktop::new();
     let mut command = view(&["scene.ply", "--cameras", "cameras.json", "--size", "640x360"], folder.path());
-    let program = desktop.host(&mut command).stderr(Stdio::null()).spawn().unwrap();
+    let program = desktop.host(&mut command).spawn().unwrap();
     let mut window = Window { desktop, program };
     window.desktop.focus("scene.ply");
     let input = |arguments: &str| window.desktop.xdotool(arguments);
