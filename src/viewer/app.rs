@@ -1,26 +1,22 @@
 //! The window's life: events in, pictures out, files read beside it.
 
-use super::album::Album;
-use super::canvas::{Canvas, no_window};
-use super::desk::{Command, Desk, Device, Work, title};
+use super::canvas::no_window;
+use super::desk::{Command, Work};
 use super::filming::{self, Filming};
-use super::picture::Picture;
-use super::scene::Scene;
+use super::opened::{Open, Wake, redraw, shown};
 use super::training::{self, News, Training};
-use super::{panel, screenshot};
 use crate::error::{Error, Result};
-use crate::gpu::{Choice, Gpu, Mask};
+use crate::gpu::{Choice, Mask};
 use crate::pipeline::{Job, Outcome};
 use crate::progress::Progress;
 use egui_winit::winit::application::ApplicationHandler;
-use egui_winit::winit::dpi::{LogicalSize, PhysicalSize};
 use egui_winit::winit::event::WindowEvent;
 use egui_winit::winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
-use egui_winit::winit::window::{Fullscreen, Window, WindowId};
+use egui_winit::winit::window::WindowId;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::Scope;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Between two looks at the request to stop.
 const STOP_EVERY: Duration = Duration::from_millis(200);
@@ -56,13 +52,6 @@ pub struct Surroundings<'env> {
     pub job: &'env dyn Fn(&Path) -> Job,
     /// Called, on the run's thread, with what a run made.
     pub finished: &'env (dyn Fn(&Job, &Outcome) + Sync),
-}
-
-/// What other threads tell the window.
-enum Wake {
-    Loaded(PathBuf, Box<Result<Scene>>),
-    /// There is something new to draw.
-    Redraw,
 }
 
 /// Opens the window and runs it until it is closed, or the progress is asked to stop. A run that goes on then is ended
@@ -106,42 +95,9 @@ struct App<'scope, 'env> {
     failure: Option<Error>,
 }
 
-/// A window that is open. Fields are dropped in this order: what the device made before the device.
-struct Open {
-    canvas: Canvas,
-    picture: Picture,
-    texture: egui::TextureId,
-    desk: Desk,
-    album: Album,
-    /// A screenshot that waits for the whole picture.
-    screenshot: Option<PathBuf>,
-    gpu: Arc<Gpu>,
-}
-
 impl App<'_, '_> {
     fn start(&mut self, event_loop: &ActiveEventLoop) -> Result<()> {
-        let attributes = Window::default_attributes().with_title("naka-gs").with_visible(false);
-        let window = event_loop.create_window(attributes).map_err(no_window)?;
-        let scale = window.scale_factor();
-        let wanted = match self.options.size {
-            Some([width, height]) => {
-                PhysicalSize::new(width + (f64::from(panel::WIDTH) * scale).round() as u32, height)
-            }
-            None => LogicalSize::new(1280.0, 760.0).to_physical(scale),
-        };
-        // A screen that is smaller has the last word; an event tells.
-        let _ = window.request_inner_size(wanted);
-        window.set_visible(true);
-        let (gpu, mut canvas) = Canvas::new(window, &self.options.adapter, self.options.mask)?;
-        tracing::info!("adapter: {}", gpu.name());
-        let picture = Picture::new(&gpu)?;
-        let texture = canvas.texture(&gpu, &picture.screen.view, None);
-        let screenshot = self.options.screenshot.clone();
-        let proxy = self.proxy.clone();
-        let album = Album::new(move || redraw(&proxy));
-        let open = Open { canvas, picture, texture, desk: Desk::new(), album, screenshot, gpu: Arc::new(gpu) };
-        let open = self.open.insert(open);
-        open.canvas.window.request_redraw();
+        let open = self.open.insert(Open::new(event_loop, &self.options, &self.proxy)?);
         match self.options.path.clone() {
             Some(path) if training::is_capture(&path) => self.train((self.around.job)(&path)),
             Some(path) => open.read(&self.proxy, path, self.options.cameras.clone()),
@@ -326,102 +282,4 @@ impl ApplicationHandler<Wake> for App<'_, '_> {
         }
         event_loop.set_control_flow(ControlFlow::WaitUntil(next));
     }
-}
-
-impl Open {
-    /// Shows a scene.
-    fn show(&mut self, scene: Scene, camera: Option<usize>, proxy: &EventLoopProxy<Wake>) {
-        self.canvas.window.set_title(&format!("{} — naka-gs", title(&scene.path)));
-        self.desk.open(scene, camera);
-        let proxy = proxy.clone();
-        self.album = Album::new(move || redraw(&proxy));
-        self.canvas.window.request_redraw();
-    }
-
-    /// Reads `path` on a thread of its own.
-    fn read(&mut self, proxy: &EventLoopProxy<Wake>, path: PathBuf, cameras: Option<PathBuf>) {
-        self.desk.loading = Some(path.clone());
-        let (gpu, proxy) = (Arc::clone(&self.gpu), proxy.clone());
-        std::thread::spawn(move || {
-            let scene = Scene::load(&gpu, &path, cameras.as_deref());
-            if proxy.send_event(Wake::Loaded(path, Box::new(scene))).is_err() {
-                tracing::debug!("the window is closed");
-            }
-        });
-    }
-
-    /// Lays out and draws. Returns what is left to do.
-    fn frame(&mut self, event_loop: &ActiveEventLoop, mut work: Work<'_, '_>) -> Result<Vec<Command>> {
-        // The device has enough to do: what it draws is shown first.
-        if self.canvas.is_empty() || self.picture.busy(&self.gpu)? {
-            return Ok(Vec::new());
-        }
-        let device =
-            Device { adapter: self.gpu.name(), peak_bytes: self.gpu.peak_bytes(), figures: self.picture.figures };
-        let (desk, album, texture) = (&mut self.desk, &mut self.album, self.texture);
-        let layout = self.canvas.layout(&self.gpu, |ui| desk.ui(ui, texture, album, &mut work, &device));
-        let moving = self.desk.moving();
-        if let Some((shot, model)) = self.desk.shot() {
-            match self.picture.draw(&self.gpu, model.tensors(), &shot, moving) {
-                Ok(true) => {
-                    self.canvas.texture(&self.gpu, &self.picture.screen.view, Some(self.texture));
-                }
-                Ok(false) => {}
-                Err(error @ Error::OutOfMemory(_)) => self.desk.messages.error(&error),
-                Err(error) => return Err(error),
-            }
-        }
-        self.canvas.draw(&self.gpu, event_loop, layout)?;
-        Ok(std::mem::take(&mut self.desk.commands))
-    }
-
-    fn run(&mut self, command: Command) {
-        match command {
-            Command::Screenshot => self.screenshot = Some(screenshot::name(SystemTime::now())),
-            Command::Focus(place) => {
-                if let Err(error) = self.focus(place) {
-                    self.desk.messages.error(&error);
-                }
-            }
-            Command::FullScreen => {
-                let full = self.canvas.window.fullscreen().is_none().then_some(Fullscreen::Borderless(None));
-                self.canvas.window.set_fullscreen(full);
-            }
-            Command::Open(_) | Command::Train(_) | Command::Film(_) | Command::Quit => {}
-        }
-        self.canvas.window.request_redraw();
-    }
-
-    /// Turns to what is at a place of the picture.
-    fn focus(&mut self, [x, y]: [f64; 2]) -> Result<()> {
-        let Some(camera) = self.desk.camera() else { return Ok(()) };
-        if let Some(depth) = self.picture.depth_at(&self.gpu, x, y)? {
-            let point = camera.unproject(x * f64::from(camera.width), y * f64::from(camera.height), depth);
-            self.desk.navigator.focus(point);
-        }
-        Ok(())
-    }
-
-    /// Writes the screenshot that is waited for, once the picture is whole. Returns whether it did.
-    fn take_screenshot(&mut self) -> Result<bool> {
-        let whole = self.desk.shot().is_some_and(|(shot, _)| self.picture.holds(&shot));
-        let Some(path) = self.screenshot.take_if(|_| whole) else { return Ok(false) };
-        let picture = self.picture.screen.read(&self.gpu)?;
-        screenshot::write(&path, &picture)?;
-        self.desk.messages.note(format!("{} is written", shown(&path)));
-        self.canvas.window.request_redraw();
-        Ok(true)
-    }
-}
-
-/// Wakes the window from another thread.
-fn redraw(proxy: &EventLoopProxy<Wake>) {
-    if proxy.send_event(Wake::Redraw).is_err() {
-        tracing::debug!("the window is closed");
-    }
-}
-
-/// A path in full, as messages name it.
-fn shown(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
 }

@@ -16,6 +16,7 @@ mod help;
 mod look;
 mod messages;
 mod navigate;
+mod opened;
 mod pace;
 mod panel;
 mod path_panel;

@@ -1,0 +1,159 @@
+//! A window that is open: what it shows, and what is drawn into it.
+
+use super::album::Album;
+use super::app::Options;
+use super::canvas::{Canvas, no_window};
+use super::desk::{Command, Desk, Device, Work, title};
+use super::picture::Picture;
+use super::scene::Scene;
+use super::{panel, screenshot};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use egui_winit::winit::dpi::{LogicalSize, PhysicalSize};
+use egui_winit::winit::event_loop::{ActiveEventLoop, EventLoopProxy};
+use egui_winit::winit::window::{Fullscreen, Window};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What other threads tell the window.
+pub(super) enum Wake {
+    Loaded(PathBuf, Box<Result<Scene>>),
+    /// There is something new to draw.
+    Redraw,
+}
+
+/// A window that is open. Fields are dropped in this order: what the device made before the device.
+pub(super) struct Open {
+    pub canvas: Canvas,
+    pub picture: Picture,
+    pub texture: egui::TextureId,
+    pub desk: Desk,
+    pub album: Album,
+    /// A screenshot that waits for the whole picture.
+    pub screenshot: Option<PathBuf>,
+    pub gpu: Arc<Gpu>,
+}
+
+impl Open {
+    /// Opens the window, and the device that draws to it.
+    pub fn new(event_loop: &ActiveEventLoop, options: &Options, proxy: &EventLoopProxy<Wake>) -> Result<Self> {
+        let attributes = Window::default_attributes().with_title("naka-gs").with_visible(false);
+        let window = event_loop.create_window(attributes).map_err(no_window)?;
+        let scale = window.scale_factor();
+        let wanted = match options.size {
+            Some([width, height]) => {
+                PhysicalSize::new(width + (f64::from(panel::WIDTH) * scale).round() as u32, height)
+            }
+            None => LogicalSize::new(1280.0, 760.0).to_physical(scale),
+        };
+        // A screen that is smaller has the last word; an event tells.
+        let _ = window.request_inner_size(wanted);
+        window.set_visible(true);
+        let (gpu, mut canvas) = Canvas::new(window, &options.adapter, options.mask)?;
+        tracing::info!("adapter: {}", gpu.name());
+        let picture = Picture::new(&gpu)?;
+        let texture = canvas.texture(&gpu, &picture.screen.view, None);
+        let screenshot = options.screenshot.clone();
+        let proxy = proxy.clone();
+        let album = Album::new(move || redraw(&proxy));
+        canvas.window.request_redraw();
+        Ok(Self { canvas, picture, texture, desk: Desk::new(), album, screenshot, gpu: Arc::new(gpu) })
+    }
+
+    /// Shows a scene.
+    pub fn show(&mut self, scene: Scene, camera: Option<usize>, proxy: &EventLoopProxy<Wake>) {
+        self.canvas.window.set_title(&format!("{} — naka-gs", title(&scene.path)));
+        self.desk.open(scene, camera);
+        let proxy = proxy.clone();
+        self.album = Album::new(move || redraw(&proxy));
+        self.canvas.window.request_redraw();
+    }
+
+    /// Reads `path` on a thread of its own.
+    pub fn read(&mut self, proxy: &EventLoopProxy<Wake>, path: PathBuf, cameras: Option<PathBuf>) {
+        self.desk.loading = Some(path.clone());
+        let (gpu, proxy) = (Arc::clone(&self.gpu), proxy.clone());
+        std::thread::spawn(move || {
+            let scene = Scene::load(&gpu, &path, cameras.as_deref());
+            if proxy.send_event(Wake::Loaded(path, Box::new(scene))).is_err() {
+                tracing::debug!("the window is closed");
+            }
+        });
+    }
+
+    /// Lays out and draws. Returns what is left to do.
+    pub fn frame(&mut self, event_loop: &ActiveEventLoop, mut work: Work<'_, '_>) -> Result<Vec<Command>> {
+        // The device has enough to do: what it draws is shown first.
+        if self.canvas.is_empty() || self.picture.busy(&self.gpu)? {
+            return Ok(Vec::new());
+        }
+        let device =
+            Device { adapter: self.gpu.name(), peak_bytes: self.gpu.peak_bytes(), figures: self.picture.figures };
+        let (desk, album, texture) = (&mut self.desk, &mut self.album, self.texture);
+        let layout = self.canvas.layout(&self.gpu, |ui| desk.ui(ui, texture, album, &mut work, &device));
+        let moving = self.desk.moving();
+        if let Some((shot, model)) = self.desk.shot() {
+            match self.picture.draw(&self.gpu, model.tensors(), &shot, moving) {
+                Ok(true) => {
+                    self.canvas.texture(&self.gpu, &self.picture.screen.view, Some(self.texture));
+                }
+                Ok(false) => {}
+                Err(error @ Error::OutOfMemory(_)) => self.desk.messages.error(&error),
+                Err(error) => return Err(error),
+            }
+        }
+        self.canvas.draw(&self.gpu, event_loop, layout)?;
+        Ok(std::mem::take(&mut self.desk.commands))
+    }
+
+    pub fn run(&mut self, command: Command) {
+        match command {
+            Command::Screenshot => self.screenshot = Some(screenshot::name(SystemTime::now())),
+            Command::Focus(place) => {
+                if let Err(error) = self.focus(place) {
+                    self.desk.messages.error(&error);
+                }
+            }
+            Command::FullScreen => {
+                let full = self.canvas.window.fullscreen().is_none().then_some(Fullscreen::Borderless(None));
+                self.canvas.window.set_fullscreen(full);
+            }
+            Command::Open(_) | Command::Train(_) | Command::Film(_) | Command::Quit => {}
+        }
+        self.canvas.window.request_redraw();
+    }
+
+    /// Turns to what is at a place of the picture.
+    fn focus(&mut self, [x, y]: [f64; 2]) -> Result<()> {
+        let Some(camera) = self.desk.camera() else { return Ok(()) };
+        if let Some(depth) = self.picture.depth_at(&self.gpu, x, y)? {
+            let point = camera.unproject(x * f64::from(camera.width), y * f64::from(camera.height), depth);
+            self.desk.navigator.focus(point);
+        }
+        Ok(())
+    }
+
+    /// Writes the screenshot that is waited for, once the picture is whole. Returns whether it did.
+    pub fn take_screenshot(&mut self) -> Result<bool> {
+        let whole = self.desk.shot().is_some_and(|(shot, _)| self.picture.holds(&shot));
+        let Some(path) = self.screenshot.take_if(|_| whole) else { return Ok(false) };
+        let picture = self.picture.screen.read(&self.gpu)?;
+        screenshot::write(&path, &picture)?;
+        self.desk.messages.note(format!("{} is written", shown(&path)));
+        self.canvas.window.request_redraw();
+        Ok(true)
+    }
+}
+
+/// Wakes the window from another thread.
+pub(super) fn redraw(proxy: &EventLoopProxy<Wake>) {
+    if proxy.send_event(Wake::Redraw).is_err() {
+        tracing::debug!("the window is closed");
+    }
+}
+
+/// A path in full, as messages name it.
+pub(super) fn shown(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
+}
