@@ -52,7 +52,11 @@ fn prune() -> naka_gs::Result<()> {
             let direction = glam::Vec3::new(next() - 0.5, next() - 0.5, next() - 0.5).normalize_or_zero();
             (direction * (radius + 0.01 * next())).to_array()
         };
-        let cloud = PointCloud { positions: (0..COUNT).map(|_| point()).collect(), colors: vec![[9, 8, 7]; COUNT] };
+        let cloud = PointCloud {
+            positions: (0..COUNT).map(|_| point()).collect(),
+            colors: vec![[9, 8, 7]; COUNT],
+            ..PointCloud::default()
+        };
         let what = format!("PPM, 1 000 000 points, {name}");
         let (_, report) = timed(&what, || ppm::run(cloud.clone(), &ppm::Config::default(), &DMat4::IDENTITY, &[]))?;
         println!("  {} after pooling, {} after {} iterations", report.pooled, report.output, report.iterations.len());

@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     }
     let mut random = StdRng::seed_from_u64(1);
     let positions = (0..POINTS).map(|_| [0.0; 3].map(|_: f32| random.random_range(-4.0..4.0))).collect();
-    let points = PointCloud { positions, colors: vec![[90; 3]; POINTS] };
+    let points = PointCloud { positions, colors: vec![[90; 3]; POINTS], ..PointCloud::default() };
     // The end of the measurement leaves a checkpoint, which the next one shall not go on from.
     let checkpoints = tempfile::tempdir().map_err(Error::io(&folder))?;
     let gpu = Gpu::open(&Choice::Best, Mask::default())?;

@@ -14,7 +14,11 @@ fn scene() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let at = |i: usize| [(i % 5) as f32 * 0.2 - 0.4, (i / 5 % 5) as f32 * 0.2 - 0.4, (i / 25) as f32 * 0.2 - 0.4];
     let color = |i: usize| [40 + 40 * (i % 5) as u8, 200 - 30 * (i / 5 % 5) as u8, 60 + 30 * (i / 25) as u8];
-    let points = PointCloud { positions: (0..125).map(at).collect(), colors: (0..125).map(color).collect() };
+    let points = PointCloud {
+        positions: (0..125).map(at).collect(),
+        colors: (0..125).map(color).collect(),
+        ..PointCloud::default()
+    };
     splat::ply::write(dir.path().join("splats.ply"), &splat::from_points(&points, 0, 0.9, 1.0, 1)).unwrap();
     let frame = |i: usize| {
         let angle = 0.2 * (i as f64 - 2.0);

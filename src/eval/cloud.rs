@@ -188,7 +188,7 @@ mod tests {
         let positions = vec![[0.0, 0.0, 2.0], [0.0, 0.0, 1.0], [0.0, 0.0, 3.0], [0.0, 0.0, -1.0], [f32::NAN; 3]];
         let colors = vec![[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9], [9, 9, 9]];
         let mut canvas = Canvas::new(&camera);
-        canvas.points(&PointCloud { positions, colors }, &camera);
+        canvas.points(&PointCloud { positions, colors, ..PointCloud::default() }, &camera);
         assert_eq!(canvas.image.at(40, 30), [0.0, 1.0, 0.0]);
         assert_eq!(canvas.image.at(10, 10), GROUND);
     }
@@ -203,7 +203,7 @@ mod tests {
         let mut colors = vec![[255, 255, 255]; 400];
         colors.extend(vec![[255, 0, 0]; 100]);
         colors.extend(vec![[0, 255, 0]; 100]);
-        let cloud = PointCloud { positions, colors };
+        let cloud = PointCloud { positions, colors, ..PointCloud::default() };
         let pictures = through_views(&cloud, &views);
         let above = &pictures[2].1;
         let place = |color: [f32; 3]| {
@@ -219,7 +219,11 @@ mod tests {
 
     #[test]
     fn clouds_of_every_odd_kind_make_a_picture() {
-        let of = |positions: Vec<[f32; 3]>| PointCloud { colors: vec![[200; 3]; positions.len()], positions };
+        let of = |positions: Vec<[f32; 3]>| PointCloud {
+            colors: vec![[200; 3]; positions.len()],
+            positions,
+            ..PointCloud::default()
+        };
         let views = [view("a", DMat4::IDENTITY), view("b", DMat4::IDENTITY), view("c", DMat4::IDENTITY)];
         for cloud in
             [of(vec![]), of(vec![[1.0; 3]]), of(vec![[2.0; 3]; 50]), of(vec![[1e30; 3], [-1e30; 3], [f32::MAX; 3]])]
@@ -234,7 +238,7 @@ mod tests {
     #[test]
     fn a_bare_cloud_lies_along_its_axes() {
         let positions = (0..3000).map(|i| [(i % 7) as f32 * 0.1, i as f32 * 0.01, (i % 13) as f32 * 0.3]).collect();
-        let cloud = PointCloud { positions, colors: vec![[200; 3]; 3000] };
+        let cloud = PointCloud { positions, colors: vec![[200; 3]; 3000], ..PointCloud::default() };
         let pictures = along_axes(&cloud);
         // Longest 30, middle 3.6, shortest 0.6; no side is below 64 pixels.
         let sizes: Vec<_> = pictures.iter().map(|(_, picture)| (picture.width, picture.height)).collect();

@@ -126,12 +126,7 @@ pub fn run(
         floaters = retain(&mut cloud, &good);
     }
     let (kept, iterations) = prune::prune(&cloud.positions, config);
-    for (to, &from) in kept.iter().enumerate() {
-        cloud.positions[to] = cloud.positions[from as usize];
-        cloud.colors[to] = cloud.colors[from as usize];
-    }
-    cloud.positions.truncate(kept.len());
-    cloud.colors.truncate(kept.len());
+    cloud.take(&kept);
     transform(&mut cloud.positions, &normalize.inverse());
     let report = Report { input, dropped, pooled, floaters, iterations, output: cloud.len() };
     Ok((cloud, report))
@@ -157,9 +152,6 @@ fn drop_not_finite(cloud: &mut PointCloud) -> usize {
 /// Keeps the points that are `good`; returns how many were dropped.
 fn retain(cloud: &mut PointCloud, good: &[bool]) -> usize {
     let before = cloud.len();
-    let mut flags = good.iter();
-    cloud.positions.retain(|_| flags.next().is_some_and(|good| *good));
-    let mut flags = good.iter();
-    cloud.colors.retain(|_| flags.next().is_some_and(|good| *good));
+    cloud.retain(good);
     before - cloud.len()
 }

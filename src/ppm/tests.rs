@@ -3,7 +3,7 @@ use std::path::Path;
 
 fn cloud_of(positions: Vec<[f32; 3]>) -> PointCloud {
     let colors = positions.iter().map(|p| p.map(|v| (v.abs() * 91.0) as u8)).collect();
-    PointCloud { positions, colors }
+    PointCloud { positions, colors, ..PointCloud::default() }
 }
 
 fn random_cloud(n: usize, extent: f32) -> PointCloud {
@@ -124,7 +124,7 @@ fn lengths_are_meant_in_the_normalised_frame() {
         .iter()
         .map(|p| move_away.transform_point3(DVec3::from(p.map(f64::from))).as_vec3().to_array())
         .collect();
-    let moved = PointCloud { positions: shifted, colors: cloud.colors.clone() };
+    let moved = PointCloud { positions: shifted, colors: cloud.colors.clone(), ..PointCloud::default() };
     let (result, _) = run(moved, &loose(), &move_away.inverse(), &[]).unwrap();
     let difference = result.len().abs_diff(expected.len());
     // Rounding to f32 may move single points across a voxel's face.
@@ -134,14 +134,17 @@ fn lengths_are_meant_in_the_normalised_frame() {
 }
 
 #[test]
-fn pooling_averages_positions_and_colours() {
+fn pooling_averages_positions_colours_and_normals() {
     let positions = vec![[0.001, 0.0, 0.0], [-0.001, 0.0, 0.0], [0.003, 0.004, 0.0]];
-    let cloud = PointCloud { positions, colors: vec![[10, 0, 255], [7, 8, 9], [13, 1, 254]] };
+    let normals = vec![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
+    let cloud = PointCloud { positions, colors: vec![[10, 0, 255], [7, 8, 9], [13, 1, 254]], normals };
     let (result, report) =
         run(cloud.clone(), &Config { iters: 0, ..Config::default() }, &DMat4::IDENTITY, &[]).unwrap();
     assert_eq!(result.positions, [[-0.001, 0.0, 0.0], [0.002, 0.002, 0.0]]);
     // Half a grey level rounds to even.
     assert_eq!(result.colors, [[7, 8, 9], [12, 0, 254]]);
+    let half = 0.5f32.sqrt();
+    assert_eq!(result.normals, [[0.0, 0.0, 1.0], [half, half, 0.0]]);
     assert_eq!((report.pooled, report.output), (2, 2));
 }
 

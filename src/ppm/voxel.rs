@@ -1,10 +1,11 @@
 //! Voxel pooling: points with equal `floor(p / v)` become one, their mean.
 
 use crate::prior::PointCloud;
+use glam::Vec3;
 use rayon::prelude::*;
 
-/// One point per occupied voxel of edge `size`, with the mean position and the rounded mean colour, ordered by voxel
-/// coordinate x, then y, then z. `size` 0 returns the points as they are. Positions must be finite.
+/// One point per occupied voxel of edge `size`, with the mean position, the rounded mean colour and the mean normal,
+/// ordered by voxel coordinate x, then y, then z. `size` 0 returns the points as they are. Positions must be finite.
 pub fn pool(cloud: PointCloud, size: f64) -> PointCloud {
     if size == 0.0 || cloud.is_empty() {
         return cloud;
@@ -72,7 +73,10 @@ fn pool_by<K: Copy + Ord + Send + Sync>(cloud: &PointCloud, key: impl Fn([f32; 3
     };
     let mut pooled = PointCloud::default();
     let voxels = (0..starts.len()).into_par_iter();
-    voxels.map(|i| mean(cloud, members(i))).unzip_into_vecs(&mut pooled.positions, &mut pooled.colors);
+    voxels.clone().map(|i| mean(cloud, members(i))).unzip_into_vecs(&mut pooled.positions, &mut pooled.colors);
+    if !cloud.normals.is_empty() {
+        voxels.map(|i| mean_normal(cloud, members(i))).collect_into_vec(&mut pooled.normals);
+    }
     pooled
 }
 
@@ -89,6 +93,11 @@ fn mean(cloud: &PointCloud, members: impl ExactSizeIterator<Item = usize>) -> ([
     (position.map(|sum| (sum / count) as f32), color.map(|sum| (sum as f64 / count).round_ties_even() as u8))
 }
 
+/// The direction of the sum; zero where there is none.
+fn mean_normal(cloud: &PointCloud, members: impl Iterator<Item = usize>) -> [f32; 3] {
+    members.map(|index| Vec3::from(cloud.normals[index])).sum::<Vec3>().normalize_or_zero().to_array()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,7 +106,7 @@ mod tests {
     fn both_kinds_of_key_order_alike() {
         let positions: Vec<[f32; 3]> =
             (0..2000u64).map(|i| [0, 1, 2].map(|a| crate::random::uniform(1, a, i) as f32 - 0.5)).collect();
-        let cloud = PointCloud { colors: vec![[7; 3]; positions.len()], positions };
+        let cloud = PointCloud { colors: vec![[7; 3]; positions.len()], positions, ..PointCloud::default() };
         let grid = Grid::of(&cloud.positions, 0.05).unwrap();
         let packed = pool_by(&cloud, |p| grid.key(p));
         assert!(packed.len() > 1500 / 2 && packed.len() < 2000);
@@ -108,7 +117,7 @@ mod tests {
     #[test]
     fn far_points_stay_apart() {
         let positions = vec![[1e30, 0.0, 0.0], [2e30, 0.0, 0.0], [-1e30, 0.0, 0.0], [0.001; 3], [0.002; 3], [1e8; 3]];
-        let cloud = PointCloud { colors: vec![[7; 3]; positions.len()], positions };
+        let cloud = PointCloud { colors: vec![[7; 3]; positions.len()], positions, ..PointCloud::default() };
         let pooled = pool(cloud, 0.01);
         let x: Vec<f32> = pooled.positions.iter().map(|p| p[0]).collect();
         assert_eq!(x, [-1e30, 0.0015, 1e8, 1e30, 2e30]);

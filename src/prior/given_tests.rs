@@ -28,7 +28,7 @@ fn capture(root: &Path) -> Capture {
 
 fn cloud(z: f32) -> PointCloud {
     let positions = (0..500).map(|i| [(i % 20) as f32 * 0.05, (i / 20) as f32 * 0.05, z]).collect();
-    PointCloud { positions, colors: vec![[1, 2, 3]; 500] }
+    PointCloud { positions, colors: vec![[1, 2, 3]; 500], ..PointCloud::default() }
 }
 
 /// From the capture's frame to another one.
@@ -108,7 +108,8 @@ fn points_that_no_camera_sees_are_refused_if_asked_for() {
     let missing = solve(&capture(dir.path()), &asked(&dir.path().join("none.ply"))).unwrap_err();
     assert!(missing.to_string().contains("none.ply"));
     // A few that are asked for are enough.
-    let few = PointCloud { positions: cloud(4.0).positions[..9].to_vec(), colors: vec![[0; 3]; 9] };
+    let few =
+        PointCloud { positions: cloud(4.0).positions[..9].to_vec(), colors: vec![[0; 3]; 9], ..PointCloud::default() };
     write_ply(&path, &few).unwrap();
     assert_eq!(solve(&capture(dir.path()), &asked(&path)).unwrap().1, few);
 }

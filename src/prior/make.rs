@@ -200,9 +200,13 @@ fn select(found: Vec<Found>, wanted: usize, seed: u64) -> (PointCloud, Report) {
         output: order.len(),
         ..Report::default()
     };
-    let cloud = PointCloud {
+    let mut cloud = PointCloud {
         positions: order.iter().map(|o| found[o.2].position.as_vec3().to_array()).collect(),
         colors: order.iter().map(|o| found[o.2].color).collect(),
+        normals: order.iter().map(|o| found[o.2].normal.as_vec3().to_array()).collect(),
     };
+    if report.matched == 0 {
+        cloud.normals.clear();
+    }
     (cloud, report)
 }

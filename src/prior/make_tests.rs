@@ -55,6 +55,10 @@ fn points_lie_on_the_plane_and_have_its_colours() {
     let mut errors: Vec<f32> = cloud.positions.iter().map(|p| (p[2] - DEPTH as f32).abs()).collect();
     errors.sort_by(f32::total_cmp);
     assert!(errors[300] < 0.03 && errors[540] < 0.1, "median {}, 90 % {}", errors[300], errors[540]);
+    // The cameras look along z; filled points have no normal.
+    assert_eq!((cloud.normals.len(), report.filled), (600, cloud.normals.iter().filter(|n| **n == [0.0; 3]).count()));
+    let facing = cloud.normals.iter().filter(|n| n[2] < -0.9).count();
+    assert!(facing * 10 > report.matched * 9, "{facing} of {}", report.matched);
     for (p, rgb) in cloud.positions.iter().zip(&cloud.colors) {
         if (p[2] - DEPTH as f32).abs() < 0.01 {
             let expected = texture(f64::from(p[0]), f64::from(p[1]));
@@ -93,7 +97,7 @@ fn without_texture_or_baseline_points_are_random_but_seen() {
             capture.train.iter_mut().for_each(|view| view.camera = camera(0.0, 0.0));
         }
         let (cloud, report) = make(&gpu(), &capture, &config(), &Silent::default()).unwrap();
-        assert_eq!((report.random, cloud.len()), (600, 600));
+        assert_eq!((report.random, cloud.len(), cloud.normals.len()), (600, 600, 0));
         assert!(cloud.colors.iter().all(|rgb| *rgb == [64; 3]));
         for p in &cloud.positions {
             let p = DVec3::from(p.map(f64::from));

@@ -6,7 +6,8 @@ use crate::error::{Error, Result};
 use std::io::Write;
 use std::path::Path;
 
-/// Writes `cloud` as binary little-endian PLY (float x y z, uchar red green blue), atomically.
+/// Writes `cloud` as binary little-endian PLY (float x y z, uchar red green blue, and float nx ny nz where
+/// normals are known), atomically.
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`.
@@ -17,10 +18,14 @@ pub fn write_ply(path: impl AsRef<Path>, cloud: &PointCloud) -> Result<()> {
             writeln!(out, "ply\nformat binary_little_endian 1.0\nelement vertex {}", cloud.len())?;
             ["x", "y", "z"].iter().try_for_each(|name| writeln!(out, "property float {name}"))?;
             ["red", "green", "blue"].iter().try_for_each(|name| writeln!(out, "property uchar {name}"))?;
+            if !cloud.normals.is_empty() {
+                ["nx", "ny", "nz"].iter().try_for_each(|name| writeln!(out, "property float {name}"))?;
+            }
             writeln!(out, "end_header")?;
-            for (p, rgb) in cloud.positions.iter().zip(&cloud.colors) {
+            for (index, (p, rgb)) in cloud.positions.iter().zip(&cloud.colors).enumerate() {
                 p.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))?;
                 out.write_all(rgb)?;
+                cloud.normals.get(index).into_iter().flatten().try_for_each(|v| out.write_all(&v.to_le_bytes()))?;
             }
             Ok(())
         };

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn scales_follow_the_three_nearest_neighbours() {
         let positions = vec![[0.0; 3], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0], [50.0, 0.0, 0.0]];
-        let points = PointCloud { colors: vec![[255, 0, 128]; 5], positions };
+        let points = PointCloud { colors: vec![[255, 0, 128]; 5], positions, ..PointCloud::default() };
         let splats = from_points(&points, 1, 0.1, 1.0, 7);
         let expected = ((1.0f32 + 4.0 + 9.0) / 3.0).sqrt().ln();
         assert!((splats.log_scales[0][0] - expected).abs() < 1e-5);
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn coincident_points_get_a_finite_scale() {
-        let points = PointCloud { positions: vec![[1.0; 3]; 6], colors: vec![[9; 3]; 6] };
+        let points = PointCloud { positions: vec![[1.0; 3]; 6], colors: vec![[9; 3]; 6], ..PointCloud::default() };
         assert!(from_points(&points, 0, 0.1, 1.0, 7).log_scales.iter().flatten().all(|s| s.is_finite()));
         assert!(from_points(&PointCloud::default(), 3, 0.1, 1.0, 7).is_empty());
     }

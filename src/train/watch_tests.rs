@@ -31,7 +31,7 @@ impl Bed {
         capture.train = capture.train.into_iter().map(lit).collect();
         let mut rng = StdRng::seed_from_u64(5);
         let positions = (0..300).map(|_| [0.0; 3].map(|_: f32| rng.random_range(-1.0..1.0))).collect();
-        let points = PointCloud { positions, colors: vec![[128; 3]; 300] };
+        let points = PointCloud { positions, colors: vec![[128; 3]; 300], ..PointCloud::default() };
         Self { gpu: Gpu::open(&Choice::Best, Mask::default()).unwrap(), capture, points, dir }
     }
 

@@ -51,10 +51,9 @@ impl Similarity {
     /// Moves every point of `cloud`; the identity leaves them as they are, to the bit.
     pub fn move_cloud(&self, cloud: &mut PointCloud) {
         if *self != Self::IDENTITY {
-            cloud
-                .positions
-                .iter_mut()
-                .for_each(|p| *p = self.point(DVec3::from(p.map(f64::from))).as_vec3().to_array());
+            let double = |v: [f32; 3]| DVec3::from(v.map(f64::from));
+            cloud.positions.iter_mut().for_each(|p| *p = self.point(double(*p)).as_vec3().to_array());
+            cloud.normals.iter_mut().for_each(|n| *n = (self.rotation * double(*n)).as_vec3().to_array());
         }
     }
 }

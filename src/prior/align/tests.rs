@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::capture::Camera;
+use crate::prior::PointCloud;
 use crate::random::uniform;
 use glam::{DMat4, DVec3};
 
@@ -188,4 +189,17 @@ fn too_few_matches_and_another_scene_are_refused() {
     assert!(message.contains("not arranged like"), "{message}");
     let message = solve(&prior(&all, &truth(3.0)), &all, Method::Rigid).unwrap_err().to_string();
     assert!(message.contains("sim3"), "{message}");
+}
+
+#[test]
+fn clouds_move_with_their_normals() {
+    let similarity = truth(3.0);
+    let (at, normal) = (random_point(5, 0), random_point(6, 0).normalize());
+    let single = |v: DVec3| v.as_vec3().to_array();
+    let mut cloud = PointCloud { positions: vec![single(at)], colors: vec![[0; 3]], normals: vec![single(normal)] };
+    similarity.move_cloud(&mut cloud);
+    // The normal is that of a second point beside the first.
+    let way = (similarity.point(at + normal) - similarity.point(at)) / 3.0;
+    assert!(glam::Vec3::from(cloud.normals[0]).distance(way.as_vec3()) < 1e-6);
+    assert!(glam::Vec3::from(cloud.positions[0]).distance(similarity.point(at).as_vec3()) < 1e-5);
 }

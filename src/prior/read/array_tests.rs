@@ -154,7 +154,8 @@ fn colours_from_another_file() {
         dir.path().join(name)
     };
     let points = write("p.npy", npy("'<f4'", false, &[2, 3], &f4(&[1.0, f32::NAN, 3.0, 4.0, 5.0, 6.0])));
-    let colored = PointCloud { positions: vec![[0.0; 3]; 2], colors: vec![[1, 2, 3], [4, 5, 6]] };
+    let colored =
+        PointCloud { positions: vec![[0.0; 3]; 2], colors: vec![[1, 2, 3], [4, 5, 6]], ..PointCloud::default() };
     crate::prior::write_ply(dir.path().join("c.ply"), &colored).unwrap();
     let array = npy("'|u1'", false, &[2, 3], &[1, 2, 3, 4, 5, 6]);
     write("c.npz", zip(&[("rgb.npy", array.clone())], true));

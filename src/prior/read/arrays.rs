@@ -112,7 +112,12 @@ fn points<'a>(
     array.for_each_row(Some(axis), |row| {
         let own = if colored { [row[3], row[4], row[5]].map(|v| byte(v * scale)) } else { GREY };
         let color = colors.get(index).copied().unwrap_or(own);
-        take(Point { position: [row[0], row[1], row[2]], color, confidence: confidence.get(index).copied() });
+        take(Point {
+            position: [row[0], row[1], row[2]],
+            color,
+            normal: None,
+            confidence: confidence.get(index).copied(),
+        });
         index += 1;
     })
 }

@@ -40,7 +40,7 @@ pub fn read_binary(path: &Path, take: &mut Take<'_>) -> Result<()> {
         let skipped = i64::try_from(track).map_err(|_| truncated(count, index))?;
         reader.seek_relative(skipped).map_err(Error::io(path))?;
         let (position, color) = ([number(8), number(16), number(24)], [record[32], record[33], record[34]]);
-        take(Point { position, color, confidence: None });
+        take(Point { position, color, normal: None, confidence: None });
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ pub fn read_text(path: &Path, take: &mut Take<'_>) -> Result<()> {
             let found = format!("line {number} is not `id x y z r g b …`");
             Error::input(path, found, "give COLMAP's points3D.txt as COLMAP writes it")
         })?;
-        take(Point { position, color, confidence: None });
+        take(Point { position, color, normal: None, confidence: None });
     }
     Ok(())
 }

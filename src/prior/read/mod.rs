@@ -62,6 +62,8 @@ pub struct Found {
 struct Point {
     position: [f32; 3],
     color: [u8; 3],
+    /// Of all points of a file, or of none.
+    normal: Option<[f32; 3]>,
     confidence: Option<f32>,
 }
 
@@ -77,8 +79,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<PointCloud> {
 }
 
 /// Reads a point cloud:
-/// - a PLY (ascii or binary; any numeric type; colours as integers 0–255, floats 0–1 or a splat's `f_dc`; other
-///   properties ignored);
+/// - a PLY (ascii or binary; any numeric type; colours as integers 0–255, floats 0–1 or a splat's `f_dc`; normals as `nx`,
+///   `ny`, `nz`; other properties ignored);
 /// - a `.npy` of N × 3 or N × 6 numbers (x y z, then r g b), or with more dimensions before the last one (H × W × 3);
 /// - a `.npz` with such an array called `points`, `xyz`, `vertices`, `world_points` or `pts3d`, optionally `colors` or
 ///   `rgb` (or `images`) and `confidence` or `conf` (or `world_points_conf`) for each point;
@@ -103,7 +105,7 @@ pub fn read_with(path: impl AsRef<Path>, options: &Options) -> Result<Found> {
         if !point.position.iter().all(|v| v.abs() <= MAX_COORDINATE) {
             found.not_finite += 1;
         } else if confidence >= options.min_confidence {
-            sampler.push(point.position, color.unwrap_or(point.color));
+            sampler.push(point.position, color.unwrap_or(point.color), point.normal);
         } else {
             found.unsure += 1;
         }

@@ -16,7 +16,16 @@ pub fn read(path: &Path, take: &mut Take<'_>) -> Result<()> {
     };
     let position = columns(["x", "y", "z"]).ok_or_else(|| Error::input(path, "has no properties x, y, z", REMEDY))?;
     let color = Color::of(&file, &columns);
-    file.for_each_row(|row| take(Point { position: position.map(|i| row[i]), color: color.at(row), confidence: None }))
+    let normal = columns(["nx", "ny", "nz"]);
+    file.for_each_row(|row| {
+        let normal = normal.map(|columns| unit(columns.map(|i| row[i])));
+        take(Point { position: position.map(|i| row[i]), color: color.at(row), normal, confidence: None });
+    })
+}
+
+/// At length 1, or zero (as splat files write it) where it has no direction.
+fn unit(normal: [f32; 3]) -> [f32; 3] {
+    glam::Vec3::from(normal).normalize_or_zero().to_array()
 }
 
 /// How a vertex names its colour.

@@ -1,9 +1,10 @@
 //! At most so many points of a stream, each equally likely.
 
 use crate::prior::PointCloud;
+use crate::prior::point_cloud::retain;
 use crate::random::hash;
 
-/// Keeps at most `limit` of the points pushed, those with the smallest hashes of their numbers, in their order: which
+/// Keeps at most `limit` of the points pushed (all with a normal, or none), those with the smallest hashes of their numbers, in their order: which
 /// ones depends on the seed and on how many come, not on the machine. Never holds more than `limit` and a half.
 pub struct Sampler {
     limit: usize,
@@ -23,7 +24,7 @@ impl Sampler {
         Self { limit, seed, seen: 0, cloud: PointCloud::default(), numbers: Vec::new(), bound }
     }
 
-    pub fn push(&mut self, position: [f32; 3], color: [u8; 3]) {
+    pub fn push(&mut self, position: [f32; 3], color: [u8; 3], normal: Option<[f32; 3]>) {
         let number = self.seen;
         self.seen += 1;
         if number >= self.limit as u64 {
@@ -37,6 +38,7 @@ impl Sampler {
         }
         self.cloud.positions.push(position);
         self.cloud.colors.push(color);
+        self.cloud.normals.extend(normal);
         if self.cloud.len() > self.limit.saturating_add(self.limit / 2) {
             self.shrink();
         }
@@ -46,6 +48,7 @@ impl Sampler {
         self.shrink();
         self.cloud.positions.shrink_to_fit();
         self.cloud.colors.shrink_to_fit();
+        self.cloud.normals.shrink_to_fit();
         self.cloud
     }
 
@@ -62,14 +65,8 @@ impl Sampler {
         self.bound = *keys.select_nth_unstable(self.limit - 1).1;
         let kept: Vec<bool> = self.numbers.iter().map(|&number| self.key(number) <= self.bound).collect();
         retain(&mut self.numbers, &kept);
-        retain(&mut self.cloud.positions, &kept);
-        retain(&mut self.cloud.colors, &kept);
+        self.cloud.retain(&kept);
     }
-}
-
-fn retain<T>(values: &mut Vec<T>, kept: &[bool]) {
-    let mut kept = kept.iter();
-    values.retain(|_| kept.next().copied().unwrap_or(false));
 }
 
 #[cfg(test)]
@@ -78,8 +75,12 @@ mod tests {
 
     fn sample(n: u32, limit: usize, seed: u64) -> Vec<u32> {
         let mut sampler = Sampler::new(limit, seed);
-        (0..n).for_each(|i| sampler.push([i as f32, 0.0, 0.0], i.to_le_bytes()[..3].try_into().unwrap()));
+        (0..n).for_each(|i| {
+            let x = [i as f32, 0.0, 0.0];
+            sampler.push(x, i.to_le_bytes()[..3].try_into().unwrap(), Some(x));
+        });
         let cloud = sampler.finish();
+        assert_eq!(cloud.normals, cloud.positions);
         for (p, rgb) in cloud.positions.iter().zip(&cloud.colors) {
             assert_eq!(p[0] as u32, u32::from_le_bytes([rgb[0], rgb[1], rgb[2], 0]));
         }

@@ -3,7 +3,11 @@ use crate::prior::write_ply;
 use std::fs;
 
 fn cloud() -> PointCloud {
-    PointCloud { positions: vec![[1.0, -2.5, 3.0], [4.0, 5.0, 1e6]], colors: vec![[255, 0, 7], [1, 2, 3]] }
+    PointCloud {
+        positions: vec![[1.0, -2.5, 3.0], [4.0, 5.0, 1e6]],
+        colors: vec![[255, 0, 7], [1, 2, 3]],
+        ..PointCloud::default()
+    }
 }
 
 fn read_content(dir: &Path, name: &str, content: &[u8]) -> crate::Result<PointCloud> {
@@ -17,6 +21,9 @@ fn ply_round_trip() {
     let dir = tempfile::tempdir().unwrap();
     write_ply(dir.path().join("p.ply"), &cloud()).unwrap();
     assert_eq!(read(dir.path().join("p.ply")).unwrap(), cloud());
+    let with_normals = PointCloud { normals: vec![[0.0, 0.6, -0.8], [0.0; 3]], ..cloud() };
+    write_ply(dir.path().join("p.ply"), &with_normals).unwrap();
+    assert_eq!(read(dir.path().join("p.ply")).unwrap(), with_normals);
 }
 
 #[test]
@@ -32,7 +39,11 @@ fn colours_may_be_floats_harmonics_or_absent() {
     assert_eq!((floats.positions[0], floats.colors[0]), ([1.5, 2.0, 3.0], [0, 128, 255]));
     let splat = ascii("property float f_dc_0\nproperty float f_dc_1\nproperty float f_dc_2\n", "1 2 3 0 1.7724539 -9");
     assert_eq!(splat.colors[0], [128, 255, 0]);
-    assert_eq!(ascii("property float q\n", "1 2 3 nan").colors[0], [128; 3]);
+    let plain = ascii("property float q\n", "1 2 3 nan");
+    assert_eq!((plain.colors[0], plain.normals.len()), ([128; 3], 0));
+    let names = "property float nx\nproperty float ny\nproperty float nz\n";
+    assert_eq!(ascii(names, "1 2 3 0 -8 6").normals, [[0.0, -0.8, 0.6]], "at length 1");
+    assert_eq!(ascii(names, "1 2 3 nan 0 1").normals, [[0.0; 3]]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! where stereo has found nothing.
 
 use super::depth_map::{Checks, DepthMap, Opinion};
-use super::fusion::Cloud;
+use super::fusion::{Cloud, Fused};
 use crate::capture::median;
 use crate::prior::neighbors::Reference;
 use crate::random::{hash, uniform};
@@ -22,6 +22,8 @@ pub enum Kind {
 pub struct Found {
     pub position: DVec3,
     pub color: [u8; 3],
+    /// Unit length; zero where no surface was found.
+    pub normal: DVec3,
     pub kind: Kind,
 }
 
@@ -100,7 +102,8 @@ fn point(
     let rank = |at: &usize| (map.agreeing[*at] > 0, contrast(map, *at));
     let at = tries.max_by_key(rank)?;
     if let Some(point) = stereo.cloud.point(index, at) {
-        return Some(Found { position: point.position, color: point.color, kind: Kind::Matched });
+        let Fused { position, color, normal, .. } = *point;
+        return Some(Found { position, color, normal, kind: Kind::Matched });
     }
     let (near, far) = stereo.references[index].depths;
     let (kind, w) = if anchors.is_empty() {
@@ -112,7 +115,8 @@ fn point(
         matches!(stereo.maps[*place].opinion(map.center(at), w, there, back), Opinion::SeesThrough)
     };
     let center = map.center(at);
-    let found = Found { position: map.camera.unproject(center.x, center.y, 1.0 / w), color: map.colors[at], kind };
+    let position = map.camera.unproject(center.x, center.y, 1.0 / w);
+    let found = Found { position, color: map.colors[at], normal: DVec3::ZERO, kind };
     (!stereo.checks[index].iter().any(looks_through)).then_some(found)
 }
 
