@@ -19,7 +19,8 @@ fn scene() -> tempfile::TempDir {
         colors: (0..125).map(color).collect(),
         ..PointCloud::default()
     };
-    splat::ply::write(dir.path().join("splats.ply"), &splat::from_points(&points, 0, 0.9, 1.0, 1)).unwrap();
+    let init = splat::Init { sh_degree: 0, opacity: 0.9, scale: 1.0, thickness: 1.0, seed: 1 };
+    splat::ply::write(dir.path().join("splats.ply"), &splat::from_points(&points, &init)).unwrap();
     let frame = |i: usize| {
         let angle = 0.2 * (i as f64 - 2.0);
         let (sin, cos) = angle.sin_cos();

@@ -50,7 +50,15 @@ fn standard() -> Settings {
 /// Measured on BlueHawaii at a quarter of the size (docs/benchmarks.md, docs/prior.md).
 fn few_noisy_views() -> train::Config {
     let densify = densify::Config { strategy: densify::Strategy::None, ..densify::Config::default() };
-    train::Config { steps: 2000, sh_degree: 1, sh_interval: 300, init_scale: 0.6, densify, ..train::Config::default() }
+    train::Config {
+        steps: 2000,
+        sh_degree: 1,
+        sh_interval: 300,
+        init_scale: 0.6,
+        init_thickness: 0.2,
+        densify,
+        ..train::Config::default()
+    }
 }
 
 /// What `naka-gs demo` starts from: its pictures are small, so that full size takes minutes without a GPU.

@@ -2,6 +2,7 @@
 
 use super::Splats;
 use crate::prior::PointCloud;
+use glam::{Quat, Vec3};
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rayon::prelude::*;
@@ -12,21 +13,49 @@ const SH_C0: f32 = 0.282_094_79;
 /// The three nearest neighbours and the point itself.
 const NEIGHBOURS: NonZero<usize> = NonZero::new(4).unwrap();
 
-/// Isotropic splats at `points` (3DGS §5.1): scale is the root mean square distance to the three nearest neighbours
-/// times `scale`, rotation is random, colour is in the constant SH coefficient.
-pub fn from_points(points: &PointCloud, sh_degree: u32, opacity: f32, scale: f32, seed: u64) -> Splats {
-    let count = points.len();
+/// How splats begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Init {
+    pub sh_degree: u32,
+    pub opacity: f32,
+    /// Standard deviation / distance to the neighbours.
+    pub scale: f32,
+    /// Standard deviation along the normal / across it, for points with a normal.
+    pub thickness: f32,
+    pub seed: u64,
+}
+
+/// Splats at `points`, round and turned at random as in 3DGS (§5.1), but flat on the surface where its normal is known.
+/// Their width is the root mean square distance to the three nearest neighbours times `init.scale`; colour is in the
+/// constant SH coefficient.
+pub fn from_points(points: &PointCloud, init: &Init) -> Splats {
+    let Init { sh_degree, opacity, scale, thickness, seed } = *init;
     let mut rng = StdRng::seed_from_u64(seed);
     let mut component = || rng.random::<f32>() * 2.0 - 1.0;
-    let quats = (0..count).map(|_| [component(), component(), component(), component()]).collect();
+    let mut random = || [component(), component(), component(), component()];
+    let widths = neighbour_distances(&points.positions);
+    let shape = |(index, distance): (usize, f32)| {
+        let (width, random) = ((distance * scale).ln(), random());
+        match Vec3::from(points.normal(index)) {
+            Vec3::ZERO => (random, [width; 3]),
+            normal => (facing(normal), [width, width, width + thickness.ln()]),
+        }
+    };
+    let (quats, log_scales) = widths.into_iter().enumerate().map(shape).unzip();
     Splats {
         quats,
-        log_scales: neighbour_distances(&points.positions).iter().map(|d| [(d * scale).ln(); 3]).collect(),
+        log_scales,
         means: points.positions.clone(),
-        logit_opacities: vec![(opacity / (1.0 - opacity)).ln(); count],
+        logit_opacities: vec![(opacity / (1.0 - opacity)).ln(); points.len()],
         sh: harmonics(points, sh_degree),
         sh_degree,
     }
+}
+
+/// The quaternion (w x y z) that turns the z axis to `normal`.
+fn facing(normal: Vec3) -> [f32; 4] {
+    let q = Quat::from_rotation_arc(Vec3::Z, normal);
+    [q.w, q.x, q.y, q.z]
 }
 
 /// Opaque round splats of one standard deviation at `points`, to look at.
@@ -79,11 +108,13 @@ fn neighbour_distances(positions: &[[f32; 3]]) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    const INIT: Init = Init { sh_degree: 1, opacity: 0.1, scale: 1.0, thickness: 0.25, seed: 7 };
+
     #[test]
     fn scales_follow_the_three_nearest_neighbours() {
         let positions = vec![[0.0; 3], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0], [50.0, 0.0, 0.0]];
         let points = PointCloud { colors: vec![[255, 0, 128]; 5], positions, ..PointCloud::default() };
-        let splats = from_points(&points, 1, 0.1, 1.0, 7);
+        let splats = from_points(&points, &INIT);
         let expected = ((1.0f32 + 4.0 + 9.0) / 3.0).sqrt().ln();
         assert!((splats.log_scales[0][0] - expected).abs() < 1e-5);
         assert_eq!(splats.sh.len(), 5 * 12);
@@ -94,7 +125,26 @@ mod tests {
     #[test]
     fn coincident_points_get_a_finite_scale() {
         let points = PointCloud { positions: vec![[1.0; 3]; 6], colors: vec![[9; 3]; 6], ..PointCloud::default() };
-        assert!(from_points(&points, 0, 0.1, 1.0, 7).log_scales.iter().flatten().all(|s| s.is_finite()));
-        assert!(from_points(&PointCloud::default(), 3, 0.1, 1.0, 7).is_empty());
+        assert!(from_points(&points, &INIT).log_scales.iter().flatten().all(|s| s.is_finite()));
+        assert!(from_points(&PointCloud::default(), &INIT).is_empty());
+    }
+
+    #[test]
+    fn splats_lie_flat_on_surfaces_whose_normals_are_known() {
+        let normals = vec![[0.0, 0.6, -0.8], [0.0, 0.0, -1.0], [0.0; 3], [1.0, 0.0, 0.0]];
+        let positions = (0..4).map(|i| [i as f32, 0.0, 0.0]).collect();
+        let points = PointCloud { positions, colors: vec![[9; 3]; 4], normals };
+        let splats = from_points(&points, &INIT);
+        for (index, normal) in points.normals.iter().map(|n| Vec3::from(*n)).enumerate() {
+            let [x, y, z] = splats.log_scales[index];
+            let [w, i, j, k] = splats.quats[index];
+            let axis = Quat::from_xyzw(i, j, k, w).normalize() * Vec3::Z;
+            match normal {
+                Vec3::ZERO => assert_eq!([x, y], [z, z], "no normal"),
+                normal => assert!(axis.distance(normal) < 1e-6 && x == y && (z - x - 0.25f32.ln()).abs() < 1e-6),
+            }
+        }
+        let round = PointCloud { normals: Vec::new(), ..points };
+        assert!(from_points(&round, &INIT).log_scales.iter().all(|s| s[0] == s[2]));
     }
 }

@@ -11,7 +11,7 @@ mod tensors;
 mod tests;
 mod view;
 
-pub use init::{dots, from_points};
+pub use init::{Init, dots, from_points};
 pub use renderer::{Raster, Rendered, Renderer, Workspace};
 pub use splats::Splats;
 pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};

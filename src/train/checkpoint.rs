@@ -42,6 +42,7 @@ pub fn identity(config: &Config, capture: &Capture, points: &PointCloud) -> Stri
     digest.update(serde_json::to_vec(&(config, &capture.train)).unwrap_or_default());
     digest.update(bytemuck::cast_slice::<_, u8>(points.positions.as_flattened()));
     digest.update(points.colors.as_flattened());
+    digest.update(bytemuck::cast_slice::<_, u8>(points.normals.as_flattened()));
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use super::densify;
 use crate::error::{Error, Result};
+use crate::splat::Init;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub init_opacity: f32,
     /// Factor on the neighbour distance that gives the scale of splats made from points.
     pub init_scale: f32,
+    /// Thickness by width of splats made from points whose surface has a known normal (1: round, as published).
+    pub init_thickness: f32,
     /// Resolution ramp: images start at 1/ramp of the training size (1: no ramp).
     pub ramp: u32,
     /// Part of the steps after which the ramp has reached the training size.
@@ -89,6 +92,7 @@ impl Default for Config {
             scale_regularizer: 0.0,
             init_opacity: 0.1,
             init_scale: 1.0,
+            init_thickness: 1.0,
             ramp: 1,
             ramp_until: 0.5,
             checkpoint_every: 0,
@@ -121,6 +125,7 @@ impl Config {
             ("lr_sh", self.lr_sh),
             ("lr_decay", self.lr_decay),
             ("init_scale", self.init_scale),
+            ("init_thickness", self.init_thickness),
         ] {
             check(value > 0.0 && value.is_finite(), name, value.to_string(), "use a positive number")?;
         }
@@ -130,6 +135,12 @@ impl Config {
             check(value >= 0.0 && value.is_finite(), name, value.to_string(), "use 0 or more")?;
         }
         Ok(())
+    }
+
+    /// How splats made from points begin.
+    pub fn init(&self) -> Init {
+        let Self { sh_degree, init_opacity, init_scale, init_thickness, seed, .. } = *self;
+        Init { sh_degree, opacity: init_opacity, scale: init_scale, thickness: init_thickness, seed }
     }
 
     /// SH bands in use at `step`.

@@ -59,8 +59,7 @@ impl<'a> Course<'a> {
                 (Trainer::resume(gpu, capture, &config, checkpoint)?, config)
             }
             None => {
-                let Config { sh_degree, init_opacity, init_scale, seed, .. } = *config;
-                let splats = splat::from_points(points, sh_degree, init_opacity, init_scale, seed);
+                let splats = splat::from_points(points, &config.init());
                 (Trainer::new(gpu, capture, &splats, config)?, config.clone())
             }
         };

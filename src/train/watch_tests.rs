@@ -124,7 +124,7 @@ fn a_stop_in_a_pause_saves_and_the_next_run_goes_on() {
 #[test]
 fn a_snapshot_is_the_model_of_its_step_while_training_goes_on() {
     let bed = Bed::new();
-    let splats = splat::from_points(&bed.points, 1, 0.1, 1.0, 42);
+    let splats = splat::from_points(&bed.points, &config(1).init());
     let mut trainer = Trainer::new(&bed.gpu, &bed.capture, &splats, &config(100)).unwrap();
     (0..5).for_each(|_| trainer.step().unwrap());
     let snapshot = trainer.snapshot().unwrap();
