@@ -104,17 +104,47 @@ impl Distortion {
         }
     }
 
-    /// Determinant and trace of the derivative of [`Self::distort`], by central differences. Both are positive as long
-    /// as the lens does not fold the picture.
-    pub(super) fn derivative(&self, [u, v]: [f64; 2]) -> [f64; 2] {
+    /// Where a pinhole sees what the lens sees at `target`: the inverse of [`Self::distort`], by Newton's method. Beyond a
+    /// fold, where the lens sees nothing, some point whose picture is near.
+    pub fn undistort(&self, target: [f64; 2]) -> [f64; 2] {
+        const STEPS: u32 = 50;
+        const HALVINGS: u32 = 12;
+        let off = |at: [f64; 2]| {
+            let found = self.distort(at);
+            let off = [target[0] - found[0], target[1] - found[1]];
+            (off, off[0].hypot(off[1]))
+        };
+        // The middle is where every lens sees something.
+        let mut at = if off(target).1.is_finite() { target } else { [0.0; 2] };
+        for _ in 0..STEPS {
+            let ([x, y], distance) = off(at);
+            let [du, dv] = self.columns(at);
+            let determinant = du[0] * dv[1] - du[1] * dv[0];
+            let step = [(dv[1] * x - dv[0] * y) / determinant, (du[0] * y - du[1] * x) / determinant];
+            let along = |halvings: u32| [0, 1].map(|i| at[i] + step[i] * 0.5_f64.powi(halvings as i32));
+            match (0..HALVINGS).map(along).find(|&next| off(next).1 < distance) {
+                Some(next) => at = next,
+                None => break,
+            }
+        }
+        at
+    }
+
+    /// Determinant and trace of the derivative of [`Self::distort`]. Both are positive as long as the lens does not fold
+    /// the picture.
+    pub(super) fn derivative(&self, at: [f64; 2]) -> [f64; 2] {
+        let [du, dv] = self.columns(at);
+        [du[0] * dv[1] - du[1] * dv[0], du[0] + dv[1]]
+    }
+
+    /// The derivatives of [`Self::distort`] by u and by v, by central differences.
+    fn columns(&self, [u, v]: [f64; 2]) -> [[f64; 2]; 2] {
         const STEP: f64 = 1e-5;
         let difference = |a: [f64; 2], b: [f64; 2]| {
             let (a, b) = (self.distort(a), self.distort(b));
             [0, 1].map(|i| (b[i] - a[i]) / (2.0 * STEP))
         };
-        let du = difference([u - STEP, v], [u + STEP, v]);
-        let dv = difference([u, v - STEP], [u, v + STEP]);
-        [du[0] * dv[1] - du[1] * dv[0], du[0] + dv[1]]
+        [difference([u - STEP, v], [u + STEP, v]), difference([u, v - STEP], [u, v + STEP])]
     }
 }
 
@@ -251,22 +281,32 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_derivative_allows_newtons_method_to_undo_it() {
+    fn every_model_is_undone() {
         for (name, params) in EXAMPLES {
             let lens = Distortion::colmap(name, params).unwrap();
-            for at in [[0.1, -0.2], [0.5, 0.4], [-0.6, 0.3]] {
-                let target = lens.distort(at);
-                let mut guess = target;
-                for _ in 0..300 {
-                    let found = lens.distort(guess);
-                    guess = [0, 1].map(|i| guess[i] + 0.5 * (target[i] - found[i]));
-                }
-                assert!(close(guess, at, 1e-9), "{name}: {guess:?} instead of {at:?}");
+            for at in [[0.1, -0.2], [0.5, 0.4], [-0.6, 0.3], [0.0, 0.0]] {
+                let found = lens.undistort(lens.distort(at));
+                assert!(close(found, at, 1e-9), "{name}: {found:?} instead of {at:?}");
                 let [determinant, trace] = lens.derivative(at);
                 assert!(determinant > 0.0 && trace > 0.0, "{name}");
             }
         }
+    }
+
+    #[test]
+    fn beyond_a_fold_a_finite_point_is_found() {
+        // r - r³ has its largest value, 0.385, at r = 0.577.
         let folded = Distortion::colmap("SIMPLE_RADIAL", &[-1.0]).unwrap();
         assert!(folded.derivative([0.7, 0.0])[0] < 0.0);
+        let near = folded.undistort([0.38, 0.0]);
+        assert!((0.5..0.577).contains(&near[0]), "on this side of the fold: {near:?}");
+        for target in [[0.39, 0.0], [0.6, 0.8], [3.0, -4.0]] {
+            let found = folded.undistort(target);
+            assert!(found.iter().all(|v| v.is_finite()), "{target:?}: {found:?}");
+        }
+        // The division model has no picture at all beyond its border.
+        let border = Distortion::colmap("DIVISION", &[1.0]).unwrap();
+        assert!(border.distort([2.0, 0.0])[0].is_nan());
+        assert!(border.undistort([2.0, 0.0]).iter().all(|v| v.is_finite()));
     }
 }

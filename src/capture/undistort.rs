@@ -71,6 +71,19 @@ impl Lens {
         out
     }
 
+    /// The same lens on a photograph of another size.
+    pub fn resized(&self, width: u32, height: u32) -> Self {
+        let (sx, sy) = (f64::from(width) / f64::from(self.width), f64::from(height) / f64::from(self.height));
+        let (fx, fy, cx, cy) = (self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy);
+        Self { width, height, fx, fy, cx, cy, ..*self }
+    }
+
+    /// Where the pinhole sees what lies at a pixel position of the photograph, be it outside the pinhole's picture.
+    pub fn target(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let [u, v] = self.distortion.undistort([(x - self.cx) / self.fx, (y - self.cy) / self.fy]);
+        [u * self.fx * self.zoom + self.cx, v * self.fy * self.zoom + self.cy]
+    }
+
     /// Where a pixel position of the pinhole lies in the photograph.
     fn source(&self, at: [f64; 2]) -> [f64; 2] {
         let [u, v] = self.distortion.distort(self.ray(at));
@@ -170,13 +183,7 @@ mod tests {
             let mut photograph = Image::new(120, 90);
             for (i, pixel) in photograph.pixels.iter_mut().enumerate() {
                 let (x, y) = ((i % 120) as f64 + 0.5, (i / 120) as f64 + 0.5);
-                let target = [(x - lens.cx) / lens.fx, (y - lens.cy) / lens.fy];
-                let mut ray = target;
-                for _ in 0..60 {
-                    let found = lens.distortion.distort(ray);
-                    ray = [0, 1].map(|i| ray[i] + 0.5 * (target[i] - found[i]));
-                }
-                *pixel = world(ray);
+                *pixel = world(lens.distortion.undistort([(x - lens.cx) / lens.fx, (y - lens.cy) / lens.fy]));
             }
             let found = lens.undistort(&photograph);
             let pinhole = lens.pinhole(&camera(120, 90, 80.0));
@@ -187,6 +194,21 @@ mod tests {
                     let off = (pixel[c] - expected[c]).abs();
                     assert!(off < 2e-4, "{model} at {x}, {y}: {} instead of {}", pixel[c], expected[c]);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn positions_there_and_back_at_every_size() {
+        for (model, params) in super::super::distortion::tests::EXAMPLES {
+            let lens = lens(model, params).unwrap();
+            let small = lens.resized(60, 30);
+            for at in [[60.0, 45.0], [3.0, 80.5], [110.0, 7.0]] {
+                let [x, y] = lens.source(at);
+                let back = lens.target([x, y]);
+                assert!((back[0] - at[0]).hypot(back[1] - at[1]) < 1e-6, "{model}: {back:?} instead of {at:?}");
+                let half = small.target([x / 2.0, y / 3.0]);
+                assert!((2.0 * half[0] - at[0]).hypot(3.0 * half[1] - at[1]) < 1e-6, "{model}: {half:?}, {at:?}");
             }
         }
     }
