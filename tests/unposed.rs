@@ -87,10 +87,11 @@ fn photographs_alone_become_a_scene_that_other_tools_can_open() {
     assert!(stderr.contains("left out") && stderr.contains("broken.JPG"), "{stderr}");
     let unregistered = format!("no pose for 1 of {count} photographs");
     assert!(stderr.contains(&unregistered), "{stderr}");
-    let done = ["enhance", "poses", "prior", "ppm", "train", "render", "eval"].map(|stage| format!("{stage} done"));
+    let done = ["poses", "enhance", "prior", "ppm", "train", "render", "eval"].map(|stage| format!("{stage} done"));
     assert_eq!(bench.statuses(), done);
     let record = json(&bench.path("out/run.json"));
-    assert_eq!(record["stages"][1]["counts"]["registered"], count - 1);
+    assert_eq!(record["stages"][0]["counts"]["registered"], count - 1);
+    assert_eq!(contents(&bench.path("out/images")).len(), count - 1, "without a pose there is nothing to light for");
     for name in ["images/0001.JPG", "sparse/0/cameras.txt", "colmap.log", "splats.ply", "renders/0001.JPG"] {
         assert!(bench.path("out").join(name).is_file(), "{name} is missing");
     }
@@ -116,13 +117,18 @@ fn features_are_looked_for_in_larger_photographs_than_those_trained_on() {
     let bench = Bench::new();
     std::fs::write(bench.path("crash"), "mapper").unwrap();
     assert_refused(&bench.run(&["--downscale", "2"]), 1, &["colmap.log", "mapper", "about to crash"]);
-    assert_eq!(bench.statuses(), ["enhance done", "poses failed"]);
-    let large = image::open(bench.path("out/poses/images/0001.JPG")).unwrap();
+    assert_eq!(bench.statuses(), ["poses failed"]);
+    let picture = bench.path("out/poses/images/0001.JPG.jpg");
+    let large = image::open(&picture).unwrap();
+    let lit_at = std::fs::metadata(&picture).unwrap().modified().unwrap();
+    std::fs::write(bench.path("fail"), "mapper").unwrap();
+    std::fs::remove_file(bench.path("crash")).unwrap();
+    assert_refused(&bench.run(&["--downscale", "2"]), 1, &["out of ideas"]);
+    assert_eq!(std::fs::metadata(&picture).unwrap().modified().unwrap(), lit_at, "lit once");
+    std::fs::remove_file(bench.path("fail")).unwrap();
+    bench.finish(&["--downscale", "2"]);
     let small = image::open(bench.path("out/images/0001.JPG")).unwrap();
     assert_eq!((large.width(), small.width()), (64, 32));
-    std::fs::remove_file(bench.path("crash")).unwrap();
-    bench.finish(&["--downscale", "2"]);
-    assert_eq!(bench.statuses()[..2], ["enhance kept", "poses done"]);
     let extracted = std::fs::read_to_string(bench.path("calls")).unwrap().matches("feature_extractor").count();
     assert_eq!(extracted, 1, "what was finished before the crash is kept");
     let cameras = std::fs::read_to_string(bench.path("out/sparse/0/cameras.txt")).unwrap();
@@ -131,6 +137,73 @@ fn features_are_looked_for_in_larger_photographs_than_those_trained_on() {
     let renders = contents(&bench.path("out/renders"));
     assert!(renders.len() >= 3);
     assert_eq!(image::open(&renders[0].0).unwrap().width(), 64);
+}
+
+#[test]
+fn a_distorted_lens_is_undone() {
+    let bench = Bench::new();
+    let pinhole = std::fs::read_to_string(bench.path("cameras")).unwrap();
+    let numbers: Vec<f64> = pinhole.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [_, width, height, f, _, cx, cy] = numbers[..] else { panic!("{pinhole}") };
+    bench.finish(&["--until", "poses", "--lens", "simple_pinhole"]);
+    assert_eq!(bench.statuses(), ["poses done"]);
+    bench.finish(&["--until", "enhance", "--lens", "simple_pinhole"]);
+    let straight = std::fs::read(bench.path("out/images/0001.JPG")).unwrap();
+
+    std::fs::write(bench.path("cameras"), format!("1 SIMPLE_RADIAL {width} {height} {f} {cx} {cy} -0.3\n")).unwrap();
+    assert_refused(&bench.run(&[]), 1, &["exists", "--overwrite"]);
+    bench.finish(&["-w", "--downscale", "2"]);
+    assert!(bench.statuses().iter().all(|status| status.ends_with("done")), "{:?}", bench.statuses());
+    assert!(std::fs::read_to_string(bench.path("calls")).unwrap().contains("camera_model SIMPLE_RADIAL"));
+    let lens = json(&bench.path("out/sparse/0/lenses.json"))["1"].clone();
+    let zoom = lens["zoom"].as_f64().unwrap();
+    assert!((lens["fx"].as_f64().unwrap() - f).abs() < 1e-9 && (0.5..0.99).contains(&zoom), "{lens}");
+    let cameras = std::fs::read_to_string(bench.path("out/sparse/0/cameras.txt")).unwrap();
+    let words: Vec<f64> = cameras.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(cameras.starts_with("1 PINHOLE "), "{cameras}");
+    assert_eq!(words[1..3], [width / 2.0, height / 2.0]);
+    assert!((words[3] - 0.5 * f * zoom).abs() < 1e-9, "{cameras}");
+    bench.finish(&["-w", "--downscale", "2"]);
+    assert!(bench.statuses().iter().all(|status| status.ends_with("kept")), "{:?}", bench.statuses());
+
+    // The middle of the photograph, with the bend taken out of it.
+    bench.finish(&["-w"]);
+    let undone = image::open(bench.path("out/images/0001.JPG")).unwrap().into_rgb32f();
+    let straight = image::load_from_memory(&straight).unwrap().into_rgb32f();
+    let (mut off, mut still) = (0.0, 0.0);
+    for (x, y, pixel) in undone.enumerate_pixels() {
+        let ray = [(f64::from(x) + 0.5 - cx) / (f * zoom), (f64::from(y) + 0.5 - cy) / (f * zoom)];
+        let factor = f * (1.0 - 0.3 * (ray[0] * ray[0] + ray[1] * ray[1]));
+        let [u, v] = [(ray[0] * factor + cx) / width, (ray[1] * factor + cy) / height].map(|v| v as f32);
+        let there = image::imageops::sample_bilinear(&straight, u, v).unwrap();
+        off += (pixel[1] - there[1]).abs();
+        still += (pixel[1] - straight.get_pixel(x, y)[1]).abs();
+    }
+    assert!(off < 0.3 * still, "difference {off} to what the lens saw there, {still} to the photograph as it is");
+}
+
+#[test]
+fn photographs_of_any_format_are_posed_and_keep_it() {
+    let bench = Bench::new();
+    for (i, (path, _)) in contents(&bench.path("photos")).iter().enumerate() {
+        let picture = image::open(path).unwrap().into_rgb16();
+        picture.save(path.with_extension(if i % 2 == 0 { "png" } else { "tif" })).unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+    let poses = std::fs::read_to_string(bench.path("poses")).unwrap();
+    let names = contents(&bench.path("photos"));
+    let named = poses.lines().zip(&names).map(|(line, (path, _))| {
+        let pose = line.rsplit_once(' ').unwrap().0;
+        format!("{pose} {}\n", path.file_name().unwrap().to_str().unwrap())
+    });
+    std::fs::write(bench.path("poses"), named.collect::<String>()).unwrap();
+    bench.finish(&["--until", "enhance"]);
+    let lit = image::open(bench.path("out/images/0001.png")).unwrap();
+    assert_eq!(lit.color(), image::ColorType::Rgb16);
+    assert!(bench.path("out/images/0002.tif").is_file());
+    // COLMAP 3.8 reads neither of these formats with 16 bits.
+    let images = std::fs::read_to_string(bench.path("out/sparse/0/images.txt")).unwrap();
+    assert!(images.contains(" 0001.png\n"), "{images}");
 }
 
 #[test]

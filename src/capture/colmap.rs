@@ -49,12 +49,20 @@ struct Posed {
 /// # Errors
 /// A damaged file, a camera model of another kind, a pose that is not rigid, no images.
 pub fn read(folder: &Path) -> Result<Vec<Frame>> {
+    Ok(read_with_cameras(folder)?.into_iter().map(|(_, frame)| frame).collect())
+}
+
+/// [`read`], each image with the id of its camera.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_cameras(folder: &Path) -> Result<Vec<(u32, Frame)>> {
     let (image_file, images) = images(folder)?;
     let cameras = match image_file.extension().is_some_and(|e| e == "bin") {
         true => cameras_binary(&folder.join("cameras.bin"))?,
         false => cameras_text(&folder.join("cameras.txt"))?,
     };
-    images.into_iter().map(|image| frame(&image_file, image, &cameras)).collect()
+    images.into_iter().map(|image| Ok((image.camera, frame(&image_file, image, &cameras)?))).collect()
 }
 
 /// The poses of the images of the model in `folder`, sorted by name, whatever their lenses are.

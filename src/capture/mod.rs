@@ -32,7 +32,7 @@ pub use named_pose::{NamedPose, NamedPoses, named_poses};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
 pub(crate) use pose::rigid;
-pub use posed::posed;
+pub use posed::{LENSES, posed};
 pub use resize::resize_area;
 pub use scene::{Options, cameras_beside, is_scene, load};
 pub use undistort::Lens;

@@ -4,7 +4,7 @@ use super::output::{OutFile, line};
 use super::progress::Reporter;
 use super::setting_flags::{Prior as PriorTables, SettingFlags};
 use naka_gs::gpu::{Gpu, Mask};
-use naka_gs::pipeline::{Job, Scope, lit_and_posed};
+use naka_gs::pipeline::{Job, Scope, posed_and_lit};
 use naka_gs::prior::{self, Report};
 use naka_gs::{Result, capture, eval};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Read, or make, a scene's point prior
 #[derive(clap::Args)]
 pub struct Prior {
-    /// Folder with photographs and poses, or with photographs alone (lit and posed in FILE.scene first)
+    /// Folder with photographs and poses, or with photographs alone (posed and lit in FILE.scene first)
     scene: PathBuf,
     /// Also write a picture of the points (points.sheet.jpg): as two cameras see them, and from above
     #[arg(long)]
@@ -36,7 +36,7 @@ impl Prior {
             overwrite: self.out.overwrite,
             scope: Scope::Everything,
         };
-        let scene = match lit_and_posed(&job, reporter)? {
+        let scene = match posed_and_lit(&job, reporter)? {
             Some(scene) => scene,
             None => capture::load(&job.scene, &settings.capture_options(&job.scene))?,
         };

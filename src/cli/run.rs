@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 pub struct Run {
     /// Folder with photographs and poses, or with photographs alone
     scene: PathBuf,
-    /// Stop after this stage: enhance, ppm, train, render or eval. The same command without it goes on from there
+    /// Stop after this stage: poses (of photographs that have none), enhance, ppm, train, render or eval. The same command
+    /// without it goes on from there
     #[arg(long, value_name = "STAGE")]
     until: Option<String>,
     /// Look on in a window while it trains
@@ -39,7 +40,7 @@ impl Run {
         };
         if let Some(name) = &self.until {
             let last = Stage::named(name).ok_or_else(|| {
-                Error::setting("--until", format!("'{name}'"), "use enhance, ppm, train, render or eval")
+                Error::setting("--until", format!("'{name}'"), "use poses, enhance, ppm, train, render or eval")
             })?;
             run_until(&job, last, &Shared::default(), reporter)?;
             return output::line(job.out.display().to_string());

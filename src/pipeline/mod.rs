@@ -91,21 +91,28 @@ pub fn run(job: &Job, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Ou
     Ok(Outcome { run, metrics: MetricsFile::read(&job.out)? })
 }
 
-/// [`run`] up to and including the stage `last` (photographs without poses get these in any case). The same job without
-/// this end continues from there, with the results that it would have had.
+/// [`run`] up to and including the stage `last`. The same job without this end continues from there, with the results
+/// that it would have had.
 ///
 /// # Errors
-/// As [`run`]; [`Stage::Prior`], whose points live on only in what PPM makes of them.
+/// As [`run`]; [`Stage::Prior`], whose points live on only in what PPM makes of them; [`Stage::Poses`] where the scene has
+/// poses.
 pub fn run_until(job: &Job, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
     if last == Stage::Prior {
         return Err(Error::setting("--until", "prior", "its points live on only in what ppm makes of them: use ppm"));
     }
     match unposed::find(job, progress)? {
         Some(photos) => {
-            let (capture, made) = unposed::pose(job, &photos, shared, progress)?;
-            run_posed(job, capture, &made, last, shared, progress)
+            let (capture, run) = unposed::pose(job, &photos, shared, progress)?;
+            if last == Stage::Poses { Ok(run) } else { run_posed(job, capture, last, shared, progress) }
         }
-        None => run_posed(job, load(job)?, &[], last, shared, progress),
+        None => {
+            let capture = load(job)?;
+            if last == Stage::Poses {
+                return Err(Error::setting("--until", "poses", "the scene has poses: use enhance"));
+            }
+            run_posed(job, capture, last, shared, progress)
+        }
     }
 }
 
@@ -122,21 +129,16 @@ pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
     prior::locate(&capture, &job.settings.prior).map(|(posed, _)| posed)
 }
 
-/// The photographs of a folder without poses, lit and posed in `job.out` as a run would train on them; nothing where the
+/// The photographs of a folder without poses, posed and lit in `job.out` as a run would train on them; nothing where the
 /// scene has poses.
 ///
 /// # Errors
 /// As those of [`run`].
-pub fn lit_and_posed(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
+pub fn posed_and_lit(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
     let Some(photos) = unposed::find(job, progress)? else { return Ok(None) };
     let (capture, _) = unposed::pose(job, &photos, &Shared::default(), progress)?;
-    let lit = |view: View| View {
-        image: Some(job.out.join("images").join(&view.name)),
-        camera: view.camera.downscaled(job.settings.downscale),
-        ..view
-    };
-    let [train, holdout] = [capture.train, capture.holdout].map(|views| views.into_iter().map(lit).collect());
-    Ok(Some(Capture { train, holdout, root: capture.root, test: Vec::new(), points: capture.points }))
+    run_posed(job, capture.clone(), Stage::Enhance, &Shared::default(), progress)?;
+    Ok(Some(session::lit_from_files(job, &capture)))
 }
 
 /// The record of an earlier run in the output folder.
@@ -147,19 +149,12 @@ fn earlier(job: &Job) -> Result<Option<Run>> {
     }
 }
 
-/// The stages of a run after those of `made`, up to `last`.
-fn run_posed(
-    job: &Job,
-    capture: Capture,
-    made: &[Step],
-    last: Stage,
-    shared: &Shared<'_>,
-    progress: &dyn Progress,
-) -> Result<Run> {
+/// The stages of a run with poses, up to `last`.
+fn run_posed(job: &Job, capture: Capture, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
     let folders = ["images", "renders", "checkpoints"].map(|name| job.out.join(name));
     keep_apart(&folders, &capture)?;
-    let steps_with = |changes: &[Change]| steps(job, &capture, &posed, &origin, made.last(), changes);
+    let steps_with = |changes: &[Change]| steps(job, &capture, &posed, &origin, changes);
     let earlier = earlier(job)?;
     let (mut steps, mut actions) = {
         let steps = steps_with(&earlier.as_ref().map(Run::changes_under_way).unwrap_or_default());
@@ -205,8 +200,7 @@ fn photos_fingerprint(capture: &Capture) -> String {
 fn enhance_step(job: &Job, capture: &Capture) -> Step {
     let (settings, views) = (&job.settings, capture.train.iter().chain(&capture.holdout));
     let outputs = views.map(|view| job.out.join("images").join(&view.name)).collect();
-    let camera =
-        ["camera.toml", &settings.enhance.camera].map(|name| fingerprint::FileState::of(&job.scene.join(name)));
+    let camera = camera_files(job);
     let weights = fingerprint::FileState::of(Path::new(&settings.enhance.weights));
     let network = (weights, enhance::built_in_hash());
     let photos = photos_fingerprint(capture);
@@ -214,18 +208,16 @@ fn enhance_step(job: &Job, capture: &Capture) -> Step {
     Step { stage: Stage::Enhance, fingerprint, outputs }
 }
 
-/// The stages of `job` with their fingerprints, each of which includes those it builds on; `lit` is the last of those
-/// that have lit the photographs already. Light does not depend on poses, so only what follows the prior is made again
-/// where it leads to other cameras (`posed`); where test views stand then follows from these and from where they stood.
-/// `changes` are those of the settings while the model was trained.
-fn steps(
-    job: &Job,
-    capture: &Capture,
-    posed: &Capture,
-    origin: &Origin,
-    lit: Option<&Step>,
-    changes: &[Change],
-) -> Vec<Step> {
+/// The files that may say how the camera responds to light.
+fn camera_files(job: &Job) -> [Option<fingerprint::FileState>; 2] {
+    ["camera.toml", &job.settings.enhance.camera].map(|name| fingerprint::FileState::of(&job.scene.join(name)))
+}
+
+/// The stages of `job` with their fingerprints, each of which includes those it builds on. Light does not depend on where
+/// a prior puts the cameras, so only what follows the prior is made again where it leads to other ones (`posed`); where
+/// test views stand then follows from these and from where they stood. `changes` are those of the settings while the model
+/// was trained.
+fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin, changes: &[Change]) -> Vec<Step> {
     let (settings, out) = (&job.settings, &job.out);
     let mut steps = Vec::new();
     let mut step = |stage: Stage, fingerprint: String, outputs: Vec<PathBuf>| {
@@ -238,14 +230,8 @@ fn steps(
     let placed = fingerprint::of(&(points, origin.similarity.matrix(), beside, cameras));
     let (lit, points) = match &job.scope {
         Scope::Everything => {
-            let lit = match lit {
-                // Which of the photographs are held out is decided after these stages.
-                Some(lit) => fingerprint::of(&(&lit.fingerprint, photos_fingerprint(capture))),
-                None => {
-                    let Step { stage, fingerprint, outputs } = enhance_step(job, capture);
-                    step(stage, fingerprint, outputs)
-                }
-            };
+            let Step { stage, fingerprint, outputs } = enhance_step(job, capture);
+            let lit = step(stage, fingerprint, outputs);
             let prior = step(Stage::Prior, fingerprint::of(&(&lit, &placed, &settings.prior)), Vec::new());
             let ppm = fingerprint::of(&(&prior, &settings.ppm));
             (lit, step(Stage::Ppm, ppm, vec![out.join("points.ply")]))

@@ -16,8 +16,8 @@ pub const RUN_FILE: &str = "run.json";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    Enhance,
     Poses,
+    Enhance,
     Prior,
     Ppm,
     Train,
@@ -28,7 +28,7 @@ pub enum Stage {
 impl Stage {
     /// All of them.
     pub const ALL: [Self; 7] =
-        [Self::Enhance, Self::Poses, Self::Prior, Self::Ppm, Self::Train, Self::Render, Self::Eval];
+        [Self::Poses, Self::Enhance, Self::Prior, Self::Ppm, Self::Train, Self::Render, Self::Eval];
 
     /// The stage of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -38,8 +38,8 @@ impl Stage {
     /// As in `run.json` and in progress lines.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Enhance => "enhance",
             Self::Poses => "poses",
+            Self::Enhance => "enhance",
             Self::Prior => "prior",
             Self::Ppm => "ppm",
             Self::Train => "train",

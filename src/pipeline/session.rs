@@ -139,8 +139,8 @@ impl<'a> Session<'a> {
 
     fn stage(&mut self, stage: Stage) -> Result<Counts> {
         match stage {
-            Stage::Enhance => self.enhance(),
             Stage::Poses => self.poses(),
+            Stage::Enhance => self.enhance(),
             Stage::Prior => self.prior(),
             Stage::Ppm => self.ppm(),
             Stage::Train => self.train(),
@@ -162,8 +162,8 @@ impl<'a> Session<'a> {
     fn remove_earlier(&self, stage: Stage) -> Result<()> {
         let recorded = self.earlier.as_ref().is_some_and(|run| run.stage(stage).is_some());
         let folders = match stage {
-            Stage::Enhance => vec![self.out("images")],
             Stage::Poses => vec![self.out("poses"), self.out("sparse")],
+            Stage::Enhance => vec![self.out("images")],
             Stage::Train => vec![self.out("checkpoints")],
             Stage::Render => vec![self.out("renders")],
             Stage::Prior | Stage::Ppm | Stage::Eval => Vec::new(),
@@ -277,26 +277,23 @@ impl<'a> Session<'a> {
     fn lit(&mut self) -> Result<&Capture> {
         let lit = match self.lit.take() {
             Some(lit) => lit,
-            None => self.lit_from_files(),
+            None => lit_from_files(self.job, &self.capture),
         };
         Ok(self.lit.insert(lit))
     }
+}
 
-    fn lit_from_files(&self) -> Capture {
-        let images = (self.job.scope == Scope::Everything).then(|| self.out("images"));
-        let lit = |view: &View| View {
-            name: view.name.clone(),
-            image: images.as_ref().map(|folder| folder.join(&view.name)).or_else(|| view.image.clone()),
-            camera: view.camera.downscaled(self.job.settings.downscale),
-            lens: view.lens.filter(|_| images.is_none()),
-        };
-        let Capture { train, holdout, .. } = &self.capture;
-        Capture {
-            train: train.iter().map(lit).collect(),
-            holdout: holdout.iter().map(lit).collect(),
-            ..self.capture.clone()
-        }
-    }
+/// `capture` as [`Session::lit`] has it, from what an earlier run wrote.
+pub(super) fn lit_from_files(job: &Job, capture: &Capture) -> Capture {
+    let images = (job.scope == Scope::Everything).then(|| job.out.join("images"));
+    let lit = |view: &View| View {
+        name: view.name.clone(),
+        image: images.as_ref().map(|folder| folder.join(&view.name)).or_else(|| view.image.clone()),
+        camera: view.camera.downscaled(job.settings.downscale),
+        lens: view.lens.filter(|_| images.is_none()),
+    };
+    let [train, holdout] = [&capture.train, &capture.holdout].map(|views| views.iter().map(lit).collect());
+    Capture { train, holdout, ..capture.clone() }
 }
 
 fn no_adapter() -> Error {

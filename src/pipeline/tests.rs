@@ -12,7 +12,7 @@ fn job(out: &Path, settings: Settings) -> Job {
 
 fn fingerprints(settings: Settings, capture: &Capture) -> Vec<String> {
     let (posed, origin) = prior::locate(capture, &settings.prior).unwrap();
-    steps(&job(Path::new("out"), settings), capture, &posed, &origin, None, &[])
+    steps(&job(Path::new("out"), settings), capture, &posed, &origin, &[])
         .into_iter()
         .map(|step| step.fingerprint)
         .collect()

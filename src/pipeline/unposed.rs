@@ -1,11 +1,11 @@
-//! Photographs alone: they are lit and posed before anything else of a run can be planned, because all that follows
-//! depends on poses. What comes out is a capture like any other; no stage but these two ever sees one without poses.
+//! Photographs alone: they are posed before anything else of a run can be planned, because all that follows depends on
+//! poses and lenses. What comes out is a capture like any other; no stage but this one ever sees one without poses.
 
 use super::demo::spread;
 use super::plan::{Action, Step, decide};
-use super::record::Stage;
+use super::record::{Run, Stage};
 use super::session::Session;
-use super::{Job, Scope, Shared, earlier, enhance_step, fingerprint, keep_apart, photos};
+use super::{Job, Scope, Shared, camera_files, earlier, fingerprint, keep_apart, photos, photos_fingerprint};
 use crate::capture::{self, Capture, View};
 use crate::enhance;
 use crate::error::{Error, Result};
@@ -13,6 +13,7 @@ use crate::gpu::Gpu;
 use crate::poses::{self, MIN_REGISTERED, Program, Report};
 use crate::prior::Origin;
 use crate::progress::Progress;
+use crate::settings::Settings;
 use std::path::{Path, PathBuf};
 
 /// Most training views that are rendered where there are no other poses to render.
@@ -42,25 +43,26 @@ pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>
     Ok(Some(found))
 }
 
-/// Lights and poses `photos` as far as that is not done; returns the capture, and the stages that are made now.
+/// Poses `photos` where that is not done; returns the capture, and the record of the run so far.
 ///
 /// # Errors
-/// COLMAP missing, before anything is written; those of the two stages.
+/// COLMAP missing, before anything is written; those of the stage.
 pub(super) fn pose(
     job: &Job,
     photos: &Capture,
     shared: &Shared<'_>,
     progress: &dyn Progress,
-) -> Result<(Capture, Vec<Step>)> {
+) -> Result<(Capture, Run)> {
     let folders = ["", "images", "poses"].map(|name| job.out.join(name));
     keep_apart(&folders, photos)?;
-    let steps = steps(job, photos);
+    let steps = [step(job, photos)];
     let before = earlier(job)?;
     let actions = decide(&steps, before.as_ref(), job.overwrite)?;
-    if actions[1] != Action::Keep {
+    let idle = actions == [Action::Keep];
+    if !idle {
         Program::find(&job.settings.poses)?;
+        refuse_strangers(job, photos, before.as_ref())?;
     }
-    let idle = actions.iter().all(|action| *action == Action::Keep);
     let gpu = if idle { None } else { Some(shared.gpu(job)?) };
     let mut session = Session::new(job, shared, photos.clone(), Origin::default(), gpu, before, progress)?;
     for (step, action) in steps.iter().zip(actions) {
@@ -69,7 +71,18 @@ pub(super) fn pose(
             Action::Make | Action::Replace => session.make(step, action)?,
         }
     }
-    Ok((posed(job, photos)?, steps))
+    Ok((posed(job, photos)?, session.finish()))
+}
+
+/// Fails where files that no run recorded are where the lit photographs will go: better now than after the search for
+/// poses, which takes long.
+fn refuse_strangers(job: &Job, photos: &Capture, before: Option<&Run>) -> Result<()> {
+    let recorded = before.is_some_and(|run| run.stage(Stage::Enhance).is_some());
+    let mut lit = photos.train.iter().map(|view| job.out.join("images").join(&view.name));
+    match lit.find(|path| !recorded && !job.overwrite && path.exists()) {
+        Some(present) => Err(Error::Exists(present)),
+        None => Ok(()),
+    }
 }
 
 /// `photos` with the poses in the output folder.
@@ -80,11 +93,18 @@ pub(super) fn posed(job: &Job, photos: &Capture) -> Result<Capture> {
     Ok(posed)
 }
 
-fn steps(job: &Job, photos: &Capture) -> Vec<Step> {
-    let lit = enhance_step(job, photos);
-    let fingerprint = fingerprint::of(&(&lit.fingerprint, job.settings.poses.essence()));
-    let outputs = ["cameras.txt", "images.txt", "points3D.txt"].map(|name| model(&job.out).join(name)).to_vec();
-    vec![lit, Step { stage: Stage::Poses, fingerprint, outputs }]
+/// The stage; the model is written for the size of the lit photographs, so this is part of its fingerprint.
+fn step(job: &Job, photos: &Capture) -> Step {
+    let settings = &job.settings;
+    let lit = (photos_fingerprint(photos), camera_files(job), lighting(settings), settings.downscale);
+    let fingerprint = fingerprint::of(&(lit, settings.poses.essence()));
+    let outputs = ["cameras.txt", "images.txt", "points3D.txt", capture::LENSES].map(|name| model(&job.out).join(name));
+    Step { stage: Stage::Poses, fingerprint, outputs: outputs.to_vec() }
+}
+
+/// How pictures are lit for features: without the chroma network, for features have no colour.
+fn lighting(settings: &Settings) -> enhance::Config {
+    enhance::Config { weights: "none".into(), working: 0, ..settings.enhance.clone() }
 }
 
 /// The folder of the model in an output folder.
@@ -92,24 +112,22 @@ pub(super) fn model(out: &Path) -> PathBuf {
     out.join("sparse/0")
 }
 
-/// The stage itself. Features are looked for in the lit photographs, or, where these are small, in larger ones that are
-/// lit for the purpose, without the chroma network: features have no colour.
+/// The stage itself. Features are looked for in pictures that are lit for the purpose, not much larger than is of use: those
+/// to train on come after it, because they are undistorted, and may be small.
 pub(super) fn estimate(job: &Job, photos: &Capture, gpu: &Gpu, progress: &dyn Progress) -> Result<Report> {
     let (settings, work, log) = (&job.settings, job.out.join("poses"), job.out.join("colmap.log"));
     if !work.exists() {
         std::fs::create_dir_all(&work).map_err(Error::io(&work))?;
         crate::atomic_file::write_bytes(&log, b"")?;
     }
-    let mut images = job.out.join("images");
+    let images = work.join("images");
     let longest = photos.train.iter().map(|view| view.camera.width.max(view.camera.height)).max().unwrap_or(1);
     let factor = (longest / settings.poses.feature_size.max(1)).max(1);
-    if factor < settings.downscale {
-        images = work.join("images");
-        let complete = photos.train.iter().all(|view| images.join(&view.name).is_file());
-        if !complete {
-            let config = enhance::Config { weights: "none".into(), ..settings.enhance.clone() };
-            enhance::enhance_capture(gpu, photos, &config, factor, &images, progress)?;
-        }
+    let picture = |view: &View| View { name: poses::picture_name(&view.name), ..view.clone() };
+    let pictures = Capture { train: photos.train.iter().map(picture).collect(), ..photos.clone() };
+    let complete = pictures.train.iter().all(|view| images.join(&view.name).is_file());
+    if !complete {
+        enhance::enhance_capture(gpu, &pictures, &lighting(settings), factor, &images, progress)?;
     }
     let lit = |view: &View| View { camera: view.camera.downscaled(settings.downscale), ..view.clone() };
     let views: Vec<View> = photos.train.iter().map(lit).collect();
@@ -123,6 +141,9 @@ pub(super) fn estimate(job: &Job, photos: &Capture, gpu: &Gpu, progress: &dyn Pr
         report.points,
         report.reprojection_error
     );
+    if let [camera] = &report.cameras[..] {
+        tracing::info!("camera: {camera}");
+    }
     std::fs::remove_dir_all(&work).map_err(Error::io(&work))?;
     Ok(report)
 }

@@ -45,11 +45,17 @@ pub enum Mapper {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lens {
-    /// One focal length.
-    #[default]
+    /// One focal length, no distortion.
     SimplePinhole,
-    /// Two focal lengths.
+    /// Two focal lengths, no distortion.
     Pinhole,
+    /// One focal length and one radial term: COLMAP's own choice.
+    #[default]
+    SimpleRadial,
+    /// One focal length and two radial terms.
+    Radial,
+    /// Two focal lengths, two radial and two tangential terms.
+    Opencv,
 }
 
 impl Lens {
@@ -58,6 +64,9 @@ impl Lens {
         match self {
             Self::SimplePinhole => "SIMPLE_PINHOLE",
             Self::Pinhole => "PINHOLE",
+            Self::SimpleRadial => "SIMPLE_RADIAL",
+            Self::Radial => "RADIAL",
+            Self::Opencv => "OPENCV",
         }
     }
 }

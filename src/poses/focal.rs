@@ -1,5 +1,6 @@
 //! Whether photographs can share one camera.
 
+use super::picture_name;
 use crate::capture::{Extras, View};
 use crate::error::Result;
 use exif::{In, Reader, Tag, Value};
@@ -9,7 +10,8 @@ use std::path::Path;
 /// Whether all views have one size and, as far as EXIF data says, one focal length (a zoom lens has many).
 pub fn agree(views: &[View], images: &Path) -> Result<bool> {
     let sizes: BTreeSet<(u32, u32)> = views.iter().map(|view| (view.camera.width, view.camera.height)).collect();
-    let focals: BTreeSet<[Option<u64>; 2]> = views.iter().map(|view| focal(&images.join(&view.name))).collect();
+    let focals: BTreeSet<[Option<u64>; 2]> =
+        views.iter().map(|view| focal(&images.join(picture_name(&view.name)))).collect();
     Ok(sizes.len() <= 1 && focals.len() <= 1)
 }
 

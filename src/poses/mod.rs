@@ -1,10 +1,11 @@
-//! Poses for photographs that came without any: structure from motion by an installed COLMAP, on the lit photographs,
+//! Poses and lenses for photographs that came without any: structure from motion by an installed COLMAP, on lit pictures,
 //! for in the dark it finds nothing to match.
 //!
 //! COLMAP runs as a child process ([`child`]), step by step: features, matches, model. Which flags the installed
 //! version has is read off its own help ([`program`]); versions 3.8 to 4 differ. Its database and the list of finished
 //! steps stay in a work folder until all is done, so that what was interrupted continues.
 
+mod camera;
 mod child;
 mod config;
 mod focal;
@@ -30,11 +31,11 @@ use std::path::Path;
 /// Where the stage reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Folders<'a> {
-    /// The lit photographs that features are looked for in, under the names of the views.
+    /// The lit pictures that features are looked for in, named by [`picture_name`].
     pub images: &'a Path,
     /// For the database and what else is needed until the end.
     pub work: &'a Path,
-    /// For the model: `cameras.txt`, `images.txt`, `points3D.txt`.
+    /// For the model: `cameras.txt`, `images.txt`, `points3D.txt`, and the lenses (`capture::LENSES`).
     pub model: &'a Path,
     /// The file that everything COLMAP says goes to.
     pub log: &'a Path,
@@ -53,12 +54,23 @@ pub struct Report {
     pub unregistered: Vec<String>,
     /// Whether all photographs share one camera.
     pub shared_camera: bool,
+    /// COLMAP's cameras: name of the camera model, size of the images that features were looked for in, parameters.
+    #[serde(default)]
+    pub cameras: Vec<String>,
     /// Triangulated points.
     pub points: usize,
     /// Mean reprojection error of the points, in pixels of the images that features were looked for in.
     pub reprojection_error: f64,
     /// Separate models that were found; the one with the most photographs is used.
     pub models: usize,
+}
+
+/// What is added to a view's name. COLMAP 3.8 reads neither 16 bits nor, from other formats, EXIF data.
+const PICTURE: &str = ".jpg";
+
+/// The name of the picture that the features of the view `name` are looked for in.
+pub fn picture_name(name: &str) -> String {
+    format!("{name}{PICTURE}")
 }
 
 /// The fewest photographs with a pose that can be trained on.
@@ -96,6 +108,7 @@ pub fn estimate(views: &[View], folders: &Folders<'_>, config: &Config, progress
         registered: registered.len(),
         unregistered,
         shared_camera,
+        cameras: found.cameras,
         points: found.points,
         reprojection_error: found.reprojection_error,
         models: models.len(),

@@ -1,26 +1,32 @@
 //! The model COLMAP found, as text: chosen, and made to fit the lit photographs.
 
+use super::PICTURE;
+use super::camera::{Original, Pinhole};
 use crate::atomic_file;
-use crate::capture::View;
+use crate::capture::{LENSES, Lens, View};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const AGAIN: &str = "delete the folder and run the same command again";
+const OTHER_LENS: &str = "use another --lens, such as simple_pinhole, or more photographs";
 
 /// A model as text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
     /// Names of the photographs with a pose.
     pub registered: Vec<String>,
+    /// COLMAP's cameras of these: the name of the camera model, size and parameters.
+    pub cameras: Vec<String>,
     pub points: usize,
     /// Mean reprojection error of the points in pixels; 0 without points.
     pub reprojection_error: f64,
     /// Names and contents.
-    files: [(&'static str, String); 3],
+    files: [(&'static str, String); 4],
 }
 
 /// The models below `folder` (each mapper makes subfolders of numbers), by name.
@@ -48,10 +54,11 @@ fn images(model: &Path) -> u64 {
     read.map_or(0, |()| u64::from_le_bytes(count))
 }
 
-/// Reads the text model in the folder `text`, with its cameras and key points at the sizes that `views` have.
+/// Reads the text model in the folder `text`, with the pinholes that take the place of its cameras, and its key points, at
+/// the sizes that `views` have.
 ///
 /// # Errors
-/// A model that is not as COLMAP writes it, an image that is not among `views`.
+/// A model that is not as COLMAP writes it, an image that is not among `views`, a lens that cannot be undone.
 pub fn read(text: &Path, views: &[View]) -> Result<Model> {
     let read = |name: &str| std::fs::read_to_string(text.join(name)).map_err(Error::io(text.join(name)));
     let sizes: BTreeMap<&str, (u32, u32)> =
@@ -60,25 +67,45 @@ pub fn read(text: &Path, views: &[View]) -> Result<Model> {
         let start: String = line.chars().take(60).collect();
         Error::input(text.join(name), format!("holds a line that COLMAP does not write (`{start}…`)"), AGAIN)
     };
-    let cameras = read("cameras.txt")?;
+    let (cameras, images, points) = (read("cameras.txt")?, read("images.txt")?, read("points3D.txt")?);
     let mut originals = BTreeMap::new();
     for line in lines(&cameras) {
         let camera = Original::parse(line).ok_or_else(|| damaged("cameras.txt", line))?;
         originals.insert(camera.id, camera);
     }
-    let images =
-        Images::parse(&read("images.txt")?, &sizes, &originals).map_err(|line| damaged("images.txt", &line))?;
-    let points = read("points3D.txt")?;
+    let images = parse_images(&images).map_err(|line| damaged("images.txt", line))?;
+    let mut pinholes: BTreeMap<u32, Pinhole> = BTreeMap::new();
+    let mut placed = String::new();
+    for image in &images {
+        let known = originals.get(&image.camera).zip(sizes.get(image.name));
+        let (original, size) = known.ok_or_else(|| damaged("images.txt", image.pose))?;
+        let pinhole = match pinholes.entry(image.camera) {
+            Entry::Occupied(pinhole) => pinhole.into_mut(),
+            Entry::Vacant(free) => free.insert(original.pinhole(*size).map_err(|found| {
+                let found = format!("the camera of {} ({}): {found}", image.name, original.words);
+                Error::input(text.join("cameras.txt"), found, OTHER_LENS)
+            })?),
+        };
+        placed.push_str(image.pose);
+        placed.push('\n');
+        key_points(image.key_points, pinhole, &mut placed).ok_or_else(|| damaged("images.txt", image.key_points))?;
+    }
     let errors: Option<Vec<f64>> = lines(&points).map(|l| l.split_ascii_whitespace().nth(7)?.parse().ok()).collect();
     let errors = errors.ok_or_else(|| damaged("points3D.txt", "error of a point"))?;
-    let cameras: String = images.sizes.iter().filter_map(|(id, size)| originals.get(id)?.resized(*size)).collect();
-    let reprojection_error = errors.iter().sum::<f64>() / errors.len().max(1) as f64;
-    let files = [("cameras.txt", cameras), ("points3D.txt", points), ("images.txt", images.text)];
-    Ok(Model { registered: images.names, points: errors.len(), reprojection_error, files })
+    let lenses: BTreeMap<u32, Lens> = pinholes.iter().filter_map(|(id, pinhole)| Some((*id, pinhole.lens?))).collect();
+    let lenses = serde_json::to_string_pretty(&lenses).map_err(|error| Error::io(LENSES)(error.into()))?;
+    let cameras = pinholes.values().map(|pinhole| pinhole.line.as_str()).collect();
+    Ok(Model {
+        registered: images.iter().map(|image| image.name.to_string()).collect(),
+        cameras: pinholes.keys().map(|id| originals[id].words.to_string()).collect(),
+        points: errors.len(),
+        reprojection_error: errors.iter().sum::<f64>() / errors.len().max(1) as f64,
+        files: [("cameras.txt", cameras), ("points3D.txt", points), (LENSES, lenses), ("images.txt", placed)],
+    })
 }
 
 impl Model {
-    /// Writes the three files to the folder `out`.
+    /// Writes the files to the folder `out`.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -92,92 +119,45 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
 }
 
-/// A line of `cameras.txt`.
-struct Original<'a> {
-    id: u32,
-    model: &'a str,
-    size: (u32, u32),
-    params: Vec<f64>,
+/// An image of `images.txt`.
+struct Image<'a> {
+    /// The first of its two lines, without the name's [`PICTURE`].
+    pose: &'a str,
+    camera: u32,
+    name: &'a str,
+    /// The second one: x y point …; may be blank.
+    key_points: &'a str,
 }
 
-impl<'a> Original<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let [id, model, width, height, params @ ..] = &words[..] else { return None };
-        let params = params.iter().map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()?;
-        let camera = Self { id: id.parse().ok()?, model, size: (width.parse().ok()?, height.parse().ok()?), params };
-        (camera.size.0 > 0 && camera.size.1 > 0).then_some(camera)
-    }
-
-    fn scale(&self, (width, height): (u32, u32)) -> [f64; 2] {
-        [f64::from(width) / f64::from(self.size.0), f64::from(height) / f64::from(self.size.1)]
-    }
-
-    /// The line for another image size. With one focal length the models cannot hold the half pixel by which the sides'
-    /// factors may differ; it is then that of the width. Distortion has no unit.
-    fn resized(&self, (width, height): (u32, u32)) -> Option<String> {
-        let [sx, sy] = self.scale((width, height));
-        let factors: &[f64] = match self.model.starts_with("SIMPLE") || self.model.starts_with("RADIAL") {
-            true => &[sx, sx, sy],
-            false => &[sx, sy, sx, sy],
-        };
-        let mut line = format!("{} {} {width} {height}", self.id, self.model);
-        for (i, param) in self.params.iter().enumerate() {
-            write!(line, " {}", param * factors.get(i).unwrap_or(&1.0)).ok()?;
+/// The images of `images.txt`.
+///
+/// # Errors
+/// The line that is wrong.
+fn parse_images(text: &str) -> Result<Vec<Image<'_>>, &str> {
+    let mut images = Vec::new();
+    let mut rest = text.lines().filter(|line| !line.starts_with('#'));
+    while let Some(pose) = rest.next() {
+        if pose.trim().is_empty() {
+            continue;
         }
-        line.push('\n');
-        Some(line)
+        let view = pose.strip_suffix(PICTURE).ok_or(pose)?;
+        let words: Vec<&str> = view.splitn(10, ' ').collect();
+        let [.., camera, name] = words[..] else { return Err(pose) };
+        let camera = camera.parse().map_err(|_| pose)?;
+        let pose = view;
+        images.push(Image { pose, camera, name, key_points: rest.next().unwrap_or_default() });
     }
+    Ok(images)
 }
 
-/// `images.txt` at other sizes.
-struct Images {
-    text: String,
-    names: Vec<String>,
-    /// Of the cameras.
-    sizes: BTreeMap<u32, (u32, u32)>,
-}
-
-impl Images {
-    /// Two lines an image: its pose, and its key points (x y point …), which may be none.
-    ///
-    /// # Errors
-    /// The line that is wrong.
-    fn parse(
-        text: &str,
-        views: &BTreeMap<&str, (u32, u32)>,
-        cameras: &BTreeMap<u32, Original<'_>>,
-    ) -> Result<Self, String> {
-        let mut images = Self { text: String::new(), names: Vec::new(), sizes: BTreeMap::new() };
-        let mut rest = text.lines().filter(|line| !line.starts_with('#'));
-        while let Some(pose) = rest.next() {
-            if pose.trim().is_empty() {
-                continue;
-            }
-            let wrong = || pose.to_string();
-            let words: Vec<&str> = pose.splitn(10, ' ').collect();
-            let [.., camera, name] = words[..] else { return Err(wrong()) };
-            let camera = camera.parse().ok().and_then(|id| cameras.get(&id)).ok_or_else(wrong)?;
-            let size = views.get(name).ok_or_else(wrong)?;
-            images.sizes.insert(camera.id, *size);
-            images.names.push(name.to_string());
-            images.text.push_str(pose);
-            images.text.push('\n');
-            let points = rest.next().unwrap_or_default();
-            key_points(points, camera.scale(*size), &mut images.text).ok_or_else(|| points.to_string())?;
-        }
-        Ok(images)
-    }
-}
-
-/// Adds the line of key points at another size.
-fn key_points(line: &str, scale: [f64; 2], out: &mut String) -> Option<()> {
-    for (i, word) in line.split_ascii_whitespace().enumerate() {
+/// Adds the line of key points as `pinhole` sees them.
+fn key_points(line: &str, pinhole: &Pinhole, out: &mut String) -> Option<()> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    for (i, point) in words.chunks(3).enumerate() {
+        let [x, y, id] = point else { return None };
+        let [x, y] = pinhole.place([x.parse().ok()?, y.parse().ok()?]);
         let separator = if i == 0 { "" } else { " " };
-        match scale.get(i % 3) {
-            Some(factor) => write!(out, "{separator}{}", word.parse::<f64>().ok()? * factor).ok()?,
-            None => write!(out, "{separator}{word}").ok()?,
-        }
+        write!(out, "{separator}{x} {y} {id}").ok()?;
     }
     out.push('\n');
     Some(())

@@ -1,7 +1,7 @@
 //! The installed COLMAP on pictures whose cameras are known: a textured corner of a room.
 
 use super::*;
-use crate::capture::{Camera, Capture, posed};
+use crate::capture::{Camera, Capture, Distortion, posed};
 use crate::progress::Silent;
 use crate::random::hash;
 use glam::{DMat3, DMat4, DVec3};
@@ -33,10 +33,12 @@ fn texture(plane: u64, u: f64, v: f64) -> f64 {
     patch(0.21, 0.6) + patch(0.06, 0.4)
 }
 
-fn picture(camera: &Camera) -> ::image::GrayImage {
+/// What `camera` sees through a lens with `distortion`.
+fn picture(camera: &Camera, distortion: Distortion) -> ::image::GrayImage {
     let eye = camera.center();
     let grey = |x: f64, y: f64| {
-        let ray = camera.unproject(x, y, 1.0) - eye;
+        let [u, v] = distortion.undistort([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy]);
+        let ray = camera.rotation().transpose() * DVec3::new(u, v, 1.0);
         let (wall, floor) = ((4.0 - eye.z) / ray.z, (1.0 - eye.y) / ray.y);
         if floor > 0.0 && floor < wall {
             let p = eye + ray * floor;
@@ -54,7 +56,17 @@ fn picture(camera: &Camera) -> ::image::GrayImage {
 
 #[test]
 fn the_installed_colmap_finds_known_cameras() {
-    let config = Config { max_features: 1500, ..Config::default() };
+    find(Lens::SimplePinhole, 0.0);
+}
+
+#[test]
+fn the_installed_colmap_finds_known_cameras_and_their_lens() {
+    find(Lens::SimpleRadial, -0.15);
+}
+
+/// Has the cameras found, with a lens of radial distortion `k`.
+fn find(lens: Lens, k: f64) {
+    let config = Config { max_features: 1500, lens, ..Config::default() };
     if Program::find(&config).is_err() {
         eprintln!("skipped: COLMAP is not installed");
         return;
@@ -62,10 +74,10 @@ fn the_installed_colmap_finds_known_cameras() {
     let dir = tempfile::tempdir().unwrap();
     let [images, work, model] = ["images", "work", "sparse/0"].map(|name| dir.path().join(name));
     std::fs::create_dir(&images).unwrap();
-    let cameras = cameras();
+    let (cameras, distortion) = (cameras(), Distortion::colmap("SIMPLE_RADIAL", &[k]).unwrap());
     let view = |(i, camera): (usize, &Camera)| {
         let name = format!("{i}.png");
-        picture(camera).save(images.join(&name)).unwrap();
+        picture(camera, distortion).save(images.join(picture_name(&name))).unwrap();
         // The model is wanted for pictures of half the size.
         View { name, image: None, camera: Camera { viewmat: DMat4::IDENTITY, ..camera.downscaled(2) }, lens: None }
     };
@@ -79,8 +91,14 @@ fn the_installed_colmap_finds_known_cameras() {
     let capture = posed(&Capture { train: views, ..Capture::default() }, &model, None).unwrap();
     let found: Vec<DVec3> = capture.train.iter().map(|view| view.camera.center()).collect();
     let truth: Vec<DVec3> = cameras.iter().map(Camera::center).collect();
-    let focal = capture.train[0].camera.fx;
+    let View { camera, lens, .. } = &capture.train[0];
+    let focal = camera.fx / lens.map_or(1.0, |lens| lens.zoom);
     assert!((focal / (FOCAL / 2.0) - 1.0).abs() < 0.03, "focal length {focal}");
+    match lens.map(|lens| lens.distortion) {
+        None => assert_eq!(k, 0.0),
+        Some(Distortion::Brown { k: found, .. }) => assert!((found[0] - k).abs() < 0.03, "{found:?} instead of {k}"),
+        Some(other) => panic!("{other:?}"),
+    }
     // Distances do not depend on where the model lies; their unit is free.
     let unit = truth[0].distance(truth[6]) / found[0].distance(found[6]);
     for (a, b) in [(0, 3), (1, 5), (2, 6), (3, 4)] {

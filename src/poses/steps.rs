@@ -2,7 +2,7 @@
 
 use super::child::{End, Watch};
 use super::program::{Help, Program, glomap};
-use super::{Config, Folders, Mapper, model, output};
+use super::{Config, Folders, Mapper, model, output, picture_name};
 use crate::atomic_file;
 use crate::capture::View;
 use crate::error::{Error, Result};
@@ -30,7 +30,7 @@ pub struct Steps<'a> {
 impl Steps<'_> {
     /// Does what is not done yet; returns the folders of the models.
     pub fn run(&self) -> Result<Vec<PathBuf>> {
-        let names: String = self.views.iter().map(|view| format!("{}\n", view.name)).collect();
+        let names: String = self.views.iter().map(|view| picture_name(&view.name) + "\n").collect();
         atomic_file::write_bytes(self.work("images.txt"), names.as_bytes())?;
         self.once("features", || self.features())?;
         self.once("matches", || self.matches())?;

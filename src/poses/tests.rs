@@ -1,7 +1,7 @@
 //! The stage with a stand-in for COLMAP (`tests/support/fake-colmap.sh`), which says what it was asked for.
 
 use super::*;
-use crate::capture::{Camera, posed};
+use crate::capture::{Camera, Distortion, LENSES, posed};
 use crate::progress::{Silent, Stop};
 use glam::DMat4;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ impl Bench {
         let colmap = dir.path().join("colmap").display().to_string();
         let bench = Self { dir, config: Config { colmap, ..Config::default() } };
         for view in bench.views() {
-            ::image::RgbImage::new(80, 60).save(bench.path("images").join(view.name)).unwrap();
+            ::image::RgbImage::new(80, 60).save(bench.path("images").join(picture_name(&view.name))).unwrap();
         }
         bench.set("cameras", "1 PINHOLE 80 60 100 101 40 30\n");
         bench.set("poses", "1 0 0 0 0 0 0 1 a.png\n1 0 0 0 1 0 0 1 b c.png\n1 0 0 0 2 0 0 1 d.png\n");
@@ -83,10 +83,83 @@ fn the_largest_model_at_the_size_of_the_lit_photographs() {
     let camera = &capture.train[1].camera;
     assert_eq!((camera.width, camera.fx, camera.fy, camera.cx, camera.cy), (40, 50.0, 50.5, 20.0, 15.0));
     assert_eq!(camera.viewmat.w_axis.x, 1.0);
+    assert_eq!((report.cameras, camera.height), (vec!["PINHOLE 80 60 100 101 40 30".to_string()], 30));
+    assert!(capture.train.iter().all(|view| view.lens.is_none()));
     let images = std::fs::read_to_string(bench.path("sparse/0/images.txt")).unwrap();
-    assert!(images.contains("\n5 10 -1 15 20.25 7\n"), "{images}");
+    assert!(images.contains(" 1 b c.png\n5 10 -1 15 20.25 7\n"), "{images}");
     let log = std::fs::read_to_string(bench.path("colmap.log")).unwrap();
     assert!(log.contains("Processed file [2/2]") && log.contains("Registering image"), "{log}");
+}
+
+#[test]
+fn a_distorted_camera_becomes_the_pinhole_of_the_undistorted_photographs() {
+    for (words, rest) in [
+        ("SIMPLE_RADIAL 80 60 100 40 30", "-0.1"),
+        ("RADIAL 80 60 100 40 30", "-0.1 0.02"),
+        ("OPENCV 80 60 100 100 40 30", "-0.1 0.02 0.001 -0.002"),
+    ] {
+        let bench = Bench::new();
+        bench.set("cameras", &format!("1 {words} {rest}\n2 PINHOLE 80 60 50 50 40 30\n"));
+        bench.set("poses", "1 0 0 0 0 0 0 1 a.png\n1 0 0 0 1 0 0 1 b c.png\n1 0 0 0 2 0 0 2 d.png\n");
+        let report = bench.estimate(&Silent::default()).unwrap();
+        assert_eq!(report.cameras, [format!("{words} {rest}"), "PINHOLE 80 60 50 50 40 30".into()]);
+
+        // Of the photographs' own size, 160 × 120.
+        let mut photos = crate::capture::Capture { train: bench.views(), ..Default::default() };
+        photos.train.iter_mut().for_each(|view| view.camera = view.camera.resized(160, 120));
+        let capture = posed(&photos, &bench.path("sparse/0"), None).unwrap();
+        let [first, .., last] = &capture.train[..] else { panic!("three views") };
+        let lens = first.lens.unwrap();
+        assert_eq!((lens.width, lens.fx, lens.cx, lens.cy), (160, 200.0, 80.0, 60.0));
+        let (model, params) = (words.split(' ').next().unwrap(), rest.split(' ').map(|v| v.parse().unwrap()));
+        assert_eq!(Some(lens.distortion), Distortion::colmap(model, &params.collect::<Vec<f64>>()));
+        assert!((first.camera.fx - 200.0 * lens.zoom).abs() < 1e-9 && lens.zoom < 0.999, "{lens:?}");
+        assert!(last.lens.is_none() && last.camera.fx == 100.0);
+
+        // The model fits the undistorted pictures at half of COLMAP's size.
+        let read = |name: &str| std::fs::read_to_string(bench.path("sparse/0").join(name)).unwrap();
+        let focal = 50.0 * lens.zoom;
+        let cameras = read("cameras.txt");
+        let words: Vec<f64> = cameras.split_whitespace().take(8).filter_map(|word| word.parse().ok()).collect();
+        assert!(cameras.starts_with("1 PINHOLE 40 30 ") && (words[3] - focal).abs() < 1e-9, "{cameras}");
+        assert_eq!(words[5..], [20.0, 15.0]);
+        let images = read("images.txt");
+        let lines: Vec<&str> = images.lines().collect();
+        assert_eq!(lines[5], "5 10 -1 15 20.25 7", "a pinhole's key points are only scaled");
+        let words: Vec<f64> = lines[1].split(' ').map(|word| word.parse().unwrap()).collect();
+        for (found, seen) in [([words[0], words[1]], [10.0, 20.0]), ([words[3], words[4]], [30.0, 40.5])] {
+            let ray = [(found[0] - 20.0) / focal, (found[1] - 15.0) / focal];
+            let [u, v] = lens.distortion.distort(ray);
+            assert!((100.0 * u + 40.0 - seen[0]).hypot(100.0 * v + 30.0 - seen[1]) < 1e-6, "{model}: {found:?}");
+        }
+        assert_eq!((words[2], words[5]), (-1.0, 7.0));
+    }
+}
+
+#[test]
+fn a_lens_that_cannot_be_undone_is_named_with_a_photograph() {
+    let bench = Bench::new();
+    bench.set("cameras", "1 SIMPLE_RADIAL 80 60 100 40 30 -9\n");
+    let error = bench.refused();
+    for words in ["a.png", "SIMPLE_RADIAL 80 60 100 40 30 -9", "cannot be undone", "--lens", "more photographs"] {
+        assert!(error.contains(words), "{words}: {error}");
+    }
+    // A camera of no photograph is no trouble.
+    bench.set("cameras", "1 PINHOLE 80 60 100 101 40 30\n2 SIMPLE_RADIAL 80 60 100 40 30 -9\n");
+    assert_eq!(bench.estimate(&Silent::default()).unwrap().cameras.len(), 1);
+}
+
+#[test]
+fn lenses_that_are_damaged_or_gone_are_named() {
+    let bench = Bench::new();
+    bench.estimate(&Silent::default()).unwrap();
+    let photos = crate::capture::Capture { train: bench.views(), ..Default::default() };
+    let lenses = bench.path("sparse/0").join(LENSES);
+    std::fs::write(&lenses, "{\"1\": 5}").unwrap();
+    let error = posed(&photos, &bench.path("sparse/0"), None).unwrap_err().to_string();
+    assert!(error.contains(LENSES) && error.contains("estimate poses again"), "{error}");
+    std::fs::remove_file(&lenses).unwrap();
+    assert!(posed(&photos, &bench.path("sparse/0"), None).unwrap_err().to_string().contains(LENSES));
 }
 
 #[test]
@@ -96,13 +169,14 @@ fn options_are_named_as_the_installed_version_names_them() {
         if modern {
             bench.set("modern", "");
         }
-        (bench.config.colmap_threads, bench.config.seed) = (3, 7);
+        (bench.config.colmap_threads, bench.config.seed, bench.config.lens) = (3, 7, Lens::Opencv);
         bench.estimate(&Silent::default()).unwrap();
         let calls = bench.calls();
         let has = |call: usize, words: &str| assert!(calls[call].contains(words), "{words}: {}", calls[call]);
         has(0, &format!("--{prefix}Extraction.use_gpu 0"));
         has(0, &format!("--{prefix}Extraction.max_image_size 1600"));
         has(0, "--ImageReader.single_camera 1");
+        has(0, "--ImageReader.camera_model OPENCV");
         has(0, "--random_seed 7");
         has(1, &format!("--{prefix}Matching.use_gpu 0"));
         has(1, &format!("--{prefix}Matching.num_threads 3"));

@@ -52,7 +52,7 @@ case $command in
         echo "# Image list" > "$output/images.txt"
         number=1
         while read -r pose; do
-            printf '%s %s\n10 20 -1 30 40.5 7\n' "$number" "$pose" >> "$output/images.txt"
+            printf '%s %s.jpg\n10 20 -1 30 40.5 7\n' "$number" "$pose" >> "$output/images.txt"
             number=$((number + 1))
         done < "$here/poses"
         printf '# 3D points\n1 0.1 0.2 3 9 8 7 0.5 1 0 2 0\n2 0 0 4 9 8 7 1.5 1 0 2 0\n' > "$output/points3D.txt"
