@@ -8,7 +8,7 @@
 use glam::{DMat4, DVec3};
 use naka_gs::capture::Camera;
 use naka_gs::gpu::{Choice, Gpu, Mask, Recorder, Timings};
-use naka_gs::splat::{Cut, Raster, RenderSettings, Renderer, Splats, Tensors};
+use naka_gs::splat::{Raster, RenderSettings, Renderer, Splats, Style, Tensors};
 use naka_gs::viewer::show::{Channel, Screen, Show, Tone};
 use naka_gs::{Error, Result};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -37,7 +37,7 @@ fn main() -> Result<()> {
         cy: f64::from(height) / 2.0,
         viewmat: DMat4::from_translation(DVec3::new(0.0, 0.0, 3.0)),
     };
-    let settings = RenderSettings { background: [0.0; 3], sh_degree: 3, antialiased: false, cut: Cut::default() };
+    let settings = RenderSettings { background: [0.0; 3], sh_degree: 3, antialiased: false, style: Style::default() };
     let tone = Tone { channel: Channel::Color, gain: 1.0, background: [0.0; 3], depths: [1.0, 5.0] };
     let (renderer, show) = (Renderer::new(&gpu)?, Show::new(&gpu)?);
     let mut work = None;

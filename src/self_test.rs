@@ -4,7 +4,7 @@
 use crate::capture::Camera;
 use crate::error::Result;
 use crate::gpu::{Gpu, Recorder, Sort};
-use crate::splat::{Cut, RenderSettings, Renderer, Splats, Tensors, plane_len};
+use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, plane_len};
 use crate::train::{Backward, Gradients};
 use glam::{DMat4, DVec3};
 use serde::Serialize;
@@ -106,7 +106,7 @@ fn render(gpu: &Gpu) -> Result<Vec<Check>> {
     };
     let viewmat = DMat4::from_translation(DVec3::new(0.0, 0.0, 4.0));
     let camera = Camera { width: 32, height: 32, fx: 40.0, fy: 40.0, cx: 16.5, cy: 16.5, viewmat };
-    let settings = RenderSettings { background: [0.0; 3], sh_degree: 0, antialiased: false, cut: Cut::default() };
+    let settings = RenderSettings { background: [0.0; 3], sh_degree: 0, antialiased: false, style: Style::default() };
     let (renderer, model, mut work) = (Renderer::new(gpu)?, Tensors::from_splats(gpu, &splats, 0)?, None);
     let rendered = renderer.render_image(gpu, &model, &camera, &settings, &mut work)?;
     let middle = f64::from(rendered.alpha[16 * 32 + 16]);

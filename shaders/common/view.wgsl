@@ -21,6 +21,8 @@ struct View {
     // Splats with a larger standard deviation, or a smaller opacity, are left out.
     max_scale: f32,
     min_opacity: f32,
+    // Factor of the standard deviations of those that are drawn. Gradients are those at 1.
+    scale_modifier: f32,
 }
 
 // The linear index of an invocation or workgroup of a dispatch folded to two dimensions.

@@ -26,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let scales = exp(vec3f(log_scales[3u * i], log_scales[3u * i + 1u], log_scales[3u * i + 2u]));
     if max(scales.x, max(scales.y, scales.z)) > view.max_scale { return; }
     let rows = projection_rows(view, clamped_position(view, p));
-    let sharp = covariance_2d(rows, covariance_3d(quats[i], scales));
+    let sharp = covariance_2d(rows, covariance_3d(quats[i], view.scale_modifier * scales));
     let cov = sharp + vec3f(LOW_PASS, 0.0, LOW_PASS);
     let det = cov.x * cov.z - cov.y * cov.y;
     if !(det > 0.0 && det < 1e30) { return; }

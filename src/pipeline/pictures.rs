@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::eval;
 use crate::gpu::Gpu;
 use crate::progress::Progress;
-use crate::splat::{Cut, RenderSettings, Renderer, Splats, Tensors, Workspace};
+use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
 use std::path::Path;
 
 /// A model in device memory, ready to be seen from any camera.
@@ -21,7 +21,7 @@ impl<'g> Painter<'g> {
     /// Uploads `splats`. `antialiased` must be as in training; the background is black.
     pub fn new(gpu: &'g Gpu, splats: &Splats, antialiased: bool) -> Result<Self> {
         let settings =
-            RenderSettings { background: [0.0; 3], sh_degree: splats.sh_degree, antialiased, cut: Cut::default() };
+            RenderSettings { background: [0.0; 3], sh_degree: splats.sh_degree, antialiased, style: Style::default() };
         let model = Tensors::from_splats(gpu, splats, 0)?;
         Ok(Self { gpu, renderer: Renderer::new(gpu)?, model, settings, work: None })
     }

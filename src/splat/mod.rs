@@ -15,4 +15,4 @@ pub use init::{Init, dots, from_points};
 pub use renderer::{Raster, Rendered, Renderer, Workspace};
 pub use splats::Splats;
 pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
-pub use view::{Cut, RenderSettings, TILE, plane_len, tiles};
+pub use view::{RenderSettings, Style, TILE, plane_len, tiles};

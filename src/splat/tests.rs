@@ -1,12 +1,12 @@
 //! The forward kernels against the render by definition.
 
 use super::reference::{self, Model, camera, cloud, splats};
-use super::{Cut, Raster, RenderSettings, Rendered, Renderer, Tensors};
+use super::{Raster, RenderSettings, Rendered, Renderer, Style, Tensors};
 use crate::capture::Camera;
 use crate::gpu::{Choice, Gpu, Mask};
 
 fn settings(sh_degree: u32, antialiased: bool) -> RenderSettings {
-    RenderSettings { background: [0.1, 0.7, 0.4], sh_degree, antialiased, cut: Cut::default() }
+    RenderSettings { background: [0.1, 0.7, 0.4], sh_degree, antialiased, style: Style::default() }
 }
 
 fn device_render(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings) -> Rendered {
@@ -102,15 +102,15 @@ fn without_splats_there_is_the_background() {
 }
 
 #[test]
-fn splats_beyond_the_cut_are_left_out() {
+fn splats_are_drawn_larger_and_left_out_as_asked() {
     let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
     let model = cloud(200, 3);
     let all = splats(&model);
-    let cut = Cut { max_scale: 0.2, min_opacity: 0.4 };
+    let style = Style { max_scale: 0.2, min_opacity: 0.4, scale_modifier: 1.5 };
     let kept: Vec<usize> = (0..all.len())
         .filter(|&i| {
             let opacity = 1.0 / (1.0 + (-all.logit_opacities[i]).exp());
-            all.log_scales[i].iter().all(|s| s.exp() <= cut.max_scale) && opacity >= cut.min_opacity
+            all.log_scales[i].iter().all(|s| s.exp() <= style.max_scale) && opacity >= style.min_opacity
         })
         .collect();
     assert!((10..180).contains(&kept.len()), "{} of 200", kept.len());
@@ -118,19 +118,19 @@ fn splats_beyond_the_cut_are_left_out() {
     let rest = super::Splats {
         means: kept.iter().map(|&i| all.means[i]).collect(),
         quats: kept.iter().map(|&i| all.quats[i]).collect(),
-        log_scales: kept.iter().map(|&i| all.log_scales[i]).collect(),
+        log_scales: kept.iter().map(|&i| all.log_scales[i].map(|s| s + 1.5f32.ln())).collect(),
         logit_opacities: kept.iter().map(|&i| all.logit_opacities[i]).collect(),
         sh: kept.iter().flat_map(|&i| all.sh[i * row..(i + 1) * row].to_vec()).collect(),
         sh_degree: all.sh_degree,
     };
     let renderer = Renderer::new(&gpu).unwrap();
-    let render = |splats: &super::Splats, cut: Cut| {
+    let render = |splats: &super::Splats, style: Style| {
         let tensors = Tensors::from_splats(&gpu, splats, 0).unwrap();
         renderer
-            .render_image(&gpu, &tensors, &camera(), &RenderSettings { cut, ..settings(3, true) }, &mut None)
+            .render_image(&gpu, &tensors, &camera(), &RenderSettings { style, ..settings(3, true) }, &mut None)
             .unwrap()
     };
-    let (found, expected) = (render(&all, cut), render(&rest, Cut::default()));
+    let (found, expected) = (render(&all, style), render(&rest, Style::default()));
     assert_eq!(found.visible, expected.visible);
     let values = found.image.pixels.as_flattened().iter().zip(expected.image.pixels.as_flattened());
     assert!(values.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 1e-5);

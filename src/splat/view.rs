@@ -15,23 +15,25 @@ pub struct RenderSettings {
     pub sh_degree: u32,
     /// Compensate opacity for the screen-space low-pass filter (Mip-Splatting, Yu et al. 2024, §4.2).
     pub antialiased: bool,
-    /// Which splats are left out.
-    pub cut: Cut,
+    /// How splats are drawn.
+    pub style: Style,
 }
 
-/// Splats that are left out of a picture.
+/// How splats are drawn, to look into a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cut {
-    /// Those with a standard deviation above this, in world units.
+pub struct Style {
+    /// Factor of all standard deviations.
+    pub scale_modifier: f32,
+    /// Splats with a standard deviation of their own above this, in world units, are left out.
     pub max_scale: f32,
-    /// Those with an opacity below this, before `antialiased`.
+    /// Splats with an opacity below this, before `antialiased`, are left out.
     pub min_opacity: f32,
 }
 
-impl Default for Cut {
-    /// Nothing is left out.
+impl Default for Style {
+    /// As they are, and all.
     fn default() -> Self {
-        Self { max_scale: f32::MAX, min_opacity: 0.0 }
+        Self { scale_modifier: 1.0, max_scale: f32::MAX, min_opacity: 0.0 }
     }
 }
 
@@ -51,6 +53,8 @@ pub struct ViewUniform {
     antialiased: u32,
     max_scale: f32,
     min_opacity: f32,
+    scale_modifier: f32,
+    _pad: [u32; 3],
 }
 
 impl ViewUniform {
@@ -67,8 +71,10 @@ impl ViewUniform {
             tiles: tiles(camera.width, camera.height),
             pair_capacity: pair_capacity as u32,
             antialiased: u32::from(settings.antialiased),
-            max_scale: settings.cut.max_scale,
-            min_opacity: settings.cut.min_opacity,
+            max_scale: settings.style.max_scale,
+            min_opacity: settings.style.min_opacity,
+            scale_modifier: settings.style.scale_modifier,
+            _pad: [0; 3],
         }
     }
 }

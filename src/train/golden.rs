@@ -9,7 +9,7 @@ use super::loss::Loss;
 use crate::capture::Camera;
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Recorder};
-use crate::splat::{Cut, RenderSettings, Renderer, Splats, TILE, Tensors, plane_len, tiles};
+use crate::splat::{RenderSettings, Renderer, Splats, Style, TILE, Tensors, plane_len, tiles};
 use glam::DMat4;
 use safetensors::SafeTensors;
 use serde::Serialize;
@@ -142,7 +142,7 @@ pub fn golden_check(gpu: &Gpu, path: &Path) -> Result<Vec<Deviation>> {
         background: [background[0], background[1], background[2]],
         sh_degree: golden.value("sh_degree")?,
         antialiased: golden.value("antialiased")?,
-        cut: Cut::default(),
+        style: Style::default(),
     };
     let size = [camera.width, camera.height];
     let model = Tensors::from_splats(gpu, &splats, 0)?;

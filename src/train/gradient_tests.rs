@@ -3,7 +3,7 @@
 use super::{Backward, Gradients};
 use crate::gpu::{Choice, Gpu, Mask, Recorder};
 use crate::splat::reference::{Model, WIDTHS, camera, cloud, render, splats};
-use crate::splat::{Cut, RenderSettings, Renderer, Splats, TILE, Tensors, plane_len, tiles};
+use crate::splat::{RenderSettings, Renderer, Splats, Style, TILE, Tensors, plane_len, tiles};
 
 /// ∂L/∂(red, green, blue, alpha) of pixel `i`: smooth, signed, the same everywhere it is needed.
 fn cotangent(i: usize) -> [f64; 4] {
@@ -89,7 +89,7 @@ fn model(seed: u64) -> Model {
 #[test]
 fn gradients_are_those_of_the_definition() {
     for (seed, sh_degree, antialiased) in [(1, 3, false), (2, 2, true), (3, 1, false), (4, 0, true)] {
-        let settings = RenderSettings { background: [0.3, 0.1, 0.6], sh_degree, antialiased, cut: Cut::default() };
+        let settings = RenderSettings { background: [0.3, 0.1, 0.6], sh_degree, antialiased, style: Style::default() };
         let model = model(seed);
         let expected = differences(&model, &settings);
         for mask in [Mask::default(), Mask::ALL] {
@@ -101,7 +101,7 @@ fn gradients_are_those_of_the_definition() {
 #[test]
 fn nothing_in_view_has_no_gradient() {
     let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
-    let settings = RenderSettings { background: [0.3; 3], sh_degree: 3, antialiased: false, cut: Cut::default() };
+    let settings = RenderSettings { background: [0.3; 3], sh_degree: 3, antialiased: false, style: Style::default() };
     let mut model = cloud(3, 1);
     model[3].fill(-30.0);
     for model in [cloud(0, 1), model] {

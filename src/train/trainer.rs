@@ -14,7 +14,7 @@ use super::watch::Snapshot;
 use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, LateReader, Recorder, Timings};
-use crate::splat::{Cut, Raster, RenderSettings, Renderer, Splats, Tensors, Workspace, plane_len};
+use crate::splat::{Raster, RenderSettings, Renderer, Splats, Style, Tensors, Workspace, plane_len};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use std::path::Path;
 
@@ -156,7 +156,7 @@ impl<'g> Trainer<'g> {
             background: self.background(step),
             sh_degree: self.config.sh_degree_at(step).min(self.parameters.sh_degree),
             antialiased: self.config.antialiased,
-            cut: Cut::default(),
+            style: Style::default(),
         };
         let profile = step % PROFILE_EVERY == PROFILE_EVERY / 4;
         let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
@@ -268,7 +268,7 @@ impl<'g> Trainer<'g> {
             background: [0.0; 3],
             sh_degree,
             antialiased: self.config.antialiased,
-            cut: Cut::default(),
+            style: Style::default(),
         };
         let rendered = self.renderer.render_image(self.gpu, &self.parameters, camera, &settings, &mut self.preview)?;
         Ok(rendered.image)

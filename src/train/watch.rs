@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::gpu::Timings;
 use crate::prior::PointCloud;
 use crate::progress::Stop;
-use crate::splat::{Cut, RenderSettings, Tensors};
+use crate::splat::{RenderSettings, Style, Tensors};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
@@ -88,7 +88,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// How to render it as training itself does, over `background`.
     pub fn render_settings(&self, background: [f32; 3]) -> RenderSettings {
-        RenderSettings { background, sh_degree: self.sh_degree, antialiased: self.antialiased, cut: Cut::default() }
+        RenderSettings { background, sh_degree: self.sh_degree, antialiased: self.antialiased, style: Style::default() }
     }
 }
 

@@ -5,7 +5,7 @@ use super::picture::Shot;
 use super::scene::{Model, Scene};
 use super::show::{Channel, Tone};
 use crate::capture::Camera;
-use crate::splat::{Cut, Raster, RenderSettings};
+use crate::splat::{Raster, RenderSettings, Style};
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub struct Look {
     /// Highest SH band in use.
     pub sh_degree: u32,
     pub antialiased: bool,
+    /// Factor of the splats' sizes, and of those of points.
+    pub splat_size: f32,
+    pub point_size: f32,
     /// Splats below this opacity are left out.
     pub min_opacity: f32,
     /// Splats above this size, as a share of the scene's radius, are left out; 1 leaves none out.
@@ -59,6 +62,8 @@ impl Default for Look {
             background: [0.0; 3],
             sh_degree: 3,
             antialiased: false,
+            splat_size: 1.0,
+            point_size: 1.0,
             min_opacity: 0.0,
             max_scale: 1.0,
             depths: None,
@@ -70,6 +75,11 @@ impl Look {
     /// Factor of the scene's colours.
     pub fn gain(&self) -> f32 {
         self.stops.exp2()
+    }
+
+    /// Factor of the sizes of what is looked at.
+    fn size(&self) -> f32 {
+        if self.what == What::Points { self.point_size } else { self.splat_size }
     }
 
     /// The model of `scene` that is looked at: what there is, where there is no other.
@@ -86,7 +96,7 @@ impl Look {
             background: [0.0; 3],
             sh_degree: self.sh_degree.min(model.tensors().sh_degree),
             antialiased: self.antialiased,
-            cut: Cut { max_scale, min_opacity: self.min_opacity },
+            style: Style { scale_modifier: self.size(), max_scale, min_opacity: self.min_opacity },
         };
         let channel = match self.what {
             What::Depth => Channel::Depth,

@@ -135,6 +135,12 @@ fn picture(desk: &mut Desk, ui: &mut egui::Ui) {
             look.sh_degree = degree;
         }
     }
+    let (size, name) = match look.what {
+        What::Points => (&mut look.point_size, "Point size"),
+        _ => (&mut look.splat_size, "Splat size"),
+    };
+    let times = Slider::new(size, 0.1..=10.0).logarithmic(true).custom_formatter(|v, _| format!("{v:.2} ×"));
+    ui.add(times.text(name));
     if look.what != What::Points {
         let hover = "Opacity is compensated for the low-pass filter: as the splats were trained (--antialiased)";
         ui.checkbox(&mut look.antialiased, "Antialiased").on_hover_text(hover);
