@@ -60,7 +60,7 @@ pub fn keys(desk: &mut Desk, ui: &egui::Ui) {
     if pressed(Key::F1) || ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Questionmark)) {
         desk.help_open = !desk.help_open;
     }
-    if pressed(Key::Escape) {
+    if desk.proposal.is_none() && pressed(Key::Escape) {
         desk.help_open = false;
     }
     if pressed(Key::P) {

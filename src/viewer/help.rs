@@ -27,12 +27,17 @@ const KEYS: [(&str, &str); 20] = [
     ("Ctrl + Q", "quit"),
 ];
 
+/// Points of the window's height that are not its list: its title, and room above and below.
+const AROUND: f32 = 70.0;
+
 /// Shows the overlay in the middle of the window while `open`.
 pub fn show(ui: &egui::Ui, open: &mut bool) {
     let window = egui::Window::new("Keys and mouse")
         .open(open)
         .collapsible(false)
         .resizable(false)
+        .vscroll(true)
+        .max_height(ui.ctx().content_rect().height() - AROUND)
         .anchor(Align2::CENTER_CENTER, [0.0, 0.0]);
     window.show(ui.ctx(), |ui| {
         egui::Grid::new("keys").num_columns(2).spacing([26.0, 5.0]).show(ui, |ui| {

@@ -4,7 +4,7 @@ use super::desk::{Command, Desk, Device, Work, title};
 use super::look::What;
 use super::style::{ACCENT, FAINT, GROUND};
 use super::{path_panel, training, training_panel};
-use egui::{Align2, FontId, Frame, Margin, Panel, RichText, ScrollArea, Slider};
+use egui::{Align2, FontId, Frame, Key, Margin, Modifiers, Panel, RichText, ScrollArea, Slider};
 use glam::DVec3;
 
 /// Its width in points.
@@ -49,7 +49,8 @@ pub fn over_the_picture(desk: &Desk, ui: &egui::Ui, area: egui::Rect) {
 /// Asks whether to train on a scene that was dropped.
 pub fn proposal(desk: &mut Desk, ui: &egui::Ui) {
     let Some(job) = &desk.proposal else { return };
-    let (mut train, mut leave) = (false, false);
+    let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+    let (mut train, mut leave) = (pressed(Key::Enter), pressed(Key::Escape));
     let window = egui::Window::new(format!("Train on {}?", training::name(job)))
         .collapsible(false)
         .resizable(false)
@@ -58,8 +59,8 @@ pub fn proposal(desk: &mut Desk, ui: &egui::Ui) {
         ui.label(format!("Results go to {}.", job.out.display()));
         ui.add_space(4.0);
         ui.horizontal(|ui| {
-            train = ui.button("Train").clicked();
-            leave = ui.button("Not now").clicked();
+            train |= ui.button("Train").on_hover_text("Enter").clicked();
+            leave |= ui.button("Not now").on_hover_text("Escape").clicked();
         });
     });
     let job = if train || leave { desk.proposal.take() } else { None };

@@ -57,14 +57,20 @@ impl Desktop {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Waits for a window whose title holds `title`, and gives it the keys.
-    pub fn focus(&self, title: &str) {
+    /// The server's name.
+    pub fn display(&self) -> &str {
+        &self.display
+    }
+
+    /// Waits for a window whose title holds `title`, and gives it the keys. Returns its number.
+    pub fn focus(&self, title: &str) -> u32 {
         let found = wait_for(Duration::from_secs(60), || {
             let ids = self.xdotool(&format!("search --onlyvisible --name {title}"));
             ids.lines().last().map(str::to_string)
         });
         let id = found.unwrap_or_else(|| panic!("no window called {title}"));
         self.xdotool(&format!("windowfocus --sync {id}"));
+        id.parse().unwrap()
     }
 
     /// The upper left of the screen: an XWD file, whose header is big-endian.

@@ -1,10 +1,12 @@
 //! The real window on a desktop of its own, driven by mouse and keys, its picture held against the offline render.
 
 mod desktop;
+mod drop;
 #[path = "../support/mod.rs"]
 mod support;
 
 use desktop::{Desktop, is_there, wait_for};
+use drop::drop_on;
 use naka_gs::Silent;
 use naka_gs::capture::{self, Camera};
 use naka_gs::gpu::{Choice, Gpu, Mask};
@@ -218,6 +220,50 @@ fn files_of_all_kinds_are_shown_or_refused_in_words() {
     assert_refused(&shot("page.ply"), 1, &["page.ply", "web page"]);
     std::fs::create_dir(folder.path().join("empty")).unwrap();
     assert_refused(&shot("empty"), 1, &["empty", "run.json", "output folder"]);
+}
+
+#[test]
+fn what_is_dropped_on_the_window_is_opened() {
+    if !is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    ply::write(folder.path().join("scene.ply"), &splats()).unwrap();
+    std::fs::create_dir(folder.path().join("nothing")).unwrap();
+    let tiny = Scene::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml")).unwrap();
+    generate(&tiny, &folder.path().join("tiny"), &Silent::default()).unwrap();
+    let desktop = Desktop::new();
+    let mut command = view(&["--size", "640x360", "-o", "trained", "--steps", "3"], folder.path());
+    command.args(["--make-points", "500", "--downscale", "1"]);
+    let program = desktop.host(&mut command).spawn().unwrap();
+    let mut window = Window { desktop, program };
+    let target = window.desktop.focus("naka-gs");
+    let drop = |name: &str| drop_on(&window.desktop, target, &folder.path().join(name));
+
+    let empty = window.screen();
+    drop("scene.ply");
+    assert_eq!(window.desktop.focus("scene.ply"), target, "the same window shows it");
+    let shown = window.changes(&empty, "a PLY file");
+    assert!(difference(&shown, &dark(WIDTH, HEIGHT)) > OTHER);
+    // Words over the picture that stays.
+    drop("nothing");
+    let told = wait_for(Duration::from_secs(30), || (difference(&window.screen(), &shown) > 0.2).then_some(()));
+    assert!(told.is_some(), "a folder that is no result is refused in words");
+    assert!(difference(&window.screen(), &shown) < OTHER);
+    assert!(!window.desktop.xdotool("search --onlyvisible --name scene.ply").is_empty());
+    // It asks before it trains.
+    let trained = |seconds| {
+        wait_for(Duration::from_secs(seconds), || folder.path().join("trained/report.html").exists().then_some(()))
+    };
+    drop("tiny");
+    window.desktop.xdotool("sleep 1 key Escape");
+    assert!(trained(2).is_none() && !folder.path().join("trained").exists());
+    drop("tiny");
+    window.desktop.xdotool("sleep 1 key Return");
+    assert!(trained(120).is_some(), "it is trained");
+    window.desktop.xdotool("key ctrl+q");
+    let status = wait_for(Duration::from_secs(20), || window.program.try_wait().unwrap());
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
 
 #[test]
