@@ -3,6 +3,7 @@
 use super::{Row, sheet};
 use crate::capture::{Camera, Image, View, principal_axes, world_normalization};
 use crate::prior::PointCloud;
+use crate::scenes::{linear_to_srgb, srgb_to_linear};
 use glam::{DMat3, DMat4, DVec2, DVec3};
 
 /// Pixels along the longer side of a picture.
@@ -18,20 +19,50 @@ const SAMPLES: usize = 100_000;
 /// Distance of the camera that sees the whole cloud, in extents: far enough for parallel rays.
 const FAR: f64 = 1e4;
 
+/// Clouds whose median colour is below this grey level were never lit, and are brightened to that level.
+const DARK: f32 = 40.0;
+
 /// A sheet of three pictures of `cloud`: as two of the `views` see it and from above, with a frustum a view; without
 /// views along its three principal axes. Points cover one another by depth, and are drawn larger where there are few.
+/// Those of dark photographs are shown as a longer exposure would have them.
 pub fn cloud_sheet(cloud: &PointCloud, views: &[View]) -> Image {
+    let gain = exposure(&cloud.colors);
+    let brighter = (gain > 1.0).then(|| PointCloud { colors: brightened(&cloud.colors, gain), ..cloud.clone() });
+    let cloud = brighter.as_ref().unwrap_or(cloud);
     let pictures = match views {
         [] => along_axes(cloud),
         views => through_views(cloud, views),
     };
     let titles: Vec<&str> = pictures.iter().map(|(title, _)| title.as_str()).collect();
-    let label = match views.len() {
-        0 => format!("{} points", cloud.len()),
-        n => format!("{} points, {n} cameras", cloud.len()),
-    };
+    let mut label = format!("{} points", cloud.len());
+    if !views.is_empty() {
+        label += &format!(", {} cameras", views.len());
+    }
+    if gain > 1.0 {
+        label += &format!(", exposure x {gain:.0}");
+    }
     let pictures = pictures.iter().map(|(_, picture)| Some(picture)).collect();
     sheet(&titles, &[Row { label: &label, pictures }])
+}
+
+/// How many times longer an exposure shows `colors`.
+fn exposure(colors: &[[u8; 3]]) -> f32 {
+    let mut values: Vec<u8> = colors.iter().step_by(colors.len().div_ceil(SAMPLES).max(1)).flatten().copied().collect();
+    if values.is_empty() {
+        return 1.0;
+    }
+    let middle = values.len() / 2;
+    let median = f32::from(*values.select_nth_unstable(middle).1).max(0.5);
+    (srgb_to_linear(DARK / 255.0) / srgb_to_linear(median / 255.0)).max(1.0)
+}
+
+fn brightened(colors: &[[u8; 3]], gain: f32) -> Vec<[u8; 3]> {
+    let value = |v: u8| {
+        let brighter = linear_to_srgb((srgb_to_linear(f32::from(v) / 255.0) * gain).min(1.0));
+        (brighter * 255.0).round() as u8
+    };
+    let table: Vec<u8> = (0..=u8::MAX).map(value).collect();
+    colors.iter().map(|rgb| rgb.map(|v| table[usize::from(v)])).collect()
 }
 
 fn through_views(cloud: &PointCloud, views: &[View]) -> Vec<(String, Image)> {
@@ -233,6 +264,24 @@ mod tests {
                 assert!(picture.width > 0 && picture.width <= 4 * SIDE && picture.height <= 2 * SIDE);
             }
         }
+    }
+
+    #[test]
+    fn points_of_dark_photographs_can_be_seen() {
+        let dark = |level: u8| vec![[level, level / 2, 0]; 100];
+        for level in [1, 4, 12] {
+            let gain = exposure(&dark(level));
+            assert!(gain > 1.0, "{level}: {gain}");
+            assert!((39..=42).contains(&brightened(&[[level / 2; 3]], gain)[0][0]) || level < 2, "{level}: {gain}");
+        }
+        assert_eq!(exposure(&dark(200)), 1.0);
+        assert_eq!(
+            (exposure(&[]), exposure(&[[0; 3]])),
+            (1.0, srgb_to_linear(DARK / 255.0) / srgb_to_linear(0.5 / 255.0))
+        );
+        let cloud = PointCloud { positions: vec![[0.0; 3]; 100], colors: dark(4), ..PointCloud::default() };
+        let expected = brightened(&[[4, 2, 0]], exposure(&cloud.colors))[0].map(|v| f32::from(v) / 255.0);
+        assert!(expected[0] > 0.2 && cloud_sheet(&cloud, &[]).pixels.contains(&expected));
     }
 
     #[test]
