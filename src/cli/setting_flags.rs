@@ -14,6 +14,11 @@ pub trait Tables {
     const TOP: &'static [&'static str];
 }
 
+/// Keys whose values are paths.
+const PATHS: [&str; 3] = ["prior.points", "prior.colors", "poses.poses_from"];
+/// Keys that say what a run does with points; the command for points alone does what it is asked.
+const OF_RUNS: [&str; 1] = ["ppm.thin_made"];
+
 /// Declares the tables of the subcommands.
 macro_rules! tables {
     ($($(#[$doc:meta])* $name:ident: $top:expr, $tables:expr;)+) => {$(
@@ -65,7 +70,8 @@ impl<T: Tables> SettingFlags<T> {
     fn keys() -> impl Iterator<Item = Key> {
         keys().into_iter().filter(|key| {
             let table = key.section.split('.').next().unwrap_or_default();
-            if table.is_empty() { T::TOP.contains(&key.path.as_str()) } else { T::TABLES.contains(&table) }
+            let alone = T::TABLES.len() == 1 && OF_RUNS.contains(&key.path.as_str());
+            !alone && if table.is_empty() { T::TOP.contains(&key.path.as_str()) } else { T::TABLES.contains(&table) }
         })
     }
 }
@@ -106,7 +112,11 @@ fn flag(key: &Key) -> Arg {
     if key.default.is_boolean() {
         arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
     } else {
-        arg.value_name(if key.default.is_string() { "WORD" } else { "N" })
+        arg.value_name(match key.default.is_string() {
+            _ if PATHS.contains(&key.path.as_str()) => "PATH",
+            true => "WORD",
+            false => "N",
+        })
     }
 }
 
