@@ -3,6 +3,7 @@
 use super::{Point, REMEDY, Take, byte};
 use crate::error::{Error, Result};
 use crate::ply::VertexFile;
+use glam::Vec3;
 use std::path::Path;
 
 /// Degree-0 spherical harmonic; a splat's colour is `f_dc · SH_C0 + 0.5`.
@@ -23,9 +24,11 @@ pub fn read(path: &Path, take: &mut Take<'_>) -> Result<()> {
     })
 }
 
-/// At length 1, or zero (as splat files write it) where it has no direction.
+/// At length 1, or zero (as splat files write it) where it has no direction. What is of that length stays to the bit: a
+/// run that continues knows its points again.
 fn unit(normal: [f32; 3]) -> [f32; 3] {
-    glam::Vec3::from(normal).normalize_or_zero().to_array()
+    let vector = Vec3::from(normal);
+    if vector.is_normalized() { normal } else { vector.normalize_or_zero().to_array() }
 }
 
 /// How a vertex names its colour.

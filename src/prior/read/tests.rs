@@ -21,7 +21,8 @@ fn ply_round_trip() {
     let dir = tempfile::tempdir().unwrap();
     write_ply(dir.path().join("p.ply"), &cloud()).unwrap();
     assert_eq!(read(dir.path().join("p.ply")).unwrap(), cloud());
-    let with_normals = PointCloud { normals: vec![[0.0, 0.6, -0.8], [0.0; 3]], ..cloud() };
+    // Not exactly of length 1, as no normal is.
+    let with_normals = PointCloud { normals: vec![[0.0, 0.600_000_1, -0.800_000_1], [0.0; 3]], ..cloud() };
     write_ply(dir.path().join("p.ply"), &with_normals).unwrap();
     assert_eq!(read(dir.path().join("p.ply")).unwrap(), with_normals);
 }
