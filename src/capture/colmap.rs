@@ -34,7 +34,9 @@ const MODELS: [(&str, usize, usize); 17] = [
 const TRUNCATED: &str = "it is cut off or damaged: copy or export it again";
 const OTHER_MODEL: &str = "convert the model to one of COLMAP's perspective or fisheye cameras";
 
-type Cameras = BTreeMap<u32, ((u32, u32), Intrinsics)>;
+/// A camera of the model: image size and intrinsics.
+type ModelCamera = ((u32, u32), Intrinsics);
+type Cameras = BTreeMap<u32, ModelCamera>;
 
 /// One image of the model, before its camera is looked up.
 struct Posed {
@@ -118,7 +120,7 @@ fn frame(path: &Path, image: Posed, cameras: &Cameras) -> Result<Frame> {
 }
 
 /// The intrinsics of camera `id`, or the refusal of a model that is none of [`MODELS`].
-fn camera(path: &Path, id: u32, model: &str, size: (u64, u64), params: &[f64]) -> Result<((u32, u32), Intrinsics)> {
+fn camera(path: &Path, id: u32, model: &str, size: (u64, u64), params: &[f64]) -> Result<ModelCamera> {
     let refuse = |found: String, remedy: &str| Error::input(path, format!("camera {id}: {found}"), remedy);
     let Some(&(_, count, focal)) = MODELS.iter().find(|m| m.0 == model) else {
         return Err(refuse(format!("the model {model} is not read here"), OTHER_MODEL));
@@ -232,16 +234,24 @@ fn bad_line(path: &Path, number: usize, expected: &str) -> Error {
 fn cameras_text(path: &Path) -> Result<Cameras> {
     let mut cameras = Cameras::new();
     for (number, line) in text_lines(path)?.into_iter().filter(|(_, line)| !line.is_empty()) {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let parsed = || -> Option<_> {
-            let params = words.get(4..)?.iter().map(|w| w.parse().ok()).collect::<Option<Vec<f64>>>()?;
-            Some((words[0].parse().ok()?, words[1], (words[2].parse().ok()?, words[3].parse().ok()?), params))
-        };
-        let (id, model, size, params) =
-            parsed().ok_or_else(|| bad_line(path, number, "ID MODEL WIDTH HEIGHT PARAMS"))?;
-        cameras.insert(id, camera(path, id, model, size, &params)?);
+        let (id, camera) = camera_line(path, number, &line)?;
+        cameras.insert(id, camera);
     }
     Ok(cameras)
+}
+
+/// The id, image size and intrinsics in line `number` of the `cameras.txt` at `path`.
+///
+/// # Errors
+/// A line of another kind, a camera model that is not read here.
+pub fn camera_line(path: &Path, number: usize, line: &str) -> Result<(u32, ModelCamera)> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let parsed = || -> Option<_> {
+        let params = words.get(4..)?.iter().map(|w| w.parse().ok()).collect::<Option<Vec<f64>>>()?;
+        Some((words[0].parse().ok()?, words[1], (words[2].parse().ok()?, words[3].parse().ok()?), params))
+    };
+    let (id, model, size, params) = parsed().ok_or_else(|| bad_line(path, number, "ID MODEL WIDTH HEIGHT PARAMS"))?;
+    Ok((id, camera(path, id, model, size, &params)?))
 }
 
 /// Two lines an image: the pose, then its key points (a line that may be blank).

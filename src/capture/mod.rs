@@ -23,9 +23,11 @@ mod undistort;
 
 pub use cache::ImageCache;
 pub use camera::Camera;
+pub(crate) use colmap::camera_line;
 pub use decode::{decode_image, image_size, read_image};
 pub use distortion::Distortion;
 pub use extras::Extras;
+pub(crate) use frame::Frame;
 pub use image::Image;
 pub use loose::{holds_images, image_count, photo_folder, photos, poses, readable_photos};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};

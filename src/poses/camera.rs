@@ -1,15 +1,18 @@
 //! One camera of the model COLMAP found, and the pinhole that takes its place.
 
-use crate::capture::{Camera, Distortion, Lens};
+use crate::capture::{Frame, Lens, camera_line};
+use crate::error::Result;
 use glam::DMat4;
+use std::path::Path;
 
 /// A line of `cameras.txt`.
 pub struct Original<'a> {
     pub id: u32,
     /// What follows the id: COLMAP's name of the model, size and parameters.
     pub words: &'a str,
-    camera: Camera,
-    distortion: Option<Distortion>,
+    size: (u32, u32),
+    /// The camera, of no image.
+    frame: Frame,
 }
 
 /// A pinhole at the size of the lit photographs.
@@ -23,23 +26,15 @@ pub struct Pinhole {
 }
 
 impl<'a> Original<'a> {
-    /// A line; `None` where it is none of the cameras that [`super::Lens`] names.
-    pub fn parse(line: &'a str) -> Option<Self> {
-        let (id, words) = line.trim().split_once(' ')?;
-        let [model, width, height, params @ ..] = &words.split_ascii_whitespace().collect::<Vec<_>>()[..] else {
-            return None;
-        };
-        let params = params.iter().map(|word| word.parse().ok()).collect::<Option<Vec<f64>>>()?;
-        let one_focal = model.starts_with("SIMPLE") || *model == "RADIAL";
-        let ([fx, fy, cx, cy], rest) = match &params[..] {
-            [f, cx, cy, rest @ ..] if one_focal => ([*f, *f, *cx, *cy], rest),
-            [fx, fy, cx, cy, rest @ ..] if !one_focal => ([*fx, *fy, *cx, *cy], rest),
-            _ => return None,
-        };
-        let (width, height) = (width.parse().ok()?, height.parse().ok()?);
-        let distortion = Some(Distortion::colmap(model, rest)?).filter(|distortion| !distortion.is_none());
-        let camera = Camera { width, height, fx, fy, cx, cy, viewmat: DMat4::IDENTITY };
-        (width > 0 && height > 0).then_some(Self { id: id.parse().ok()?, words, camera, distortion })
+    /// Line `number` of the file `path`.
+    ///
+    /// # Errors
+    /// A line that is no camera.
+    pub fn parse(path: &Path, number: usize, line: &'a str) -> Result<Self> {
+        let (id, (size, intrinsics)) = camera_line(path, number, line)?;
+        let words = line.trim().split_once(' ').map_or(line, |(_, words)| words);
+        let frame = Frame { image: String::new(), size: Some(size), intrinsics, viewmat: DMat4::IDENTITY };
+        Ok(Self { id, words, size, frame })
     }
 
     /// The pinhole for pictures of `width` × `height`.
@@ -47,11 +42,11 @@ impl<'a> Original<'a> {
     /// # Errors
     /// What is wrong with a lens that cannot be undone.
     pub fn pinhole(&self, (width, height): (u32, u32)) -> Result<Pinhole, String> {
-        let lens = self.distortion.map(|distortion| Lens::new(&self.camera, distortion)).transpose()?;
-        let camera = lens.map_or_else(|| self.camera.clone(), |lens| lens.pinhole(&self.camera)).resized(width, height);
-        let Camera { fx, fy, cx, cy, .. } = camera;
-        let line = format!("{} PINHOLE {width} {height} {fx} {fy} {cx} {cy}\n", self.id);
-        let scale = [(width, self.camera.width), (height, self.camera.height)];
+        let (pinhole, lens) = self.frame.camera(self.size)?;
+        let camera = pinhole.resized(width, height);
+        let line =
+            format!("{} PINHOLE {width} {height} {} {} {} {}\n", self.id, camera.fx, camera.fy, camera.cx, camera.cy);
+        let scale = [(width, self.size.0), (height, self.size.1)];
         Ok(Pinhole { line, lens, scale: scale.map(|(new, old)| f64::from(new) / f64::from(old)) })
     }
 }

@@ -69,8 +69,9 @@ pub fn read(text: &Path, views: &[View]) -> Result<Model> {
     };
     let (cameras, images, points) = (read("cameras.txt")?, read("images.txt")?, read("points3D.txt")?);
     let mut originals = BTreeMap::new();
-    for line in lines(&cameras) {
-        let camera = Original::parse(line).ok_or_else(|| damaged("cameras.txt", line))?;
+    for (number, line) in lines(&cameras).enumerate() {
+        let camera =
+            Original::parse(&text.join("cameras.txt"), number, line).map_err(|_| damaged("cameras.txt", line))?;
         originals.insert(camera.id, camera);
     }
     let images = parse_images(&images).map_err(|line| damaged("images.txt", line))?;
