@@ -3,7 +3,7 @@
 use super::{Row, sheet};
 use crate::capture::{Camera, Image, View, principal_axes, world_normalization};
 use crate::prior::PointCloud;
-use crate::scenes::{linear_to_srgb, srgb_to_linear};
+use crate::scenes::{exposed, srgb_to_linear};
 use glam::{DMat3, DMat4, DVec2, DVec3};
 
 /// Pixels along the longer side of a picture.
@@ -19,19 +19,18 @@ const SAMPLES: usize = 100_000;
 /// Distance of the camera that sees the whole cloud, in extents: far enough for parallel rays.
 const FAR: f64 = 1e4;
 
-/// Clouds whose median colour is below this grey level were never lit, and are brightened to that level.
+/// Clouds whose median colour is below this grey level were never lit, and are brightened to another.
 const DARK: f32 = 40.0;
+const BRIGHT: f32 = 100.0;
 
 /// A sheet of three pictures of `cloud`: as two of the `views` see it and from above, with a frustum a view; without
 /// views along its three principal axes. Points cover one another by depth, and are drawn larger where there are few.
 /// Those of dark photographs are shown as a longer exposure would have them.
 pub fn cloud_sheet(cloud: &PointCloud, views: &[View]) -> Image {
     let gain = exposure(&cloud.colors);
-    let brighter = (gain > 1.0).then(|| PointCloud { colors: brightened(&cloud.colors, gain), ..cloud.clone() });
-    let cloud = brighter.as_ref().unwrap_or(cloud);
     let pictures = match views {
-        [] => along_axes(cloud),
-        views => through_views(cloud, views),
+        [] => along_axes(cloud, gain),
+        views => through_views(cloud, views, gain),
     };
     let titles: Vec<&str> = pictures.iter().map(|(title, _)| title.as_str()).collect();
     let mut label = format!("{} points", cloud.len());
@@ -53,24 +52,15 @@ fn exposure(colors: &[[u8; 3]]) -> f32 {
     }
     let middle = values.len() / 2;
     let median = f32::from(*values.select_nth_unstable(middle).1).max(0.5);
-    (srgb_to_linear(DARK / 255.0) / srgb_to_linear(median / 255.0)).max(1.0)
+    if median < DARK { srgb_to_linear(BRIGHT / 255.0) / srgb_to_linear(median / 255.0) } else { 1.0 }
 }
 
-fn brightened(colors: &[[u8; 3]], gain: f32) -> Vec<[u8; 3]> {
-    let value = |v: u8| {
-        let brighter = linear_to_srgb((srgb_to_linear(f32::from(v) / 255.0) * gain).min(1.0));
-        (brighter * 255.0).round() as u8
-    };
-    let table: Vec<u8> = (0..=u8::MAX).map(value).collect();
-    colors.iter().map(|rgb| rgb.map(|v| table[usize::from(v)])).collect()
-}
-
-fn through_views(cloud: &PointCloud, views: &[View]) -> Vec<(String, Image)> {
+fn through_views(cloud: &PointCloud, views: &[View], gain: f32) -> Vec<(String, Image)> {
     let [one, other] = [views.len() / 4, 3 * views.len() / 4].map(|i| &views[i]);
     let picture = |view: &View| {
         let camera = fitted(&view.camera);
         let mut canvas = Canvas::new(&camera);
-        canvas.points(cloud, &camera);
+        canvas.points(cloud, &camera, gain);
         (view.name.clone(), canvas.image)
     };
     let cameras: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
@@ -79,14 +69,14 @@ fn through_views(cloud: &PointCloud, views: &[View]) -> Vec<(String, Image)> {
     // From above: the up axis is −y.
     let above = overview(cloud, &centers, &world, [DVec3::X, DVec3::NEG_Z, DVec3::Y]);
     let mut canvas = Canvas::new(&above);
-    canvas.points(cloud, &above);
+    canvas.points(cloud, &above, gain);
     // The similarity's scale takes a median camera distance to 1.
     let depth = FRUSTUM_DEPTH / world.x_axis.truncate().length();
     cameras.iter().for_each(|camera| canvas.frustum(camera, depth, &above));
     vec![picture(one), picture(other), ("from above".to_string(), canvas.image)]
 }
 
-fn along_axes(cloud: &PointCloud) -> Vec<(String, Image)> {
+fn along_axes(cloud: &PointCloud, gain: f32) -> Vec<(String, Image)> {
     let axes = principal_axes(&sample(cloud));
     let (x, y, z) = (DVec3::X, DVec3::Y, DVec3::Z);
     let pictures = [("along the shortest axis", [x, y, z]), ("along the middle axis", [x, -z, y])];
@@ -94,7 +84,7 @@ fn along_axes(cloud: &PointCloud) -> Vec<(String, Image)> {
     let draw = |(title, axes_of_view): (&str, [DVec3; 3])| {
         let camera = overview(cloud, &[], &axes, axes_of_view);
         let mut canvas = Canvas::new(&camera);
-        canvas.points(cloud, &camera);
+        canvas.points(cloud, &camera, gain);
         (title.to_string(), canvas.image)
     };
     pictures.map(draw).collect()
@@ -151,8 +141,10 @@ impl Canvas {
         Self { depths: vec![f64::INFINITY; image.pixels.len()], image }
     }
 
-    /// Draws every point in front of the camera as a square, nearer ones over farther ones.
-    fn points(&mut self, cloud: &PointCloud, camera: &Camera) {
+    /// Draws every point in front of the camera as a square, nearer ones over farther ones, `gain` times as bright.
+    fn points(&mut self, cloud: &PointCloud, camera: &Camera, gain: f32) {
+        let plain: [f32; 256] = std::array::from_fn(|v| v as f32 / 255.0);
+        let shown = if gain == 1.0 { plain } else { plain.map(|v| exposed(v, gain)) };
         let pixels = self.image.pixels.len() as f64;
         let dot = (0.5 * pixels / cloud.len().max(1) as f64).sqrt().ceil().clamp(1.0, 4.0) as i64;
         for (p, rgb) in cloud.positions.iter().zip(&cloud.colors) {
@@ -161,7 +153,7 @@ impl Canvas {
                 continue;
             }
             let (x, y) = (seen.x.floor() as i64 - dot / 2, seen.y.floor() as i64 - dot / 2);
-            let color = rgb.map(|v| f32::from(v) / 255.0);
+            let color = rgb.map(|v| shown[usize::from(v)]);
             for (dx, dy) in (0..dot).flat_map(|dy| (0..dot).map(move |dx| (dx, dy))) {
                 if let Some(i) = self.index(x.saturating_add(dx), y.saturating_add(dy))
                     && seen.z < self.depths[i]
@@ -219,7 +211,7 @@ mod tests {
         let positions = vec![[0.0, 0.0, 2.0], [0.0, 0.0, 1.0], [0.0, 0.0, 3.0], [0.0, 0.0, -1.0], [f32::NAN; 3]];
         let colors = vec![[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9], [9, 9, 9]];
         let mut canvas = Canvas::new(&camera);
-        canvas.points(&PointCloud { positions, colors, ..PointCloud::default() }, &camera);
+        canvas.points(&PointCloud { positions, colors, ..PointCloud::default() }, &camera, 1.0);
         assert_eq!(canvas.image.at(40, 30), [0.0, 1.0, 0.0]);
         assert_eq!(canvas.image.at(10, 10), GROUND);
     }
@@ -235,7 +227,7 @@ mod tests {
         colors.extend(vec![[255, 0, 0]; 100]);
         colors.extend(vec![[0, 255, 0]; 100]);
         let cloud = PointCloud { positions, colors, ..PointCloud::default() };
-        let pictures = through_views(&cloud, &views);
+        let pictures = through_views(&cloud, &views, 1.0);
         let above = &pictures[2].1;
         let place = |color: [f32; 3]| {
             let i = above.pixels.iter().position(|p| *p == color).unwrap() as u32;
@@ -269,26 +261,26 @@ mod tests {
     #[test]
     fn points_of_dark_photographs_can_be_seen() {
         let dark = |level: u8| vec![[level, level / 2, 0]; 100];
-        for level in [1, 4, 12] {
-            let gain = exposure(&dark(level));
-            assert!(gain > 1.0, "{level}: {gain}");
-            assert!((39..=42).contains(&brightened(&[[level / 2; 3]], gain)[0][0]) || level < 2, "{level}: {gain}");
+        for level in [2, 4, 12] {
+            let median = exposed(f32::from(level / 2) / 255.0, exposure(&dark(level)));
+            assert!((median * 255.0 - BRIGHT).abs() < 0.01, "{level}: {median}");
         }
         assert_eq!(exposure(&dark(200)), 1.0);
         assert_eq!(
             (exposure(&[]), exposure(&[[0; 3]])),
-            (1.0, srgb_to_linear(DARK / 255.0) / srgb_to_linear(0.5 / 255.0))
+            (1.0, srgb_to_linear(BRIGHT / 255.0) / srgb_to_linear(0.5 / 255.0))
         );
         let cloud = PointCloud { positions: vec![[0.0; 3]; 100], colors: dark(4), ..PointCloud::default() };
-        let expected = brightened(&[[4, 2, 0]], exposure(&cloud.colors))[0].map(|v| f32::from(v) / 255.0);
-        assert!(expected[0] > 0.2 && cloud_sheet(&cloud, &[]).pixels.contains(&expected));
+        let [picture, ..] = &along_axes(&cloud, exposure(&cloud.colors))[..] else { panic!("three pictures") };
+        let brightest = picture.1.pixels.iter().map(|p| p[0]).fold(0.0, f32::max);
+        assert!((brightest * 255.0 - 138.0).abs() < 1.0, "{brightest}");
     }
 
     #[test]
     fn a_bare_cloud_lies_along_its_axes() {
         let positions = (0..3000).map(|i| [(i % 7) as f32 * 0.1, i as f32 * 0.01, (i % 13) as f32 * 0.3]).collect();
         let cloud = PointCloud { positions, colors: vec![[200; 3]; 3000], ..PointCloud::default() };
-        let pictures = along_axes(&cloud);
+        let pictures = along_axes(&cloud, 1.0);
         // Longest 30, middle 3.6, shortest 0.6; no side is below 64 pixels.
         let sizes: Vec<_> = pictures.iter().map(|(_, picture)| (picture.width, picture.height)).collect();
         assert_eq!((sizes[0].0, sizes[1], sizes[2].0), (SIDE, (SIDE, 64), SIDE), "{sizes:?}");

@@ -4,7 +4,7 @@ use super::demo::spread;
 use crate::capture::{Extras, Image, View, resize_area};
 use crate::error::Result;
 use crate::eval::{Row, sheet, write_jpeg};
-use crate::scenes::{linear_to_srgb, srgb_to_linear};
+use crate::scenes::{exposed, srgb_to_linear};
 use std::path::Path;
 
 /// Most rows, and most pixels along the longer side of a picture.
@@ -64,7 +64,6 @@ fn median<'a>(images: impl Iterator<Item = &'a Image>) -> f32 {
 }
 
 fn brightened(dark: &Image, gain: f32) -> Image {
-    let value = |v: &f32| linear_to_srgb((srgb_to_linear(v.max(0.0)) * gain).min(1.0));
-    let pixels = dark.pixels.iter().map(|p| p.each_ref().map(value)).collect();
+    let pixels = dark.pixels.iter().map(|p| p.map(|v| exposed(v, gain))).collect();
     Image { pixels, ..*dark }
 }
