@@ -12,22 +12,23 @@ pub trait Tables {
     const TABLES: &'static [&'static str];
     /// Keys outside tables.
     const TOP: &'static [&'static str];
+    /// Keys of the tables that mean nothing to the subcommand.
+    const EXCEPT: &'static [&'static str];
 }
 
 /// Keys whose values are paths.
 const PATHS: [&str; 3] = ["prior.points", "prior.colors", "poses.poses_from"];
-/// Keys that say what a run does with points; the command for points alone does what it is asked.
-const OF_RUNS: [&str; 1] = ["ppm.thin_made"];
 
 /// Declares the tables of the subcommands.
 macro_rules! tables {
-    ($($(#[$doc:meta])* $name:ident: $top:expr, $tables:expr;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident: $top:expr, $tables:expr $(, except $except:expr)?;)+) => {$(
         $(#[$doc])*
         pub struct $name;
 
         impl Tables for $name {
             const TOP: &'static [&'static str] = &$top;
             const TABLES: &'static [&'static str] = &$tables;
+            const EXCEPT: &'static [&'static str] = &[$($except)?];
         }
     )+};
 }
@@ -44,7 +45,7 @@ tables! {
     /// The point prior alone.
     Prior: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "poses", "prior"];
     /// Point preprocessing alone.
-    Ppm: ["preset", "seed", "allow_outside"], ["ppm"];
+    Ppm: ["preset", "seed", "allow_outside"], ["ppm"], except "ppm.thin_made";
     /// The adapter alone.
     AdapterOnly: ["adapter"], [];
 }
@@ -70,8 +71,12 @@ impl<T: Tables> SettingFlags<T> {
     fn keys() -> impl Iterator<Item = Key> {
         keys().into_iter().filter(|key| {
             let table = key.section.split('.').next().unwrap_or_default();
-            let alone = T::TABLES.len() == 1 && OF_RUNS.contains(&key.path.as_str());
-            !alone && if table.is_empty() { T::TOP.contains(&key.path.as_str()) } else { T::TABLES.contains(&table) }
+            let path = key.path.as_str();
+            if table.is_empty() {
+                T::TOP.contains(&path)
+            } else {
+                T::TABLES.contains(&table) && !T::EXCEPT.contains(&path)
+            }
         })
     }
 }
