@@ -37,6 +37,7 @@ pub fn from_points(points: &PointCloud, init: &Init) -> Splats {
     let shape = |(index, distance): (usize, f32)| {
         let (width, random) = ((distance * scale).ln(), random());
         match Vec3::from(points.normal(index)) {
+            _ if thickness == 1.0 => (random, [width; 3]),
             Vec3::ZERO => (random, [width; 3]),
             normal => (facing(normal), [width, width, width + thickness.ln()]),
         }
@@ -144,7 +145,9 @@ mod tests {
                 normal => assert!(axis.distance(normal) < 1e-6 && x == y && (z - x - 0.25f32.ln()).abs() < 1e-6),
             }
         }
+        let as_published = from_points(&points, &Init { thickness: 1.0, ..INIT });
         let round = PointCloud { normals: Vec::new(), ..points };
+        assert_eq!(as_published.quats, from_points(&round, &INIT).quats, "round ones are turned at random");
         assert!(from_points(&round, &INIT).log_scales.iter().all(|s| s[0] == s[2]));
     }
 }
