@@ -55,21 +55,19 @@ pub(super) fn pose(
 ) -> Result<(Capture, Run)> {
     let folders = ["", "images", "poses"].map(|name| job.out.join(name));
     keep_apart(&folders, photos)?;
-    let steps = [step(job, photos)];
+    let step = step(job, photos);
     let before = earlier(job)?;
-    let actions = decide(&steps, before.as_ref(), job.overwrite)?;
-    let idle = actions == [Action::Keep];
+    let action = decide(std::slice::from_ref(&step), before.as_ref(), job.overwrite)?[0];
+    let idle = action == Action::Keep;
     if !idle {
         Program::find(&job.settings.poses)?;
         refuse_strangers(job, photos, before.as_ref())?;
     }
     let gpu = if idle { None } else { Some(shared.gpu(job)?) };
     let mut session = Session::new(job, shared, photos.clone(), Origin::default(), gpu, before, progress)?;
-    for (step, action) in steps.iter().zip(actions) {
-        match action {
-            Action::Keep => session.keep(step)?,
-            Action::Make | Action::Replace => session.make(step, action)?,
-        }
+    match action {
+        Action::Keep => session.keep(&step)?,
+        Action::Make | Action::Replace => session.make(&step, action)?,
     }
     Ok((posed(job, photos)?, session.finish()))
 }

@@ -4,8 +4,9 @@ use crate::prior::PointCloud;
 use crate::prior::point_cloud::retain;
 use crate::random::hash;
 
-/// Keeps at most `limit` of the points pushed (all with a normal, or none), those with the smallest hashes of their numbers, in their order: which
-/// ones depends on the seed and on how many come, not on the machine. Never holds more than `limit` and a half.
+/// Keeps at most `limit` of the points pushed (all with a normal, or none), those with the smallest hashes of their
+/// numbers, in their order: which ones depends on the seed and on how many come, not on the machine. Never holds more than
+/// `limit` and a half.
 pub struct Sampler {
     limit: usize,
     seed: u64,
