@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub struct Correction<'g> {
     /// Whether colours of the whole are held to the response, as the weights ask for, and how for all views.
     balanced: bool,
     balance: Option<Balance>,
+    /// Maps that measuring the balance has made already, by the view's name.
+    made: BTreeMap<String, Maps>,
     spent: Mutex<(Duration, u32)>,
 }
 
@@ -69,41 +72,54 @@ impl<'g> Correction<'g> {
         let name = if config.weights == "auto" { "built in".into() } else { weights.name.clone() };
         let balanced = weights.metadata.get(BALANCE).is_some_and(|value| value == "response");
         let network = Mutex::new(Network::new(gpu, &weights)?);
-        let spent = Mutex::default();
-        Ok(Some(Self { network, name, working, statistics: None, sampled: 0, balanced, balance: None, spent }))
+        let (statistics, balance) = (None, None);
+        let (made, spent) = (BTreeMap::new(), Mutex::default());
+        Ok(Some(Self { network, name, working, statistics, sampled: 0, balanced, balance, made, spent }))
     }
 
     /// `dark` at the size at which the capture's statistics are measured.
-    pub fn sampled(&self, dark: Image) -> Image {
-        shrunk(dark, if self.working == 0 { SAMPLED_SIDE } else { self.working })
+    pub fn sampled(&self, dark: &Image) -> Image {
+        let size = shrunk_size(dark, if self.working == 0 { SAMPLED_SIDE } else { self.working });
+        resize_area(dark, size.0, size.1)
     }
 
-    /// Measures the statistics and the balance that all views will share on `pairs` of dark images
+    /// Measures the statistics and the balance that all views will share on `views`: names, dark images
     /// ([`Correction::sampled`]) and their responses.
-    pub fn measure(&mut self, pairs: &[(Image, Image)]) -> Result<()> {
-        let pairs: Vec<_> = pairs.iter().map(|(dark, naka)| (dark, naka)).collect();
-        let network = lock(&self.network);
-        let statistics = network.statistics(&pairs)?;
-        if self.balanced {
-            let lit =
-                |&(dark, naka): &(&Image, &Image)| network.apply(&network.maps(dark, naka, Some(&statistics))?, naka);
-            let lit: Vec<Image> = pairs.iter().map(lit).collect::<Result<_>>()?;
-            let pairs: Vec<_> = pairs.iter().zip(&lit).map(|(pair, lit)| (pair.1, lit)).collect();
-            self.balance = Some(Balance::between(&pairs));
+    pub fn measure(&mut self, views: &[(&str, Image, Image)]) -> Result<()> {
+        let pairs: Vec<_> = views.iter().map(|(_, dark, naka)| (dark, naka)).collect();
+        self.statistics = Some(lock(&self.network).statistics(&pairs)?);
+        self.sampled = views.len();
+        if !self.balanced {
+            return Ok(());
         }
-        drop(network);
-        (self.statistics, self.sampled) = (Some(statistics), pairs.len());
+        let mut lit = Vec::with_capacity(views.len());
+        for (name, dark, naka) in views {
+            let maps = self.timed(|network| network.maps(dark, naka, self.statistics.as_ref()))?;
+            lit.push(lock(&self.network).apply(&maps, naka)?);
+            self.made.insert((*name).to_string(), maps);
+        }
+        self.balance = Some(Balance::between(&views.iter().map(|view| &view.2).zip(&lit).collect::<Vec<_>>()));
         Ok(())
     }
 
-    /// The maps for a dark image, predicted at the working size from it and its `response`; of an image that is not
-    /// larger the response is `naka`.
-    pub fn maps(&self, dark: &Image, naka: &Image, response: impl Fn(&Image) -> Result<Image>) -> Result<Maps> {
+    /// The maps of the view `name`, predicted at the working size from its dark image and its `response`; of an image
+    /// that is not larger the response is `naka`.
+    pub fn maps(
+        &self,
+        name: &str,
+        dark: &Image,
+        naka: &Image,
+        response: impl Fn(&Image) -> Result<Image>,
+    ) -> Result<Maps> {
         let statistics = self.statistics.as_ref();
-        let small = shrunk(dark.clone(), self.working);
-        if (small.width, small.height) == (naka.width, naka.height) {
+        let size = shrunk_size(dark, self.working);
+        if let Some(maps) = self.made.get(name).filter(|maps| (maps.width, maps.height) == size) {
+            return Ok(maps.clone());
+        }
+        if size == (naka.width, naka.height) {
             return self.timed(|network| network.maps(dark, naka, statistics));
         }
+        let small = resize_area(dark, size.0, size.1);
         let naka = response(&small)?;
         self.timed(|network| network.maps(&small, &naka, statistics))
     }
@@ -154,14 +170,14 @@ fn own_working_size(weights: &Weights) -> Result<u32> {
     })
 }
 
-/// `image`, averaged by area so that its longest side is at most `side` (0: as it is).
-fn shrunk(image: Image, side: u32) -> Image {
+/// The size of `image` with a longest side of at most `side` (0: its own).
+fn shrunk_size(image: &Image, side: u32) -> (u32, u32) {
     let longest = image.width.max(image.height);
     if side == 0 || longest <= side {
-        return image;
+        return (image.width, image.height);
     }
     let scaled = |n: u32| ((f64::from(n) * f64::from(side) / f64::from(longest)).round() as u32).max(1);
-    resize_area(&image, scaled(image.width), scaled(image.height))
+    (scaled(image.width), scaled(image.height))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -174,13 +190,11 @@ mod tests {
 
     #[test]
     fn the_longest_side_is_the_working_size_and_small_images_stay() {
-        let image = Image::new(1764, 1172);
-        let small = shrunk(image.clone(), 448);
-        assert_eq!((small.width, small.height), (448, 298));
-        assert_eq!(shrunk(image.clone(), 0).width, 1764);
-        assert_eq!(shrunk(image, 1764).height, 1172);
-        let tall = shrunk(Image::new(1, 900), 448);
-        assert_eq!((tall.width, tall.height), (1, 448));
+        let size = |width, height, side| shrunk_size(&Image::new(width, height), side);
+        assert_eq!(size(1764, 1172, 448), (448, 298));
+        assert_eq!(size(1764, 1172, 0), (1764, 1172));
+        assert_eq!(size(1764, 1172, 1764), (1764, 1172));
+        assert_eq!(size(1, 900, 448), (1, 448));
     }
 
     #[test]

@@ -135,10 +135,10 @@ pub fn enhance_capture<'a>(
 }
 
 /// The chroma network, with statistics of the whole capture where one response serves all of it.
-fn correction<'g>(
+fn correction<'g, 'v>(
     kernels: &Kernels<'_>,
     gpu: &'g Gpu,
-    views: &[&View],
+    views: &[&'v View],
     config: &Config,
     choice: &Choice,
     downscale: u32,
@@ -147,14 +147,14 @@ fn correction<'g>(
     let Some(mut correction) = Correction::open(gpu, config, suitable)? else { return Ok(None) };
     if views.len() > 1 && !per_image(config) {
         let step = views.len().div_ceil(correct::SAMPLED);
-        let chosen: Vec<&View> = views.iter().step_by(step).copied().collect();
-        let pair = |view: &&View| {
-            let dark = correction.sampled(chroma::denoise(dark(view, config, downscale)?, config.denoise, downscale));
+        let chosen: Vec<&'v View> = views.iter().step_by(step).copied().collect();
+        let measured = |view: &&'v View| {
+            let dark = correction.sampled(&chroma::denoise(dark(view, config, downscale)?, config.denoise, downscale));
             let naka = kernels.apply(&dark, &choice.restoration)?;
-            Ok((dark, naka))
+            Ok((view.name.as_str(), dark, naka))
         };
-        let pairs: Result<Vec<_>> = chosen.par_iter().map(pair).collect();
-        correction.measure(&pairs?)?;
+        let measured: Result<Vec<_>> = chosen.par_iter().map(measured).collect();
+        correction.measure(&measured?)?;
     }
     Ok(Some(correction))
 }
@@ -173,7 +173,7 @@ fn restore(
     let restoration = own.as_ref().unwrap_or(&choice.restoration);
     let naka = kernels.apply(&dark, restoration)?;
     let Some(correction) = correction else { return Ok((naka, None)) };
-    let maps = correction.maps(&dark, &naka, |small| kernels.apply(small, restoration))?;
+    let maps = correction.maps(&view.name, &dark, &naka, |small| kernels.apply(small, restoration))?;
     Ok((correction.apply(&maps, &naka)?, Some(maps)))
 }
 

@@ -13,7 +13,7 @@ mod spline;
 mod write;
 
 use super::camera::Camera;
-use crate::capture::{Capture, View, read_image};
+use crate::capture::{Capture, Image, View, read_image};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use fit::Channel;
@@ -97,7 +97,7 @@ pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn P
         (fit::channel(&samples[c], c, true), curve.rms)
     });
     let before = fitted.each_ref().map(|(_, rms)| *rms);
-    finish(dark, lit, fitted.map(|(channel, _)| channel), before, report)
+    finish([source(dark), source(lit)], fitted.map(|(channel, _)| channel), before, report)
 }
 
 fn by_quantiles(dark: &Capture, lit: &Capture, progress: &dyn Progress) -> Result<Calibration> {
@@ -106,19 +106,34 @@ fn by_quantiles(dark: &Capture, lit: &Capture, progress: &dyn Progress) -> Resul
     let mut read = par_map(&views, progress, |view| Ok(blocks::single(&read_image(file(view)?)?)))?;
     progress.end();
     let lit_areas = read.split_off(dark.train.len()).concat();
-    let dark_areas = read.concat();
-    let mut report = Report { images: [dark.train.len(), lit.train.len()], ..Report::default() };
-    report.blocks = dark_areas.len();
+    let report = Report { images: [dark.train.len(), lit.train.len()], ..Report::default() };
+    matched([source(dark), source(lit)], [&read.concat(), &lit_areas], report)
+}
+
+/// The camera whose curves take the quantiles of each channel of `dark` to those of `lit`; its matrix is the identity.
+/// Values are 0–1.
+///
+/// # Errors
+/// Pictures that no response can be fitted to, as in [`calibrate`].
+pub fn match_quantiles(dark: &[&Image], lit: &[&Image]) -> Result<Camera> {
+    let areas = [dark, lit].map(|images| images.iter().flat_map(|image| blocks::single(image)).collect::<Vec<_>>());
+    let report = Report { images: [dark.len(), lit.len()], ..Report::default() };
+    Ok(matched(["dark", "lit"].map(Path::new), areas.each_ref().map(Vec::as_slice), report)?.camera)
+}
+
+/// Curves that match the quantiles of dark and lit areas.
+fn matched(sources: [&Path; 2], [dark, lit]: [&[[f32; 3]]; 2], mut report: Report) -> Result<Calibration> {
+    report.blocks = dark.len();
     report.warnings.push(
         "no pairs of pictures: only the quantiles of each channel are matched, which assumes that both sets show the \
          same surfaces equally often, and no matrix is fitted: hues may be off"
             .into(),
     );
-    let samples: [_; 3] = std::array::from_fn(|c| blocks::quantiles(&dark_areas, &lit_areas, c));
-    checks::usable(source(dark), source(lit), &blocks::ranked(&dark_areas, &lit_areas), &mut report)?;
+    let samples: [_; 3] = std::array::from_fn(|c| blocks::quantiles(dark, lit, c));
+    checks::usable(sources[0], sources[1], &blocks::ranked(dark, lit), &mut report)?;
     let channels: [_; 3] = std::array::from_fn(|c| fit::channel(&samples[c], c, false));
     let before = channels.each_ref().map(|channel| channel.rms);
-    finish(dark, lit, channels, before, report)
+    finish(sources, channels, before, report)
 }
 
 /// What messages and the file's comments name: a lone picture, else the folder of the pictures.
@@ -131,20 +146,18 @@ fn source(capture: &Capture) -> &Path {
 
 /// Checks the fitted channels and writes them down.
 fn finish(
-    dark: &Capture,
-    lit: &Capture,
+    [dark, lit]: [&Path; 2],
     channels: [Channel; 3],
     before: [f64; 3],
-    report: Report,
+    mut report: Report,
 ) -> Result<Calibration> {
-    let mut report = report;
     report.channels = std::array::from_fn(|c| Fitted {
         dark: channels[c].dark,
         lit: channels[c].lit,
         rms: [before[c], channels[c].rms],
     });
-    checks::fitted(source(lit), &mut report)?;
-    let toml = write::toml(source(dark), source(lit), &channels, &report);
+    checks::fitted(lit, &mut report)?;
+    let toml = write::toml(dark, lit, &channels, &report);
     let camera = Camera::parse(Path::new("the fitted camera"), &toml)?;
     Ok(Calibration { toml, camera, report })
 }

@@ -12,8 +12,10 @@ const RESCALE: std::ops::Range<f32> = 0.7..1.4;
 const GAIN: f32 = 0.10;
 const CHANNEL_GAIN: f32 = 0.04;
 const MIXING: f32 = 0.03;
-/// In this part of the steps the response is estimated from the capture, as where its camera is unknown.
-const UNKNOWN_CAMERA: f64 = 0.25;
+/// In these parts of the steps the response is the Naka–Rushton response estimated from the capture, as where its camera
+/// is unknown, and the one that matches quantiles; else the camera's own.
+const NAKA: f64 = 0.15;
+const QUANTILES: f64 = 0.5;
 
 /// Crops of one capture, planar: [N, 3, height, width].
 pub struct Batch {
@@ -44,8 +46,8 @@ impl Batch {
         batch
     }
 
-    /// The middle of up to `count` whole pictures, evenly spread over the capture, under its own response.
-    pub fn whole(capture: &Capture, count: usize) -> Self {
+    /// The middle of up to `count` whole pictures, evenly spread over the capture, under `response`.
+    pub fn whole(capture: &Capture, response: &Restoration, count: usize) -> Self {
         let step = capture.pairs.len().div_ceil(count.max(1)).max(1);
         let chosen: Vec<&Pair> = capture.pairs.iter().step_by(step).collect();
         let width = chosen.iter().map(|pair| pair.dark.width).min().unwrap_or(1);
@@ -55,7 +57,7 @@ impl Batch {
             let (x, y) = ((pair.dark.width - width) / 2, (pair.dark.height - height) / 2);
             let part = |image: &Image| window(image, x, y, width, height);
             let pair = Pair { dark: part(&pair.dark), lit: part(&pair.lit) };
-            batch.push(&pair, |dark| capture.response().apply(dark));
+            batch.push(&pair, |dark| response.apply(dark));
         }
         batch
     }
@@ -90,7 +92,12 @@ struct Wrong<'a> {
 
 impl<'a> Wrong<'a> {
     fn random(capture: &'a Capture, random: &mut impl Rng) -> Self {
-        let response = if random.random_bool(UNKNOWN_CAMERA) { &capture.naka } else { capture.response() };
+        let (choice, own) = (random.random::<f64>(), capture.response());
+        let response = match choice {
+            choice if choice < NAKA => &capture.naka,
+            choice if choice < NAKA + QUANTILES => capture.quantiles.as_ref().unwrap_or(own),
+            _ => own,
+        };
         let gain = 1.0 + random.random_range(-GAIN..GAIN);
         let mut matrix = [[0.0; 3]; 3];
         for (i, row) in matrix.iter_mut().enumerate() {
@@ -191,7 +198,7 @@ mod tests {
             Pair { dark, lit }
         };
         let naka = Restoration::plain(Tone::Naka { n: 1.0, sigma: 0.05 });
-        Capture { name: "test".into(), pairs: vec![pair(40, 30), pair(25, 33)], camera: None, naka }
+        Capture { name: "test".into(), pairs: vec![pair(40, 30), pair(25, 33)], camera: None, quantiles: None, naka }
     }
 
     #[test]
@@ -206,11 +213,11 @@ mod tests {
 
     #[test]
     fn whole_pictures_are_the_common_middle() {
-        let (capture, batch) = (capture(), Batch::whole(&capture(), 4));
+        let (capture, batch) = (capture(), Batch::whole(&capture(), &capture().naka, 4));
         assert_eq!(batch.shape, [2, 3, 30, 25]);
         let first = capture.pairs[0].dark.at(7, 0);
         assert_eq!([batch.dark[0], batch.naka[0]], [first[0], capture.naka.apply(first)[0]]);
-        assert_eq!(Batch::whole(&capture, 1).shape[0], 1);
+        assert_eq!(Batch::whole(&capture, &capture.naka, 1).shape[0], 1);
     }
 
     #[test]

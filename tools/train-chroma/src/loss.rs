@@ -1,6 +1,10 @@
 //! The published loss (NAKA-GS §3.2): reconstruction, colour, structure, edges, regularity of the maps, and the two
 //! mask-guided terms at edges and in bright regions.
 
+mod features;
+
+pub use features::{Features, SMALLEST};
+
 use crate::network::{Maps, linear};
 use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
@@ -14,6 +18,24 @@ const CHROMA: [f64; 2] = [0.564, 0.713];
 const SSIM: (f64, f64) = (1e-4, 9e-4);
 /// The bright mask begins at this quantile of the prediction's luma.
 const BRIGHT: f64 = 0.85;
+
+/// Share of the perceptual term.
+const PERCEPTUAL: f64 = 0.15;
+
+/// [`total`] with the perceptual term, where there are `features`.
+pub fn with_features(
+    features: Option<&Features>,
+    found: &Tensor<4>,
+    truth: &Tensor<4>,
+    naka: &Tensor<4>,
+    maps: &Maps,
+) -> Tensor<1> {
+    let loss = total(found, truth, naka, maps);
+    match features {
+        Some(features) => loss + features.difference(found, truth) * PERCEPTUAL,
+        None => loss,
+    }
+}
 
 /// The loss of `found` against `truth`, both [N, 3, H, W]; `naka` is what the maps were applied to.
 pub fn total(found: &Tensor<4>, truth: &Tensor<4>, naka: &Tensor<4>, maps: &Maps) -> Tensor<1> {

@@ -1,6 +1,7 @@
 //! Pairs of dark and lit pictures, in memory at the size the network works at.
 
 use naka_gs::capture::{Image, read_image, resize_area};
+use naka_gs::enhance::calibrate::match_quantiles;
 use naka_gs::enhance::camera::Camera;
 use naka_gs::enhance::{Config, Response, Restoration, Tone, estimate};
 use naka_gs::error::{Error, Result};
@@ -25,6 +26,9 @@ pub struct Capture {
     pub pairs: Vec<Pair>,
     /// The camera's own response, where `camera.toml` gives one.
     pub camera: Option<Restoration>,
+    /// Curves that match the quantiles of dark and lit, channel by channel: exposure and balance are right, hues that
+    /// the dark pictures have lost are not. The built-in camera was found so.
+    pub quantiles: Option<Restoration>,
     /// The Naka–Rushton response with the statistics of this capture.
     pub naka: Restoration,
 }
@@ -75,11 +79,15 @@ fn capture(folder: &Path, downscales: &[u32]) -> Result<Vec<Capture>> {
     let pairs = matched.par_iter().map(|(dark, lit)| pair(dark, lit, downscales)).collect::<Result<Vec<_>>>()?;
     let camera = folder.join("camera.toml");
     let camera = if camera.is_file() { Some(Camera::open(&camera.to_string_lossy())?) } else { None };
-    let camera = camera.map(|camera| Restoration::plain(Tone::Camera(Box::new(camera))));
+    let restoration = |camera| Restoration::plain(Tone::Camera(Box::new(camera)));
+    let camera = camera.map(restoration);
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let at_size = |size: usize| {
         let pairs: Vec<Pair> = pairs.iter().map(|sizes| sizes[size].clone()).collect();
-        Capture { name: name.clone(), naka: naka(&pairs), pairs, camera: camera.clone() }
+        // Pictures that cannot be matched have no such response.
+        let [dark, lit] = [dark_of, lit_of].map(|part| pairs.iter().map(part).collect::<Vec<_>>());
+        let quantiles = match_quantiles(&dark, &lit).ok().map(restoration);
+        Capture { name: name.clone(), naka: naka(&pairs), quantiles, pairs, camera: camera.clone() }
     };
     Ok((0..downscales.len()).map(at_size).collect())
 }
@@ -102,6 +110,14 @@ fn pair(dark: &Path, lit: &Path, downscales: &[u32]) -> Result<Vec<Pair>> {
         Pair { dark, lit }
     };
     Ok(downscales.iter().map(at_size).collect())
+}
+
+fn dark_of(pair: &Pair) -> &Image {
+    &pair.dark
+}
+
+fn lit_of(pair: &Pair) -> &Image {
+    &pair.lit
 }
 
 fn naka(pairs: &[Pair]) -> Restoration {

@@ -1,11 +1,12 @@
 //! The training loop.
 
 use crate::batch::{Batch, Tensors};
+use crate::loss::{self, Features};
 use crate::network::{self, Maps, Network};
 use crate::optimizer::{Optimizer, Rates, schedule};
 use crate::pairs::{self, Capture};
 use crate::parameters::{Metadata, Parameters};
-use crate::{loss, validate};
+use crate::validate;
 use burn::tensor::{Device, Tensor};
 use naka_gs::error::{Error, Result};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -67,6 +68,10 @@ pub struct Settings {
     /// Weights to start from
     #[arg(long)]
     pub init: Option<PathBuf>,
+    /// Weights of torchvision's vgg19 (.pth or .safetensors), for the perceptual term of the published loss; without
+    /// them it is left out
+    #[arg(long, value_name = "FILE")]
+    pub vgg: Option<PathBuf>,
     /// Continue from the state beside the output
     #[arg(long)]
     pub resume: bool,
@@ -81,6 +86,9 @@ pub struct Settings {
 /// Pictures, weights or a state that cannot be read, a full disk.
 pub fn run(settings: &Settings) -> Result<()> {
     let captures = pairs::read(&settings.pairs, &settings.downscale)?;
+    if settings.vgg.is_some() {
+        large_enough(settings, &captures)?;
+    }
     let (training, held_out) = split(captures, settings.holdout)?;
     let pictures = |captures: &[Vec<Capture>]| captures.iter().map(|sizes| sizes[0].pairs.len()).sum::<usize>();
     println!("{} pairs of {} captures to train on", pictures(&training), training.len());
@@ -91,6 +99,15 @@ pub fn run(settings: &Settings) -> Result<()> {
     // On a thread of the pool: a step has hundreds of small parallel parts, and none has to wake another thread first.
     rayon::scope(|_| steps(settings, &mut optimizer, &training, &held_out, &stop))?;
     save(&optimizer, settings, &held_out)
+}
+
+/// Whether the perceptual term's poolings leave something of every crop.
+fn large_enough(settings: &Settings, captures: &Captures) -> Result<()> {
+    let sides = captures.iter().flatten().flat_map(|c| &c.pairs).flat_map(|p| [p.dark.width, p.dark.height]);
+    let least = sides.min().unwrap_or(0).min(settings.crop);
+    let found = || format!("crops of {least} pixels, {} are needed", loss::SMALLEST);
+    let remedy = "raise --crop, or lower --downscale";
+    if least < loss::SMALLEST { Err(Error::setting("vgg", found(), remedy)) } else { Ok(()) }
 }
 
 /// Steps until all are done, the time is up, or someone says stop.
@@ -104,12 +121,13 @@ fn steps(
     let begun = Instant::now();
     let limit = (settings.minutes > 0.0).then(|| Duration::from_secs_f64(settings.minutes * 60.0));
     let device = Device::flex().autodiff();
+    let features = settings.vgg.as_ref().map(|path| Features::read(path, &device)).transpose()?;
     let mut report = Report::new();
     while optimizer.steps < settings.steps {
         if stop.load(Ordering::Relaxed) || limit.is_some_and(|limit| begun.elapsed() > limit) {
             break;
         }
-        report.add(step(optimizer, training, settings, &device)?);
+        report.add(step(optimizer, training, settings, features.as_ref(), &device)?);
         if optimizer.steps.is_multiple_of(50) {
             report.print(optimizer.steps);
         }
@@ -121,7 +139,13 @@ fn steps(
 }
 
 /// One step; returns the loss. What is random in it depends on the seed and the step's number alone.
-pub fn step(optimizer: &mut Optimizer, captures: &[Vec<Capture>], settings: &Settings, device: &Device) -> Result<f64> {
+pub fn step(
+    optimizer: &mut Optimizer,
+    captures: &[Vec<Capture>],
+    settings: &Settings,
+    features: Option<&Features>,
+    device: &Device,
+) -> Result<f64> {
     let mut random = StdRng::seed_from_u64(settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ optimizer.steps);
     let sizes = &captures[random.random_range(0..captures.len())];
     let first = sizes.len() == 1 || random.random_bool(FIRST_SIZE);
@@ -129,7 +153,7 @@ pub fn step(optimizer: &mut Optimizer, captures: &[Vec<Capture>], settings: &Set
     let batch = Batch::random(capture, settings.batch, settings.crop, &mut random).tensors(device);
     let network = Network::new(&optimizer.weights, device);
     let (maps, found) = predict(&network, &batch);
-    let loss = loss::total(&found, &batch.lit, &batch.naka, &maps);
+    let loss = loss::with_features(features, &found, &batch.lit, &batch.naka, &maps);
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let gradients = network.gradients(&loss.backward());
     let learning_rate = schedule(settings.learning_rate, optimizer.steps, settings.steps, WARM_UP.min(settings.steps));
@@ -198,9 +222,9 @@ fn save(optimizer: &Optimizer, settings: &Settings, held_out: &[Vec<Capture>]) -
     print!("{}", validate::table(&rows));
     let mut notes = notes(optimizer, settings);
     optimizer.to_arrays().write(&state_path(settings), &notes)?;
-    if let Some((before, after)) = validate::mean(&rows) {
-        notes.insert("psnr_naka".into(), format!("{before:.3}"));
-        notes.insert("psnr".into(), format!("{after:.3}"));
+    for mean in validate::means(&rows) {
+        notes.insert(format!("psnr_{}", mean.response), format!("{:.3}", mean.naka));
+        notes.insert(format!("psnr_{}_enhanced", mean.response), format!("{:.3}", mean.balanced));
     }
     optimizer.average.write(&settings.output, &notes)
 }

@@ -21,6 +21,7 @@ pub fn room(seed: u32, [views, tests]: [u32; 2], [width, height]: [u32; 2]) -> S
     let size = [between(&mut random, 2.0, 3.4), between(&mut random, 2.0, 3.4), between(&mut random, 2.4, 3.2)];
     let camera = camera(&mut random, size, [views, tests], [width, height]);
     let scene = Scene {
+        name: format!("room {seed}"),
         seed,
         camera,
         sensor: Sensor { exposure: 1.0, ratio: 40.0, full_well: 20_000.0, read_noise: 3.0, quality: 95 },
