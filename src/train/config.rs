@@ -59,6 +59,8 @@ pub struct Config {
     pub init_scale: f32,
     /// Thickness by width of splats made from points whose surface has a known normal (1: round, as published).
     pub init_thickness: f32,
+    /// Smallest standard deviation of a splat, in pixels of the closest training view (0: none, as published).
+    pub scale_floor: f32,
     /// Resolution ramp: images start at 1/ramp of the training size (1: no ramp).
     pub ramp: u32,
     /// Part of the steps after which the ramp has reached the training size.
@@ -93,6 +95,7 @@ impl Default for Config {
             init_opacity: 0.1,
             init_scale: 1.0,
             init_thickness: 1.0,
+            scale_floor: 0.0,
             ramp: 1,
             ramp_until: 0.5,
             checkpoint_every: 0,
@@ -129,9 +132,11 @@ impl Config {
         ] {
             check(value > 0.0 && value.is_finite(), name, value.to_string(), "use a positive number")?;
         }
-        for (name, value) in
-            [("opacity_regularizer", self.opacity_regularizer), ("scale_regularizer", self.scale_regularizer)]
-        {
+        for (name, value) in [
+            ("opacity_regularizer", self.opacity_regularizer),
+            ("scale_regularizer", self.scale_regularizer),
+            ("scale_floor", self.scale_floor),
+        ] {
             check(value >= 0.0 && value.is_finite(), name, value.to_string(), "use 0 or more")?;
         }
         Ok(())

@@ -12,6 +12,7 @@ mod golden;
 mod gradient_tests;
 mod live;
 mod loss;
+mod scale_floor;
 mod targets;
 mod trainer;
 pub mod watch;

@@ -9,6 +9,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::config::{Background, Config};
 use super::densify::{Densifier, State};
 use super::loss::{Loss, LossScratch};
+use super::scale_floor::ScaleFloor;
 use super::targets::Targets;
 use super::watch::Snapshot;
 use crate::capture::{Camera, Capture, Image};
@@ -22,6 +23,8 @@ use std::path::Path;
 const PROFILE_EVERY: u32 = 100;
 /// Steps that the host may be ahead of the device.
 const STEPS_AHEAD: usize = 2;
+/// Steps between two raisings of scales to their floor: in so many they fall below it by 5 % at most.
+const FLOOR_EVERY: u32 = 10;
 
 /// Figures of one step, known a little later.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,6 +57,7 @@ pub struct Trainer<'g> {
     loss: Loss,
     adam: Adam,
     densifier: Densifier,
+    floor: Option<ScaleFloor>,
     parameters: Tensors,
     first_moments: Tensors,
     second_moments: Tensors,
@@ -102,10 +106,12 @@ impl<'g> Trainer<'g> {
         second_moments: Tensors,
     ) -> Result<Self> {
         let pairs = Workspace::initial_pairs(parameters.count);
+        let cameras: Vec<Camera> = capture.train.iter().map(|v| v.camera.clone()).collect();
+        let floor = (config.scale_floor > 0.0).then(|| ScaleFloor::new(gpu, &cameras, config.scale_floor));
         Ok(Self {
             gpu,
             config: config.clone(),
-            cameras: capture.train.iter().map(|v| v.camera.clone()).collect(),
+            cameras,
             scene_scale: capture.scene_scale(),
             targets: Targets::new(capture.train.clone()),
             renderer: Renderer::new(gpu)?,
@@ -113,6 +119,7 @@ impl<'g> Trainer<'g> {
             loss: Loss::new(gpu)?,
             adam: Adam::new(gpu)?,
             densifier: Densifier::new(gpu, &config.densify)?,
+            floor: floor.transpose()?,
             gradients: Gradients::new(gpu, parameters.capacity, parameters.sh_degree)?,
             parameters,
             first_moments,
@@ -176,6 +183,10 @@ impl<'g> Trainer<'g> {
         self.densifier.record_noise(gpu, &mut recorder, parameters, rates[0], step, self.config.seed);
         if self.densifier.reset_due(step + 1) {
             self.densifier.record_reset(&mut recorder, parameters, m, v);
+        }
+        let last = step + 1 == self.config.steps;
+        if let Some(floor) = self.floor.as_ref().filter(|_| last || step % FLOOR_EVERY == FLOOR_EVERY - 1) {
+            floor.record(&mut recorder, &self.parameters);
         }
         let late = if profile {
             for (kernel, milliseconds) in recorder.submit_timed()? {
