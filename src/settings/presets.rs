@@ -56,6 +56,8 @@ fn few_noisy_views() -> train::Config {
         sh_interval: 300,
         init_scale: 0.6,
         init_thickness: 0.2,
+        // √0.3: what the renderer's low-pass filter adds in any case.
+        scale_floor: 0.55,
         densify,
         ..train::Config::default()
     }

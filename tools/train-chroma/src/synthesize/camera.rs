@@ -43,12 +43,52 @@ pub struct Body {
     pub grain: f32,
     /// Radius of the noise reduction of colour, in pixels of the camera's picture.
     pub chroma_radius: u32,
-    /// Of encoded colour differences; 1 for none.
-    pub saturation: f32,
+    /// Of encoded colour differences.
+    pub saturation: Saturation,
     /// The camera's own file.
     pub first: super::jpeg::Jpeg,
     /// The kept file.
     pub kept: super::jpeg::Jpeg,
+}
+
+/// Factors of the encoded differences of blue and of red to luma, in darkness and in the light.
+///
+/// Cameras render the colours of bright places in another way than those of shadows. On BlueHawaii, dark pictures have
+/// 0.65–0.9 of the red that one tone curve predicts from the lit ones, and 1.05–1.25 of the yellow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Saturation {
+    pub dark: [f32; 2],
+    pub lit: [f32; 2],
+}
+
+impl Saturation {
+    /// Luma (0–1) that is rendered half as darkness, half as light.
+    const MIDDLE: f32 = 0.08;
+    #[cfg(test)]
+    pub const NONE: Self = Self { dark: [1.0; 2], lit: [1.0; 2] };
+
+    /// The factors of blue and red at a luma.
+    fn at(&self, luma: f32) -> [f32; 2] {
+        let luma = luma.max(0.0);
+        let share = luma / (luma + Self::MIDDLE);
+        std::array::from_fn(|c| self.dark[c] + (self.lit[c] - self.dark[c]) * share)
+    }
+
+    fn apply(&self, value: [f32; 3]) -> [f32; 3] {
+        let luma = LUMA.dot(Vec3::from(value));
+        scaled(value, luma, self.at(luma))
+    }
+
+    fn undo(&self, value: [f32; 3]) -> [f32; 3] {
+        let luma = LUMA.dot(Vec3::from(value));
+        scaled(value, luma, self.at(luma).map(f32::recip))
+    }
+}
+
+/// `value` with its differences to `luma` times the factors of blue and red; luma stays.
+fn scaled(value: [f32; 3], luma: f32, [of_blue, of_red]: [f32; 2]) -> [f32; 3] {
+    let (red, blue) = ((value[0] - luma) * of_red, (value[2] - luma) * of_blue);
+    [luma + red, luma - (LUMA.x * red + LUMA.z * blue) / LUMA.y, luma + blue]
 }
 
 impl Body {
@@ -61,19 +101,13 @@ impl Body {
 
     /// The lit picture of linear light.
     pub fn lit(&self, light: &Image) -> Image {
-        let develop = |p: &[f32; 3]| self.saturate(p.map(|v| self.tone.encode(v.max(0.0))));
+        let develop = |p: &[f32; 3]| self.saturation.apply(p.map(|v| self.tone.encode(v.max(0.0))));
         Image { width: light.width, height: light.height, pixels: light.pixels.par_iter().map(develop).collect() }
     }
 
     /// Linear light that [`Self::lit`] makes `value` of.
     pub fn light(&self, value: [f32; 3]) -> [f32; 3] {
-        let luma = LUMA.dot(Vec3::from(value));
-        value.map(|v| self.tone.decode((luma + (v - luma) / self.saturation).clamp(0.0, 1.0)))
-    }
-
-    fn saturate(&self, value: [f32; 3]) -> [f32; 3] {
-        let luma = LUMA.dot(Vec3::from(value));
-        value.map(|v| luma + (v - luma) * self.saturation)
+        self.saturation.undo(value).map(|v| self.tone.decode(v.clamp(0.0, 1.0)))
     }
 
     /// The dark picture of linear light before its own file is written, with noise of the streams that `keys` name.
@@ -83,7 +117,7 @@ impl Body {
         let floor = 3.0 / 255.0 / self.tone.toe();
         reduce(&mut exposed, self.chroma_radius, self.grain, floor);
         let camera = self.first.through(exposed.width, exposed.height, |i| {
-            self.saturate(exposed.pixels[i].map(|v| self.tone.encode(v.max(0.0))))
+            self.saturation.apply(exposed.pixels[i].map(|v| self.tone.encode(v.max(0.0))))
         })?;
         Ok(resize_area(&camera, light.width, light.height))
     }
@@ -156,11 +190,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn shadows_and_lights_have_colours_of_their_own() {
+        let saturation = Saturation { dark: [1.2, 0.7], lit: [1.0, 1.3] };
+        for value in [[0.02, 0.01, 0.005], [0.5, 0.4, 0.1], [0.0, 0.0, 0.0], [0.9, 0.9, 0.9]] {
+            let found = saturation.apply(value);
+            let luma = |v: [f32; 3]| LUMA.dot(Vec3::from(v));
+            assert!((luma(found) - luma(value)).abs() < 1e-6);
+            let back = saturation.undo(found);
+            assert!((0..3).all(|c| (back[c] - value[c]).abs() < 1e-6), "{back:?} {value:?}");
+        }
+        let red = |value: [f32; 3]| {
+            let luma = LUMA.dot(Vec3::from(value));
+            (saturation.apply(value)[0] - luma) / (value[0] - luma)
+        };
+        assert!(red([0.003, 0.002, 0.002]) < 0.75 && red([0.9, 0.8, 0.8]) > 1.2);
+    }
+
     /// What captures show: hues of the deepest shadows are gone without a trace, those of brighter places are there.
     #[test]
     fn deep_shadows_lose_their_hue() {
         let mut body = body();
-        (body.chroma_radius, body.saturation, body.full_well) = (8, 1.0, 6e4);
+        (body.chroma_radius, body.saturation, body.full_well) = (8, Saturation::NONE, 6e4);
         let dark = |level: f32| {
             let light = body.tone.decode(level / 255.0) * body.ratio;
             body.dark(&flat([light, light, 1.3 * light]), [4, 5, 6]).unwrap()

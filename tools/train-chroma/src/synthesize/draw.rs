@@ -1,6 +1,6 @@
 //! Which random cameras there are, and under which light they photograph.
 
-use super::camera::{Body, LUMA};
+use super::camera::{Body, LUMA, Saturation};
 use super::jpeg::Jpeg;
 use super::tone::Tone;
 use glam::{Mat3, Vec3};
@@ -53,10 +53,18 @@ pub fn body(random: &mut Random) -> Body {
         } else {
             4 + (6.0 * random.unit()) as u32
         },
-        saturation: between(random, 0.95, 1.3),
+        saturation: saturation(random),
         first: first_file(random),
         kept: kept_file(random),
     }
+}
+
+/// In the light red has 0.9–1.5 and blue 0.75–1.15 of the colour that it has in darkness: around what was measured.
+fn saturation(random: &mut Random) -> Saturation {
+    let all = between(random, 0.85, 1.2);
+    let dark = [(); 2].map(|()| all * between(random, 0.93, 1.07));
+    let lit = [dark[0] * between(random, 0.75, 1.15), dark[1] * between(random, 0.9, 1.5)];
+    Saturation { dark, lit }
 }
 
 /// Full well and read noise for which noise reduction that leaves `grain` lets luma deviate by 0.3–0.85 levels where
