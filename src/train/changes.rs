@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The settings that can change while training: all that a step reads anew. What the model was made from (`seed`,
-/// `sh_degree`, `init_*`), what it means (`antialiased`) and `densify` cannot.
+/// `sh_degree`, `init_*`), what it means (`antialiased`), `scale_floor` and `densify` cannot.
 pub const CHANGEABLE: [&str; 16] = [
     "steps",
     "sh_interval",
