@@ -8,7 +8,7 @@ use crate::capture::Image;
 /// Gains outside of this range would be noise of a nearly uniform picture.
 const GAIN: (f64, f64) = (0.5, 2.0);
 
-/// A gain and an offset for red, green and blue.
+/// A gain and an offset for red, green and blue, the same for all views of a capture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Balance {
     pub gain: [f32; 3],

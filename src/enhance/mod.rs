@@ -20,6 +20,7 @@ mod picture;
 mod tone;
 pub mod weights;
 
+pub use balance::Balance;
 pub use config::{Config, Normalize, Response, Scope, Sigma};
 pub use correct::built_in_hash;
 pub use estimate::estimate;

@@ -23,7 +23,7 @@ use std::path::Path;
 const PROFILE_EVERY: u32 = 100;
 /// Steps that the host may be ahead of the device.
 const STEPS_AHEAD: usize = 2;
-/// Steps between two raisings of scales to their floor: in so many they fall below it by 5 % at most.
+/// Steps between two raisings of scales to their floor: at the published rate they fall some 5 % below it in between.
 const FLOOR_EVERY: u32 = 10;
 
 /// Figures of one step, known a little later.

@@ -85,7 +85,7 @@ fn capture(folder: &Path, downscales: &[u32]) -> Result<Vec<Capture>> {
     let at_size = |size: usize| {
         let pairs: Vec<Pair> = pairs.iter().map(|sizes| sizes[size].clone()).collect();
         // Pictures that cannot be matched have no such response.
-        let [dark, lit] = [dark_of, lit_of].map(|part| pairs.iter().map(part).collect::<Vec<_>>());
+        let (dark, lit): (Vec<_>, Vec<_>) = pairs.iter().map(|pair| (&pair.dark, &pair.lit)).unzip();
         let quantiles = match_quantiles(&dark, &lit).ok().map(restoration);
         Capture { name: name.clone(), naka: naka(&pairs), quantiles, pairs, camera: camera.clone() }
     };
@@ -110,14 +110,6 @@ fn pair(dark: &Path, lit: &Path, downscales: &[u32]) -> Result<Vec<Pair>> {
         Pair { dark, lit }
     };
     Ok(downscales.iter().map(at_size).collect())
-}
-
-fn dark_of(pair: &Pair) -> &Image {
-    &pair.dark
-}
-
-fn lit_of(pair: &Pair) -> &Image {
-    &pair.lit
 }
 
 fn naka(pairs: &[Pair]) -> Restoration {

@@ -76,9 +76,11 @@ pub fn run(settings: &Settings) -> Result<()> {
     let removed = least(&units, &scores, settings.keep);
     let pruned = without(&weights, &removed);
     println!("{} of {} parameters stay", pruned.count(), weights.count());
-    for (title, weights) in [("before", &weights), ("pruned, not trained again", &pruned)] {
-        print!("{title}\n{}", validate::table(&validate::measure(weights, &held_out)));
-    }
+    print!("before\n{}", validate::table(&validate::measure(&weights, &held_out)));
+    let rows = validate::measure(&pruned, &held_out);
+    print!("pruned, not trained again\n{}", validate::table(&rows));
+    notes.retain(|name, _| !name.starts_with("psnr"));
+    notes.extend(validate::notes(&rows));
     notes.insert("pruned_to".into(), format!("{:.3}", settings.keep));
     pruned.write(&settings.output, &notes)
 }

@@ -85,8 +85,9 @@ pub struct Settings {
 /// # Errors
 /// Pictures, weights or a state that cannot be read, a full disk.
 pub fn run(settings: &Settings) -> Result<()> {
+    let features = settings.vgg.as_ref().map(|path| Features::read(path, &Device::flex().autodiff())).transpose()?;
     let captures = pairs::read(&settings.pairs, &settings.downscale)?;
-    if settings.vgg.is_some() {
+    if features.is_some() {
         large_enough(settings, &captures)?;
     }
     let (training, held_out) = split(captures, settings.holdout)?;
@@ -97,7 +98,7 @@ pub fn run(settings: &Settings) -> Result<()> {
     println!("{} parameters, step {} of {}", optimizer.weights.count(), optimizer.steps, settings.steps);
     let stop = stop_flag()?;
     // On a thread of the pool: a step has hundreds of small parallel parts, and none has to wake another thread first.
-    rayon::scope(|_| steps(settings, &mut optimizer, &training, &held_out, &stop))?;
+    rayon::scope(|_| steps(settings, &mut optimizer, (&training, &held_out), features.as_ref(), &stop))?;
     save(&optimizer, settings, &held_out)
 }
 
@@ -114,20 +115,19 @@ fn large_enough(settings: &Settings, captures: &Captures) -> Result<()> {
 fn steps(
     settings: &Settings,
     optimizer: &mut Optimizer,
-    training: &Captures,
-    held_out: &Captures,
+    (training, held_out): (&Captures, &Captures),
+    features: Option<&Features>,
     stop: &AtomicBool,
 ) -> Result<()> {
     let begun = Instant::now();
     let limit = (settings.minutes > 0.0).then(|| Duration::from_secs_f64(settings.minutes * 60.0));
     let device = Device::flex().autodiff();
-    let features = settings.vgg.as_ref().map(|path| Features::read(path, &device)).transpose()?;
     let mut report = Report::new();
     while optimizer.steps < settings.steps {
         if stop.load(Ordering::Relaxed) || limit.is_some_and(|limit| begun.elapsed() > limit) {
             break;
         }
-        report.add(step(optimizer, training, settings, features.as_ref(), &device)?);
+        report.add(step(optimizer, training, settings, features, &device)?);
         if optimizer.steps.is_multiple_of(50) {
             report.print(optimizer.steps);
         }
@@ -222,10 +222,7 @@ fn save(optimizer: &Optimizer, settings: &Settings, held_out: &[Vec<Capture>]) -
     print!("{}", validate::table(&rows));
     let mut notes = notes(optimizer, settings);
     optimizer.to_arrays().write(&state_path(settings), &notes)?;
-    for mean in validate::means(&rows) {
-        notes.insert(format!("psnr_{}", mean.response), format!("{:.3}", mean.naka));
-        notes.insert(format!("psnr_{}_enhanced", mean.response), format!("{:.3}", mean.balanced));
-    }
+    notes.extend(validate::notes(&rows));
     optimizer.average.write(&settings.output, &notes)
 }
 

@@ -3,10 +3,11 @@
 use crate::batch::Batch;
 use crate::network::Network;
 use crate::pairs::Capture;
-use crate::parameters::Parameters;
+use crate::parameters::{Metadata, Parameters};
 use crate::train;
 use burn::tensor::{Device, Tensor};
-use naka_gs::enhance::Restoration;
+use naka_gs::capture::Image;
+use naka_gs::enhance::{Balance, Restoration};
 
 /// Pictures of each capture that are measured.
 const PICTURES: usize = 4;
@@ -30,17 +31,11 @@ pub fn measure(weights: &Parameters, held_out: &[Vec<Capture>]) -> Vec<Row> {
     let row = |capture: &Capture, response: &'static str, restoration: &Restoration| {
         let batch = Batch::whole(capture, restoration, PICTURES).tensors(&device);
         let (_, found) = train::predict(&network, &batch);
-        let psnr = |x: Tensor<4>| {
-            let error = x - batch.lit.clone();
-            -10.0 * f64::from((error.clone() * error).mean().into_scalar::<f32>()).max(1e-12).log10()
-        };
-        Row {
-            name: capture.name.clone(),
-            response,
-            naka: psnr(batch.naka.clone()),
-            balanced: psnr(balance(&found, &batch.naka)),
-            enhanced: psnr(found),
-        }
+        let [naka, lit, enhanced] = [&batch.naka, &batch.lit, &found].map(images);
+        let balance = Balance::between(&naka.iter().zip(&enhanced).collect::<Vec<_>>());
+        let balanced: Vec<Image> = enhanced.iter().map(|image| balance.apply(image.clone())).collect();
+        let [naka, enhanced, balanced] = [naka, enhanced, balanced].map(|found| psnr(&found, &lit));
+        Row { name: capture.name.clone(), response, naka, enhanced, balanced }
     };
     let rows = |capture: &Capture| {
         let own = row(capture, "camera", capture.response());
@@ -50,17 +45,26 @@ pub fn measure(weights: &Parameters, held_out: &[Vec<Capture>]) -> Vec<Row> {
     held_out.iter().filter_map(|sizes| sizes.first()).flat_map(rows).collect()
 }
 
-/// `found` with the mean and standard deviation of `response` per channel.
-fn balance(found: &Tensor<4>, response: &Tensor<4>) -> Tensor<4> {
-    let moments = |x: &Tensor<4>| {
-        let mean = |x: Tensor<4>| x.mean_dim(0).mean_dim(2).mean_dim(3);
-        let x = x.clone().clamp(0.0, 1.0);
-        let middle = mean(x.clone());
-        let difference = x - middle.clone();
-        (middle, mean(difference.clone() * difference).sqrt())
+/// The pictures of a batch, [N, 3, H, W].
+fn images(batch: &Tensor<4>) -> Vec<Image> {
+    let [_, _, height, width] = batch.dims();
+    let area = height * width;
+    let values = batch.to_data().try_to_vec::<f32>().unwrap_or_default();
+    let image = |planes: &[f32]| Image {
+        width: width as u32,
+        height: height as u32,
+        pixels: (0..area).map(|i| std::array::from_fn(|c| planes[c * area + i])).collect(),
     };
-    let ((from, spread), (to, wanted)) = (moments(found), moments(response));
-    ((found.clone() - from) * (wanted / spread.clamp_min(1e-3)).clamp(0.5, 2.0) + to).clamp(0.0, 1.0)
+    values.chunks_exact(3 * area).map(image).collect()
+}
+
+/// In dB, over all pictures together.
+fn psnr(found: &[Image], truth: &[Image]) -> f64 {
+    let values =
+        |images: &[Image]| -> Vec<f32> { images.iter().flat_map(|i| i.pixels.iter().flatten()).copied().collect() };
+    let (found, truth) = (values(found), values(truth));
+    let squares = found.iter().zip(&truth).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+    -10.0 * (squares / found.len() as f64).max(1e-12).log10()
 }
 
 /// The mean of the rows of each response, named `mean`.
@@ -72,6 +76,15 @@ pub fn means(rows: &[Row]) -> Vec<Row> {
         (!rows.is_empty()).then(|| Row { name: "mean".into(), response, naka, enhanced, balanced })
     };
     ["camera", "quantiles"].into_iter().filter_map(mean).collect()
+}
+
+/// The means as notes in a file of weights.
+pub fn notes(rows: &[Row]) -> Metadata {
+    let of = |mean: Row| {
+        let note = |what: &str, psnr: f64| (format!("psnr_{}{what}", mean.response), format!("{psnr:.3}"));
+        [note("", mean.naka), note("_enhanced", mean.balanced)]
+    };
+    means(rows).into_iter().flat_map(of).collect()
 }
 
 /// The rows and their means as text.
