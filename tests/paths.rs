@@ -132,6 +132,11 @@ fn paths_that_cannot_be_rendered_are_refused() {
     let splats = dir.join("splats.ply");
     let usage = naka(&["render"], &[&splats]).output().unwrap();
     assert_refused(&usage, 2, &["required"]);
+    for film in [["--size", "50x20"], ["--fps", "10"], ["--format", "jpg"], ["--quality", "70"], ["--video", "f.mp4"]] {
+        let views =
+            naka(&["render", "--cameras"], &[&dir.join("transforms.json"), &splats]).args(film).output().unwrap();
+        assert_refused(&views, 2, &[film[0], "--cameras"]);
+    }
     let path = tour(dir);
     let mut both = naka(&["render", "--path"], &[&path, &splats]);
     both.arg("--cameras").arg(dir.join("transforms.json"));

@@ -46,19 +46,19 @@ struct Poses {
 #[derive(clap::Args)]
 struct FilmFlags {
     /// A film of the path, by an installed ffmpeg; frames are then written only where -o is given
-    #[arg(long, value_name = "FILE.mp4", requires = "path")]
+    #[arg(long, value_name = "FILE.mp4", conflicts_with = "cameras")]
     video: Option<PathBuf>,
     /// How frames are stored
-    #[arg(long, value_enum, default_value_t, requires = "path")]
+    #[arg(long, value_enum, default_value_t, conflicts_with = "cameras")]
     format: FrameFormat,
     /// Quality of JPEG frames, 1 to 100
-    #[arg(long, value_name = "N", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100), requires = "path")]
+    #[arg(long, value_name = "N", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100), conflicts_with = "cameras")]
     quality: u8,
     /// Size of the pictures [default: the path's]
-    #[arg(long, value_name = "WxH", requires = "path")]
+    #[arg(long, value_name = "WxH", conflicts_with = "cameras")]
     size: Option<Size>,
     /// Pictures a second [default: the path's]; frames of another program are shown faster or slower
-    #[arg(long, value_name = "N", requires = "path")]
+    #[arg(long, value_name = "N", conflicts_with = "cameras")]
     fps: Option<f64>,
 }
 
