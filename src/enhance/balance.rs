@@ -3,10 +3,14 @@
 //! A network trained on many cameras has habits of its own: it pulls every capture towards what its training pictures
 //! looked like on average. A gain and an offset per channel, the same for all views, take that back.
 
-use crate::capture::Image;
+use crate::capture::{Image, resize_area};
 
 /// Gains outside of this range would be noise of a nearly uniform picture.
 const GAIN: (f64, f64) = (0.5, 2.0);
+
+/// Pixels a side of the areas whose means count: noise, of which the response has more than the corrected image, would
+/// pass for contrast.
+const AREA: u32 = 16;
 
 /// A gain and an offset for red, green and blue, the same for all views of a capture.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,8 +20,9 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// What gives the corrected images the mean and the standard deviation of the responses, per channel and over all
-    /// `pairs` (response, corrected) together. Values count as they are shown, clipped to 0–1.
+    /// What gives the corrected images the mean and the standard deviation of the responses, per channel and over areas
+    /// of about 16 × 16 pixels of all `pairs` (response, corrected) together. Values count as they are shown, clipped to
+    /// 0–1.
     pub fn between(pairs: &[(&Image, &Image)]) -> Self {
         let response = moments(pairs.iter().map(|pair| pair.0));
         let corrected = moments(pairs.iter().map(|pair| pair.1));
@@ -41,13 +46,13 @@ impl Balance {
     }
 }
 
-/// Mean and standard deviation of each channel; zeros where there is no pixel.
+/// Mean and standard deviation of each channel over areas; zeros where there is no pixel.
 fn moments<'a>(images: impl Iterator<Item = &'a Image>) -> [(f64, f64); 3] {
     let (mut count, mut sums, mut squares) = (0_u64, [0.0; 3], [0.0; 3]);
-    for pixel in images.flat_map(|image| &image.pixels) {
+    for pixel in images.flat_map(areas) {
         count += 1;
-        for (channel, value) in pixel.iter().enumerate() {
-            let value = f64::from(value.clamp(0.0, 1.0));
+        for (channel, value) in pixel.into_iter().enumerate() {
+            let value = f64::from(value);
             sums[channel] += value;
             squares[channel] += value * value;
         }
@@ -59,18 +64,25 @@ fn moments<'a>(images: impl Iterator<Item = &'a Image>) -> [(f64, f64); 3] {
     })
 }
 
+/// The means of the areas of an image that is clipped to 0–1.
+fn areas(image: &Image) -> Vec<[f32; 3]> {
+    let pixels = image.pixels.iter().map(|pixel| pixel.map(|value| value.clamp(0.0, 1.0))).collect();
+    let side = |length: u32| length.div_ceil(AREA);
+    resize_area(&Image { pixels, ..*image }, side(image.width), side(image.height)).pixels
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn image(pixel: impl Fn(usize) -> [f32; 3]) -> Image {
-        Image { width: 20, height: 10, pixels: (0..200).map(pixel).collect() }
+        Image { width: 200, height: 100, pixels: (0..20_000).map(pixel).collect() }
     }
 
     #[test]
     fn a_cast_of_the_whole_capture_is_taken_back() {
         let response =
-            [1.0, 0.8].map(|scale| image(|i| [0.2, 0.3, 0.5].map(|v| scale * (v + 0.002 * (i % 100) as f32))));
+            [1.0, 0.8].map(|scale| image(|i| [0.2, 0.3, 0.5].map(|v| scale * (v + 0.001 * (i % 200) as f32))));
         let cast = |image: &Image| {
             let pixels = image.pixels.iter().map(|p| [0.9 * p[0] + 0.05, p[1], 1.2 * p[2] - 0.1]).collect();
             Image { pixels, ..*image }
@@ -85,6 +97,15 @@ mod tests {
             let pixels = response.pixels.iter().flatten().zip(balanced.pixels.iter().flatten());
             assert!(pixels.into_iter().all(|(a, b)| (a - b).abs() < 1e-4));
         }
+    }
+
+    #[test]
+    fn noise_is_no_contrast() {
+        let ramp = |i: usize| 0.3 + 0.002 * (i % 200) as f32;
+        let noisy = image(|i| [ramp(i) + if (i + i / 200).is_multiple_of(2) { 0.2 } else { -0.2 }; 3]);
+        let clean = image(|i| [ramp(i); 3]);
+        let balance = Balance::between(&[(&noisy, &clean)]);
+        assert!(balance.gain.iter().all(|gain| (gain - 1.0).abs() < 0.01), "{balance:?}");
     }
 
     #[test]
