@@ -5,13 +5,13 @@ use serde::Deserialize;
 use std::path::Path;
 
 /// The responses that come with the program, by name.
-const BUILT_IN: [(&str, &str); 2] = [
+pub(super) const BUILT_IN: [(&str, &str); 2] = [
     ("exposure-40", include_str!("cameras/exposure-40.toml")),
     ("exposure-40-plain", include_str!("cameras/exposure-40-plain.toml")),
 ];
 
 /// Name of the built-in response used where nothing else is asked for.
-pub const DEFAULT: &str = "exposure-40-plain";
+pub const DEFAULT: &str = "exposure-40";
 
 /// A response from dark to lit values: a matrix and a gain, then a curve.
 #[derive(Clone, Debug, PartialEq)]

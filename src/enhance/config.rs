@@ -23,7 +23,7 @@ pub struct Config {
     /// `histogram` or `white`.
     pub normalize: Normalize,
     /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-plain`) or a TOML file.
-    /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40-plain`.
+    /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40`.
     pub camera: String,
     /// Strength of the colour-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
     /// Brightness is left alone. For pictures to look at; splats average noise over views better than any filter.

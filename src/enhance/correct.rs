@@ -1,6 +1,7 @@
 //! Local correction: the chroma network on the views of a capture, at its working size.
 
 use super::balance::Balance;
+use super::camera::BUILT_IN as BUILT_IN_CAMERAS;
 use super::config::Config;
 use super::network::{Maps, Network, Statistics};
 use super::weights::Weights;
@@ -45,9 +46,12 @@ fn built_in() -> Option<&'static [u8]> {
     MODELS.get_file(BUILT_IN).map(|file| file.contents())
 }
 
-/// SHA-256 (hex) of the built-in network, where one is built in: results of another one have to be made again.
-pub fn built_in_hash() -> Option<String> {
-    built_in().map(|bytes| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+/// SHA-256 (hex) of the built-in network and cameras: results of other ones have to be made again.
+pub fn built_in_hash() -> String {
+    let mut hash = Sha256::new();
+    hash.update(built_in().unwrap_or_default());
+    BUILT_IN_CAMERAS.iter().for_each(|(_, text)| hash.update(text));
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl<'g> Correction<'g> {

@@ -202,9 +202,9 @@ fn enhance_step(job: &Job, capture: &Capture) -> Step {
     let outputs = views.map(|view| job.out.join("images").join(&view.name)).collect();
     let camera = camera_files(job);
     let weights = fingerprint::FileState::of(Path::new(&settings.enhance.weights));
-    let network = (weights, enhance::built_in_hash());
+    let models = (weights, enhance::built_in_hash());
     let photos = photos_fingerprint(capture);
-    let fingerprint = fingerprint::of(&(photos, camera, &settings.enhance, settings.downscale, network));
+    let fingerprint = fingerprint::of(&(photos, camera, &settings.enhance, settings.downscale, models));
     Step { stage: Stage::Enhance, fingerprint, outputs }
 }
 

@@ -16,6 +16,7 @@ use super::camera::Camera;
 use crate::capture::{Capture, Image, View, read_image};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use blocks::Block;
 use fit::Channel;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -89,15 +90,34 @@ pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn P
     }
     let names: Vec<&str> = pairs.iter().map(|(dark, _)| dark.name.as_str()).collect();
     let blocks = checks::related(source(lit), &names, read, &mut report)?;
-    checks::usable(source(dark), source(lit), &blocks, &mut report)?;
-    let samples: [_; 3] = std::array::from_fn(|c| blocks::samples(&blocks, c));
+    fitted([source(dark), source(lit)], &blocks, report)
+}
+
+/// The camera that takes dark pictures to lit ones of the same framing, from `pairs` (dark, lit) of equal size. Values
+/// are 0–1.
+///
+/// # Errors
+/// As [`calibrate`].
+pub fn fit_pairs(pairs: &[(&Image, &Image)]) -> Result<Camera> {
+    let sources = ["dark", "lit"].map(Path::new);
+    pairs.iter().try_for_each(|(dark, lit)| checks::sizes(sources, [dark, lit]))?;
+    let read = pairs.par_iter().map(|(dark, lit)| blocks::paired(dark, lit)).collect();
+    let mut report = Report { pairs: pairs.len(), images: [pairs.len(); 2], ..Report::default() };
+    let blocks = checks::related(sources[1], &vec!["a pair"; pairs.len()], read, &mut report)?;
+    Ok(fitted(sources, &blocks, report)?.camera)
+}
+
+/// Curves and a matrix for areas of pairs.
+fn fitted(sources: [&Path; 2], blocks: &[Block], mut report: Report) -> Result<Calibration> {
+    checks::usable(sources[0], sources[1], blocks, &mut report)?;
+    let samples: [_; 3] = std::array::from_fn(|c| blocks::samples(blocks, c));
     report.blocks = samples.iter().map(Vec::len).max().unwrap_or(0);
     let fitted: [_; 3] = std::array::from_fn(|c| {
         let curve = fit::channel(&samples[c], c, false);
         (fit::channel(&samples[c], c, true), curve.rms)
     });
     let before = fitted.each_ref().map(|(_, rms)| *rms);
-    finish([source(dark), source(lit)], fitted.map(|(channel, _)| channel), before, report)
+    finish(sources, fitted.map(|(channel, _)| channel), before, report)
 }
 
 fn by_quantiles(dark: &Capture, lit: &Capture, progress: &dyn Progress) -> Result<Calibration> {
