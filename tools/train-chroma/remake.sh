@@ -2,7 +2,7 @@
 # Makes the network that comes with naka-gs (src/enhance/models/chroma.safetensors) from nothing but Debian's packages and
 # random rooms:
 #   sh tools/train-chroma/remake.sh FOLDER
-# Needs 1.3 GB in FOLDER, 6 GB of memory and, on two cores, half an hour. What is there already is not made again;
+# Needs 1.3 GB in FOLDER, 6 GB of memory and, on two cores, 40 minutes. What is there already is not made again;
 # an interrupted training continues. The result is FOLDER/chroma.safetensors.
 set -eu
 folder=${1:?usage: remake.sh FOLDER}

@@ -10,12 +10,12 @@ use rand::{Rng, RngExt};
 const RESCALE: std::ops::Range<f32> = 0.7..1.4;
 /// How wrong the response of a step may be: gain of all channels, of each, and mixing between them.
 const GAIN: f32 = 0.10;
-const CHANNEL_GAIN: f32 = 0.04;
-const MIXING: f32 = 0.03;
+const CHANNEL_GAIN: f32 = 0.02;
+const MIXING: f32 = 0.06;
 /// In these parts of the steps the response is the Naka–Rushton response estimated from the capture, as where its camera
-/// is unknown, and the one that matches quantiles; else the camera's own.
-const NAKA: f64 = 0.15;
-const QUANTILES: f64 = 0.5;
+/// is unknown, and the one that matches quantiles; else that of the calibrated camera.
+const NAKA: f64 = 0.1;
+const QUANTILES: f64 = 0.25;
 
 /// Crops of one capture, planar: [N, 3, height, width].
 pub struct Batch {

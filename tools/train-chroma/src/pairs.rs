@@ -1,7 +1,7 @@
 //! Pairs of dark and lit pictures, in memory at the size the network works at.
 
 use naka_gs::capture::{Image, read_image, resize_area};
-use naka_gs::enhance::calibrate::match_quantiles;
+use naka_gs::enhance::calibrate::{fit_pairs, match_quantiles};
 use naka_gs::enhance::camera::Camera;
 use naka_gs::enhance::{Config, Response, Restoration, Tone, estimate};
 use naka_gs::error::{Error, Result};
@@ -24,10 +24,10 @@ pub struct Pair {
 pub struct Capture {
     pub name: String,
     pub pairs: Vec<Pair>,
-    /// The camera's own response, where `camera.toml` gives one.
+    /// The response calibrated on the pairs, curves and a matrix, or that of `camera.toml` where none can be fitted.
     pub camera: Option<Restoration>,
-    /// Curves that match the quantiles of dark and lit, channel by channel: exposure and balance are right, hues that
-    /// the dark pictures have lost are not. The built-in camera was found so.
+    /// Curves that match the quantiles of dark and lit, channel by channel, as of a camera without pairs: exposure and
+    /// balance are right, hues are not.
     pub quantiles: Option<Restoration>,
     /// The Naka–Rushton response with the statistics of this capture.
     pub naka: Restoration,
@@ -77,19 +77,23 @@ fn capture(folder: &Path, downscales: &[u32]) -> Result<Vec<Capture>> {
         return Err(Error::input(folder, "no picture of dark/ has one of the same name in lit/", "name both alike"));
     }
     let pairs = matched.par_iter().map(|(dark, lit)| pair(dark, lit, downscales)).collect::<Result<Vec<_>>>()?;
-    let camera = folder.join("camera.toml");
-    let camera = if camera.is_file() { Some(Camera::open(&camera.to_string_lossy())?) } else { None };
-    let restoration = |camera| Restoration::plain(Tone::Camera(Box::new(camera)));
-    let camera = camera.map(restoration);
+    let file = folder.join("camera.toml");
+    let own = if file.is_file() { Some(restoration(Camera::open(&file.to_string_lossy())?)) } else { None };
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let at_size = |size: usize| {
         let pairs: Vec<Pair> = pairs.iter().map(|sizes| sizes[size].clone()).collect();
-        // Pictures that cannot be matched have no such response.
-        let (dark, lit): (Vec<_>, Vec<_>) = pairs.iter().map(|pair| (&pair.dark, &pair.lit)).unzip();
+        // Pictures that nothing can be fitted to have no such response.
+        let both: Vec<_> = pairs.iter().map(|pair| (&pair.dark, &pair.lit)).collect();
+        let (dark, lit): (Vec<_>, Vec<_>) = both.iter().copied().unzip();
         let quantiles = match_quantiles(&dark, &lit).ok().map(restoration);
-        Capture { name: name.clone(), naka: naka(&pairs), quantiles, pairs, camera: camera.clone() }
+        let camera = fit_pairs(&both).ok().map(restoration).or_else(|| own.clone());
+        Capture { name: name.clone(), naka: naka(&pairs), quantiles, pairs, camera }
     };
     Ok((0..downscales.len()).map(at_size).collect())
+}
+
+fn restoration(camera: Camera) -> Restoration {
+    Restoration::plain(Tone::Camera(Box::new(camera)))
 }
 
 fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {

@@ -32,8 +32,8 @@ pub fn body(random: &mut Random) -> Body {
     let gains = Vec3::new(between(random, 1.4, 2.4), 1.0, between(random, 1.3, 2.2));
     // The black level's error is chosen where it is seen: in levels of the dark picture.
     let per_level = 1.0 / (255.0 * tone.toe());
-    let spread = scaled(random, 0.05, 0.4);
-    let black = Vec3::from(std::array::from_fn(|_| (spread * normal(random)).clamp(-0.8, 0.8))) * per_level / gains;
+    let spread = scaled(random, 0.01, 0.1);
+    let black = Vec3::from(std::array::from_fn(|_| (spread * normal(random)).clamp(-0.3, 0.3))) * per_level / gains;
     let grain = scaled(random, 0.4, 1.0);
     let (full_well, read_noise) = sensor(random, &tone, gains, grain);
     Body {

@@ -13,16 +13,19 @@ fn settings(more: &[&str]) -> Settings {
     }
 }
 
-/// A folder with two captures of pictures whose lit versions are what a response gives, but for a tint.
+/// A folder with two captures of pictures whose lit versions are what no response gives: what is dark is blue, what is
+/// bright is red, and blue falls where the one turns into the other.
 fn pictures() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for capture in ["a", "b"] {
-        for (part, gain) in [("dark", [0.05, 0.05, 0.05]), ("lit", [0.9, 0.7, 0.5])] {
+        for (part, shadows, lights) in [("dark", [0.05; 3], [0.05; 3]), ("lit", [0.2, 0.5, 0.9], [0.9, 0.6, 0.2])] {
             let path = folder.path().join(capture).join(part);
             std::fs::create_dir_all(&path).unwrap();
             for name in ["1.png", "2.png"] {
                 let value = |x: u32, y: u32| ((x / 4 + 2 * (y / 4) + name.len() as u32) % 7) as f32 / 7.0 + 0.1;
-                let pixels = (0..24 * 20).map(|i| gain.map(|g: f32| g * value(i % 24, i / 24))).collect();
+                let gain = |value: f32| if value < 0.5 { shadows } else { lights };
+                let color = |value: f32| gain(value).map(|g: f32| g * value);
+                let pixels = (0..24 * 20).map(|i| color(value(i % 24, i / 24))).collect();
                 Image { width: 24, height: 20, pixels }.to_rgb8().save(path.join(name)).unwrap();
             }
         }
@@ -32,7 +35,9 @@ fn pictures() -> tempfile::TempDir {
 
 fn trained(steps: usize, settings: &Settings, mut optimizer: Optimizer) -> (Optimizer, Vec<f64>) {
     let folder = pictures();
-    let captures = pairs::read(folder.path(), &[1, 2]).unwrap();
+    let mut captures = pairs::read(folder.path(), &[1, 2]).unwrap();
+    // Under the estimated response alone, which leaves most to learn.
+    captures.iter_mut().flatten().for_each(|capture| (capture.camera, capture.quantiles) = (None, None));
     let device = Device::flex().autodiff();
     let losses = (0..steps).map(|_| step(&mut optimizer, &captures, settings, None, &device).unwrap()).collect();
     (optimizer, losses)
@@ -100,9 +105,9 @@ fn before_training_nothing_changes() {
     assert!(rows.iter().all(|row| (row.naka - row.enhanced).abs() < 1e-4 && row.naka.is_finite()));
     let gap = |row: &validate::Row| (row.balanced - row.enhanced).abs();
     assert!(rows.iter().all(|row| gap(row) < 0.01), "{:?}", rows.iter().map(gap).collect::<Vec<_>>());
-    // Matched quantiles leave the tint of none: these pictures differ by a factor per channel.
     let means = validate::means(&rows);
-    assert!(means.iter().map(|row| row.response).eq(["camera", "quantiles"]) && means[1].naka > means[0].naka + 6.0);
+    assert!(means.iter().map(|row| row.response).eq(["camera", "quantiles"]));
+    assert!(means[0].naka > means[1].naka, "pairs say more than quantiles");
     assert_eq!(validate::table(&rows).matches("mean ").count(), 2);
 }
 
