@@ -3,6 +3,7 @@
 // continues straight, above the last as a hyperbola towards 1.
 // Reads and writes `pixels` [count, 3], one invocation a pixel; reads `knots` [ends.z] as vec4 (u, y, dy/du, 0):
 // red's first, up to ends.x, then green's up to ends.y, then blue's.
+#import common/camera_matrix
 
 struct Params {
     red: vec4<f32>,
@@ -59,7 +60,8 @@ fn main(
         return;
     }
     let x = vec3(pixels[3u * i], pixels[3u * i + 1u], pixels[3u * i + 2u]);
-    pixels[3u * i] = curve(dot(params.red.xyz, x), 0u, params.ends.x);
-    pixels[3u * i + 1u] = curve(dot(params.green.xyz, x), params.ends.x, params.ends.y);
-    pixels[3u * i + 2u] = curve(dot(params.blue.xyz, x), params.ends.y, params.ends.z);
+    let y = mixed(params.red, params.green, params.blue, x);
+    pixels[3u * i] = curve(y.x, 0u, params.ends.x);
+    pixels[3u * i + 1u] = curve(y.y, params.ends.x, params.ends.y);
+    pixels[3u * i + 2u] = curve(y.z, params.ends.y, params.ends.z);
 }

@@ -1,5 +1,6 @@
 // A longer exposure under the plain sRGB curve (IEC 61966-2-1): a 3x3 matrix, then y = srgb(ratio * srgb^-1(x)).
 // Reads and writes `pixels` [count, 3], one invocation a pixel.
+#import common/camera_matrix
 
 struct Params {
     red: vec4<f32>,
@@ -32,7 +33,8 @@ fn main(
         return;
     }
     let x = vec3(pixels[3u * i], pixels[3u * i + 1u], pixels[3u * i + 2u]);
-    pixels[3u * i] = encode(params.ratio * decode(dot(params.red.xyz, x)));
-    pixels[3u * i + 1u] = encode(params.ratio * decode(dot(params.green.xyz, x)));
-    pixels[3u * i + 2u] = encode(params.ratio * decode(dot(params.blue.xyz, x)));
+    let y = mixed(params.red, params.green, params.blue, x);
+    pixels[3u * i] = encode(params.ratio * decode(y.x));
+    pixels[3u * i + 1u] = encode(params.ratio * decode(y.y));
+    pixels[3u * i + 2u] = encode(params.ratio * decode(y.z));
 }

@@ -20,8 +20,14 @@ pub struct Camera {
     pub name: String,
     /// Row-major, gain included; applied to the image's own (encoded) values.
     pub matrix: [[f32; 3]; 3],
+    /// Where the matrix counts for yellows and greens only, the gain of other colours: a matrix fitted to a scene without
+    /// pinks would turn them orange.
+    pub yellows_only: Option<f32>,
     pub kind: Kind,
 }
+
+/// Least difference of channels, three tenths of a level: what is closer to grey is mixed less.
+const LEAST_CHROMA: f32 = 0.3 / 255.0;
 
 /// The curve after the matrix.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,11 +60,22 @@ struct File {
     #[serde(default = "identity")]
     matrix: [[f32; 3]; 3],
     #[serde(default)]
+    hues: Hues,
+    #[serde(default)]
     red: Vec<[f32; 2]>,
     #[serde(default)]
     green: Vec<[f32; 2]>,
     #[serde(default)]
     blue: Vec<[f32; 2]>,
+}
+
+/// The colours that a matrix counts for.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Hues {
+    #[default]
+    All,
+    Yellow,
 }
 
 fn unity() -> f32 {
@@ -110,12 +127,18 @@ impl Camera {
             other => return Err(bad(format!("unknown kind '{other}' (curve or srgb-exposure)"))),
         };
         let name = if file.name.is_empty() { path.display().to_string() } else { file.name };
-        Ok(Self { name, matrix: file.matrix.map(|row| row.map(|v| v * file.gain)), kind })
+        let yellows_only = matches!(file.hues, Hues::Yellow).then_some(file.gain);
+        Ok(Self { name, matrix: file.matrix.map(|row| row.map(|v| v * file.gain)), yellows_only, kind })
     }
 
     /// The lit value of a dark pixel, unclipped: what the kernels `camera` and `exposure` compute.
     pub fn apply(&self, x: [f32; 3]) -> [f32; 3] {
-        let mixed = self.matrix.map(|row| row[0] * x[0] + row[1] * x[1] + row[2] * x[2]);
+        let mut mixed = self.matrix.map(|row| row[0] * x[0] + row[1] * x[1] + row[2] * x[2]);
+        if let Some(gain) = self.yellows_only {
+            let chroma = x[0].max(x[1]).max(x[2]) - x[0].min(x[1]).min(x[2]);
+            let share = ((x[1] - x[2]) / chroma.max(LEAST_CHROMA)).clamp(0.0, 1.0);
+            mixed = std::array::from_fn(|c| gain * x[c] + share * (mixed[c] - gain * x[c]));
+        }
         match &self.kind {
             Kind::Curve(curves) => std::array::from_fn(|c| curves[c].apply(mixed[c])),
             Kind::SrgbExposure { ratio } => mixed.map(|v| encode_srgb(ratio * decode_srgb(v))),

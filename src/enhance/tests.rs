@@ -83,7 +83,8 @@ fn kernels_equal_their_twins_in_every_mode() {
         let error = worst(&kernels.apply(&dark, &restoration).unwrap(), |p| restoration.apply(p), &dark);
         assert!(error < 1e-5, "{name}: {error:e}");
     }
-    let camera = Camera::parse(Path::new("c"), "kind = 'srgb-exposure'\nratio = 40.0\ngain = 0.9").unwrap();
+    let text = "kind = 'srgb-exposure'\nratio = 40.0\ngain = 0.9\nhues = 'yellow'\nmatrix = [[2, -1, 0], [0, 1, 0], [0, 1, 0]]";
+    let camera = Camera::parse(Path::new("c"), text).unwrap();
     let restoration = Restoration::plain(Tone::Camera(Box::new(camera)));
     let error = worst(&kernels.apply(&dark, &restoration).unwrap(), |p| restoration.apply(p), &dark);
     assert!(error < 1e-5, "exposure: {error:e}");
@@ -136,6 +137,20 @@ fn curves_are_monotone_through_their_knots_and_saturate() {
             assert!(values.last().is_some_and(|v| *v > 0.9 && *v <= 1.0) && values[0] < 0.0);
         }
     }
+}
+
+#[test]
+fn a_matrix_for_yellows_leaves_pinks_and_greys() {
+    let text = |hues: &str| {
+        let matrix = "matrix = [[1.5, -0.25, -0.25], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]";
+        format!("kind = 'srgb-exposure'\nratio = 1.0\ngain = 0.9\n{matrix}\nhues = '{hues}'")
+    };
+    let [all, yellow] = ["all", "yellow"].map(|hues| Camera::parse(Path::new("c"), &text(hues)).unwrap());
+    let same = |a: [f32; 3], b: [f32; 3]| (0..3).all(|c| (a[c] - b[c]).abs() < 1e-5);
+    let (pink, grey, lime) = ([0.5, 0.1, 0.2], [0.3; 3], [0.3, 0.4, 0.1]);
+    assert!(same(yellow.apply(pink), pink.map(|v| 0.9 * v)) && !same(all.apply(pink), yellow.apply(pink)));
+    assert!(same(yellow.apply(grey), [0.27; 3]) && same(yellow.apply(lime), all.apply(lime)));
+    assert!(Camera::parse(Path::new("c"), &text("blue")).unwrap_err().to_string().contains("blue"));
 }
 
 #[test]

@@ -1,0 +1,15 @@
+// The channels of a dark pixel mixed by the rows of a matrix. Where red.w is not 0, other colours than yellows and greens
+// are only multiplied by green.w: the share of the matrix is (green - blue) / (largest - least channel).
+
+// Least difference of channels, three tenths of a level: what is closer to grey is mixed less.
+const LEAST_CHROMA: f32 = 0.3 / 255.0;
+
+fn mixed(red: vec4f, green: vec4f, blue: vec4f, x: vec3f) -> vec3f {
+    let all = vec3f(dot(red.xyz, x), dot(green.xyz, x), dot(blue.xyz, x));
+    if red.w == 0.0 {
+        return all;
+    }
+    let chroma = max(x.x, max(x.y, x.z)) - min(x.x, min(x.y, x.z));
+    let share = clamp((x.y - x.z) / max(chroma, LEAST_CHROMA), 0.0, 1.0);
+    return mix(green.w * x, all, share);
+}
