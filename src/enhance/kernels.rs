@@ -122,9 +122,11 @@ impl<'g> Kernels<'g> {
     }
 
     fn camera(&self, recorder: &mut Recorder<'_>, values: &Buffer<f32>, pixels: usize, camera: &Camera) -> Result<()> {
-        let [only, gain] = camera.yellows_only.map_or([0.0; 2], |gain| [1.0, gain]);
-        let [[r, g, b], [s, t, u], [v, w, x]] = camera.matrix;
-        let (matrix, count) = ([[r, g, b, only], [s, t, u, gain], [v, w, x, 0.0]], pixels as u32);
+        let count = pixels as u32;
+        let mut matrix = camera.matrix.map(|[r, g, b]| [r, g, b, 0.0]);
+        if let Some(gain) = camera.yellows_only {
+            (matrix[0][3], matrix[1][3]) = (1.0, gain);
+        }
         match &camera.kind {
             Kind::SrgbExposure { ratio } => {
                 let params = ExposureParams { matrix, ratio: *ratio, count, padding: [0; 2] };
