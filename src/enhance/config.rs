@@ -25,6 +25,9 @@ pub struct Config {
     /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-plain`) or a TOML file.
     /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40`.
     pub camera: String,
+    /// Estimate colours of 8-bit files between the whole levels that their Cb and Cr were rounded to, from the ratio of
+    /// colour to brightness around them. Brightness is left alone.
+    pub dequantize: bool,
     /// Strength of the colour-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
     /// Brightness is left alone. For pictures to look at; splats average noise over views better than any filter.
     pub denoise: f32,
@@ -47,6 +50,7 @@ impl Default for Config {
             sigma: Sigma::Auto,
             normalize: Normalize::White,
             camera: String::new(),
+            dequantize: true,
             denoise: 0.0,
             weights: "auto".into(),
             working: 0,
@@ -65,6 +69,7 @@ impl Config {
             sigma: Sigma::Value(0.05),
             normalize: Normalize::Linear,
             weights: "none".into(),
+            dequantize: false,
             eight_bit: true,
             ..Self::default()
         }

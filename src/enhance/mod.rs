@@ -12,6 +12,7 @@ mod choose;
 mod chroma;
 mod config;
 mod correct;
+mod dequantize;
 mod estimate;
 mod golden;
 mod kernels;
@@ -23,6 +24,7 @@ pub mod weights;
 pub use balance::Balance;
 pub use config::{Config, Normalize, Response, Scope, Sigma};
 pub use correct::built_in_hash;
+pub use dequantize::{dequantize, read_dark};
 pub use estimate::estimate;
 pub use golden::golden_check;
 pub use kernels::Kernels;
@@ -150,7 +152,7 @@ fn correction<'g, 'v>(
         let step = views.len().div_ceil(correct::SAMPLED);
         let chosen: Vec<&'v View> = views.iter().step_by(step).copied().collect();
         let measured = |view: &&'v View| {
-            let dark = correction.sampled(&chroma::denoise(dark(view, config, downscale)?, config.denoise, downscale));
+            let dark = correction.sampled(&prepared(view, config, choice, downscale)?);
             let naka = kernels.apply(&dark, &choice.restoration)?;
             Ok((view.name.as_str(), dark, naka))
         };
@@ -169,7 +171,7 @@ fn restore(
     choice: &Choice,
     downscale: u32,
 ) -> Result<(Image, Option<Maps>)> {
-    let dark = chroma::denoise(dark(view, config, downscale)?, config.denoise, downscale);
+    let dark = prepared(view, config, choice, downscale)?;
     let own = per_image(config).then(|| estimate(config, &dark.pixels));
     let restoration = own.as_ref().unwrap_or(&choice.restoration);
     let naka = kernels.apply(&dark, restoration)?;
@@ -178,14 +180,29 @@ fn restore(
     Ok((correction.apply(&maps, &naka)?, Some(maps)))
 }
 
-/// The decoded image, averaged to the size it is trained at, still dark.
-fn dark(view: &View, config: &Config, downscale: u32) -> Result<Image> {
-    let mut image = view.read()?;
-    if config.eight_bit {
-        image = Image::from_rgb8(&image.to_rgb8());
+/// A view as the response takes it: decoded, its colours estimated, averaged to the size it is trained at, still dark.
+fn prepared(view: &View, config: &Config, choice: &Choice, downscale: u32) -> Result<Image> {
+    let mut image = decoded(view, config)?;
+    let brightened = choice.restoration.tone != Tone::Identity;
+    if config.dequantize && brightened && view.image.as_deref().is_none_or(dequantize::rounded) {
+        image = dequantize(image);
     }
+    Ok(chroma::denoise(averaged(&image, view, downscale), config.denoise, downscale))
+}
+
+/// The decoded image, averaged to the size it is trained at.
+fn dark(view: &View, config: &Config, downscale: u32) -> Result<Image> {
+    Ok(averaged(&decoded(view, config)?, view, downscale))
+}
+
+fn decoded(view: &View, config: &Config) -> Result<Image> {
+    let image = view.read()?;
+    Ok(if config.eight_bit { Image::from_rgb8(&image.to_rgb8()) } else { image })
+}
+
+fn averaged(image: &Image, view: &View, downscale: u32) -> Image {
     let camera = view.camera.downscaled(downscale);
-    Ok(resize_area(&image, camera.width, camera.height))
+    resize_area(image, camera.width, camera.height)
 }
 
 /// Whether every image gets a response of its own.

@@ -160,3 +160,32 @@ fn the_shades_of_written_maps_are_their_values() {
     assert_eq!(read("mul"), [[0; 3], [32_768; 3], [65_535; 3]].concat());
     assert_eq!(read("add"), [32_768, 0, 65_535, 32_768, 32_768, 32_768, 49_151, 32_768, 0]);
 }
+
+#[test]
+fn only_what_was_rounded_to_eight_bits_and_brightened_has_its_colors_estimated() {
+    let dir = tempfile::tempdir().unwrap();
+    // A slope of blue, as it was and in whole levels.
+    let level = |x: u32, steps: f32| (8.0 - x as f32 / 9.0, (2.0 + x as f32 / 18.0) * steps);
+    let deep = ::image::ImageBuffer::from_fn(60, 40, |x, _| {
+        let (y, blue) = level(x, 257.0);
+        ::image::Rgb([(257.0 * y) as u16, (257.0 * y) as u16, blue as u16])
+    });
+    ::image::DynamicImage::ImageRgb16(deep).save(dir.path().join("deep.png")).unwrap();
+    let rounded = ::image::RgbImage::from_fn(60, 40, |x, _| {
+        let (y, blue) = level(x, 1.0);
+        ::image::Rgb([y as u8, y as u8, blue as u8])
+    });
+    rounded.save(dir.path().join("rounded.png")).unwrap();
+    let lit = |name: &str, response, dequantize| {
+        let capture = capture::photos(dir.path().join(name)).unwrap();
+        let config = Config { response, dequantize, weights: "none".into(), ..Config::default() };
+        let out = dir.path().join("out");
+        enhance_capture(gpu(), &capture, &config, 1, &out, &Silent::default()).unwrap();
+        let image = read_image(&out.join(name)).unwrap();
+        std::fs::remove_dir_all(out).unwrap();
+        image
+    };
+    assert_ne!(lit("rounded.png", Response::Camera, true), lit("rounded.png", Response::Camera, false));
+    assert_eq!(lit("deep.png", Response::Camera, true), lit("deep.png", Response::Camera, false));
+    assert_eq!(lit("rounded.png", Response::None, true), lit("rounded.png", Response::None, false));
+}

@@ -3,7 +3,7 @@
 use naka_gs::capture::{Image, read_image, resize_area};
 use naka_gs::enhance::calibrate::{fit_pairs, match_quantiles};
 use naka_gs::enhance::camera::Camera;
-use naka_gs::enhance::{Config, Response, Restoration, Tone, estimate};
+use naka_gs::enhance::{Config, Response, Restoration, Tone, estimate, read_dark};
 use naka_gs::error::{Error, Result};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
 
 /// The pair at every size.
 fn pair(dark: &Path, lit: &Path, downscales: &[u32]) -> Result<Vec<Pair>> {
-    let images = [read_image(dark)?, read_image(lit)?];
+    let images = [read_dark(dark)?, read_image(lit)?];
     if (images[0].width, images[0].height) != (images[1].width, images[1].height) {
         let found = format!("not of the size of {}", dark.display());
         return Err(Error::input(lit, found, "give pairs of the same size, pixel for pixel"));
