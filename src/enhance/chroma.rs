@@ -42,7 +42,8 @@ pub fn denoise(mut image: Image, strength: f32, downscale: u32) -> Image {
 
 const WEIGHTS: [f32; 3] = [0.299, 0.587, 0.114];
 
-fn luma_of(p: [f32; 3]) -> f32 {
+/// The luma (BT.601) of a pixel.
+pub(super) fn luma_of(p: [f32; 3]) -> f32 {
     WEIGHTS[0] * p[0] + WEIGHTS[1] * p[1] + WEIGHTS[2] * p[2]
 }
 

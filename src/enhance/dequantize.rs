@@ -9,6 +9,7 @@
 //! (Geman–McClure, refitted), so that other surfaces have no say. The estimate counts within the half level that rounding
 //! left open; luma, which has the finest quantiser and the most noise, stays.
 
+use super::chroma::luma_of;
 use crate::capture::{Extras, Image, read_image, resize_area};
 use crate::error::Result;
 use rayon::prelude::*;
@@ -104,9 +105,9 @@ impl Planes {
         Self {
             width,
             height,
-            luma: plane(|p| luma(p).max(LEAST_LUMA)),
-            cb: plane(|p| (p[2] - luma(p)) / 1.772),
-            cr: plane(|p| (p[0] - luma(p)) / 1.402),
+            luma: plane(|p| luma_of(p).max(LEAST_LUMA)),
+            cb: plane(|p| (p[2] - luma_of(p)) / 1.772),
+            cr: plane(|p| (p[0] - luma_of(p)) / 1.402),
         }
     }
 
@@ -142,10 +143,6 @@ impl Planes {
         let start = y * (self.width + 2 * RADIUS) + x;
         [&self.luma, &self.cb, &self.cr].map(|plane| &plane[start..start + self.width])
     }
-}
-
-fn luma(p: [f32; 3]) -> f32 {
-    0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]
 }
 
 /// Offsets (plus `RADIUS`) of the pixels around one, and their weights.
@@ -220,15 +217,19 @@ mod tests {
 
     fn colors(p: [f32; 3]) -> [f32; 3] {
         let p = p.map(|v| 255.0 * v);
-        [luma(p), (p[2] - luma(p)) / 1.772, (p[0] - luma(p)) / 1.402]
+        [luma_of(p), (p[2] - luma_of(p)) / 1.772, (p[0] - luma_of(p)) / 1.402]
     }
 
-    /// Two surfaces under a row of lights; Cb and Cr as they are, or in whole levels.
-    fn scene(size: u32, whole: bool) -> Image {
+    /// Half the distance of lights that show several steps within reach, and of one whose steps are too far apart.
+    const NEAR: f32 = 0.1;
+    const FAR: f32 = 1.0;
+
+    /// Two surfaces under a row of lights, `fall` of the width from bright to dark; Cb and Cr as they are, or in whole levels.
+    fn scene(size: u32, fall: f32, whole: bool) -> Image {
         let mut image = Image::new(size, size / 2);
         for (i, pixel) in image.pixels.iter_mut().enumerate() {
             let (x, y) = (i as u32 % size, i as u32 / size);
-            let light = 2.0 + 5.0 * (10.0 * x as f32 / size as f32 % 2.0 - 1.0).abs();
+            let light = 2.0 + 5.0 * (x as f32 / (fall * size as f32) % 2.0 - 1.0).abs();
             let (cb, cr) = if y < size / 4 { (-0.42, 0.31) } else { (0.27, -0.18) };
             let step = |v: f32| if whole { v.round() } else { v };
             *pixel = rgb([light, step(cb * light), step(cr * light)]);
@@ -247,7 +248,7 @@ mod tests {
 
     #[test]
     fn steps_of_colour_become_the_slope_they_were() {
-        let (true_colors, whole) = (scene(160, false), scene(160, true));
+        let (true_colors, whole) = (scene(160, NEAR, false), scene(160, NEAR, true));
         let restored = dequantize(whole.clone());
         let (before, after) = (apart(&whole, &true_colors), apart(&restored, &true_colors));
         assert!(before > 0.25 && after < 0.4 * before, "{before} to {after}");
@@ -259,8 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn steps_out_of_reach_do_no_harm() {
+        let (true_colors, whole) = (scene(160, FAR, false), scene(160, FAR, true));
+        let (before, after) = (apart(&whole, &true_colors), apart(&dequantize(whole), &true_colors));
+        assert!(after < before, "{before} to {after}");
+    }
+
+    #[test]
     fn luma_stays_and_colours_change_by_half_a_level_at_most() {
-        let mut image = scene(64, true);
+        let mut image = scene(64, NEAR, true);
         // A lamp, a saturated spot and a hole: nothing like their surroundings.
         (image.pixels[700], image.pixels[900], image.pixels[1100]) = ([0.9; 3], [0.0, 0.0, 0.3], [-0.01; 3]);
         let restored = dequantize(image.clone());
@@ -273,7 +281,7 @@ mod tests {
 
     #[test]
     fn large_pictures_get_the_colours_of_their_small_ones() {
-        let (large, small) = (dequantize(scene(1792, true)), dequantize(scene(448, true)));
+        let (large, small) = (dequantize(scene(1792, NEAR, true)), dequantize(scene(448, NEAR, true)));
         let apart = apart(&resize_area(&large, 448, 224), &small);
         assert!(apart < 0.1, "{apart}");
     }
