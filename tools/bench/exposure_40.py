@@ -3,16 +3,17 @@
 
     tools/bench/exposure_40.py SCENE OUT
 
-SCENE is a capture whose test views have lit references in `SCENE/test`. It is trained without the network (OUT/run, unless
-that is there) and its test views are rendered at the training size (OUT/renders). Splats average noise and rounding over all
+SCENE is a capture whose test views have lit references in `SCENE/test`. It is trained without the network (OUT/run and the
+file as it then was, OUT/camera.toml, unless they are there) and its test views are rendered at the training size (OUT/renders). Splats average noise and rounding over all
 views, so these renders, taken back through the response, say what the dark levels are. Even areas of 4 x 4 pixels are
 fitted: green's curve of `exposure-40-plain`, shifted, after a gain and a matrix for yellows and greens whose rows sum to 1.
-Prints the mean square that the present file and the fit leave, and the constants.
+Prints the mean square that the file and the fit leave, and the constants.
 Needs numpy, scipy and Pillow; the binary is the release build, unless NAKA_GS names one.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAKA_GS = os.environ.get("NAKA_GS", ROOT / "target/release/naka-gs")
 CAMERAS = ROOT / "src/enhance/cameras"
 DOWNSCALE = 4
+# As in src/enhance/camera.rs and src/enhance/calibrate/blocks.rs.
 LEAST_CHROMA = 0.3
 EVEN = 0.12
 # Residual, in levels, from which areas count as outliers.
@@ -73,7 +75,7 @@ def mixed(x, matrix, gain):
 
 
 def unmixed(y, matrix, gain):
-    """The inverse of `mixed`, by Newton-like steps (the share of the matrix depends on the result)."""
+    """The inverse of `mixed`, by damped steps (the share of the matrix depends on the result)."""
     x = y / gain
     for _ in range(60):
         linear = np.eye(3) + share(x)[:, :, None] * (matrix - np.eye(3))
@@ -98,9 +100,11 @@ def read(path, size=None):
 
 def rendered(scene, out):
     """The test views of a run without the network, at the size that it was trained at."""
-    run, renders, cameras = out / "run", out / "renders", out / "cameras.json"
+    run, renders, cameras, camera = (out / name for name in ("run", "renders", "cameras.json", "camera.toml"))
     if not (run / "splats.ply").exists():
-        flags = ["--preset", "preview", "--downscale", str(DOWNSCALE), "--camera", "exposure-40", "--weights", "none"]
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copy(CAMERAS / "exposure-40.toml", camera)
+        flags = ["--preset", "preview", "--downscale", str(DOWNSCALE), "--camera", camera, "--weights", "none"]
         subprocess.run([NAKA_GS, "run", scene, *flags, "-o", run], check=True)
     poses = json.loads((scene / "transforms_test.json").read_text())
     for table in [poses, *poses["frames"]]:
@@ -139,11 +143,12 @@ def main():
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
     scene, out = map(Path, sys.argv[1:3])
-    now = tomllib.loads((CAMERAS / "exposure-40.toml").read_text())
+    renders = rendered(scene, out)
+    now = tomllib.loads((out / "camera.toml").read_text())
     knots = np.array(tomllib.loads((CAMERAS / "exposure-40-plain.toml").read_text())["green"])
     matrix, gain = np.array(now["matrix"]), now["gain"]
     curves = [Curve(now[name]) for name in ("red", "green", "blue")]
-    dark, lit = load(rendered(scene, out), scene / "test", curves, matrix, gain)
+    dark, lit = load(renders, scene / "test", curves, matrix, gain)
 
     def response(p):
         return Curve(knots - [p[7], 0])(mixed(dark, with_rows_of_one(p[:6]), p[6]))
@@ -151,7 +156,7 @@ def main():
     start = [*matrix[[0, 0, 1, 1, 2, 2], [1, 2, 0, 2, 0, 1]], gain, knots[0, 0] - now["green"][0][0]]
     fit = least_squares(lambda p: (response(p) - lit).ravel(), start, loss="cauchy", f_scale=SCALE).x
     squares = lambda p: ((response(p) - lit) ** 2).mean(axis=0)
-    for name, p in (("present file", start), ("fit", fit)):
+    for name, p in (("file", start), ("fit", fit)):
         print(f"{name}: mean square {squares(p).mean():.1f} (red, green, blue {squares(p).round(1)}), {len(dark)} areas")
     print("gain =", round(fit[6], 3))
     print("matrix =", with_rows_of_one(fit[:6]).round(3).tolist())
