@@ -24,6 +24,7 @@ pub mod golden;
 pub mod gpu;
 mod least_squares;
 pub mod page;
+pub mod parallel;
 pub mod paths;
 pub mod pipeline;
 mod ply;

@@ -33,11 +33,11 @@ pub use tone::{Equalization, Range, Restoration, Tone};
 use crate::capture::{Capture, Image, View, resize_area};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::parallel::try_map;
 use crate::progress::Progress;
 use choose::{Choice, choose, describe};
 use correct::Correction;
 use network::Maps;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -108,23 +108,18 @@ pub fn enhance_capture<'a>(
     let done = AtomicU64::new(0);
     let mut lit = Vec::with_capacity(views.len());
     for group in views.chunks(IN_WORK.min(rayon::current_num_threads())) {
-        lit.extend(
-            group
-                .par_iter()
-                .map(|view| {
-                    progress.check()?;
-                    let path = out.images.join(&view.name);
-                    let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
-                    picture::write(&path, &lit, view)?;
-                    if let (Some(folder), Some(maps)) = (out.maps, &maps) {
-                        picture::write_maps(folder, &view.name, maps)?;
-                    }
-                    progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
-                    let camera = view.camera.downscaled(downscale);
-                    Ok(View { image: Some(path), camera, name: view.name.clone(), lens: None })
-                })
-                .collect::<Result<Vec<_>>>()?,
-        );
+        lit.extend(try_map(group, |view| {
+            progress.check()?;
+            let path = out.images.join(&view.name);
+            let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
+            picture::write(&path, &lit, view)?;
+            if let (Some(folder), Some(maps)) = (out.maps, &maps) {
+                picture::write_maps(folder, &view.name, maps)?;
+            }
+            progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+            let camera = view.camera.downscaled(downscale);
+            Ok(View { image: Some(path), camera, name: view.name.clone(), lens: None })
+        })?);
     }
     progress.end();
     let mut report = report(&choice, config, &samples, lit.len());
@@ -156,8 +151,7 @@ fn correction<'g, 'v>(
             let naka = kernels.apply(&dark, &choice.restoration)?;
             Ok((view.name.as_str(), dark, naka))
         };
-        let measured: Result<Vec<_>> = chosen.par_iter().map(measured).collect();
-        correction.measure(&measured?)?;
+        correction.measure(&try_map(&chosen, measured)?)?;
     }
     Ok(Some(correction))
 }
@@ -224,8 +218,7 @@ fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progr
         let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| opaque(*i));
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
-    let samples: Result<Vec<_>> = chosen.par_iter().map(pixels).collect();
-    Ok(samples?.concat())
+    Ok(try_map(&chosen, pixels)?.concat())
 }
 
 fn unique_names(views: &[&View]) -> Result<()> {

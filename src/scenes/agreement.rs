@@ -10,6 +10,7 @@ use super::world::World;
 use super::write::file_name;
 use crate::capture::{Camera, Image, read_image, resize_area};
 use crate::error::{Error, Result};
+use crate::parallel::try_map;
 use glam::DVec3;
 use rayon::prelude::*;
 use std::path::Path;
@@ -47,12 +48,12 @@ pub struct Agreement {
 pub fn agreement(scene: &Scene, truth: &Path, restored: &Path) -> Result<Agreement> {
     let world = World::unlit(scene);
     let cameras = train_cameras(&scene.camera);
-    let views = cameras.par_iter().enumerate().map(|(i, camera)| {
-        let name = file_name(i);
+    let cameras: Vec<_> = cameras.iter().enumerate().collect();
+    let views = try_map(&cameras, |(i, camera)| {
+        let name = file_name(*i);
         let error = Errors::read(&truth.join(&name), &restored.join(&name))?;
         Ok(View::new(&world, &camera.resized(error.width, error.height), error))
-    });
-    let views = views.collect::<Result<Vec<_>>>()?;
+    })?;
     let pairs: Vec<(usize, usize)> = (0..views.len()).flat_map(|i| (0..i).map(move |j| (j, i))).collect();
     let pairs: Vec<Pair> = pairs.par_iter().map(|(i, j)| compare(&views[*i], &views[*j])).collect();
     let seen: Vec<&Pair> = pairs.iter().filter(|pair| pair.places > 0).collect();

@@ -4,8 +4,8 @@ use super::archive::Archive;
 use super::run::Scene;
 use super::{README, Template, picture};
 use crate::error::{Error, Result};
+use crate::parallel::try_map;
 use crate::progress::Progress;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -38,7 +38,7 @@ pub fn check(zip: &Path, scenes: &[Scene], template: &Template, progress: &dyn P
     for group in expected.chunks(rayon::current_num_threads().max(1)) {
         progress.check()?;
         let entry = |(name, size): &(String, [u32; 2])| entry(&archive, zip, name, *size);
-        group.par_iter().map(entry).collect::<Vec<_>>().into_iter().collect::<Result<()>>()?;
+        try_map(group, entry)?;
         done += group.len();
         progress.set(done as u64, "");
     }

@@ -17,10 +17,10 @@ pub use template::{NTIRE_3DRR, Template};
 use crate::capture::View;
 use crate::error::{Error, Result};
 use crate::eval::{Sampling, encode_jpeg};
+use crate::parallel::try_map;
 use crate::pipeline::fingerprint::of_poses;
 use crate::pipeline::record::RUN_FILE;
 use crate::progress::Progress;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -183,9 +183,7 @@ fn validate(pictures: &[Picture], progress: &dyn Progress) -> Result<()> {
     let mut done = 0;
     for part in pictures.chunks(rayon::current_num_threads().max(1)) {
         progress.check()?;
-        // All of a part are looked at, so that the first in order is reported, whichever is found first.
-        let checked: Vec<_> = part.par_iter().map(|picture| picture.images().map(|_| ())).collect();
-        checked.into_iter().collect::<Result<()>>()?;
+        try_map(part, |picture| picture.images().map(|_| ()))?;
         done += part.len();
         progress.set(done as u64, "");
     }

@@ -15,6 +15,7 @@ mod write;
 use super::camera::Camera;
 use crate::capture::{Capture, Image, View, read_image};
 use crate::error::{Error, Result};
+use crate::parallel::try_map;
 use crate::progress::Progress;
 use blocks::Block;
 use fit::Channel;
@@ -204,13 +205,13 @@ fn par_map<T: Sync, R: Send>(
     work: impl Fn(&T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
     let done = AtomicU64::new(0);
-    let one = |item| {
+    let one = |item: &T| {
         progress.check()?;
         let result = work(item)?;
         progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
         Ok(result)
     };
-    items.par_iter().map(one).collect()
+    try_map(items, one)
 }
 
 #[cfg(test)]

@@ -23,11 +23,11 @@ use super::neighbors::{Reference, references};
 use crate::capture::{Capture, ImageCache};
 use crate::error::Result;
 use crate::gpu::Gpu;
+use crate::parallel::try_map;
 use crate::progress::Progress;
 use depth_map::{agreement, checks};
 use matcher::{Matcher, Range};
 use picture::Picture;
-use rayon::prelude::*;
 
 /// Memory for decoded images.
 const CACHE_BYTES: usize = 512 << 20;
@@ -68,7 +68,7 @@ pub(super) fn maps_of(
         let planes = match config.make {
             Make::Frustum => Vec::new(),
             Make::Stereo => {
-                let others = reference.others.par_iter().map(|&other| load(other)).collect::<Result<Vec<_>>>()?;
+                let others = try_map(&reference.others, |&other| load(other))?;
                 let seed = (config.seed as u32) ^ (reference.view as u32).wrapping_mul(0x9e37_79b9);
                 let range = Range { depths: reference.depths, baseline: reference.baseline, seed };
                 matcher.planes(&picture, &others.iter().collect::<Vec<_>>(), &range)?

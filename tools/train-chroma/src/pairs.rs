@@ -5,7 +5,7 @@ use naka_gs::enhance::calibrate::{fit_pairs, match_quantiles};
 use naka_gs::enhance::camera::Camera;
 use naka_gs::enhance::{Config, Response, Restoration, Tone, estimate, read_dark};
 use naka_gs::error::{Error, Result};
-use rayon::prelude::*;
+use naka_gs::parallel::try_map;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ pub fn read(folder: &Path, downscales: &[u32]) -> Result<Vec<Vec<Capture>>> {
         let remedy = "give a folder with dark/ and lit/, or a folder of such folders";
         return Err(Error::input(folder, "holds no pairs", remedy));
     }
-    folders.par_iter().map(|folder| capture(folder, downscales)).collect()
+    try_map(&folders, |folder| capture(folder, downscales))
 }
 
 fn capture_folders(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -76,7 +76,7 @@ fn capture(folder: &Path, downscales: &[u32]) -> Result<Vec<Capture>> {
     if matched.is_empty() {
         return Err(Error::input(folder, "no picture of dark/ has one of the same name in lit/", "name both alike"));
     }
-    let pairs = matched.par_iter().map(|(dark, lit)| pair(dark, lit, downscales)).collect::<Result<Vec<_>>>()?;
+    let pairs = try_map(&matched, |(dark, lit)| pair(dark, lit, downscales))?;
     let file = folder.join("camera.toml");
     let own = if file.is_file() { Some(restoration(Camera::open(&file.to_string_lossy())?)) } else { None };
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();

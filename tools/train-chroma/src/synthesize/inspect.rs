@@ -1,8 +1,8 @@
 //! `train-chroma inspect`: figures by which synthesised dark pictures can be compared with photographs.
 
 use naka_gs::capture::{Image, read_image};
+use naka_gs::parallel::try_map;
 use naka_gs::{Error, Result};
-use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
 /// Figures of dark pictures: levels, negative values, colour of shadows, grain
@@ -57,7 +57,7 @@ fn pictures(folder: &Path, every: usize) -> Result<Vec<PathBuf>> {
 }
 
 fn figures(files: &[PathBuf]) -> Result<Figures> {
-    let images = files.par_iter().map(|file| read_image(file)).collect::<Result<Vec<Image>>>()?;
+    let images = try_map(files, |file| read_image(file))?;
     let pixels = || images.iter().flat_map(|i| &i.pixels).map(|p| p.map(|v| 255.0 * v));
     let count = pixels().count().max(1) as f32;
     let share = |found: usize| found as f32 / count;
