@@ -217,17 +217,20 @@ fn interpolate(
     }
 }
 
-/// RGB in levels from the components at column `x` (ITU-R BT.601 full range as in JFIF 1.02, without rounding).
+/// RGB in levels from the components at column `x`.
 fn rgb(colors: Colors, lines: &[Vec<f32>], x: usize, middle: f32) -> [f32; 3] {
     let first = lines[0][x] + middle;
     match colors {
         Colors::Grey => [first; 3],
         Colors::Rgb => [first, lines[1][x] + middle, lines[2][x] + middle],
-        Colors::YCbCr => {
-            let (cb, cr) = (lines[1][x], lines[2][x]);
-            [first + 1.402 * cr, first - 0.344_136_3 * cb - 0.714_136_3 * cr, first + 1.772 * cb]
-        }
+        Colors::YCbCr => ycbcr_to_rgb([first, lines[1][x], lines[2][x]]),
     }
+}
+
+/// RGB from luma and colour differences around 0, in the same unit (ITU-R BT.601 full range as in JFIF 1.02, without
+/// rounding).
+pub(crate) fn ycbcr_to_rgb([y, cb, cr]: [f32; 3]) -> [f32; 3] {
+    [y + 1.402 * cr, y - 0.344_136_3 * cb - 0.714_136_3 * cr, y + 1.772 * cb]
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub use distortion::Distortion;
 pub use extras::Extras;
 pub(crate) use frame::Frame;
 pub use image::Image;
+pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, photo_folder, photos, poses, readable_photos};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
 pub(crate) use normalize::median;

@@ -10,7 +10,7 @@
 //! left open; luma, which has the finest quantiser and the most noise, stays.
 
 use super::chroma::luma_of;
-use crate::capture::{Extras, Image, read_image, resize_area};
+use crate::capture::{Extras, Image, read_image, resize_area, ycbcr_to_rgb};
 use crate::error::Result;
 use rayon::prelude::*;
 use std::path::Path;
@@ -63,10 +63,8 @@ pub fn dequantize(mut image: Image) -> Image {
                 let at = |row: &[[f32; 2]]| row[left][c] + (row[right][c] - row[left][c]) * along;
                 at(upper) + (at(lower) - at(upper)) * down
             });
-            // The inverse of JFIF's conversion, as in the decoder.
-            pixel[0] += 1.402 * cr / 255.0;
-            pixel[1] -= (0.344_136_3 * cb + 0.714_136_3 * cr) / 255.0;
-            pixel[2] += 1.772 * cb / 255.0;
+            let change = ycbcr_to_rgb([0.0, cb, cr]);
+            (0..3).for_each(|channel| pixel[channel] += change[channel] / 255.0);
         }
     });
     image
@@ -211,10 +209,6 @@ impl Fit {
 mod tests {
     use super::*;
 
-    fn rgb([y, cb, cr]: [f32; 3]) -> [f32; 3] {
-        [y + 1.402 * cr, y - 0.344_136_3 * cb - 0.714_136_3 * cr, y + 1.772 * cb].map(|v| v / 255.0)
-    }
-
     fn colors(p: [f32; 3]) -> [f32; 3] {
         let p = p.map(|v| 255.0 * v);
         [luma_of(p), (p[2] - luma_of(p)) / 1.772, (p[0] - luma_of(p)) / 1.402]
@@ -232,7 +226,7 @@ mod tests {
             let light = 2.0 + 5.0 * (x as f32 / (fall * size as f32) % 2.0 - 1.0).abs();
             let (cb, cr) = if y < size / 4 { (-0.42, 0.31) } else { (0.27, -0.18) };
             let step = |v: f32| if whole { v.round() } else { v };
-            *pixel = rgb([light, step(cb * light), step(cr * light)]);
+            *pixel = ycbcr_to_rgb([light, step(cb * light), step(cr * light)]).map(|v| v / 255.0);
         }
         image
     }
