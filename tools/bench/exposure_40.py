@@ -3,10 +3,11 @@
 
     tools/bench/exposure_40.py SCENE OUT
 
-SCENE is a capture whose test views have lit references in `SCENE/test`. It is trained without the network (OUT/run and the
-file as it then was, OUT/camera.toml, unless they are there) and its test views are rendered at the training size (OUT/renders). Splats average noise and rounding over all
-views, so these renders, taken back through the response, say what the dark levels are. Even areas of 4 x 4 pixels are
-fitted: green's curve of `exposure-40-plain`, shifted, after a gain and a matrix for yellows and greens whose rows sum to 1.
+SCENE is a capture whose test views have lit references in `SCENE/test`. It is trained without the network (OUT/run and
+the file as it then was, OUT/camera.toml, unless they are there) and its test views are rendered at the training size
+(OUT/renders). Splats average noise and rounding over all views, so these renders, taken back through the response, say
+what the dark levels are. Even areas of 4 x 4 pixels are fitted: green's curve of `exposure-40-plain`, shifted, after a
+gain and a matrix for yellows and greens whose rows sum to 1.
 Prints the mean square that the file and the fit leave, and the constants.
 Needs numpy, scipy and Pillow; the binary is the release build, unless NAKA_GS names one.
 """
