@@ -11,7 +11,7 @@ use naka_gs::capture::{self, Capture, read_image, resize_area};
 use naka_gs::enhance::{Config, Response, calibrate, enhance_capture};
 use naka_gs::gpu::{Choice, Gpu, Mask};
 use naka_gs::scenes::{Scene, agreement, generate};
-use naka_gs::{Result, Silent, atomic_file};
+use naka_gs::{Result, Silent, storage};
 use std::path::{Path, PathBuf};
 
 fn main() -> Result<()> {
@@ -31,7 +31,7 @@ fn main() -> Result<()> {
     let lit = capture::photos(&truth)?;
     let fitted = calibrate::calibrate(&capture, &lit, calibrate::Config::default(), &Silent::default())?;
     let camera = root.join("calibrated.toml");
-    atomic_file::write_bytes(&camera, fitted.toml.as_bytes())?;
+    storage::write_bytes(&camera, fitted.toml.as_bytes())?;
     let camera = camera.to_string_lossy().into_owned();
     let gpu = Gpu::open(&Choice::Best, Mask::default())?;
     let plain = Config { weights: "none".into(), ..Config::default() };

@@ -16,7 +16,6 @@ pub mod prior;
 pub mod splat;
 pub mod train;
 
-pub mod atomic_file;
 pub mod batch;
 mod eigen;
 pub mod error;
@@ -34,6 +33,7 @@ mod random;
 pub mod scenes;
 pub mod self_test;
 pub mod settings;
+pub mod storage;
 pub mod submit;
 #[cfg(feature = "viewer")]
 pub mod viewer;

@@ -1,8 +1,8 @@
 //! `summary.csv`: one row a scene.
 
-use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::pipeline::Outcome;
+use crate::storage;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -95,7 +95,7 @@ pub fn write(out: &Path, rows: &[Row]) -> Result<()> {
     let mut table = csv::Writer::from_writer(Vec::new());
     rows.iter().try_for_each(|row| table.serialize(row)).map_err(failed)?;
     let bytes = table.into_inner().map_err(|error| Error::io(&path)(std::io::Error::other(error.to_string())))?;
-    atomic_file::write_bytes(&path, &bytes)
+    storage::write_bytes(&path, &bytes)
 }
 
 /// Reads the table in the folder `out`; `None` where there is none.

@@ -3,7 +3,7 @@
 use super::output::{self, OutFile};
 use super::progress::Reporter;
 use naka_gs::enhance::calibrate::{self, Report};
-use naka_gs::{Error, Result, atomic_file, capture};
+use naka_gs::{Error, Result, capture, storage};
 use std::path::{Path, PathBuf};
 
 /// A camera file from exposures of one camera, dark and lit, for `--camera FILE`
@@ -31,7 +31,7 @@ impl Calibrate {
         let config = calibrate::Config { quantiles: self.quantiles };
         let found = calibrate::calibrate(&dark, &lit, config, reporter)?;
         found.report.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-        atomic_file::write_bytes(&self.out.path, found.toml.as_bytes())?;
+        storage::write_bytes(&self.out.path, found.toml.as_bytes())?;
         show(&found.report)?;
         output::line(self.out.path.display().to_string())
     }

@@ -1,7 +1,7 @@
 //! Results on stdout, and where files go.
 
 use naka_gs::settings::Settings;
-use naka_gs::{Error, Result, atomic_file};
+use naka_gs::{Error, Result, storage};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -41,7 +41,7 @@ impl OutFolder {
 
 /// Writes the settings beside the results in `folder`.
 pub fn settings_into(folder: &Path, settings: &Settings) -> Result<()> {
-    atomic_file::write_bytes(folder.join("settings.toml"), settings.to_toml()?.as_bytes())
+    storage::write_bytes(folder.join("settings.toml"), settings.to_toml()?.as_bytes())
 }
 
 /// The flags for a single file of results.
@@ -69,7 +69,7 @@ impl OutFile {
 
     /// Says that the file is written, with the settings beside it (`points.ply` → `points.settings.toml`).
     pub fn wrote(&self, settings: &Settings) -> Result<()> {
-        atomic_file::write_bytes(self.path.with_extension("settings.toml"), settings.to_toml()?.as_bytes())?;
+        storage::write_bytes(self.path.with_extension("settings.toml"), settings.to_toml()?.as_bytes())?;
         line(self.path.display().to_string())
     }
 }

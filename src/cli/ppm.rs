@@ -6,7 +6,7 @@ use super::setting_flags::{Ppm as PpmTables, SettingFlags};
 use glam::DMat4;
 use naka_gs::capture::{Camera, View};
 use naka_gs::pipeline::{self, record::write_json};
-use naka_gs::{Error, Result, atomic_file, capture, eval, ppm, prior};
+use naka_gs::{Error, Result, capture, eval, ppm, prior, storage};
 use std::path::PathBuf;
 
 /// Fewer, better points: voxel pooling and distance-adaptive pruning
@@ -57,7 +57,7 @@ impl Ppm {
         prior::write_ply(&self.out.path, &points)?;
         if let (Some(stats), Some(plot)) = (&self.stats, &plot) {
             write_json(stats, &report)?;
-            atomic_file::write_bytes(plot, ppm::plot(&report).as_bytes())?;
+            storage::write_bytes(plot, ppm::plot(&report).as_bytes())?;
         }
         self.out.wrote(&settings)?;
         if let Some(sheet) = &sheet {

@@ -1,9 +1,9 @@
 //! Lit pictures as files, in the format their names ask for, with what belongs to the photograph they come from.
 
 use super::network::Maps;
-use crate::atomic_file;
 use crate::capture::{Extras, Image, View, resize_area};
 use crate::error::{Error, Result};
+use crate::storage;
 use ::image::codecs::png::PngEncoder;
 use ::image::{DynamicImage, ImageBuffer, ImageEncoder, Rgb, Rgba};
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
@@ -31,7 +31,7 @@ pub fn write(path: &Path, image: &Image, photograph: &View) -> Result<()> {
         "tif" | "tiff" => tiff(image, alpha()?.as_ref(), &extras).map_err(|e| refusal(path, &e.to_string())),
         _ => jpeg(path, image, &extras),
     }?;
-    atomic_file::write_bytes(path, &bytes)
+    storage::write_bytes(path, &bytes)
 }
 
 /// Writes the network's maps of the picture `name` for inspection, as 16-bit PNG files. Mid-grey is no correction:
@@ -47,7 +47,7 @@ pub fn write_maps(folder: &Path, name: &str, maps: &Maps) -> Result<()> {
         let path = folder.join(format!("{name}.{kind}.png"));
         let extras = Extras { deep: true, ..Extras::default() };
         let bytes = png(&map, None, extras).map_err(|e| refusal(&path, &e.to_string()))?;
-        atomic_file::write_bytes(&path, &bytes)?;
+        storage::write_bytes(&path, &bytes)?;
     }
     Ok(())
 }

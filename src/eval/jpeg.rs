@@ -1,8 +1,8 @@
 //! JPEG files as the challenge and the sheet want them, written whole or not at all.
 
-use crate::atomic_file;
 use crate::capture::Image;
 use crate::error::{Error, Result};
+use crate::storage;
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub fn write_jpeg_with(path: &Path, image: &Image, quality: u8, sampling: Sampli
         EncodingError::IoError(source) => Error::io(path)(source),
         other => Error::input(path, other.to_string(), "a JPEG has 1 to 65535 pixels a side"),
     })?;
-    atomic_file::write_bytes(path, &bytes)
+    storage::write_bytes(path, &bytes)
 }
 
 /// The bytes of a JPEG file. `quality` is clipped to 1–100.

@@ -7,13 +7,13 @@ mod html;
 mod run_page;
 mod views;
 
-use crate::atomic_file;
 use crate::batch::summary;
 use crate::capture::{Image, read_image};
 use crate::error::{Error, Result};
 use crate::pipeline::MetricsFile;
 use crate::pipeline::record::{RUN_FILE, Run};
 use crate::progress::Progress;
+use crate::storage;
 use std::path::{Path, PathBuf};
 
 /// The name of the page in an output folder.
@@ -28,7 +28,7 @@ pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     let run = Run::read(out)?.ok_or_else(|| nothing(out))?;
     let metrics = MetricsFile::read_if_there(out)?.unwrap_or_default();
     let views = views::gather(out, &run, &metrics, progress)?;
-    atomic_file::write_bytes(&path, run_page::page(&run, &metrics, &views).as_bytes())?;
+    storage::write_bytes(&path, run_page::page(&run, &metrics, &views).as_bytes())?;
     Ok(path)
 }
 
@@ -39,7 +39,7 @@ pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
 pub fn write_batch(out: &Path) -> Result<PathBuf> {
     let path = place(out)?;
     let rows = summary::read(out)?.ok_or_else(|| nothing(out))?;
-    atomic_file::write_bytes(&path, batch_page::page(out, &rows).as_bytes())?;
+    storage::write_bytes(&path, batch_page::page(out, &rows).as_bytes())?;
     Ok(path)
 }
 

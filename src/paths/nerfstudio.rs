@@ -7,9 +7,9 @@
 //! of the whole. Files of this program say so in `naka_gs`, which nerfstudio passes over.
 
 use super::{CameraPath, Keyframe, Pose};
-use crate::atomic_file;
 use crate::capture::rigid;
 use crate::error::{Error, Result};
+use crate::storage;
 use glam::DMat4;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
@@ -114,7 +114,7 @@ impl CameraPath {
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut text = serde_json::to_string_pretty(&File::of(self)?).map_err(|e| Error::io(path)(e.into()))?;
         text.push('\n');
-        atomic_file::write_bytes(path, text.as_bytes())
+        storage::write_bytes(path, text.as_bytes())
     }
 }
 

@@ -1,10 +1,10 @@
 //! Films: pictures through an installed ffmpeg into an MP4 file, whole or not at all.
 
-use crate::atomic_file;
 use crate::capture::Image;
 use crate::error::{Error, Result};
 use crate::program::{Words, said};
 use crate::progress::Progress;
+use crate::storage;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -107,7 +107,7 @@ impl Encoder {
             let found = format!("a film of {} × {} pixels", size[0], size[1]);
             return Err(Error::setting("--video", found, "use at least 2 × 2"));
         }
-        atomic_file::write_by(path, |temporary| {
+        storage::write_by(path, |temporary| {
             let mut child = self.command(temporary, size, fps).spawn().map_err(Error::io(&self.program))?;
             let (sender, receiver) = sync_channel(WAITING);
             let words = child.stderr.take().map(Words::of);

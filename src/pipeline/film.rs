@@ -1,12 +1,12 @@
 //! Pictures along a camera path: a folder of numbered frames, a film, or both.
 
 use super::Painter;
-use crate::atomic_file;
 use crate::capture::{Camera, Image};
 use crate::error::{Error, Result};
 use crate::eval::{Sampling, write_jpeg_with};
 use crate::paths::{Encoder, Film};
 use crate::progress::Progress;
+use crate::storage;
 use image::ImageFormat;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ impl Frames {
         let mut bytes = Cursor::new(Vec::new());
         let written = picture.to_rgb8().write_to(&mut bytes, ImageFormat::Png);
         written.map_err(|error| Error::input(&path, error.to_string(), "choose another size"))?;
-        atomic_file::write_bytes(&path, bytes.get_ref())
+        storage::write_bytes(&path, bytes.get_ref())
     }
 }
 

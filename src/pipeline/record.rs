@@ -1,8 +1,8 @@
 //! `run.json`: what was made in an output folder, from what, how long it took; the memory that makes a run resumable.
 
-use crate::atomic_file;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
+use crate::storage;
 use crate::train::Change;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -192,5 +192,5 @@ impl Run {
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::io(path)(e.into()))?;
     text.push('\n');
-    atomic_file::write_bytes(path, text.as_bytes())
+    storage::write_bytes(path, text.as_bytes())
 }

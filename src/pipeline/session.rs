@@ -11,7 +11,7 @@ use crate::gpu::Gpu;
 use crate::prior::{Origin, PointCloud};
 use crate::progress::Progress;
 use crate::splat::Splats;
-use crate::{atomic_file, enhance, ppm, prior, splat, train};
+use crate::{enhance, ppm, prior, splat, storage, train};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ impl<'a> Session<'a> {
             tracing::info!("adapter: {}", gpu.name());
             run.adapter = Some(gpu.name().into());
         }
-        atomic_file::write_bytes(job.out.join("settings.toml"), job.settings.to_toml()?.as_bytes())?;
+        storage::write_bytes(job.out.join("settings.toml"), job.settings.to_toml()?.as_bytes())?;
         Ok(Self {
             job,
             shared,

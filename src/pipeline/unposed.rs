@@ -116,7 +116,7 @@ pub(super) fn estimate(job: &Job, photos: &Capture, gpu: &Gpu, progress: &dyn Pr
     let (settings, work, log) = (&job.settings, job.out.join("poses"), job.out.join("colmap.log"));
     if !work.exists() {
         std::fs::create_dir_all(&work).map_err(Error::io(&work))?;
-        crate::atomic_file::write_bytes(&log, b"")?;
+        crate::storage::write_bytes(&log, b"")?;
     }
     let images = work.join("images");
     let longest = photos.train.iter().map(|view| view.camera.width.max(view.camera.height)).max().unwrap_or(1);

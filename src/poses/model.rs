@@ -2,9 +2,9 @@
 
 use super::PICTURE;
 use super::camera::{Original, Pinhole};
-use crate::atomic_file;
 use crate::capture::{LENSES, Lens, View};
 use crate::error::{Error, Result};
+use crate::storage;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
@@ -111,7 +111,7 @@ impl Model {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, out: &Path) -> Result<()> {
-        self.files.iter().try_for_each(|(name, content)| atomic_file::write_bytes(out.join(name), content.as_bytes()))
+        self.files.iter().try_for_each(|(name, content)| storage::write_bytes(out.join(name), content.as_bytes()))
     }
 }
 

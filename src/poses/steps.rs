@@ -3,10 +3,10 @@
 use super::child::{End, Watch};
 use super::program::{Help, Program, glomap};
 use super::{Config, Folders, Mapper, model, output, picture_name};
-use crate::atomic_file;
 use crate::capture::View;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::storage;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Steps<'_> {
     /// Does what is not done yet; returns the folders of the models.
     pub fn run(&self) -> Result<Vec<PathBuf>> {
         let names: String = self.views.iter().map(|view| picture_name(&view.name) + "\n").collect();
-        atomic_file::write_bytes(self.work("images.txt"), names.as_bytes())?;
+        storage::write_bytes(self.work("images.txt"), names.as_bytes())?;
         self.once("features", || self.features())?;
         self.once("matches", || self.matches())?;
         self.once("models", || self.build())?;
@@ -59,7 +59,7 @@ impl Steps<'_> {
             return Ok(());
         }
         make()?;
-        atomic_file::write_bytes(mark, b"")
+        storage::write_bytes(mark, b"")
     }
 
     fn features(&self) -> Result<()> {

@@ -1,8 +1,8 @@
 //! Point clouds to files.
 
 use super::PointCloud;
-use crate::atomic_file;
 use crate::error::{Error, Result};
+use crate::storage;
 use std::io::Write;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use std::path::Path;
 /// [`Error::Io`] naming `path`.
 pub fn write_ply(path: impl AsRef<Path>, cloud: &PointCloud) -> Result<()> {
     let path = path.as_ref();
-    atomic_file::write(path, |out| {
+    storage::write(path, |out| {
         let mut write = || -> std::io::Result<()> {
             writeln!(out, "ply\nformat binary_little_endian 1.0\nelement vertex {}", cloud.len())?;
             ["x", "y", "z"].iter().try_for_each(|name| writeln!(out, "property float {name}"))?;

@@ -8,11 +8,11 @@ use super::description::Scene;
 use super::path::{photograph, test_cameras, train_cameras};
 use super::sensor::{dark, lit};
 use super::world::World;
-use crate::atomic_file;
 use crate::capture::Camera;
 use crate::error::{Error, Result};
 use crate::eval::{Sampling, write_jpeg_with};
 use crate::progress::Progress;
+use crate::storage;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -137,7 +137,7 @@ fn describe(scene: &Scene, folder: &Path) -> Result<()> {
         let path = folder.join(format!("transforms_{set}.json"));
         if let Some(transforms) = transforms(set, cameras, first) {
             let json = serde_json::to_vec_pretty(&transforms).map_err(|e| Error::io(&path)(e.into()))?;
-            atomic_file::write_bytes(&path, &json)?;
+            storage::write_bytes(&path, &json)?;
         }
     }
     let camera = CameraFile { kind: "srgb-exposure", ratio: scene.sensor.ratio };
@@ -147,7 +147,7 @@ fn describe(scene: &Scene, folder: &Path) -> Result<()> {
 
 fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = toml::to_string(value).map_err(|e| Error::io(path)(std::io::Error::other(e)))?;
-    atomic_file::write_bytes(path, text.as_bytes())
+    storage::write_bytes(path, text.as_bytes())
 }
 
 /// The poses of one set of views; `None` for no view.

@@ -4,9 +4,9 @@
 //! of red, then green, then blue), coefficient-major in [`Splats::sh`].
 
 use super::Splats;
-use crate::atomic_file::{self, Writer};
 use crate::error::{Error, Result};
 use crate::ply::VertexFile;
+use crate::storage::{self, Writer};
 use std::io::Write;
 use std::path::Path;
 
@@ -138,7 +138,7 @@ pub fn write(path: impl AsRef<Path>, splats: &Splats) -> Result<()> {
             "this is a bug; please report it",
         ));
     }
-    atomic_file::write(path, |out| write_to(out, splats, width).map_err(Error::io(path)))
+    storage::write(path, |out| write_to(out, splats, width).map_err(Error::io(path)))
 }
 
 fn write_to(out: &mut Writer, splats: &Splats, width: usize) -> std::io::Result<()> {

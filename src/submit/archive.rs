@@ -1,7 +1,7 @@
 //! The zip file: the same bytes from the same pictures, whole or not at all; and one read back with every check.
 
-use crate::atomic_file;
 use crate::error::{Error, Result};
+use crate::storage;
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
@@ -22,7 +22,7 @@ const LARGEST_ENTRY: u64 = 256 << 20;
 pub fn write(path: &Path, mut next: impl FnMut() -> Result<Option<(String, Vec<u8>)>>) -> Result<()> {
     let broken = |error: rawzip::Error| Error::io(path)(std::io::Error::other(error));
     let time = UtcDateTime::from_components(1980, 1, 1, 0, 0, 0, 0);
-    atomic_file::write(path, |out| {
+    storage::write(path, |out| {
         let mut zip = ZipArchiveWriter::new(out);
         while let Some((name, content)) = next()? {
             // The sizes of an entry follow its data, which some programs accept of compressed entries only; a JPEG

@@ -2,12 +2,12 @@
 
 use super::changes::Change;
 use super::config::Config;
-use crate::atomic_file;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::prior::PointCloud;
 use crate::splat::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
+use crate::storage;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -88,7 +88,7 @@ pub fn save(gpu: &Gpu, dir: &Path, identity: &str, state: &View<'_>) -> Result<(
         views.push((name.as_str(), view));
     }
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(broken)?;
-    atomic_file::write_bytes(&path, &bytes)?;
+    storage::write_bytes(&path, &bytes)?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ pub fn write(path: &Path, picture: &image::RgbImage) -> Result<()> {
     let mut bytes = Vec::new();
     let encoder = image::codecs::png::PngEncoder::new(&mut bytes);
     picture.write_with_encoder(encoder).map_err(|e| Error::io(path)(std::io::Error::other(e)))?;
-    crate::atomic_file::write_bytes(path, &bytes)
+    crate::storage::write_bytes(path, &bytes)
 }
 
 /// A name in the working folder that says the time (UTC) and is not taken.

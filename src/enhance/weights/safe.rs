@@ -1,8 +1,8 @@
 //! Weights as safetensors.
 
 use super::{Content, Tensor, Weights};
-use crate::atomic_file;
 use crate::error::{Error, Result};
+use crate::storage;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Map, json};
@@ -66,7 +66,7 @@ pub fn write(path: &Path, weights: &Weights) -> Result<()> {
     let mut header = serde_json::Value::from(header).to_string();
     // The data starts at a multiple of eight bytes.
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    atomic_file::write(path, |out| {
+    storage::write(path, |out| {
         let mut put = |bytes: &[u8]| out.write_all(bytes).map_err(Error::io(path));
         put(&(header.len() as u64).to_le_bytes())?;
         put(header.as_bytes())?;

@@ -2,9 +2,9 @@
 
 use super::camera::Body;
 use super::jpeg::Jpeg;
-use naka_gs::atomic_file;
 use naka_gs::capture::Image;
 use naka_gs::eval::{Sampling, write_jpeg_with};
+use naka_gs::storage;
 use naka_gs::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -43,7 +43,7 @@ pub fn pair(folder: &Path, index: usize, [dark, lit]: &[Image; 2], jpeg: Jpeg) -
 /// # Errors
 /// A file that cannot be written.
 pub fn dark(path: &Path, image: &Image, jpeg: Jpeg) -> Result<()> {
-    atomic_file::write_bytes(path, &jpeg.encode(image)?)
+    storage::write_bytes(path, &jpeg.encode(image)?)
 }
 
 /// Writes the camera's exact response as `camera.toml`.
@@ -53,7 +53,7 @@ pub fn dark(path: &Path, image: &Image, jpeg: Jpeg) -> Result<()> {
 pub fn camera(folder: &Path, name: &str, body: &Body) -> Result<()> {
     let path = folder.join("camera.toml");
     let text = toml::to_string(&response(name, body)).map_err(|e| Error::io(&path)(std::io::Error::other(e)))?;
-    atomic_file::write_bytes(&path, text.as_bytes())
+    storage::write_bytes(&path, text.as_bytes())
 }
 
 fn response(name: &str, body: &Body) -> CameraFile {

@@ -1,0 +1,30 @@
+//! Temporary files of a process that was killed while it wrote.
+
+use super::{RANDOM_LETTERS, TEMPORARY_ENDING};
+use std::fs::{self, File};
+use std::path::Path;
+
+/// Removes the temporary files that killed processes left in `folder` (not in folders below it). A file that is being
+/// written is locked by its writer, and stays.
+pub fn remove_leftovers(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
+        let path = entry.path();
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        let abandoned = is_file && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        if abandoned && let Err(error) = super::remove_file(&path) {
+            tracing::debug!("a temporary file of an earlier run stays: {error}");
+        }
+    }
+}
+
+/// `.NAME.XXXXXXXX.naka-part`.
+fn is_temporary(name: &str) -> bool {
+    let random = name
+        .strip_suffix(TEMPORARY_ENDING)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .and_then(|rest| rest.rsplit_once('.'))
+        .map(|(_, random)| random);
+    random
+        .is_some_and(|random| random.len() == RANDOM_LETTERS && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}

@@ -1,0 +1,191 @@
+//! Every change that the program makes to the file system: writes, renames, removals, new folders.
+//!
+//! A file is either the old one or the new one, never half of one: it is written under a temporary name in the same
+//! folder, synced, then renamed over the target. Nothing here deletes a folder with something in it.
+//! Because all changes pass through this module, the tests can let each of them fail in turn (`faults`).
+
+#[cfg(test)]
+pub(crate) mod faults;
+mod leftovers;
+
+pub use leftovers::remove_leftovers;
+
+use crate::error::{Error, Result};
+use rand::distr::{Alphanumeric, SampleString};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Temporary names are `.NAME.XXXXXXXX.naka-part` with random letters, so that no two processes share one, on one
+/// machine or on several.
+const TEMPORARY_ENDING: &str = ".naka-part";
+const RANDOM_LETTERS: usize = 8;
+
+/// What the callers of [`write()`] write to.
+pub type Writer = BufWriter<Output>;
+
+/// A temporary file that becomes the target once it is complete.
+pub struct Output {
+    file: File,
+    /// The target, which is the name that errors have.
+    #[cfg_attr(not(test), expect(dead_code, reason = "faults are injected by target"))]
+    target: PathBuf,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(test)]
+        let bytes = faults::write(&self.target, bytes)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A change that is about to happen at `path`.
+fn announce(kind: Change, path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    return faults::change(kind, path);
+    #[cfg(not(test))]
+    {
+        let _ = (kind, path);
+        Ok(())
+    }
+}
+
+/// The kinds of change that can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Create,
+    Sync,
+    Rename,
+    Remove,
+    Folder,
+}
+
+/// Creates or replaces `path` with what `fill` writes; missing parent folders are created. If `fill` or the disk
+/// fails, `path` is as it was before and the temporary file is gone.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`, or the error of `fill`.
+pub fn write<T>(path: impl AsRef<Path>, fill: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
+    let path = path.as_ref();
+    write_by(path, |temporary| {
+        let file = File::create_new(temporary).map_err(Error::io(path))?;
+        // Says that it is no leftover; a file system without locks has one reader of leftovers at a time, by the lock on
+        // the output folder.
+        let _ = file.lock();
+        let mut out = BufWriter::with_capacity(BUFFER_BYTES, Output { file, target: path.to_path_buf() });
+        let filled = fill(&mut out);
+        // Without this, dropping the writer would write what is left of a file that is given up.
+        let (output, rest) = out.into_parts();
+        let value = filled?;
+        let rest = rest.map_err(|error| Error::io(path)(io::Error::other(error)))?;
+        let mut output = output;
+        output.write_all(&rest).and_then(|()| output.flush()).map_err(Error::io(path))?;
+        Ok(value)
+    })
+}
+
+/// [`write()`] for what another program writes: `make` gets the name of a file, which does not exist yet and has no
+/// ending that says what is in it.
+pub fn write_by<T>(path: impl AsRef<Path>, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let path = path.as_ref();
+    let parent = parent(path);
+    create_folder(parent)?;
+    announce(Change::Create, path).map_err(Error::io(path))?;
+    let temporary = temporary_name(path, parent)?;
+    let sync = || announce(Change::Sync, path).and_then(|()| File::open(&temporary)?.sync_all());
+    let replace = || announce(Change::Rename, path).and_then(|()| fs::rename(&temporary, path));
+    let result = make(&temporary).and_then(|value| {
+        sync().and_then(|()| replace()).map_err(Error::io(path))?;
+        Ok(value)
+    });
+    match &result {
+        Ok(_) => sync_folder(parent),
+        // The first error is the one to tell; the temporary file may not even exist.
+        Err(_) => {
+            let _ = announce(Change::Remove, &temporary).and_then(|()| fs::remove_file(&temporary));
+        }
+    }
+    result
+}
+
+/// [`write()`] for content that is already in memory.
+pub fn write_bytes(path: impl AsRef<Path>, content: &[u8]) -> Result<()> {
+    let path = path.as_ref();
+    write(path, |out| out.write_all(content).map_err(Error::io(path)))
+}
+
+/// Creates a folder and those above it; one that exists is left as it is.
+pub fn create_folder(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    if path.is_dir() {
+        return Ok(());
+    }
+    announce(Change::Folder, path).and_then(|()| fs::create_dir_all(path)).map_err(Error::io(path))
+}
+
+/// Renames a file or folder; a file of that name is replaced.
+pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    announce(Change::Rename, to).and_then(|()| fs::rename(from, to)).map_err(Error::io(to))?;
+    sync_folder(parent(to));
+    Ok(())
+}
+
+/// Removes a file. That there is none is no error.
+pub fn remove_file(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(());
+    }
+    match announce(Change::Remove, path).and_then(|()| fs::remove_file(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(Error::io(path)),
+    }
+}
+
+/// Removes a folder if nothing is in it; whether it is gone.
+pub fn remove_empty_folder(path: impl AsRef<Path>) -> bool {
+    let path = path.as_ref();
+    // `remove_dir` removes no folder with anything in it.
+    path.is_dir() && announce(Change::Remove, path).is_ok() && fs::remove_dir(path).is_ok()
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_name(path: &Path, parent: &Path) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::input(path, "is not the name of a file", "give a file name to write to"));
+    };
+    loop {
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}{TEMPORARY_ENDING}", Alphanumeric.sample_string(&mut rand::rng(), RANDOM_LETTERS)));
+        let temporary = parent.join(hidden);
+        if fs::symlink_metadata(&temporary).is_err() {
+            return Ok(temporary);
+        }
+    }
+}
+
+/// Makes the rename itself durable. Not every file system (and not Windows) can sync a folder; the content is safe
+/// in any case.
+fn sync_folder(folder: &Path) {
+    if let Ok(handle) = File::open(folder) {
+        let _ = handle.sync_all();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+use super::*;
+
+#[test]
+fn replaces_and_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new/folder/result.txt");
+    write_bytes(&path, b"one").unwrap();
+    write_bytes(&path, b"two").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"two");
+    assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_failing_writer_keeps_the_old_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("result.txt");
+    write_bytes(&path, b"old").unwrap();
+    let failed = write(&path, |out| {
+        out.write_all(b"half").map_err(Error::io(&path))?;
+        Err::<(), _>(Error::Interrupted(String::new()))
+    });
+    assert!(matches!(failed, Err(Error::Interrupted(_))));
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_folder_as_target_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = write_bytes(dir.path(), b"x").unwrap_err();
+    assert!(error.to_string().contains(&dir.path().display().to_string()));
+}
+
+/// A kill at any change leaves the old file or the new one under the final name, and a later sweep nothing else.
+#[test]
+fn every_failure_leaves_the_old_file_or_the_new_one() {
+    for fault in [faults::Kind::Error, faults::Kind::ShortWrite, faults::Kind::Kill] {
+        for at in 0.. {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("result.txt");
+            write_bytes(&path, b"old").unwrap();
+            let armed = faults::arm(dir.path(), fault, at);
+            let failed = write_bytes(&path, b"new content").is_err();
+            let hit = armed.disarm();
+            let content = fs::read(&path).unwrap();
+            assert!(content == b"old" || (!failed && content == b"new content"), "{fault:?} at {at}: {content:?}");
+            if fault != faults::Kind::Kill {
+                assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "{fault:?} at {at}");
+            }
+            remove_leftovers(dir.path());
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "{fault:?} at {at}");
+            if !hit {
+                assert!(at >= 3, "{fault:?}: only {at} changes were counted");
+                break;
+            }
+        }
+    }
+}
+
+/// Only names that this module gives are leftovers, and one that is being written is not.
+#[test]
+fn leftovers_are_only_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = [".result.txt.part", "notes.naka-part", ".b.12345678.naka-part.bak", ".naka-part"];
+    others.iter().for_each(|name| fs::write(dir.path().join(name), "mine").unwrap());
+    fs::write(dir.path().join(".b.txt.aB3xY9zQ.naka-part"), "half").unwrap();
+    let path = dir.path().join("slow.txt");
+    write(&path, |out| {
+        remove_leftovers(dir.path());
+        out.write_all(b"whole").map_err(Error::io(&path))
+    })
+    .unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"whole");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), others.len() + 1);
+}
