@@ -25,6 +25,9 @@ pub enum Error {
     /// A result exists and belongs to a different run.
     #[error("{}: exists and was made with other inputs or settings; pass --overwrite (-w) to replace it, or choose another output with -o", .0.display())]
     Exists(PathBuf),
+    /// Another process works in the output folder.
+    #[error("{}: another naka-gs works in this folder (process {owner}); wait for its end, or choose another output with -o", folder.display())]
+    InUse { folder: PathBuf, owner: String },
     /// No adapter can run the kernels.
     #[error("no GPU adapter: {0}")]
     NoAdapter(String),

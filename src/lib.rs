@@ -21,6 +21,7 @@ mod eigen;
 pub mod error;
 pub mod golden;
 pub mod gpu;
+mod hash;
 mod least_squares;
 pub mod page;
 pub mod parallel;
@@ -39,4 +40,4 @@ pub mod submit;
 pub mod viewer;
 
 pub use error::{Error, Result};
-pub use progress::{Board, Both, Progress, Silent, Standing, Stop};
+pub use progress::{Board, Both, Journal, Progress, Silent, Standing, Stop};

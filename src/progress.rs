@@ -1,6 +1,7 @@
 //! How stages report what they do and learn that they should stop.
 
 use crate::error::{Error, Result};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -36,6 +37,17 @@ pub trait Progress: Sync {
     fn check(&self) -> Result<()> {
         if self.stop().requested() { Err(Error::Interrupted(String::new())) } else { Ok(()) }
     }
+}
+
+/// Remembers which files of a stage are finished, so that one that was interrupted goes on after them.
+pub trait Journal: Sync {
+    /// Whether the file is finished, and still as it was written.
+    fn is_finished(&self, path: &Path) -> bool;
+    /// The file has been written.
+    ///
+    /// # Errors
+    /// What is remembered cannot be stored.
+    fn finished(&self, path: &Path) -> Result<()>;
 }
 
 /// Reports nothing; stops only when asked through its flag.

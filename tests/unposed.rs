@@ -7,7 +7,7 @@ use glam::{DMat3, DMat4, DQuat};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use support::{assert_refused, contents, naka_gs};
 
 /// Photographs of the tiny scene in a folder of their own, and a stand-in that knows their poses.
@@ -43,10 +43,15 @@ impl Bench {
     }
 
     fn run(&self, more: &[&str]) -> Output {
+        self.command(more).output().unwrap()
+    }
+
+    fn command(&self, more: &[&str]) -> Command {
         let mut command = naka_gs();
         command.arg("run").arg(self.path("photos")).arg("-o").arg(self.path("out"));
         command.args(["--adapter", "cpu", "--weights", "none", "--make-points", "500", "--steps", "3"]);
-        command.arg("--colmap").arg(self.path("colmap")).args(more).output().unwrap()
+        command.arg("--colmap").arg(self.path("colmap")).args(more);
+        command
     }
 
     fn finish(&self, more: &[&str]) -> String {
@@ -232,6 +237,46 @@ fn a_batch_takes_photographs_alone() {
     let table = std::fs::read_to_string(bench.path("out/summary.csv")).unwrap();
     assert!(table.lines().any(|line| line.starts_with("photos,done")), "{table}");
     assert!(bench.path("out/photos/splats.ply").is_file());
+}
+
+#[test]
+fn colmap_ends_with_a_killed_run_which_then_continues() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("hang"), "mapper").unwrap();
+    let mut run = bench.command(&[]).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let pid = wait_for(|| std::fs::read_to_string(bench.path("pid")).ok().filter(|pid| pid.ends_with('\n')));
+    let alive = || Command::new("kill").args(["-0", pid.trim()]).stderr(std::process::Stdio::null()).status().unwrap();
+    assert!(alive().success());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    wait_for(|| (!alive().success()).then_some(()));
+    std::fs::remove_file(bench.path("hang")).unwrap();
+    bench.finish(&[]);
+    let extracted = std::fs::read_to_string(bench.path("calls")).unwrap().matches("feature_extractor").count();
+    assert_eq!(extracted, 1, "what was finished before is kept");
+    assert!(!bench.path("out/poses").exists());
+}
+
+fn wait_for<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    let started = std::time::Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(started.elapsed().as_secs() < 60, "it takes too long");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_folder_of_the_users_is_no_work_folder() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.path("out/poses")).unwrap();
+    std::fs::write(bench.path("out/poses/thesis.tex"), "mine").unwrap();
+    assert_refused(&bench.run(&[]), 1, &["out/poses"]);
+    assert_eq!(std::fs::read(bench.path("out/poses/thesis.tex")).unwrap(), b"mine");
+    bench.finish(&["-w"]);
+    assert_eq!(std::fs::read(bench.path("out/poses.bak/thesis.tex")).unwrap(), b"mine");
 }
 
 #[test]

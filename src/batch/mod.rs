@@ -7,6 +7,7 @@ pub use find::{Found, find};
 pub use summary::{Row, Status};
 
 use crate::error::{Error, Result};
+use crate::pipeline::output::OutputFolder;
 use crate::pipeline::{self, Outcome, Scope, Shared};
 use crate::progress::{Progress, Stop};
 use crate::settings::{Layers, Settings};
@@ -55,6 +56,7 @@ pub fn run(job: &Job, watch: &dyn Watch) -> Result<Vec<Row>> {
     {
         return Err(error);
     }
+    let _held = OutputFolder::open(&job.out)?;
     let rows = Mutex::new(scenes.iter().map(|scene| Row::waiting(&scene.name)).collect::<Vec<_>>());
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {

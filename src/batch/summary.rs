@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::Outcome;
 use crate::storage;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Component, Path};
 
 /// The name of the table in a batch's output folder.
 pub const SUMMARY_FILE: &str = "summary.csv";
@@ -108,11 +108,20 @@ pub fn read(out: &Path) -> Result<Option<Vec<Row>>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(Error::io(&path))?,
     };
-    let rows: Result<Vec<Row>, csv::Error> = csv::Reader::from_reader(text.as_slice()).deserialize().collect();
-    rows.map(Some).map_err(|error| {
-        let found = format!("is not the table of a batch ({error})");
+    let refuse = |found: String| {
+        let found = format!("is not the table of a batch ({found})");
         Error::input(&path, found, "choose another output folder with -o, or move the file away")
-    })
+    };
+    let rows: Result<Vec<Row>, csv::Error> = csv::Reader::from_reader(text.as_slice()).deserialize().collect();
+    let rows = rows.map_err(|error| refuse(error.to_string()))?;
+    let below = |row: &Row| {
+        let mut parts = Path::new(&row.scene).components();
+        !row.scene.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
+    };
+    match rows.iter().find(|row| !below(row)) {
+        Some(row) => Err(refuse(format!("the scene `{}` is not below its folder", row.scene))),
+        None => Ok(Some(rows)),
+    }
 }
 
 #[cfg(test)]
@@ -132,5 +141,9 @@ mod tests {
         assert_eq!(read(dir.path()).unwrap().unwrap(), rows);
         std::fs::write(dir.path().join(SUMMARY_FILE), "name,mark\nAnna,1\n").unwrap();
         assert!(read(dir.path()).unwrap_err().to_string().contains("summary.csv"));
+        for outside in ["../victim", "/etc", "a/../../b", "", "."] {
+            write(dir.path(), &[Row::waiting(outside)]).unwrap();
+            assert!(read(dir.path()).unwrap_err().to_string().contains("below its folder"), "{outside}");
+        }
     }
 }

@@ -37,7 +37,6 @@ impl Enhance {
             settings,
         };
         let lit = photos::light(&job, reporter)?;
-        output::settings_into(&job.out, &job.settings)?;
         output::line(job.out.display().to_string())?;
         if let Some(sheet) = &lit.sheet {
             output::line(sheet.display().to_string())?;

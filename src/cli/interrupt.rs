@@ -1,17 +1,53 @@
-//! Ctrl-C: the first asks the running stage to stop cleanly, the second ends the program at once.
+//! Ctrl-C and its relatives: the first asks the running stage to stop cleanly, the second ends the program at once.
 
 use super::progress::Reporter;
-use naka_gs::{Error, Progress, Result};
+use naka_gs::{Error, Progress, Result, Stop};
 
-/// Installs the handler.
+/// Installs the handlers: for Ctrl-C, and on Unix for SIGTERM and SIGHUP, unless the latter is ignored (`nohup`).
 pub fn on_ctrl_c(reporter: &Reporter) -> Result<()> {
     let stop = reporter.stop().clone();
-    ctrlc::set_handler(move || {
-        if stop.requested() {
-            std::process::exit(130);
-        }
-        stop.request();
-        eprintln!("stopping after a clean checkpoint; once more to stop at once");
-    })
-    .map_err(|e| Error::setting("Ctrl-C handler", e.to_string(), "run the program in a normal process"))
+    other_signals(&stop)?;
+    ctrlc::set_handler(move || ask(&stop)).map_err(|error| refuse(&error))
+}
+
+fn ask(stop: &Stop) {
+    if stop.requested() {
+        std::process::exit(130);
+    }
+    stop.request();
+    eprintln!("stopping after a clean checkpoint; once more to stop at once");
+}
+
+fn refuse(error: &dyn std::error::Error) -> Error {
+    Error::setting("Ctrl-C handler", error.to_string(), "run the program in a normal process")
+}
+
+#[cfg(unix)]
+fn other_signals(stop: &Stop) -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGTERM};
+    let signals = if hangup_is_ignored() { vec![SIGTERM] } else { vec![SIGTERM, SIGHUP] };
+    let mut signals = signal_hook::iterator::Signals::new(signals).map_err(|error| refuse(&error))?;
+    let stop = stop.clone();
+    std::thread::spawn(move || signals.forever().for_each(|_| ask(&stop)));
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn other_signals(_stop: &Stop) -> Result<()> {
+    Ok(())
+}
+
+/// Whether whoever started this program wants it to outlive the terminal.
+#[cfg(target_os = "linux")]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_none_or(|mask| mask & (1 << (signal_hook::consts::SIGHUP - 1)) != 0)
+}
+
+/// It cannot be asked there without `unsafe`: what the process was started with stays in force.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn hangup_is_ignored() -> bool {
+    true
 }

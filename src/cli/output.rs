@@ -1,7 +1,7 @@
 //! Results on stdout, and where files go.
 
-use naka_gs::settings::Settings;
-use naka_gs::{Error, Result, storage};
+use naka_gs::settings::{self, Settings};
+use naka_gs::{Error, Result};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -39,11 +39,6 @@ impl OutFolder {
     }
 }
 
-/// Writes the settings beside the results in `folder`.
-pub fn settings_into(folder: &Path, settings: &Settings) -> Result<()> {
-    storage::write_bytes(folder.join("settings.toml"), settings.to_toml()?.as_bytes())
-}
-
 /// The flags for a single file of results.
 #[derive(clap::Args)]
 pub struct OutFile {
@@ -61,6 +56,17 @@ impl OutFile {
         if self.path.exists() && !self.overwrite { Err(Error::Exists(self.path.clone())) } else { Ok(()) }
     }
 
+    /// [`OutFile::check`], for the settings beside the file too.
+    pub fn check_with_settings(&self) -> Result<()> {
+        self.check()?;
+        settings::file::check(&self.settings_path(), self.overwrite)
+    }
+
+    /// `points.ply` → `points.settings.toml`.
+    fn settings_path(&self) -> PathBuf {
+        self.path.with_extension("settings.toml")
+    }
+
     /// Where the picture of the file goes: `points.ply` → `points.sheet.jpg`. Fails like [`OutFile::check`].
     pub fn sheet(&self) -> Result<PathBuf> {
         let sheet = self.path.with_extension("sheet.jpg");
@@ -69,7 +75,7 @@ impl OutFile {
 
     /// Says that the file is written, with the settings beside it (`points.ply` → `points.settings.toml`).
     pub fn wrote(&self, settings: &Settings) -> Result<()> {
-        storage::write_bytes(self.path.with_extension("settings.toml"), settings.to_toml()?.as_bytes())?;
+        settings::file::write(&self.settings_path(), settings, self.overwrite)?;
         line(self.path.display().to_string())
     }
 }

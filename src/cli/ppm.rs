@@ -33,7 +33,7 @@ pub struct Ppm {
 impl Ppm {
     pub fn run(self, _reporter: &Reporter) -> Result<()> {
         let settings = self.settings.resolve(None)?;
-        self.out.check()?;
+        self.out.check_with_settings()?;
         let plot = self.stats.as_ref().map(|stats| stats.with_extension("svg"));
         if self.stats.is_some() && self.stats == plot {
             return Err(Error::setting(

@@ -27,7 +27,7 @@ pub struct Prior {
 impl Prior {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
         let settings = self.settings.resolve(None)?;
-        self.out.check()?;
+        self.out.check_with_settings()?;
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
         let job = Job {
             scene: self.scene,

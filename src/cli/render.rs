@@ -7,8 +7,9 @@ use super::size::Size;
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::paths::{CameraPath, Encoder};
 use naka_gs::pipeline::film::{Format, Frames, Video, film, nothing_in_the_way};
-use naka_gs::pipeline::{Painter, render_name, render_views};
-use naka_gs::settings::Settings;
+use naka_gs::pipeline::output::names;
+use naka_gs::pipeline::{Painter, render_name, render_views, unique_renders};
+use naka_gs::settings::{self, Settings};
 use naka_gs::{Error, Result, capture, splat};
 use std::path::{Path, PathBuf};
 
@@ -84,15 +85,18 @@ impl Render {
         let out = self.out.or_named_after(&self.splats);
         let mut views = capture::poses(cameras)?;
         views.iter_mut().for_each(|view| view.camera = view.camera.downscaled(settings.downscale));
+        unique_renders(cameras, &views)?;
         let targets = views.iter().map(|view| out.join(render_name(&view.name)));
         if let Some(present) = targets.into_iter().find(|path| path.exists() && !self.out.overwrite) {
             return Err(Error::Exists(present));
         }
+        let beside = out.join(names::SETTINGS);
+        settings::file::check(&beside, self.out.overwrite)?;
         let splats = splat::ply::read(&self.splats)?;
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
         let mut painter = Painter::new(&gpu, &splats, self.antialiased)?;
-        render_views(&mut painter, &views, &out, reporter)?;
-        output::settings_into(&out, settings)?;
+        render_views(&mut painter, &views, &out, None, reporter)?;
+        settings::file::write(&beside, settings, self.out.overwrite)?;
         output::line(out.display().to_string())
     }
 
@@ -113,6 +117,9 @@ impl Render {
         if !self.out.overwrite {
             nothing_in_the_way(cameras.len(), frames.as_ref(), self.film.video.as_deref())?;
         }
+        if let Some(Frames { folder, .. }) = &frames {
+            settings::file::check(&folder.join(names::SETTINGS), self.out.overwrite)?;
+        }
         let video = match &self.film.video {
             Some(file) => Some(Video { path: file.clone(), encoder: Encoder::find()?, fps: path.fps }),
             None => None,
@@ -122,7 +129,7 @@ impl Render {
         let mut painter = Painter::new(&gpu, &splats, self.antialiased)?;
         film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), reporter)?;
         if let Some(Frames { folder, .. }) = &frames {
-            output::settings_into(folder, settings)?;
+            settings::file::write(&folder.join(names::SETTINGS), settings, self.out.overwrite)?;
             output::line(folder.display().to_string())?;
         }
         video.map_or(Ok(()), |video| output::line(video.path.display().to_string()))

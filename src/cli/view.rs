@@ -46,6 +46,9 @@ impl View {
         if self.screenshot.is_some() && self.path.is_none() {
             return Err(Error::setting("--screenshot", "no path", "say what to take a picture of"));
         }
+        if let Some(path) = self.screenshot.as_ref().filter(|path| path.exists() && !self.out.overwrite) {
+            return Err(Error::Exists(path.clone()));
+        }
         let camera = match self.at {
             Some(0) => return Err(Error::setting("--at", "0", "cameras are counted from 1")),
             camera => camera.map(|number| number - 1),

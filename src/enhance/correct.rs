@@ -8,6 +8,7 @@ use super::weights::Weights;
 use crate::capture::{Image, resize_area};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::hash::hex;
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ pub fn built_in_hash() -> String {
     let mut hash = Sha256::new();
     hash.update(built_in().unwrap_or_default());
     BUILT_IN_CAMERAS.iter().for_each(|(_, text)| hash.update(text));
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(hash.finalize())
 }
 
 impl<'g> Correction<'g> {

@@ -34,7 +34,7 @@ use crate::capture::{Capture, Image, View, resize_area};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::parallel::try_map;
-use crate::progress::Progress;
+use crate::progress::{Journal, Progress};
 use choose::{Choice, choose, describe};
 use correct::Correction;
 use network::Maps;
@@ -68,17 +68,19 @@ pub struct Report {
 }
 
 /// Where the stage writes. A path alone is the folder of the pictures.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Folders<'a> {
     /// Of the lit pictures.
     pub images: &'a Path,
     /// Of the network's maps, for inspection: NAME.mul.png and NAME.add.png, in 16 bits.
     pub maps: Option<&'a Path>,
+    /// Knows the pictures that are finished already, which are not made again.
+    pub journal: Option<&'a dyn Journal>,
 }
 
 impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Folders<'a> {
     fn from(images: &'a P) -> Self {
-        Self { images: images.as_ref(), maps: None }
+        Self { images: images.as_ref(), maps: None, journal: None }
     }
 }
 
@@ -111,10 +113,13 @@ pub fn enhance_capture<'a>(
         lit.extend(try_map(group, |view| {
             progress.check()?;
             let path = out.images.join(&view.name);
-            let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
-            picture::write(&path, &lit, view)?;
-            if let (Some(folder), Some(maps)) = (out.maps, &maps) {
-                picture::write_maps(folder, &view.name, maps)?;
+            if out.journal.is_none_or(|journal| !journal.is_finished(&path)) {
+                let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
+                picture::write(&path, &lit, view)?;
+                if let (Some(folder), Some(maps)) = (out.maps, &maps) {
+                    picture::write_maps(folder, &view.name, maps)?;
+                }
+                out.journal.map_or(Ok(()), |journal| journal.finished(&path))?;
             }
             progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
             let camera = view.camera.downscaled(downscale);

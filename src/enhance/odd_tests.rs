@@ -136,7 +136,7 @@ fn maps_are_written_for_inspection() {
     ::image::RgbImage::from_fn(64, 48, |x, y| ::image::Rgb([x as u8 / 4, y as u8 / 4, 3])).save(&path).unwrap();
     let capture = capture::photos(&path).unwrap();
     let out = [dir.path().join("out"), dir.path().join("maps")];
-    let folders = Folders { images: &out[0], maps: Some(&out[1]) };
+    let folders = Folders { images: &out[0], maps: Some(&out[1]), journal: None };
     let config = Config { working: 32, ..config };
     let (_, report) = enhance_capture(gpu(), &capture, &config, 1, folders, &Silent::default()).unwrap();
     assert!(report.network.contains("enhance_00.pth"), "{}", report.network);

@@ -11,24 +11,32 @@ use crate::batch::summary;
 use crate::capture::{Image, read_image};
 use crate::error::{Error, Result};
 use crate::pipeline::MetricsFile;
+use crate::pipeline::output::{OutputFolder, names};
 use crate::pipeline::record::{RUN_FILE, Run};
 use crate::progress::Progress;
 use crate::storage;
 use std::path::{Path, PathBuf};
 
 /// The name of the page in an output folder.
-pub const PAGE_FILE: &str = "report.html";
+pub const PAGE_FILE: &str = names::REPORT;
 
 /// Writes the page of the run in `out`, and returns its path. Views that were not rendered are rendered for it.
 ///
 /// # Errors
 /// A folder without a run; a `report.html` of another origin; pictures that cannot be read; no adapter.
 pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
+    let mut run = Run::read(out)?.ok_or_else(|| nothing(out))?;
+    let folder = OutputFolder::open(out)?;
     let path = place(out)?;
-    let run = Run::read(out)?.ok_or_else(|| nothing(out))?;
     let metrics = MetricsFile::read_if_there(out)?.unwrap_or_default();
     let views = views::gather(out, &run, &metrics, progress)?;
-    storage::write_bytes(&path, run_page::page(&run, &metrics, &views).as_bytes())?;
+    let page = run_page::page(&run, &metrics, &views);
+    if let Some(written) = run.files.get(PAGE_FILE) {
+        folder.make_way(PAGE_FILE, Some(written))?;
+    }
+    storage::write_bytes(&path, page.as_bytes())?;
+    run.files.insert(PAGE_FILE.into(), folder.written(PAGE_FILE));
+    run.write(out)?;
     Ok(path)
 }
 
@@ -52,10 +60,21 @@ pub fn write_any(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
         return write_run(out, progress);
     }
     let rows = summary::read(out)?.ok_or_else(|| nothing(out))?;
-    for row in rows.iter().filter(|row| out.join(&row.scene).join(RUN_FILE).is_file()) {
-        write_run(&out.join(&row.scene), progress)?;
+    for folder in rows.iter().map(|row| out.join(&row.scene)).filter(|folder| folder.join(RUN_FILE).is_file()) {
+        within(out, &folder)?;
+        write_run(&folder, progress)?;
     }
     write_batch(out)
+}
+
+/// Fails where `folder`, which a table names, is not below `out`: the table may come from somebody else.
+fn within(out: &Path, folder: &Path) -> Result<()> {
+    let [root, real] = [out, folder].map(|path| path.canonicalize().map_err(Error::io(path)));
+    if real?.starts_with(root?) {
+        return Ok(());
+    }
+    let found = format!("names {}, which is not below its folder", folder.display());
+    Err(Error::input(out.join(summary::SUMMARY_FILE), found, "delete the row, and make that report by itself"))
 }
 
 fn nothing(out: &Path) -> Error {
@@ -87,5 +106,5 @@ fn scene_picture(out: &Path) -> Option<Image> {
         let entries = std::fs::read_dir(out.join(folder)).ok()?;
         entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|path| path.is_file()).min()
     };
-    read_image(&first("renders").or_else(|| first("images"))?).ok()
+    read_image(&first(names::RENDERS).or_else(|| first(names::IMAGES))?).ok()
 }

@@ -212,13 +212,8 @@ mod tests {
 
     #[test]
     fn settings_changed_while_training_are_told() {
-        let mut record = StageRecord {
-            stage: Stage::Train,
-            status: Status::Done,
-            seconds: 1.0,
-            counts: serde_json::Map::new(),
-            fingerprint: String::new(),
-        };
+        let mut record = StageRecord::beginning(Stage::Train, "", String::new(), Default::default());
+        record.status = Status::Done;
         assert_eq!(changes(Some(&record)), "");
         record.counts.insert("changes".into(), json!([{ "step": 120, "settings": { "ssim_weight": 0.3f32 } }]));
         let table = changes(Some(&record));

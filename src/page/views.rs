@@ -5,10 +5,11 @@ use crate::capture::{Camera, Image, View, read_image, resize_area};
 use crate::error::Result;
 use crate::eval::ViewMetrics;
 use crate::gpu::{Gpu, Mask};
+use crate::pipeline::fingerprint::has_recorded_content;
+use crate::pipeline::output::names;
 use crate::pipeline::record::Run;
 use crate::pipeline::{Job, MetricsFile, Painter, Scope, capture_of, render_name, spread};
 use crate::progress::Progress;
-use crate::settings::Settings;
 use crate::splat;
 use std::fmt::Write;
 use std::path::Path;
@@ -33,8 +34,7 @@ pub struct Views {
 /// # Errors
 /// Pictures and splats that cannot be read, an adapter that cannot be opened, a stop that was asked for.
 pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progress) -> Result<Views> {
-    // A record of another version may have other keys; what it shares with this one is not worth a failure.
-    let settings: Settings = serde_json::from_value(run.settings.clone()).unwrap_or_default();
+    let settings = run.settings(out)?;
     let (scene, out) = (run.scene.clone(), out.to_path_buf());
     let job = Job { scene, out, settings, overwrite: false, scope: Scope::default() };
     let capture = match capture_of(&job, progress) {
@@ -45,14 +45,14 @@ pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progr
         }
     };
     let (settings, out) = (&job.settings, &job.out);
-    let splats = out.join("splats.ply");
+    let splats = out.join(names::SPLATS);
     let splats = if splats.is_file() { Some(splat::ply::read(splats)?) } else { None };
     let gpu = if splats.is_some() { Some(Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?) } else { None };
     let painter = match (&gpu, &splats) {
         (Some(gpu), Some(splats)) => Some(Painter::new(gpu, splats, settings.train.antialiased)?),
         _ => None,
     };
-    let mut gallery = Gallery { out, painter, progress, done: 0 };
+    let mut gallery = Gallery { out, run, painter, progress, done: 0 };
     let chosen = [&capture.train, &capture.holdout, &capture.test];
     let total: usize = chosen.iter().zip(MOST).map(|(views, most)| views.len().min(most)).sum();
     progress.begin("report", "views", total as u64);
@@ -72,13 +72,9 @@ pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progr
     Ok(views)
 }
 
-/// The photograph of a view, if it has one.
-fn photograph(view: &View) -> Result<Option<Image>> {
-    view.image.as_ref().map(|_| view.read()).transpose()
-}
-
 struct Gallery<'a> {
     out: &'a Path,
+    run: &'a Run,
     painter: Option<Painter<'a>>,
     progress: &'a dyn Progress,
     done: u64,
@@ -88,8 +84,8 @@ impl Gallery<'_> {
     /// A photographed view. Held-out ones (`numbers` is given) are compared with their lit image.
     fn trained(&mut self, view: &View, numbers: Option<Option<&ViewMetrics>>) -> Result<String> {
         self.progress.check()?;
-        let dark = photograph(view)?.map(|image| small(&image));
-        let lit = self.out.join("images").join(&view.name);
+        let dark = self.photograph(view)?.map(|image| small(&image));
+        let lit = self.out.join(names::IMAGES).join(&view.name);
         let lit = if lit.is_file() { Some(small(&read_image(&lit)?)) } else { None };
         let camera = view.camera.downscaled(view.camera.width.max(view.camera.height).div_ceil(SIDE).max(1));
         let render = self.paint(&camera)?;
@@ -106,13 +102,24 @@ impl Gallery<'_> {
     /// A test view, with its reference if it has one.
     fn rendered(&mut self, view: &View, numbers: Option<&ViewMetrics>) -> Result<String> {
         self.progress.check()?;
-        let file = self.out.join("renders").join(render_name(&view.name));
+        let file = self.out.join(names::RENDERS).join(render_name(&view.name));
         let render = if file.is_file() { Some(read_image(&file)?) } else { None };
-        let reference = photograph(view)?;
+        let reference = self.photograph(view)?;
         let difference = render.as_ref().zip(reference.as_ref()).map(|(a, b)| difference(a, b));
         let pictures = [("render", render), ("reference", reference), (DIFFERENCE, difference)];
         self.step();
         figure(&view.name, &pictures, [0, 1], numbers)
+    }
+
+    /// The photograph or reference of a view, if the run has read this very file: a record that names files which its
+    /// author did not have gets none of them into a page.
+    fn photograph(&self, view: &View) -> Result<Option<Image>> {
+        let Some(path) = &view.image else { return Ok(None) };
+        if !has_recorded_content(&self.run.inputs, path) {
+            tracing::warn!("{}: not the file that the run read, so it is not shown", path.display());
+            return Ok(None);
+        }
+        view.read().map(Some)
     }
 
     fn paint(&mut self, camera: &Camera) -> Result<Option<Image>> {

@@ -1,5 +1,7 @@
 //! The demo: a procedural capture through the whole pipeline, and its pictures beside the known truth.
 
+use super::output::{OutputFolder, names};
+use super::record::Run;
 use super::{Job, Outcome, Painter, Scope, Shared};
 use crate::capture::{Image, View, read_image, resize_area};
 use crate::error::{Error, Result};
@@ -34,11 +36,19 @@ pub fn run(
     shared: &Shared<'_>,
     progress: &dyn Progress,
 ) -> Result<Demo> {
-    let folder = photograph(scene, out, overwrite, progress)?;
-    let job = Job { scene: folder, out: out.to_path_buf(), settings, overwrite, scope: Scope::Everything };
-    let outcome = super::run(&job, shared, progress)?;
-    let sheet = out.join("sheet.jpg");
+    let folder = OutputFolder::open(out)?;
+    let capture = photograph_in(scene, &folder, overwrite, progress)?;
+    let job = Job { scene: capture, out: out.to_path_buf(), settings, overwrite, scope: Scope::Everything };
+    let sheet_written = Run::read(out).ok().flatten().and_then(|run| run.files.get(names::SHEET).cloned());
+    if sheet_written.is_none() && folder.occupied(names::SHEET) && !overwrite {
+        return Err(Error::Exists(folder.join(names::SHEET)));
+    }
+    let mut outcome = super::run_in(&folder, &job, shared, progress)?;
+    folder.make_way(names::SHEET, sheet_written.as_ref())?;
+    let sheet = folder.join(names::SHEET);
     lay_out(&job, &sheet, shared)?;
+    outcome.run.files.insert(names::SHEET.into(), folder.written(names::SHEET));
+    outcome.run.write(out)?;
     Ok(Demo { outcome, sheet })
 }
 
@@ -47,11 +57,15 @@ pub fn run(
 /// # Errors
 /// Those of [`scenes::generate`].
 pub fn photograph(scene: &Scene, out: &Path, overwrite: bool, progress: &dyn Progress) -> Result<PathBuf> {
+    photograph_in(scene, &OutputFolder::open(out)?, overwrite, progress)
+}
+
+fn photograph_in(scene: &Scene, out: &OutputFolder, overwrite: bool, progress: &dyn Progress) -> Result<PathBuf> {
     let folder = out.join(scenes::CAPTURE_FOLDER);
-    if overwrite && folder.join("scene.toml").is_file() && !scenes::is_generated(scene, &folder) {
-        std::fs::remove_dir_all(&folder).map_err(Error::io(&folder))?;
+    if overwrite && !scenes::is_generated(scene, &folder) {
+        scenes::remove(&folder)?;
+        out.make_way(scenes::CAPTURE_FOLDER, None)?;
     }
-    std::fs::create_dir_all(out).map_err(Error::io(out))?;
     scenes::generate(scene, &folder, progress)?;
     Ok(folder)
 }
@@ -65,7 +79,7 @@ struct Pictures {
 fn lay_out(job: &Job, path: &Path, shared: &Shared<'_>) -> Result<()> {
     let (capture, _) = prior::locate(&super::load(job)?, &job.settings.prior)?;
     let gpu = shared.gpu(job)?;
-    let splats = splat::ply::read(job.out.join("splats.ply"))?;
+    let splats = splat::ply::read(job.out.join(names::SPLATS))?;
     let mut painter = Painter::new(&gpu, &splats, job.settings.train.antialiased)?;
     let mut rows = Vec::new();
     for view in spread(&capture.train, ROWS[0]) {
@@ -90,7 +104,7 @@ pub fn spread(views: &[View], count: usize) -> impl Iterator<Item = &View> {
 
 fn trained(job: &Job, view: &View, painter: &mut Painter<'_>) -> Result<Pictures> {
     let dark = view.image.as_ref().map(|_| view.read()).transpose()?;
-    let lit = read_image(&job.out.join("images").join(&view.name))?;
+    let lit = read_image(&job.out.join(names::IMAGES).join(&view.name))?;
     let truth = job.scene.join("truth").join(&view.name);
     let truth = if truth.is_file() { Some(read_image(&truth)?) } else { None };
     row(job, view, [dark, Some(lit)], truth, painter)

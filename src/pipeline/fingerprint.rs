@@ -1,45 +1,156 @@
 //! Fingerprints of what a stage is made from. A stage with an unchanged fingerprint need not be made again.
+//!
+//! Files count by their content, wherever they lie and whenever they were touched. A hash is taken anew only where a
+//! file's size, times or inode changed since it was hashed last ([`Hashes`]).
 
+use super::output::Written;
 use crate::capture::View;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
-use std::path::Path;
-use std::time::UNIX_EPOCH;
+use crate::hash::{sha256, sha256_of_file};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A file that changed less than this before it was hashed may change again within the same tick of the file system's
+/// clock: its hash is not trusted the next time.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// SHA-256 (hex) of the JSON of `parts`.
 pub fn of(parts: &impl Serialize) -> String {
-    of_bytes(&serde_json::to_vec(parts).unwrap_or_default())
+    sha256(serde_json::to_vec(parts).unwrap_or_default())
 }
 
-/// SHA-256 (hex) of `bytes`.
-pub fn of_bytes(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// What the file system says of a file whose hash is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hashed {
+    #[serde(flatten)]
+    content: Written,
+    state: State,
 }
 
-/// A file without reading it: length and time of the last change; nothing where there is no such file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct FileState {
-    bytes: u64,
-    changed_ns: u128,
+/// What changes when a file is written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct State {
+    /// Nanoseconds since 1970 of the last change of the content, and (on Unix) of anything about the file, which no
+    /// program can set; 0 where it is not to be trusted.
+    modified_ns: u64,
+    changed_ns: u64,
+    inode: u64,
 }
 
-impl FileState {
-    /// The state of the file `path` now.
-    pub fn of(path: &Path) -> Option<Self> {
-        let data = std::fs::metadata(path).ok()?;
-        let changed = data.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        Some(Self { bytes: data.len(), changed_ns: changed.map_or(0, |age| age.as_nanos()) })
+impl State {
+    fn of(data: &Metadata) -> Self {
+        let modified_ns = data.modified().map_or(0, nanoseconds);
+        #[cfg(unix)]
+        let (changed_ns, inode) = {
+            use std::os::unix::fs::MetadataExt;
+            (u64::try_from(data.ctime() * 1_000_000_000 + data.ctime_nsec()).unwrap_or(0), data.ino())
+        };
+        #[cfg(not(unix))]
+        let (changed_ns, inode) = (0, 0);
+        Self { modified_ns, changed_ns, inode }
+    }
+
+    fn settled(self) -> bool {
+        let last = Duration::from_nanos(self.modified_ns.max(self.changed_ns));
+        nanoseconds(SystemTime::now()).saturating_sub(last.as_nanos() as u64) > SETTLED.as_nanos() as u64
     }
 }
 
-/// Fingerprint of posed photographs: names, cameras and the files' states, wherever the scene folder lies.
-pub fn of_views(views: &[View]) -> String {
-    let parts: Vec<_> = views.iter().map(|v| (&v.name, &v.camera, v.image.as_deref().map(FileState::of))).collect();
-    let lenses: Vec<_> = views.iter().filter_map(|v| v.lens).collect();
-    if lenses.is_empty() { of(&parts) } else { of(&(parts, lenses)) }
+fn nanoseconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |age| age.as_nanos() as u64)
+}
+
+/// Hashes of files, each taken once.
+#[derive(Debug, Default)]
+pub struct Hashes {
+    known: Mutex<BTreeMap<String, Hashed>>,
+    used: Mutex<BTreeMap<String, Hashed>>,
+}
+
+impl Hashes {
+    /// Goes on from what an earlier run found.
+    pub fn known(earlier: BTreeMap<String, Hashed>) -> Self {
+        Self { known: Mutex::new(earlier), used: Mutex::default() }
+    }
+
+    /// Size and hash of the file `path`; `None` where there is no file that can be read.
+    pub fn of(&self, path: &Path) -> Option<Written> {
+        let data = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+        let (name, state) = (key(path), State::of(&data));
+        let known = lock(&self.known).get(&name).cloned();
+        let found = match known {
+            Some(hashed) if hashed.state == state && hashed.content.bytes == data.len() => hashed,
+            _ => {
+                let content = hash(path)?;
+                Hashed { content, state: if state.settled() { state } else { State::default() } }
+            }
+        };
+        lock(&self.known).insert(name.clone(), found.clone());
+        lock(&self.used).insert(name, found.clone());
+        Some(found.content)
+    }
+
+    /// Those that were asked for.
+    pub fn used(&self) -> BTreeMap<String, Hashed> {
+        lock(&self.used).clone()
+    }
+
+    /// Their paths.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        lock(&self.used).keys().map(PathBuf::from).collect()
+    }
+
+    /// Contents of the file `path`, or of the files in the folder `path`.
+    pub fn of_any(&self, path: &Path) -> Vec<(String, Option<Written>)> {
+        let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        files_of(path).iter().map(|file| (name(file), self.of(file))).collect()
+    }
+
+    /// Fingerprint of posed photographs: names, cameras and contents, wherever the scene folder lies.
+    pub fn of_views(&self, views: &[View]) -> String {
+        let hashes: Vec<_> = views.par_iter().map(|view| Some(self.of(view.image.as_deref()?)?.sha256)).collect();
+        let parts: Vec<_> = views.iter().zip(hashes).map(|(v, hash)| (&v.name, &v.camera, hash)).collect();
+        let lenses: Vec<_> = views.iter().filter_map(|v| v.lens).collect();
+        if lenses.is_empty() { of(&parts) } else { of(&(parts, lenses)) }
+    }
+}
+
+/// Whether a file has the content that a record says it had. A record may come from somebody else: who shows a file
+/// because a record names it shows nothing that its author did not have.
+pub fn has_recorded_content(recorded: &BTreeMap<String, Hashed>, path: &Path) -> bool {
+    let Some(hashed) = recorded.get(&key(path)) else { return false };
+    hash(path).as_ref() == Some(&hashed.content)
+}
+
+/// Wherever the program was started.
+fn key(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
+}
+
+fn hash(path: &Path) -> Option<Written> {
+    sha256_of_file(path).ok().map(|(bytes, sha256)| Written { bytes, sha256 })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Fingerprint of poses alone.
 pub fn of_poses(views: &[View]) -> String {
     of(&views.iter().map(|v| (&v.name, &v.camera)).collect::<Vec<_>>())
+}
+
+/// The files of an input that may be a file or a folder of files (a COLMAP model, a network's output), in order.
+fn files_of(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_path_buf()];
+    }
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
 }

@@ -1,5 +1,6 @@
 //! The numbers of a finished model: test views against their references, held-out views against their lit images.
 
+use super::output::names;
 use super::pictures::Painter;
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
@@ -7,9 +8,6 @@ use crate::eval::{Group, Metrics, compare};
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// The name of the numbers' file in an output folder.
-pub(super) const METRICS_FILE: &str = "metrics.json";
 
 /// The contents of `metrics.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,12 +33,12 @@ impl MetricsFile {
     /// # Errors
     /// A file that cannot be read or holds no numbers.
     pub fn read_if_there(out: &Path) -> Result<Option<Self>> {
-        if out.join(METRICS_FILE).exists() { Self::read(out).map(Some) } else { Ok(None) }
+        if out.join(names::METRICS).exists() { Self::read(out).map(Some) } else { Ok(None) }
     }
 
     /// The numbers in the folder `out`.
     pub(super) fn read(out: &Path) -> Result<Self> {
-        let path = out.join(METRICS_FILE);
+        let path = out.join(names::METRICS);
         let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
         serde_json::from_str(&text).map_err(|error| {
             Error::input(&path, format!("is not a metrics file ({error})"), "delete it and run the same command again")

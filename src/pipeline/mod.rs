@@ -8,7 +8,9 @@ mod before_after;
 pub mod demo;
 pub mod film;
 pub mod fingerprint;
+mod journal;
 mod measure;
+pub mod output;
 pub mod photos;
 mod pictures;
 pub mod plan;
@@ -26,12 +28,15 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
 use crate::prior::{self, Origin, PointCloud};
 use crate::progress::Progress;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::train::{Change, Watch};
+use fingerprint::Hashes;
 use glam::{DMat4, DVec3};
+use output::{OutputFolder, Written, ensure_disjoint, ensure_no_input, names};
 use plan::{Action, Step, decide};
 use record::{Run, Stage, StageRecord};
 use session::Session;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,10 +89,15 @@ pub struct Outcome {
 /// Makes what is not yet made of `job`.
 ///
 /// # Errors
-/// [`Error::Exists`] before anything is written where a different run's results are in the way; the errors of the
-/// stages. After [`Error::Interrupted`] the same job continues where it stopped.
+/// [`Error::InUse`] where another process works in the output folder; [`Error::Exists`] before anything is written where
+/// a different run's results are in the way; the errors of the stages. After [`Error::Interrupted`] the same job continues
+/// where it stopped.
 pub fn run(job: &Job, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Outcome> {
-    let run = run_until(job, Stage::Eval, shared, progress)?;
+    run_in(&OutputFolder::open(&job.out)?, job, shared, progress)
+}
+
+fn run_in(folder: &OutputFolder, job: &Job, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Outcome> {
+    let run = run_stages(folder, job, Stage::Eval, shared, progress)?;
     Ok(Outcome { run, metrics: MetricsFile::read(&job.out)? })
 }
 
@@ -101,18 +111,44 @@ pub fn run_until(job: &Job, last: Stage, shared: &Shared<'_>, progress: &dyn Pro
     if last == Stage::Prior {
         return Err(Error::setting("--until", "prior", "its points live on only in what ppm makes of them: use ppm"));
     }
+    run_stages(&OutputFolder::open(&job.out)?, job, last, shared, progress)
+}
+
+fn run_stages(
+    folder: &OutputFolder,
+    job: &Job,
+    last: Stage,
+    shared: &Shared<'_>,
+    progress: &dyn Progress,
+) -> Result<Run> {
+    let work = Work::new(job, folder)?;
     match unposed::find(job, progress)? {
         Some(photos) => {
-            let (capture, run) = unposed::pose(job, &photos, shared, progress)?;
-            if last == Stage::Poses { Ok(run) } else { run_posed(job, capture, last, shared, progress) }
+            let (capture, run) = unposed::pose(&work, &photos, shared, progress)?;
+            if last == Stage::Poses { Ok(run) } else { run_posed(&work, capture, last, shared, progress) }
         }
         None => {
             let capture = load(job)?;
             if last == Stage::Poses {
                 return Err(Error::setting("--until", "poses", "the scene has poses: use enhance"));
             }
-            run_posed(job, capture, last, shared, progress)
+            run_posed(&work, capture, last, shared, progress)
         }
+    }
+}
+
+/// A job with its output folder, which nobody else works in.
+struct Work<'a> {
+    job: &'a Job,
+    folder: &'a OutputFolder,
+    /// Hashes of the files that are read.
+    inputs: Hashes,
+}
+
+impl<'a> Work<'a> {
+    fn new(job: &'a Job, folder: &'a OutputFolder) -> Result<Self> {
+        let inputs = Hashes::known(earlier(job)?.map(|run| run.inputs).unwrap_or_default());
+        Ok(Self { job, folder, inputs })
     }
 }
 
@@ -136,55 +172,96 @@ pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
 /// As those of [`run`].
 pub fn posed_and_lit(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
     let Some(photos) = unposed::find(job, progress)? else { return Ok(None) };
-    let (capture, _) = unposed::pose(job, &photos, &Shared::default(), progress)?;
-    run_posed(job, capture.clone(), Stage::Enhance, &Shared::default(), progress)?;
+    let folder = OutputFolder::open(&job.out)?;
+    let work = Work::new(job, &folder)?;
+    let (capture, _) = unposed::pose(&work, &photos, &Shared::default(), progress)?;
+    run_posed(&work, capture.clone(), Stage::Enhance, &Shared::default(), progress)?;
     Ok(Some(session::lit_from_files(job, &capture)))
 }
 
-/// The record of an earlier run in the output folder.
+/// The record of an earlier run in the output folder. With `--overwrite` a file of that name that is no record is none,
+/// but never one that a later version of the program wrote.
 fn earlier(job: &Job) -> Result<Option<Run>> {
     match Run::read(&job.out) {
-        Err(_) if job.overwrite => Ok(None),
+        Err(_) if job.overwrite && !Run::is_later(&job.out) => Ok(None),
         earlier => earlier,
     }
 }
 
 /// The stages of a run with poses, up to `last`.
-fn run_posed(job: &Job, capture: Capture, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
+fn run_posed(
+    work: &Work<'_>,
+    capture: Capture,
+    last: Stage,
+    shared: &Shared<'_>,
+    progress: &dyn Progress,
+) -> Result<Run> {
+    let Work { job, folder, inputs } = work;
+    ensure_disjoint(&job.out, &capture)?;
+    unique_renders(&job.scene, &capture.test)?;
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
-    let folders = ["images", "renders", "checkpoints"].map(|name| job.out.join(name));
-    keep_apart(&folders, &capture)?;
-    let steps_with = |changes: &[Change]| steps(job, &capture, &posed, &origin, changes);
+    let steps_with = |changes: &[Change]| steps(job, inputs, &capture, &posed, &origin, changes);
     let earlier = earlier(job)?;
-    let (mut steps, mut actions) = {
+    let (mut steps, actions) = {
         let steps = steps_with(&earlier.as_ref().map(Run::changes_under_way).unwrap_or_default());
-        let actions = decide(&steps, earlier.as_ref(), job.overwrite)?;
+        let actions = decide(&steps, earlier.as_ref(), folder, job.overwrite)?;
         let trained = steps.iter().zip(&actions).any(|(s, action)| s.stage == Stage::Train && *action == Action::Keep);
-        if trained { (steps, actions) } else { plan(steps_with(&[]), earlier.as_ref(), job.overwrite)? }
+        if trained { (steps, actions) } else { plan(steps_with(&[]), earlier.as_ref(), folder, job.overwrite)? }
     };
+    settings::file::check(&folder.join(names::SETTINGS), job.overwrite)?;
+    let written = steps.iter().flat_map(|step| &step.outputs).map(String::as_str);
+    ensure_no_input(&job.out, written, &inputs.paths())?;
     // What comes after is planned too, so that results of a different run are in the way of a part as of the whole.
     let idle = steps.iter().zip(&actions).all(|(step, action)| step.stage > last || *action == Action::Keep);
     let gpu = if idle { None } else { Some(shared.gpu(job)?) };
-    let mut session = Session::new(job, shared, posed.clone(), origin.clone(), gpu, earlier, progress)?;
+    let mut session = Session::new(work, shared, posed.clone(), origin.clone(), gpu, earlier, progress)?;
     let mut at = 0;
-    while let Some((step, action)) = steps.get(at).zip(actions.get(at)).filter(|(step, _)| step.stage <= last) {
+    while at < steps.len() && steps[at].stage <= last {
+        // What is current depends on what the stages before have just written.
+        let action = decide(&steps, Some(session.run()), folder, true)?[at];
+        let stage = steps[at].stage;
         match action {
-            Action::Keep => session.keep(step)?,
-            Action::Make | Action::Replace => session.make(step, *action)?,
+            Action::Keep => session.keep(stage)?,
+            Action::Make | Action::Replace => session.make(&steps[at], action, &steps[at + 1..])?,
         }
-        if step.stage == Stage::Train {
+        if stage == Stage::Train {
             // What was changed on the way makes another model, and other results of it.
             let changes = session.run().stage(Stage::Train).map(StageRecord::changes).unwrap_or_default();
-            (steps, actions) = plan(steps_with(&changes), Some(session.run()), true)?;
+            steps = steps_with(&changes);
         }
         at += 1;
     }
     Ok(session.finish())
 }
 
-fn plan(steps: Vec<Step>, earlier: Option<&Run>, overwrite: bool) -> Result<(Vec<Step>, Vec<Action>)> {
-    let actions = decide(&steps, earlier, overwrite)?;
+fn plan(
+    steps: Vec<Step>,
+    earlier: Option<&Run>,
+    folder: &OutputFolder,
+    overwrite: bool,
+) -> Result<(Vec<Step>, Vec<Action>)> {
+    let actions = decide(&steps, earlier, folder, overwrite)?;
     Ok((steps, actions))
+}
+
+/// Fails where two frames of `source` would be rendered into one file.
+///
+/// # Errors
+/// [`Error::Input`] naming both.
+pub fn unique_renders(source: &Path, test: &[View]) -> Result<()> {
+    let mut names = BTreeMap::new();
+    for view in test {
+        // File systems may not tell letter cases apart.
+        if let Some(other) = names.insert(render_name(&view.name).to_lowercase(), &view.name) {
+            let found = format!(
+                "the test frames {other} and {} would both be rendered as {}",
+                view.name,
+                render_name(&view.name)
+            );
+            return Err(Error::input(source, found, "give every test frame a name of its own"));
+        }
+    }
+    Ok(())
 }
 
 /// The capture of `job` as it came.
@@ -192,64 +269,73 @@ fn load(job: &Job) -> Result<Capture> {
     capture::load(&job.scene, &job.settings.capture_options(&job.scene))
 }
 
-fn photos_fingerprint(capture: &Capture) -> String {
-    fingerprint::of(&[fingerprint::of_views(&capture.train), fingerprint::of_views(&capture.holdout)])
+fn photos_fingerprint(inputs: &Hashes, capture: &Capture) -> String {
+    fingerprint::of(&[inputs.of_views(&capture.train), inputs.of_views(&capture.holdout)])
 }
 
 /// Dark to lit.
-fn enhance_step(job: &Job, capture: &Capture) -> Step {
+fn enhance_step(job: &Job, inputs: &Hashes, capture: &Capture) -> Step {
     let (settings, views) = (&job.settings, capture.train.iter().chain(&capture.holdout));
-    let outputs = views.map(|view| job.out.join("images").join(&view.name)).collect();
-    let camera = camera_files(job);
-    let weights = fingerprint::FileState::of(Path::new(&settings.enhance.weights));
+    let outputs = views.map(|view| format!("{}/{}", names::IMAGES, view.name)).collect();
+    let camera = camera_files(job, inputs);
+    let weights = inputs.of(Path::new(&settings.enhance.weights));
     let models = (weights, enhance::built_in_hash());
-    let photos = photos_fingerprint(capture);
+    let photos = photos_fingerprint(inputs, capture);
     let fingerprint = fingerprint::of(&(photos, camera, &settings.enhance, settings.downscale, models));
     Step { stage: Stage::Enhance, fingerprint, outputs }
 }
 
 /// The files that may say how the camera responds to light.
-fn camera_files(job: &Job) -> [Option<fingerprint::FileState>; 2] {
-    ["camera.toml", &job.settings.enhance.camera].map(|name| fingerprint::FileState::of(&job.scene.join(name)))
+fn camera_files(job: &Job, inputs: &Hashes) -> [Option<Written>; 2] {
+    ["camera.toml", &job.settings.enhance.camera].map(|name| inputs.of(&job.scene.join(name)))
 }
 
 /// The stages of `job` with their fingerprints, each of which includes those it builds on. Light does not depend on where
 /// a prior puts the cameras, so only what follows the prior is made again where it leads to other ones (`posed`); where
 /// test views stand then follows from these and from where they stood. `changes` are those of the settings while the model
 /// was trained.
-fn steps(job: &Job, capture: &Capture, posed: &Capture, origin: &Origin, changes: &[Change]) -> Vec<Step> {
-    let (settings, out) = (&job.settings, &job.out);
+fn steps(
+    job: &Job,
+    inputs: &Hashes,
+    capture: &Capture,
+    posed: &Capture,
+    origin: &Origin,
+    changes: &[Change],
+) -> Vec<Step> {
+    let settings = &job.settings;
     let mut steps = Vec::new();
-    let mut step = |stage: Stage, fingerprint: String, outputs: Vec<PathBuf>| {
+    let mut step = |stage: Stage, fingerprint: String, outputs: Vec<String>| {
         steps.push(Step { stage, fingerprint: fingerprint.clone(), outputs });
         fingerprint
     };
-    let points = origin.points.as_deref().map(fingerprint::FileState::of);
+    let points = origin.points.as_deref().map(|path| inputs.of_any(path));
+    let colors = settings.prior.colors.as_deref().map(|path| inputs.of(path));
     let cameras = [&posed.train, &posed.holdout].map(|views| fingerprint::of_poses(views));
     let beside = origin.beside.as_ref().map(|(similarity, _)| similarity.matrix());
-    let placed = fingerprint::of(&(points, origin.similarity.matrix(), beside, cameras));
+    let placed = fingerprint::of(&(points, colors, origin.similarity.matrix(), beside, cameras));
     let (lit, points) = match &job.scope {
         Scope::Everything => {
-            let Step { stage, fingerprint, outputs } = enhance_step(job, capture);
+            let Step { stage, fingerprint, outputs } = enhance_step(job, inputs, capture);
             let lit = step(stage, fingerprint, outputs);
             let prior = step(Stage::Prior, fingerprint::of(&(&lit, &placed, &settings.prior)), Vec::new());
             let ppm = fingerprint::of(&(&prior, &settings.ppm));
-            (lit, step(Stage::Ppm, ppm, vec![out.join("points.ply")]))
+            (lit, step(Stage::Ppm, ppm, vec![names::POINTS.into()]))
         }
         Scope::Training => {
-            let lit = fingerprint::of(&(photos_fingerprint(capture), settings.downscale));
+            let lit = fingerprint::of(&(photos_fingerprint(inputs, capture), settings.downscale));
             let prior = fingerprint::of(&(&lit, &placed, &settings.prior));
-            (lit, step(Stage::Prior, prior, vec![out.join("points.ply")]))
+            (lit, step(Stage::Prior, prior, vec![names::POINTS.into()]))
         }
     };
     let trained = trained_fingerprint(&fingerprint::of(&(&lit, &points, &settings.train)), changes);
-    let trained = step(Stage::Train, trained, vec![out.join("splats.ply")]);
+    let trained = step(Stage::Train, trained, vec![names::SPLATS.into()]);
     if job.scope == Scope::Everything {
-        let renders = capture.test.iter().map(|view| out.join("renders").join(render_name(&view.name))).collect();
+        let renders =
+            capture.test.iter().map(|view| format!("{}/{}", names::RENDERS, render_name(&view.name))).collect();
         step(Stage::Render, render_fingerprint(&trained, &capture.test), renders);
     }
-    let measured = fingerprint::of(&(&trained, fingerprint::of_views(&capture.test)));
-    step(Stage::Eval, measured, vec![out.join("metrics.json")]);
+    let measured = fingerprint::of(&(&trained, inputs.of_views(&capture.test)));
+    step(Stage::Eval, measured, vec![names::METRICS.into()]);
     steps
 }
 
@@ -263,22 +349,6 @@ pub fn render_fingerprint(trained: &str, test: &[View]) -> String {
     fingerprint::of(&(trained, fingerprint::of_poses(test)))
 }
 
-/// Fails where one of the `folders` of results is one that photographs of the scene lie in.
-pub fn keep_apart(folders: &[impl AsRef<Path>], capture: &Capture) -> Result<()> {
-    let real: Vec<PathBuf> = folders.iter().filter_map(|folder| folder.as_ref().canonicalize().ok()).collect();
-    let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
-    for photo in views.filter_map(|view| view.image.as_deref()) {
-        let folder = photo.parent().and_then(|parent| parent.canonicalize().ok());
-        // A photograph may be a link to where the results would go.
-        let behind = photo.canonicalize().ok().and_then(|real| real.parent().map(Path::to_path_buf));
-        if let Some(parent) = [folder, behind].into_iter().flatten().find(|parent| real.contains(parent)) {
-            let found = format!("{} holds photographs of the scene", parent.display());
-            return Err(Error::setting("--out", found, "choose another output folder"));
-        }
-    }
-    Ok(())
-}
-
 /// The similarity to the frame in which PPM's lengths are meant: from the cameras, then the points' principal axes.
 pub fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
     let cameras: Vec<_> = capture.train.iter().map(|view| view.camera.clone()).collect();
@@ -288,6 +358,8 @@ pub fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
     capture::principal_axes(&finite) * world
 }
 
+#[cfg(test)]
+mod fault_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

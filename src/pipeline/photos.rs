@@ -1,18 +1,19 @@
 //! Photographs lit for their own sake: single ones, folders, or those of a scene, without a model after them.
 
-use super::{before_after, keep_apart};
+use super::before_after;
+use super::output::{OutputFolder, ensure_disjoint, names};
 use crate::capture::{self, Capture, is_scene, read_image};
 use crate::enhance::{self, Folders, Report};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
 use crate::progress::Progress;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use rayon::prelude::*;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files beside the pictures that no picture may be named like.
-const RESERVED: [&str; 3] = ["sheet.jpg", "maps", "settings.toml"];
+const RESERVED: [&str; 3] = [names::SHEET, "maps", names::SETTINGS];
 /// Images decoded at one time.
 const IN_WORK: usize = 6;
 
@@ -81,7 +82,9 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     if let Some(present) = targets.into_iter().find(|path| path.exists() && !job.overwrite) {
         return Err(Error::Exists(present));
     }
-    keep_apart(&[&job.out, &job.out.join(RESERVED[1])], &photos)?;
+    settings::file::check(&job.out.join(names::SETTINGS), job.overwrite)?;
+    ensure_disjoint(&job.out, &photos)?;
+    let _held = OutputFolder::open(&job.out)?;
     if !is_scene(&job.inputs[0]) {
         unreadable.extend(set_aside(&mut photos, progress)?);
     }
@@ -90,7 +93,7 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     }
     let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?;
     let (enhance, downscale) = (&job.settings.enhance, job.settings.downscale);
-    let out = Folders { images: &job.out, maps: maps.as_deref() };
+    let out = Folders { images: &job.out, maps: maps.as_deref(), journal: None };
     let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, out, progress)?;
     if job.maps && report.network == "none" {
         tracing::warn!("no maps: {} ({}) goes without the network", report.response, report.reason);
@@ -98,6 +101,7 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     if let Some(path) = &sheet {
         before_after::lay_out(&photos.train, &lit.train, path)?;
     }
+    settings::file::write(&job.out.join(names::SETTINGS), &job.settings, job.overwrite)?;
     Ok(Lit { report, sheet, unreadable })
 }
 

@@ -4,7 +4,7 @@ use crate::capture::{Camera, Image, View};
 use crate::error::Result;
 use crate::eval;
 use crate::gpu::Gpu;
-use crate::progress::Progress;
+use crate::progress::{Journal, Progress};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
 use std::path::Path;
 
@@ -33,12 +33,22 @@ impl<'g> Painter<'g> {
     }
 }
 
-/// Renders `views` as JPEG files (quality 95) into `folder`.
-pub fn render_views(painter: &mut Painter<'_>, views: &[View], folder: &Path, progress: &dyn Progress) -> Result<()> {
+/// Renders `views` as JPEG files (quality 95) into `folder`, but for those that a `journal` knows as finished.
+pub fn render_views(
+    painter: &mut Painter<'_>,
+    views: &[View],
+    folder: &Path,
+    journal: Option<&dyn Journal>,
+    progress: &dyn Progress,
+) -> Result<()> {
     progress.begin("render", "images", views.len() as u64);
     for (done, view) in (1..).zip(views) {
         progress.check()?;
-        eval::write_jpeg(&folder.join(render_name(&view.name)), &painter.render(&view.camera)?)?;
+        let path = folder.join(render_name(&view.name));
+        if journal.is_none_or(|journal| !journal.is_finished(&path)) {
+            eval::write_jpeg(&path, &painter.render(&view.camera)?)?;
+            journal.map_or(Ok(()), |journal| journal.finished(&path))?;
+        }
         progress.set(done, &view.name);
     }
     progress.end();

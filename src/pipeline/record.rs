@@ -1,5 +1,7 @@
 //! `run.json`: what was made in an output folder, from what, how long it took; the memory that makes a run resumable.
 
+use super::fingerprint::{self, Hashed};
+use super::output::{Files, names};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::storage;
@@ -10,7 +12,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The name of the record in an output folder.
-pub const RUN_FILE: &str = "run.json";
+pub const RUN_FILE: &str = names::RUN;
+/// The format of the record. Format 1, which had no such key, did not list files.
+pub const FORMAT: u32 = 2;
 
 /// The stages of a run, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -63,6 +67,8 @@ pub enum Status {
     Interrupted,
     /// Ended with an error.
     Failed,
+    /// Was finished, but an earlier stage is being made again: current only if that one comes out the same.
+    Stale,
 }
 
 impl Status {
@@ -84,9 +90,21 @@ pub struct StageRecord {
     pub counts: Map<String, Value>,
     /// SHA-256 of the inputs and settings it was made from.
     pub fingerprint: String,
+    /// SHA-256 of what the stages that it builds on had written ([`Run::made_by`]).
+    #[serde(default)]
+    pub made_from: String,
+    /// The files it wrote; those without a hash are not finished.
+    #[serde(default)]
+    pub outputs: Files,
 }
 
 impl StageRecord {
+    /// A stage that begins to write `outputs`.
+    pub fn beginning(stage: Stage, fingerprint: &str, made_from: String, outputs: Files) -> Self {
+        let (status, fingerprint) = (Status::Running, fingerprint.to_string());
+        Self { stage, status, seconds: 0.0, counts: Map::new(), fingerprint, made_from, outputs }
+    }
+
     /// Settings that were changed while the model was trained.
     pub fn changes(&self) -> Vec<Change> {
         let changes = self.counts.get("changes").cloned();
@@ -99,6 +117,9 @@ impl StageRecord {
 pub struct Run {
     /// Version of the program.
     pub version: String,
+    /// [`FORMAT`] of the program that wrote it.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// The adapter that ran the kernels, once one was needed.
     pub adapter: Option<String>,
     /// The scene folder, in full.
@@ -116,6 +137,16 @@ pub struct Run {
     /// Milliseconds per kernel and training step, from GPU timestamps where the adapter has them.
     #[serde(default)]
     pub kernel_ms: BTreeMap<String, f64>,
+    /// The files that were read, by path.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, Hashed>,
+    /// Files of no stage: the demo's sheet, the report.
+    #[serde(default)]
+    pub files: Files,
+}
+
+fn first_format() -> u32 {
+    1
 }
 
 impl Run {
@@ -123,6 +154,7 @@ impl Run {
     pub fn new(scene: &Path, settings: &Settings) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
+            format: FORMAT,
             scene: std::path::absolute(scene).unwrap_or_else(|_| scene.to_path_buf()),
             settings: serde_json::to_value(settings).unwrap_or_default(),
             ..Self::default()
@@ -132,20 +164,52 @@ impl Run {
     /// The record in the folder `out`, if there is one.
     ///
     /// # Errors
-    /// A file that cannot be read or is no record.
+    /// A file that cannot be read, is no record, or is one of a later format.
     pub fn read(out: &Path) -> Result<Option<Self>> {
         let path = out.join(RUN_FILE);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(Error::io(&path))?,
         };
-        serde_json::from_str(&text).map(Some).map_err(|error| {
-            Error::input(
-                &path,
-                format!("is no record of a run ({error})"),
-                "choose another output folder with -o, or delete it",
-            )
+        Self::parse(&text).map(Some).map_err(|(found, remedy)| Error::input(&path, found, remedy))
+    }
+
+    /// The record in the text of a `run.json`, or what was found and what to do.
+    fn parse(text: &[u8]) -> Result<Self, (String, &'static str)> {
+        let no_record = |error: serde_json::Error| {
+            (format!("is no record of a run ({error})"), "choose another output folder with -o, or move the file away")
+        };
+        let value: Value = serde_json::from_slice(text).map_err(no_record)?;
+        if later_format(&value) {
+            let found = "was written by a later version of naka-gs".into();
+            return Err((found, "update naka-gs, or choose another output folder with -o"));
+        }
+        serde_json::from_value(value).map_err(no_record)
+    }
+
+    /// Whether the record in the folder `out` is one that only a later version of the program can read.
+    pub fn is_later(out: &Path) -> bool {
+        let text = std::fs::read(out.join(RUN_FILE)).unwrap_or_default();
+        serde_json::from_slice(&text).is_ok_and(|value| later_format(&value))
+    }
+
+    /// The settings of the run.
+    ///
+    /// # Errors
+    /// Settings that this version does not have, or values that it does not know: the record is of another version, or
+    /// was edited.
+    pub fn settings(&self, out: &Path) -> Result<Settings> {
+        serde_json::from_value(self.settings.clone()).map_err(|error| {
+            let found = format!("its settings are not those of naka-gs {} ({error})", env!("CARGO_PKG_VERSION"));
+            Error::input(out.join(RUN_FILE), found, "run the same scene again with -w, or into another folder with -o")
         })
+    }
+
+    /// A hash of what the `stages` wrote.
+    pub fn made_by(&self, stages: &[Stage]) -> String {
+        fingerprint::of(
+            &stages.iter().map(|stage| self.stage(*stage).map(|record| &record.outputs)).collect::<Vec<_>>(),
+        )
     }
 
     /// Writes the record into the folder `out`.
@@ -186,6 +250,10 @@ impl Run {
         self.stages.push(record);
         self.stages.sort_by_key(|r| r.stage);
     }
+}
+
+fn later_format(value: &Value) -> bool {
+    value.get("format").and_then(Value::as_u64).is_some_and(|format| format > u64::from(FORMAT))
 }
 
 /// Writes `value` as JSON, whole or not at all.

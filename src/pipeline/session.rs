@@ -1,17 +1,18 @@
 //! A run under way: the data between the stages, taken from memory or from the files of an earlier run.
 
-use super::measure;
+use super::journal::StageJournal;
+use super::output::names;
 use super::pictures::{Painter, render_name, render_views};
 use super::plan::{Action, Step};
 use super::record::{Run, Stage, StageRecord, Status, write_json};
-use super::{Job, Scope, Shared, fingerprint, normalization, trained_fingerprint, unposed};
+use super::{Job, Scope, Shared, Work, measure, normalization, trained_fingerprint, unposed};
 use crate::capture::{Camera, Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::prior::{Origin, PointCloud};
 use crate::progress::Progress;
 use crate::splat::Splats;
-use crate::{enhance, ppm, prior, splat, storage, train};
+use crate::{enhance, ppm, prior, settings, splat, train};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ type Counts = Map<String, Value>;
 
 /// A run under way.
 pub(super) struct Session<'a> {
+    work: &'a Work<'a>,
     job: &'a Job,
     shared: &'a Shared<'a>,
     progress: &'a dyn Progress,
@@ -31,7 +33,6 @@ pub(super) struct Session<'a> {
     capture: Capture,
     origin: Origin,
     gpu: Option<Arc<Gpu>>,
-    earlier: Option<Run>,
     run: Run,
     lit: Option<Capture>,
     points: Option<PointCloud>,
@@ -41,9 +42,10 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Creates the output folder with the resolved settings in it.
+    /// Begins with what an earlier run in the folder recorded. The resolved settings are written at once, the record when
+    /// something changes.
     pub(super) fn new(
-        job: &'a Job,
+        work: &'a Work<'a>,
         shared: &'a Shared<'a>,
         capture: Capture,
         origin: Origin,
@@ -51,61 +53,68 @@ impl<'a> Session<'a> {
         earlier: Option<Run>,
         progress: &'a dyn Progress,
     ) -> Result<Self> {
+        let (job, folder) = (work.job, work.folder);
         let mut run = Run::new(&job.scene, &job.settings);
-        if let Some(earlier) = &earlier {
-            run.stages.clone_from(&earlier.stages);
-            run.adapter.clone_from(&earlier.adapter);
-            run.take_training(earlier);
+        match &earlier {
+            Some(earlier) => {
+                run.stages.clone_from(&earlier.stages);
+                run.files.clone_from(&earlier.files);
+                run.adapter.clone_from(&earlier.adapter);
+                run.take_training(earlier);
+            }
+            None => folder.make_way(names::RUN, None)?,
         }
+        run.inputs = work.inputs.used();
         if let Some(gpu) = &gpu {
             tracing::info!("adapter: {}", gpu.name());
             run.adapter = Some(gpu.name().into());
         }
-        storage::write_bytes(job.out.join("settings.toml"), job.settings.to_toml()?.as_bytes())?;
-        Ok(Self {
-            job,
-            shared,
-            progress,
-            capture,
-            origin,
-            gpu,
-            earlier,
-            run,
-            lit: None,
-            points: None,
-            made_points: false,
-            splats: None,
-        })
+        settings::file::write(&folder.join(names::SETTINGS), &job.settings, job.overwrite)?;
+        let (lit, points, made_points, splats) = (None, None, false, None);
+        Ok(Self { work, job, shared, progress, capture, origin, gpu, run, lit, points, made_points, splats })
     }
 
     /// Notes that a stage's results are current.
-    pub(super) fn keep(&mut self, step: &Step) -> Result<()> {
-        if let Some(mut record) = self.run.stage(step.stage).cloned() {
-            tracing::info!("{}: kept", step.stage.name());
+    pub(super) fn keep(&mut self, stage: Stage) -> Result<()> {
+        if let Some(mut record) = self.run.stage(stage).cloned() {
+            tracing::info!("{}: kept", stage.name());
             record.status = Status::Kept;
             self.run.put(record);
+        }
+        if stage == Stage::Ppm {
+            // The file has them.
+            self.points = None;
         }
         self.run.write(&self.job.out)
     }
 
-    /// Makes a stage, with its state in `run.json` from beginning to end.
-    pub(super) fn make(&mut self, step: &Step, action: Action) -> Result<()> {
+    /// Makes a stage, with its state in `run.json` from beginning to end. It and the stages `later` are not current from
+    /// before the first change on, until they are made or have been looked at again.
+    pub(super) fn make(&mut self, step: &Step, action: Action, later: &[Step]) -> Result<()> {
         self.progress.check()?;
+        self.invalidate(step, later)?;
+        let folder = self.work.folder;
+        let mut earlier = self.run.stage(step.stage).map(|record| record.outputs.clone()).unwrap_or_default();
         if action == Action::Replace {
             self.remove_earlier(step.stage)?;
+            earlier.retain(|name, _| folder.occupied(name));
         }
-        let started = Instant::now();
-        let mut record = StageRecord {
-            stage: step.stage,
-            status: Status::Running,
-            seconds: 0.0,
-            counts: Counts::new(),
-            fingerprint: step.fingerprint.clone(),
+        for name in &step.outputs {
+            folder.make_way(name, earlier.get(name))?;
+        }
+        let finished = |name: &String| {
+            let written = earlier.get(name).cloned().flatten();
+            (name.clone(), written.filter(|written| action == Action::Make && folder.unchanged(name, written)))
         };
+        let made_from = self.run.made_by(step.builds_on());
+        let outputs = step.outputs.iter().map(finished).collect();
+        let mut record = StageRecord::beginning(step.stage, &step.fingerprint, made_from, outputs);
+        let started = Instant::now();
         self.run.put(record.clone());
         self.run.write(&self.job.out)?;
-        let made = self.stage(step.stage).and_then(|counts| self.gpu()?.check().map(|()| counts));
+        let made = self.stage(step.stage).and_then(|counts| self.check_gpu().map(|()| counts));
         record.seconds = started.elapsed().as_secs_f64();
+        record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.written(name))).collect();
         match made {
             Ok(counts) => {
                 (record.status, record.counts) = (Status::Done, counts);
@@ -125,6 +134,30 @@ impl<'a> Session<'a> {
                 Err(error)
             }
         }
+    }
+
+    /// Notes in `run.json` that `step`, the stages `later` and the files of no stage are not current, then removes what of
+    /// the later ones will certainly be replaced.
+    fn invalidate(&mut self, step: &Step, later: &[Step]) -> Result<()> {
+        let mut outdated = std::mem::take(&mut self.run.files);
+        for other in later.iter().chain([step]) {
+            let Some(mut record) = self.run.stage(other.stage).cloned() else { continue };
+            if record.status.finished() {
+                record.status = Status::Stale;
+            }
+            if other.stage != step.stage && record.fingerprint != other.fingerprint {
+                outdated.append(&mut record.outputs.clone());
+            }
+            self.run.put(record);
+        }
+        if self.run.stages.iter().all(|record| record.status != Status::Stale) && outdated.is_empty() {
+            return Ok(());
+        }
+        self.run.files.clone_from(&outdated);
+        self.run.write(&self.job.out)?;
+        self.work.folder.remove(&outdated)?;
+        self.run.files.clear();
+        Ok(())
     }
 
     /// The record so far.
@@ -153,37 +186,36 @@ impl<'a> Session<'a> {
         self.gpu.as_deref().ok_or_else(no_adapter)
     }
 
+    fn check_gpu(&self) -> Result<()> {
+        self.gpu()?.check()
+    }
+
+    fn journal(&self, stage: Stage) -> StageJournal<'a> {
+        StageJournal::new(self.work.folder, &self.run, stage)
+    }
+
     fn out(&self, name: &str) -> PathBuf {
         self.job.out.join(name)
     }
 
-    /// Removes what an earlier run in this folder made in `stage`. Files without a record of their making are not
-    /// removed, only replaced where a new one has the same name.
+    /// Removes what an earlier run in this folder made in `stage`, as far as it is as that run left it.
     fn remove_earlier(&self, stage: Stage) -> Result<()> {
-        let recorded = self.earlier.as_ref().is_some_and(|run| run.stage(stage).is_some());
-        let folders = match stage {
-            Stage::Poses => vec![self.out("poses"), self.out("sparse")],
-            Stage::Enhance => vec![self.out("images")],
-            Stage::Train => vec![self.out("checkpoints")],
-            Stage::Render => vec![self.out("renders")],
-            Stage::Prior | Stage::Ppm | Stage::Eval => Vec::new(),
-        };
-        for folder in folders.iter().filter(|folder| recorded && folder.exists()) {
-            std::fs::remove_dir_all(folder).map_err(Error::io(folder))?;
+        let Some(record) = self.run.stage(stage) else { return Ok(()) };
+        self.work.folder.remove(&record.outputs)?;
+        match stage {
+            Stage::Train => train::checkpoint::remove(&self.out(names::CHECKPOINTS)),
+            Stage::Poses => unposed::remove_work(&self.job.out),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn enhance(&mut self) -> Result<Counts> {
         let settings = &self.job.settings;
-        let (lit, report) = enhance::enhance_capture(
-            self.gpu()?,
-            &self.capture,
-            &settings.enhance,
-            settings.downscale,
-            &self.out("images"),
-            self.progress,
-        )?;
+        let (images, journal) = (self.out(names::IMAGES), self.journal(Stage::Enhance));
+        let out = enhance::Folders { journal: Some(&journal), ..enhance::Folders::from(&images) };
+        let (gpu, capture) = (self.gpu()?, &self.capture);
+        let (lit, report) =
+            enhance::enhance_capture(gpu, capture, &settings.enhance, settings.downscale, out, self.progress)?;
         self.lit = Some(lit);
         counts(&report)
     }
@@ -197,7 +229,7 @@ impl<'a> Session<'a> {
         let gpu = || self.gpu.clone().ok_or_else(no_adapter);
         let (points, report) = prior::prior(gpu, &lit, &self.origin, &self.job.settings.prior, self.progress)?;
         if self.job.scope != Scope::Everything {
-            prior::write_ply(self.out("points.ply"), &points)?;
+            prior::write_ply(self.out(names::POINTS), &points)?;
         }
         self.points = Some(points);
         self.made_points = report.made();
@@ -212,7 +244,7 @@ impl<'a> Session<'a> {
         let as_made = self.made_points && !config.thin_made;
         let config = if as_made { config.without_thinning() } else { config.clone() };
         let (points, report) = ppm::run(points, &config, &normalize, &cameras)?;
-        prior::write_ply(self.out("points.ply"), &points)?;
+        prior::write_ply(self.out(names::POINTS), &points)?;
         self.points = Some(points);
         counts(&report)
     }
@@ -221,13 +253,13 @@ impl<'a> Session<'a> {
         let lit = self.lit()?.clone();
         let points = match self.points.take() {
             Some(points) => points,
-            None => prior::read(self.out("points.ply"))?,
+            None => prior::read(self.out(names::POINTS))?,
         };
-        let folder = self.out("checkpoints");
+        let folder = self.out(names::CHECKPOINTS);
         let config = &self.job.settings.train;
         let (gpu, watch) = (self.gpu()?, self.shared.watch);
         let (splats, report) = train::train(gpu, &lit, &points, config, &folder, self.progress, watch)?;
-        splat::ply::write(self.out("splats.ply"), &splats)?;
+        splat::ply::write(self.out(names::SPLATS), &splats)?;
         self.run.splats = Some(splats.len() as u64);
         self.run.steps = Some(u64::from(report.steps));
         self.run.steps_per_second = Some(report.steps_per_second);
@@ -239,14 +271,14 @@ impl<'a> Session<'a> {
 
     fn render(&mut self) -> Result<Counts> {
         self.load_splats()?;
-        render_views(&mut self.painter()?, &self.capture.test, &self.out("renders"), self.progress)?;
-        let file = |view: &View| {
-            let name = render_name(&view.name);
-            let path = self.out("renders").join(&name);
-            Ok((name, fingerprint::of_bytes(&std::fs::read(&path).map_err(Error::io(&path))?)))
-        };
+        let (views, journal) = (&self.capture.test, self.journal(Stage::Render));
+        render_views(&mut self.painter()?, views, &self.out(names::RENDERS), Some(&journal), self.progress)?;
         // What was written, so that a picture of another origin is known for one.
-        let sha256 = self.capture.test.iter().map(file).collect::<Result<BTreeMap<_, _>>>()?;
+        let written = |view: &View| {
+            let name = render_name(&view.name);
+            self.work.folder.written(&format!("{}/{name}", names::RENDERS)).map(|written| (name, written.sha256))
+        };
+        let sha256: BTreeMap<_, _> = views.iter().filter_map(written).collect();
         counts(&json!({ "images": sha256.len(), "sha256": sha256 }))
     }
 
@@ -256,14 +288,14 @@ impl<'a> Session<'a> {
         let mut painter = self.painter()?;
         let metrics =
             measure::measure(&mut painter, &self.capture, &holdout, self.job.settings.downscale, self.progress)?;
-        write_json(&self.out(measure::METRICS_FILE), &metrics)?;
+        write_json(&self.out(names::METRICS), &metrics)?;
         counts(&json!({ "test": metrics.metrics.test.views.len(), "holdout": holdout.len() }))
     }
 
     /// The model, read back if an earlier run made it.
     fn load_splats(&mut self) -> Result<()> {
         if self.splats.is_none() {
-            self.splats = Some(splat::ply::read(self.out("splats.ply"))?);
+            self.splats = Some(splat::ply::read(self.out(names::SPLATS))?);
         }
         Ok(())
     }
@@ -285,7 +317,7 @@ impl<'a> Session<'a> {
 
 /// `capture` as [`Session::lit`] has it, from what an earlier run wrote.
 pub(super) fn lit_from_files(job: &Job, capture: &Capture) -> Capture {
-    let images = (job.scope == Scope::Everything).then(|| job.out.join("images"));
+    let images = (job.scope == Scope::Everything).then(|| job.out.join(names::IMAGES));
     let lit = |view: &View| View {
         name: view.name.clone(),
         image: images.as_ref().map(|folder| folder.join(&view.name)).or_else(|| view.image.clone()),

@@ -12,7 +12,7 @@ fn job(out: &Path, settings: Settings) -> Job {
 
 fn fingerprints(settings: Settings, capture: &Capture) -> Vec<String> {
     let (posed, origin) = prior::locate(capture, &settings.prior).unwrap();
-    steps(&job(Path::new("out"), settings), capture, &posed, &origin, &[])
+    steps(&job(Path::new("out"), settings), &Hashes::default(), capture, &posed, &origin, &[])
         .into_iter()
         .map(|step| step.fingerprint)
         .collect()
@@ -50,7 +50,10 @@ fn changed_photographs_change_everything() {
     std::fs::write(&photo, "one").unwrap();
     let capture = Capture { train: vec![view(&photo)], ..Capture::default() };
     let before = fingerprints(Settings::default(), &capture);
-    std::fs::write(&photo, "three").unwrap();
+    // Of the same length, and with the time that it had.
+    let modified = std::fs::metadata(&photo).unwrap().modified().unwrap();
+    std::fs::write(&photo, "two").unwrap();
+    std::fs::File::options().write(true).open(&photo).unwrap().set_modified(modified).unwrap();
     assert_eq!(common(&before, &fingerprints(Settings::default(), &capture)), 0);
     let mut moved = capture.clone();
     moved.train[0].camera.fx = 5.0;
@@ -59,14 +62,24 @@ fn changed_photographs_change_everything() {
 }
 
 #[test]
-fn results_do_not_go_among_the_photographs() {
+fn touched_photographs_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::create_dir(dir.path().join("images")).unwrap();
-    let photo = dir.path().join("images/a.png");
-    std::fs::write(&photo, "").unwrap();
+    let photo = dir.path().join("a.png");
+    std::fs::write(&photo, "one").unwrap();
     let capture = Capture { train: vec![view(&photo)], ..Capture::default() };
-    let folder = dir.path().join("renders/../images");
-    std::fs::create_dir(dir.path().join("renders")).unwrap();
-    assert!(keep_apart(&[&folder], &capture).is_err());
-    assert!(keep_apart(&[&dir.path().join("renders")], &capture).is_ok());
+    let before = fingerprints(Settings::default(), &capture);
+    let file = std::fs::File::options().write(true).open(&photo).unwrap();
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(common(&before, &fingerprints(Settings::default(), &capture)), before.len());
+}
+
+#[test]
+fn frames_that_would_be_one_picture_are_named() {
+    let named = |name: &str| View { name: name.into(), ..view(Path::new("a.png")) };
+    for (one, other) in [("a.png", "a.tif"), ("b.JPG", "B.jpg"), ("c.png", "c.JPG")] {
+        let error = unique_renders(Path::new("scene"), &[named(one), named("z.png"), named(other)]).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(one) && text.contains(other), "{text}");
+    }
+    unique_renders(Path::new("scene"), &[named("a.png"), named("b.png")]).unwrap();
 }

@@ -2,10 +2,12 @@
 //! poses and lenses. What comes out is a capture like any other; no stage but this one ever sees one without poses.
 
 use super::demo::spread;
+use super::fingerprint::{self, Hashes};
+use super::output::{ensure_disjoint, in_the_way, names};
 use super::plan::{Action, Step, decide};
-use super::record::{Run, Stage};
+use super::record::{Run, Stage, StageRecord};
 use super::session::Session;
-use super::{Job, Scope, Shared, camera_files, earlier, fingerprint, keep_apart, photos, photos_fingerprint};
+use super::{Job, Scope, Shared, Work, camera_files, earlier, photos, photos_fingerprint};
 use crate::capture::{self, Capture, View};
 use crate::enhance;
 use crate::error::{Error, Result};
@@ -13,7 +15,8 @@ use crate::gpu::Gpu;
 use crate::poses::{self, MIN_REGISTERED, Program, Report};
 use crate::prior::Origin;
 use crate::progress::Progress;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
+use crate::storage;
 use std::path::{Path, PathBuf};
 
 /// Most training views that are rendered where there are no other poses to render.
@@ -48,37 +51,54 @@ pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>
 /// # Errors
 /// COLMAP missing, before anything is written; those of the stage.
 pub(super) fn pose(
-    job: &Job,
+    work: &Work<'_>,
     photos: &Capture,
     shared: &Shared<'_>,
     progress: &dyn Progress,
 ) -> Result<(Capture, Run)> {
-    let folders = ["", "images", "poses"].map(|name| job.out.join(name));
-    keep_apart(&folders, photos)?;
-    let step = step(job, photos);
+    let job = work.job;
+    ensure_disjoint(&job.out, photos)?;
+    let step = step(job, &work.inputs, photos);
     let before = earlier(job)?;
-    let action = decide(std::slice::from_ref(&step), before.as_ref(), job.overwrite)?[0];
+    let action = decide(std::slice::from_ref(&step), before.as_ref(), work.folder, job.overwrite)?[0];
+    settings::file::check(&job.out.join(names::SETTINGS), job.overwrite)?;
     let idle = action == Action::Keep;
     if !idle {
         Program::find(&job.settings.poses)?;
-        refuse_strangers(job, photos, before.as_ref())?;
+        reject_unrecorded_outputs(job, photos, before.as_ref())?;
     }
     let gpu = if idle { None } else { Some(shared.gpu(job)?) };
-    let mut session = Session::new(job, shared, photos.clone(), Origin::default(), gpu, before, progress)?;
+    if !idle && before.as_ref().is_none_or(|run| run.stage(Stage::Poses).is_none()) {
+        [names::POSES, names::COLMAP_LOG].iter().try_for_each(|name| work.folder.make_way(name, None))?;
+    }
+    let mut session = Session::new(work, shared, photos.clone(), Origin::default(), gpu, before, progress)?;
     match action {
-        Action::Keep => session.keep(&step)?,
-        Action::Make | Action::Replace => session.make(&step, action)?,
+        Action::Keep => session.keep(Stage::Poses)?,
+        Action::Make | Action::Replace => session.make(&step, action, &following(session.run()))?,
     }
     Ok((posed(job, photos)?, session.finish()))
 }
 
-/// Fails where files that no run recorded are where the lit photographs will go: better now than after the search for
-/// poses, which takes long.
-fn refuse_strangers(job: &Job, photos: &Capture, before: Option<&Run>) -> Result<()> {
-    let recorded = before.is_some_and(|run| run.stage(Stage::Enhance).is_some());
-    let mut lit = photos.train.iter().map(|view| job.out.join("images").join(&view.name));
-    match lit.find(|path| !recorded && !job.overwrite && path.exists()) {
-        Some(present) => Err(Error::Exists(present)),
+/// The stages that an earlier run recorded after the poses: what they were made from is not known until there are poses.
+fn following(run: &Run) -> Vec<Step> {
+    let step = |record: &StageRecord| Step {
+        stage: record.stage,
+        fingerprint: record.fingerprint.clone(),
+        outputs: record.outputs.keys().cloned().collect(),
+    };
+    run.stages.iter().filter(|record| record.stage != Stage::Poses).map(step).collect()
+}
+
+/// Fails where files that no run recorded are where the lit photographs and COLMAP's files will go: better now than
+/// after the search for poses, which takes long.
+fn reject_unrecorded_outputs(job: &Job, photos: &Capture, before: Option<&Run>) -> Result<()> {
+    let recorded = |stage| before.is_some_and(|run| run.stage(stage).is_some());
+    let lit = photos.train.iter().map(|view| job.out.join(names::IMAGES).join(&view.name));
+    let lit = lit.filter(|_| !recorded(Stage::Enhance));
+    let work = [names::POSES, names::COLMAP_LOG].map(|name| job.out.join(name));
+    let work = work.into_iter().filter(|_| !recorded(Stage::Poses));
+    match lit.chain(work).find(|path| !job.overwrite && std::fs::symlink_metadata(path).is_ok()) {
+        Some(present) => Err(in_the_way(present)),
         None => Ok(()),
     }
 }
@@ -92,11 +112,12 @@ pub(super) fn posed(job: &Job, photos: &Capture) -> Result<Capture> {
 }
 
 /// The stage; the model is written for the size of the lit photographs, so this is part of its fingerprint.
-fn step(job: &Job, photos: &Capture) -> Step {
+fn step(job: &Job, inputs: &Hashes, photos: &Capture) -> Step {
     let settings = &job.settings;
-    let lit = (photos_fingerprint(photos), camera_files(job), lighting(settings), settings.downscale);
+    let lit = (photos_fingerprint(inputs, photos), camera_files(job, inputs), lighting(settings), settings.downscale);
     let fingerprint = fingerprint::of(&(lit, settings.poses.essence()));
-    let outputs = ["cameras.txt", "images.txt", "points3D.txt", capture::LENSES].map(|name| model(&job.out).join(name));
+    let files = ["cameras.txt", "images.txt", "points3D.txt", capture::LENSES];
+    let outputs = files.map(|name| format!("{}/{name}", names::MODEL));
     Step { stage: Stage::Poses, fingerprint, outputs: outputs.to_vec() }
 }
 
@@ -105,26 +126,32 @@ fn lighting(settings: &Settings) -> enhance::Config {
     enhance::Config { weights: "none".into(), working: 0, ..settings.enhance.clone() }
 }
 
+/// Removes what an interrupted search for poses left in the output folder `out`.
+pub(super) fn remove_work(out: &Path) -> Result<()> {
+    poses::remove_work(&out.join(names::POSES))
+}
+
 /// The folder of the model in an output folder.
 pub(super) fn model(out: &Path) -> PathBuf {
-    out.join("sparse/0")
+    out.join(names::MODEL)
 }
 
 /// The stage itself. Features are looked for in pictures that are lit for the purpose, not much larger than is of use: those
 /// to train on come after it, because they are undistorted, and may be small.
 pub(super) fn estimate(job: &Job, photos: &Capture, gpu: &Gpu, progress: &dyn Progress) -> Result<Report> {
-    let (settings, work, log) = (&job.settings, job.out.join("poses"), job.out.join("colmap.log"));
+    let (settings, work, log) = (&job.settings, job.out.join(names::POSES), job.out.join(names::COLMAP_LOG));
     if !work.exists() {
-        std::fs::create_dir_all(&work).map_err(Error::io(&work))?;
-        crate::storage::write_bytes(&log, b"")?;
+        storage::create_folder(&work)?;
+        storage::write_bytes(&log, b"")?;
     }
-    let images = work.join("images");
+    let images = work.join(poses::PICTURES);
     let longest = photos.train.iter().map(|view| view.camera.width.max(view.camera.height)).max().unwrap_or(1);
     let factor = (longest / settings.poses.feature_size.max(1)).max(1);
     let picture = |view: &View| View { name: poses::picture_name(&view.name), ..view.clone() };
     let pictures = Capture { train: photos.train.iter().map(picture).collect(), ..photos.clone() };
     let complete = pictures.train.iter().all(|view| images.join(&view.name).is_file());
     if !complete {
+        poses::announce(&work, pictures.train.iter().map(|view| view.name.as_str()))?;
         enhance::enhance_capture(gpu, &pictures, &lighting(settings), factor, &images, progress)?;
     }
     let lit = |view: &View| View { camera: view.camera.downscaled(settings.downscale), ..view.clone() };
@@ -142,6 +169,6 @@ pub(super) fn estimate(job: &Job, photos: &Capture, gpu: &Gpu, progress: &dyn Pr
     if let [camera] = &report.cameras[..] {
         tracing::info!("camera: {camera}");
     }
-    std::fs::remove_dir_all(&work).map_err(Error::io(&work))?;
+    poses::remove_work(&work)?;
     Ok(report)
 }

@@ -1,16 +1,19 @@
 //! A child process whose words go to a log file, with progress, a time limit and an end on request.
 
 use super::output;
+use super::tied::{self, Tied};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Time between two looks at a running child.
 const POLL: Duration = Duration::from_millis(50);
+/// Ctrl-C on a terminal.
+const SIGINT: i32 = 2;
 /// How much of the end of a log a message quotes.
 const QUOTED: usize = 400;
 
@@ -43,21 +46,18 @@ impl Watch<'_> {
         let mut said = Said::after(self.log)?;
         let streams = [log.try_clone().map_err(Error::io(self.log))?, log];
         let [out, err] = streams.map(Stdio::from);
-        // Neither a screen nor input is needed; COLMAP's Qt would look for a screen.
-        command.env("QT_QPA_PLATFORM", "offscreen").stdin(Stdio::null()).stdout(out).stderr(err);
-        let mut child = command.spawn().map_err(Error::io(command.get_program()))?;
+        // No screen is needed; COLMAP's Qt would look for one.
+        command.env("QT_QPA_PLATFORM", "offscreen");
+        let mut child = Tied::spawn(command, [out, err]).map_err(Error::io(command.get_program()))?;
         let status = self.wait(&mut child, &mut said, &mut line);
-        if status.is_err() {
-            // It may have ended by itself in the meantime.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        // Ends it where it has not ended by itself.
+        drop(child);
         let status = status?;
         said.read(&mut line);
         self.judge(status, &said)
     }
 
-    fn wait(&self, child: &mut Child, said: &mut Said, line: &mut impl FnMut(&str)) -> Result<ExitStatus> {
+    fn wait(&self, child: &mut Tied, said: &mut Said, line: &mut impl FnMut(&str)) -> Result<ExitStatus> {
         let started = Instant::now();
         loop {
             if let Some(status) = child.try_wait().map_err(Error::io(self.log))? {
@@ -81,12 +81,11 @@ impl Watch<'_> {
         }
         // Ctrl-C reaches the child of a terminal's program as well, and maybe first.
         self.progress.check()?;
-        if interrupted(status) {
-            return Err(Error::Interrupted(String::new()));
-        }
-        match status.code() {
-            Some(code) => Ok(End::Code(code)),
-            None => Err(self.crashed(&status.to_string(), said.end())),
+        match (tied::signal(status), status.code()) {
+            (Some(SIGINT), _) => Err(Error::Interrupted(String::new())),
+            (Some(signal), _) => Err(self.crashed(&format!("signal {signal}"), said.end())),
+            (None, Some(code)) => Ok(End::Code(code)),
+            (None, None) => Err(self.crashed(&status.to_string(), said.end())),
         }
     }
 
@@ -101,18 +100,6 @@ impl Watch<'_> {
         let text = std::fs::read(self.log).unwrap_or_default();
         output::end(&String::from_utf8_lossy(&text), QUOTED)
     }
-}
-
-#[cfg(unix)]
-fn interrupted(status: ExitStatus) -> bool {
-    use std::os::unix::process::ExitStatusExt;
-    const SIGINT: i32 = 2;
-    status.signal() == Some(SIGINT)
-}
-
-#[cfg(not(unix))]
-fn interrupted(_status: ExitStatus) -> bool {
-    false
 }
 
 /// What a child has said to the log so far.

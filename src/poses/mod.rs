@@ -17,9 +17,12 @@ mod real_test;
 mod steps;
 #[cfg(all(test, unix))]
 mod tests;
+mod tied;
+mod work;
 
 pub use config::{Config, Lens, Mapper};
 pub use program::Program;
+pub use work::{PICTURES, announce, remove as remove_work};
 
 use crate::capture::View;
 use crate::error::{Error, Result};

@@ -2,9 +2,9 @@
 
 use super::child::{End, Watch};
 use super::program::{Help, Program, glomap};
-use super::{Config, Folders, Mapper, model, output, picture_name};
+use super::{Config, Folders, Mapper, model, output, picture_name, work};
 use crate::capture::View;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Progress;
 use crate::storage;
 use std::path::{Path, PathBuf};
@@ -30,18 +30,19 @@ pub struct Steps<'a> {
 impl Steps<'_> {
     /// Does what is not done yet; returns the folders of the models.
     pub fn run(&self) -> Result<Vec<PathBuf>> {
-        let names: String = self.views.iter().map(|view| picture_name(&view.name) + "\n").collect();
-        storage::write_bytes(self.work("images.txt"), names.as_bytes())?;
-        self.once("features", || self.features())?;
-        self.once("matches", || self.matches())?;
-        self.once("models", || self.build())?;
-        model::list(&self.work("models"))
+        let names: Vec<String> = self.views.iter().map(|view| picture_name(&view.name)).collect();
+        work::announce(self.folders.work, names.iter().map(String::as_str))?;
+        let [features, matches, models] = work::STEPS;
+        self.once(features, || self.features())?;
+        self.once(matches, || self.matches())?;
+        self.once(models, || self.build())?;
+        model::list(&self.work(work::MODELS))
     }
 
     /// The model in `folder` as text, in the folder returned.
     pub fn as_text(&self, folder: &Path) -> Result<PathBuf> {
-        let text = self.work("text");
-        std::fs::create_dir_all(&text).map_err(Error::io(&text))?;
+        let text = self.work(work::TEXT);
+        storage::create_folder(&text)?;
         let mut command = self.program.command("model_converter");
         command.arg("--input_path").arg(folder).arg("--output_path").arg(&text).args(["--output_type", "TXT"]);
         self.demand("model_converter", &mut command, |_| {})?;
@@ -54,7 +55,7 @@ impl Steps<'_> {
 
     /// Does a step unless an earlier call finished it.
     fn once(&self, step: &str, make: impl FnOnce() -> Result<()>) -> Result<()> {
-        let mark = self.work(&format!("{step}.done"));
+        let mark = self.work(&work::mark(step));
         if mark.exists() {
             return Ok(());
         }
@@ -66,7 +67,7 @@ impl Steps<'_> {
         let (name, config) = ("feature_extractor", self.config);
         let (mut command, help) = self.command(name)?;
         command.arg("--image_path").arg(self.folders.images);
-        command.arg("--image_list_path").arg(self.work("images.txt"));
+        command.arg("--image_list_path").arg(self.work(work::LIST));
         help.set(&mut command, &["ImageReader.camera_model"], config.lens.name());
         help.set(&mut command, &["ImageReader.single_camera"], u8::from(self.shared_camera));
         help.set(&mut command, &["FeatureExtraction.use_gpu", "SiftExtraction.use_gpu"], 0);
@@ -120,11 +121,9 @@ impl Steps<'_> {
     }
 
     fn build(&self) -> Result<()> {
-        let models = self.work("models");
-        if models.exists() {
-            std::fs::remove_dir_all(&models).map_err(Error::io(&models))?;
-        }
-        std::fs::create_dir_all(&models).map_err(Error::io(&models))?;
+        let models = self.work(work::MODELS);
+        work::remove_models(self.folders.work)?;
+        storage::create_folder(&models)?;
         let (name, mut command, help) = self.mapper()?;
         command.arg("--image_path").arg(self.folders.images).arg("--output_path").arg(&models);
         help.set(&mut command, &["Mapper.min_model_size"], super::MIN_REGISTERED);
@@ -156,7 +155,7 @@ impl Steps<'_> {
         }
         if !self.program.has("global_mapper") {
             let (mut command, help) = glomap()?;
-            command.arg("--database_path").arg(self.work("database.db"));
+            command.arg("--database_path").arg(self.work(work::DATABASE));
             help.set(&mut command, &["GlobalPositioning.use_gpu"], 0);
             help.set(&mut command, &["BundleAdjustment.use_gpu"], 0);
             return Ok(("glomap", command, help));
@@ -177,7 +176,7 @@ impl Steps<'_> {
     fn command(&self, name: &str) -> Result<(Command, Help)> {
         let help = self.program.help(name)?;
         let mut command = self.program.command(name);
-        command.arg("--database_path").arg(self.work("database.db"));
+        command.arg("--database_path").arg(self.work(work::DATABASE));
         help.set(&mut command, &["random_seed"], self.config.seed);
         Ok((command, help))
     }

@@ -23,7 +23,7 @@ pub use sensor::{exposed, linear_to_srgb, srgb_to_linear};
 pub use texture::Texture;
 pub use truth::depths;
 pub use world::World;
-pub use write::{CAPTURE_FOLDER, generate, is_generated, name_of};
+pub use write::{CAPTURE_FOLDER, generate, is_generated, name_of, remove};
 
 #[cfg(test)]
 mod tests;

@@ -67,12 +67,26 @@ fn a_capture_folder_is_complete_and_repeatable() {
     let (scene, dir) = (tiny(), tempfile::tempdir().unwrap());
     let out = dir.path().join("capture");
     // What an interrupted generation left is no capture, and does not disturb.
-    std::fs::create_dir_all(dir.path().join("capture.part/train/junk")).unwrap();
+    std::fs::create_dir_all(dir.path().join("capture.part/train")).unwrap();
+    std::fs::write(dir.path().join("capture.part/train/0001.JPG"), "half").unwrap();
+    std::fs::write(dir.path().join("capture.part/mine.txt"), "mine").unwrap();
     assert!(!is_generated(&scene, &out));
     generate(&scene, &out, &Silent::default()).unwrap();
     assert!(is_generated(&scene, &out) && is_generated(&Scene { name: "other".into(), ..scene.clone() }, &out));
     assert_eq!((name_of(&out).as_str(), name_of(dir.path()).contains("tiny")), ("tiny", false));
     assert!(!dir.path().join("capture.part").exists());
+    assert_eq!(std::fs::read(dir.path().join("capture.part.bak/mine.txt")).unwrap(), b"mine");
+    // It goes for another scene, but for what is not as it was written.
+    std::fs::write(out.join("notes.txt"), "mine").unwrap();
+    std::fs::write(out.join("train/0002.JPG"), "edited").unwrap();
+    let generated = std::fs::read(out.join("train/0003.JPG")).unwrap();
+    super::remove(&out).unwrap();
+    let left =
+        ["notes.txt", "train/0002.JPG", "train/0003.JPG", "scene.toml", "truth"].map(|name| out.join(name).exists());
+    assert_eq!(left, [true, true, false, false, false]);
+    std::fs::remove_dir_all(&out).unwrap();
+    generate(&scene, &out, &Silent::default()).unwrap();
+    assert_eq!(std::fs::read(out.join("train/0003.JPG")).unwrap(), generated);
     let count = |name: &str| std::fs::read_dir(out.join(name)).unwrap().count();
     assert_eq!((count("train"), count("truth"), count("test")), (6, 6, 2));
     let camera: toml::Table = std::fs::read_to_string(out.join("camera.toml")).unwrap().parse().unwrap();

@@ -11,10 +11,11 @@ use super::world::World;
 use crate::capture::Camera;
 use crate::error::{Error, Result};
 use crate::eval::{Sampling, write_jpeg_with};
+use crate::hash::sha256_of_file;
 use crate::progress::Progress;
 use crate::storage;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Quality of lit pictures: they are the truth that renders are measured against.
 const LIT_QUALITY: u8 = 98;
@@ -52,6 +53,11 @@ struct CameraFile {
 
 /// The scene in a capture folder that was made from one.
 const SCENE_FILE: &str = "scene.toml";
+/// What is known of the camera's response.
+const CAMERA_FILE: &str = "camera.toml";
+/// The list of all other files with their hashes: what may be deleted for another scene.
+const LIST: &str = "files.sha256";
+const PICTURE_FOLDERS: [&str; 3] = ["train", "truth", "test"];
 /// The folder that a demo's capture lies in, in the folder of its results.
 pub const CAPTURE_FOLDER: &str = "capture";
 
@@ -83,21 +89,80 @@ pub fn generate(scene: &Scene, out: &Path, progress: &dyn Progress) -> Result<()
     if is_generated(scene, out) {
         return Ok(());
     }
-    // An empty folder may be taken over; `remove_dir` removes no other.
-    if out.exists() && std::fs::remove_dir(out).is_err() {
+    // An empty folder may be taken over.
+    if out.exists() && !storage::remove_empty_folder(out) {
         return Err(Error::Exists(out.to_path_buf()));
     }
     let part = part_name(out);
-    if part.exists() {
-        std::fs::remove_dir_all(&part).map_err(Error::io(&part))?;
-    }
-    for folder in ["train", "truth", "test"].map(|name| part.join(name)) {
-        std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    remove_part(scene, &part)?;
+    for folder in PICTURE_FOLDERS.map(|name| part.join(name)) {
+        storage::create_folder(&folder)?;
     }
     let world = World::new(scene, progress)?;
     photograph_all(scene, &world, &part, progress)?;
     describe(scene, &part)?;
-    std::fs::rename(&part, out).map_err(Error::io(out))
+    list_files(&part)?;
+    storage::rename(&part, out)
+}
+
+/// Removes a generated capture: the files in its list that are as they were written. What else is in the folder stays.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub fn remove(folder: &Path) -> Result<()> {
+    let list = std::fs::read_to_string(folder.join(LIST)).unwrap_or_default();
+    for (hash, name) in list.lines().filter_map(|line| line.split_once("  ")) {
+        let path = folder.join(name);
+        let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        if plain && sha256_of_file(&path).is_ok_and(|(_, found)| found == hash) {
+            storage::remove_file(&path)?;
+        }
+    }
+    storage::remove_file(folder.join(LIST))?;
+    remove_empty(folder);
+    Ok(())
+}
+
+/// Removes what a generation of `scene` that was killed left; anything else there is moved aside.
+fn remove_part(scene: &Scene, part: &Path) -> Result<()> {
+    let views = train_cameras(&scene.camera).len() + test_cameras(&scene.camera).len();
+    for folder in PICTURE_FOLDERS.map(|name| part.join(name)) {
+        storage::remove_leftovers(&folder);
+        (0..views).try_for_each(|i| storage::remove_file(folder.join(file_name(i))))?;
+    }
+    storage::remove_leftovers(part);
+    for name in [LIST, SCENE_FILE, CAMERA_FILE, "transforms_train.json", "transforms_test.json"] {
+        storage::remove_file(part.join(name))?;
+    }
+    remove_empty(part);
+    if part.exists() {
+        let backup = storage::set_aside(part)?;
+        tracing::warn!("{} holds files of another origin: kept as {}", part.display(), backup.display());
+    }
+    Ok(())
+}
+
+fn remove_empty(folder: &Path) {
+    PICTURE_FOLDERS.iter().for_each(|name| _ = storage::remove_empty_folder(folder.join(name)));
+    storage::remove_empty_folder(folder);
+}
+
+/// Writes the list of all files below `folder` with their hashes, as `sha256sum` does.
+fn list_files(folder: &Path) -> Result<()> {
+    let mut lines = Vec::new();
+    for inner in PICTURE_FOLDERS.iter().copied().chain([""]) {
+        let path = folder.join(inner);
+        for entry in std::fs::read_dir(&path).map_err(Error::io(&path))? {
+            let file = entry.map_err(Error::io(&path))?.path();
+            if file.is_file() {
+                let (_, hash) = sha256_of_file(&file).map_err(Error::io(&file))?;
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                lines.push(format!("{hash}  {inner}{}{name}\n", if inner.is_empty() { "" } else { "/" }));
+            }
+        }
+    }
+    lines.sort();
+    storage::write_bytes(folder.join(LIST), lines.concat().as_bytes())
 }
 
 fn part_name(out: &Path) -> PathBuf {
@@ -141,8 +206,8 @@ fn describe(scene: &Scene, folder: &Path) -> Result<()> {
         }
     }
     let camera = CameraFile { kind: "srgb-exposure", ratio: scene.sensor.ratio };
-    write_toml(&folder.join("camera.toml"), &camera)?;
-    write_toml(&folder.join("scene.toml"), scene)
+    write_toml(&folder.join(CAMERA_FILE), &camera)?;
+    write_toml(&folder.join(SCENE_FILE), scene)
 }
 
 fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {

@@ -3,6 +3,8 @@
 //!
 //! Precedence: [`Preset`] < settings file < flags ([`Layers::resolve`]).
 
+pub mod file;
+mod from_data;
 mod keys;
 mod presets;
 
@@ -55,7 +57,7 @@ impl Settings {
     /// As the text of a `settings.toml`.
     pub fn to_toml(&self) -> Result<String> {
         let body = toml::to_string(self).map_err(|e| Error::setting("settings", e.to_string(), "report this bug"))?;
-        Ok(format!("# Resolved settings of naka-gs {}; `--config` reads them.\n{body}", env!("CARGO_PKG_VERSION")))
+        Ok(file::text(&body))
     }
 
     /// The adapter to open.
@@ -91,7 +93,8 @@ pub struct Layers {
     pub base: Option<Settings>,
     /// A settings file.
     pub file: Option<PathBuf>,
-    /// A scene's own settings file. What leaves the scene folder is not its to allow.
+    /// A settings file that comes with the data. It may set only the keys that [`from_data`] allows: none that names a
+    /// program, or a file to read.
     pub own_file: Option<PathBuf>,
     /// Flags: (name without dashes, value), in the order given.
     pub flags: Vec<(String, String)>,
@@ -110,10 +113,7 @@ impl Layers {
         }
         if let Some(path) = &self.own_file {
             let own = file_changes(&keys, path)?;
-            if let Some(change) = own.iter().find(|change| change.key.path == "allow_outside") {
-                let found = "a scene may not allow itself files outside its folder";
-                return Err(Error::setting(&change.origin, found, "pass --allow-outside if you trust it"));
-            }
+            own.iter().try_for_each(from_data::check)?;
             changes.extend(own);
         }
         for (flag, text) in &self.flags {

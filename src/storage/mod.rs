@@ -138,6 +138,22 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
     Ok(())
 }
 
+/// Moves a file or folder that somebody may still want out of the way, to `NAME.bak` or the next free name like it, which
+/// it returns.
+pub fn set_aside(path: impl AsRef<Path>) -> Result<PathBuf> {
+    let path = path.as_ref();
+    for number in 1.. {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(if number == 1 { ".bak".into() } else { format!(".bak{number}") });
+        let backup = path.with_file_name(name);
+        if fs::symlink_metadata(&backup).is_err() {
+            rename(path, &backup)?;
+            return Ok(backup);
+        }
+    }
+    Err(Error::input(path, "has too many backups", "move it away"))
+}
+
 /// Removes a file. That there is none is no error.
 pub fn remove_file(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();

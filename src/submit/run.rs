@@ -2,10 +2,11 @@
 
 use crate::capture::{self, View};
 use crate::error::{Error, Result};
+use crate::hash::sha256;
+use crate::pipeline::output::names;
 use crate::pipeline::record::{RUN_FILE, Run, Stage, StageRecord};
-use crate::pipeline::{fingerprint, render_fingerprint, render_name};
+use crate::pipeline::{render_fingerprint, render_name, unique_renders};
 use crate::scenes;
-use crate::settings::Settings;
 use std::path::{Path, PathBuf};
 
 /// A scene's name and its test frames, in the order of `transforms_test.json`.
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct Scene {
     /// The scene folder's own name, or a demo's.
     pub name: String,
+    pub path: PathBuf,
     pub test: Vec<View>,
 }
 
@@ -25,7 +27,7 @@ impl Scene {
             let found = "has no test poses (transforms_test.json)";
             return Err(Error::input(path, found, "a submission is renders of test poses: leave this scene out"));
         }
-        Ok(Self { name: scenes::name_of(path), test })
+        Ok(Self { name: scenes::name_of(path), path: path.to_path_buf(), test })
     }
 }
 
@@ -55,8 +57,7 @@ impl FinishedRun {
             let found = format!("was made from {}, which does not exist", place.display());
             return Err(Error::input(out.join(RUN_FILE), found, "name the folder that the scene lies in by --scenes"));
         }
-        // A record of another version may have other keys; those that say how a scene is read are old.
-        let settings: Settings = serde_json::from_value(record.settings.clone()).unwrap_or_default();
+        let settings = record.settings(out)?;
         let scene = Scene::open(&place, &settings.capture_options(&place))?;
         let run = Self { out: out.to_path_buf(), scene, record };
         run.check_renders()?;
@@ -65,7 +66,7 @@ impl FinishedRun {
 
     /// The file of the render of a test frame.
     pub fn render(&self, view: &View) -> PathBuf {
-        self.out.join("renders").join(render_name(&view.name))
+        self.out.join(names::RENDERS).join(render_name(&view.name))
     }
 
     /// The content of a render.
@@ -81,7 +82,7 @@ impl FinishedRun {
             bytes => bytes.map_err(Error::io(&path))?,
         };
         let written = self.stage(Stage::Render)?.counts.get("sha256").and_then(|all| all.get(render_name(&view.name)));
-        if written.is_some_and(|hash| hash != fingerprint::of_bytes(&bytes).as_str()) {
+        if written.is_some_and(|hash| hash != sha256(&bytes).as_str()) {
             let found = format!("is not the picture that the run of {} wrote", self.out.display());
             return Err(Error::input(&path, found, format!("delete it and {AGAIN}")));
         }
@@ -104,9 +105,11 @@ impl FinishedRun {
 
     fn check_renders(&self) -> Result<()> {
         let (trained, rendered) = (self.stage(Stage::Train)?, self.stage(Stage::Render)?);
-        if rendered.fingerprint != render_fingerprint(&trained.fingerprint, &self.scene.test) {
+        unique_renders(&self.scene.path, &self.scene.test)?;
+        let of_model = rendered.made_from == self.record.made_by(&[Stage::Train]);
+        if !of_model || rendered.fingerprint != render_fingerprint(&trained.fingerprint, &self.scene.test) {
             let found = "its pictures are stale: the model was trained again, or the test poses changed, since";
-            return Err(Error::input(self.out.join("renders"), found, AGAIN));
+            return Err(Error::input(self.out.join(names::RENDERS), found, AGAIN));
         }
         Ok(())
     }

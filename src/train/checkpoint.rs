@@ -36,6 +36,17 @@ pub fn path(dir: &Path) -> PathBuf {
     dir.join(FILE)
 }
 
+/// Removes the checkpoints in `dir`, and the folder if nothing else is in it.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub fn remove(dir: &Path) -> Result<()> {
+    storage::remove_file(path(dir))?;
+    storage::remove_leftovers(dir);
+    storage::remove_empty_folder(dir);
+    Ok(())
+}
+
 /// A digest of what two runs must share for one to continue the other: settings, views and initial points.
 pub fn identity(config: &Config, capture: &Capture, points: &PointCloud) -> String {
     let mut digest = Sha256::new();

@@ -3,7 +3,7 @@
 mod adam;
 mod backward;
 mod changes;
-mod checkpoint;
+pub mod checkpoint;
 mod config;
 mod course;
 pub mod densify;

@@ -6,9 +6,10 @@ use super::frusta::Sight;
 use super::navigate::Pose;
 use super::panel::heading;
 use super::style::{ACCENT, FAINT};
+use crate::error::{Error, Result};
 use crate::paths::{self, CameraPath, Keyframe};
 use egui::{Color32, DragValue, ProgressBar, Rect, RichText, Stroke};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Seconds from a keyframe to the one that is recorded after it.
 const STEP: f64 = 2.0;
@@ -23,12 +24,14 @@ pub struct Recorder {
     /// Where the path is kept, and where it is filmed to, as typed; by default beside the scene.
     file: String,
     film: String,
+    /// The file that the path was read from or written to: the one that may be replaced.
+    own: Option<PathBuf>,
 }
 
 impl Recorder {
     /// Nothing is recorded.
     pub fn new() -> Self {
-        Self { path: CameraPath::new(1280, 720), playing: None, file: String::new(), film: String::new() }
+        Self { path: CameraPath::new(1280, 720), playing: None, file: String::new(), film: String::new(), own: None }
     }
 
     /// Adds a keyframe at the end.
@@ -152,7 +155,7 @@ fn keyframes(desk: &mut Desk, ui: &mut egui::Ui) {
 
 fn files(desk: &mut Desk, ui: &mut egui::Ui) {
     let beside = desk.scene.as_ref().map(|scene| filming::target(&scene.path));
-    let Recorder { path, file, film, .. } = &mut desk.recorder;
+    let Recorder { path, file, film, own, .. } = &mut desk.recorder;
     if let Some(beside) = beside.filter(|_| file.is_empty() && film.is_empty()) {
         *film = beside.display().to_string();
         *file = beside.with_file_name("camera_path.json").display().to_string();
@@ -162,18 +165,30 @@ fn files(desk: &mut Desk, ui: &mut egui::Ui) {
         let place = PathBuf::from(file.trim());
         if ui.button("Load").on_hover_text("A camera path of nerfstudio or of this program").clicked() {
             match CameraPath::read(&place) {
-                Ok(read) => *path = read,
+                Ok(read) => (*path, *own) = (read, Some(place.clone())),
                 Err(error) => desk.messages.error(&error),
             }
         }
         let some = !path.keyframes.is_empty();
         if ui.add_enabled(some, egui::Button::new("Save")).clicked() {
-            match path.write(&place) {
-                Ok(()) => desk.messages.note(format!("{} is written", place.display())),
+            match save(path, &place, own.as_ref()) {
+                Ok(()) => {
+                    desk.messages.note(format!("{} is written", place.display()));
+                    *own = Some(place);
+                }
                 Err(error) => desk.messages.error(&error),
             }
         }
     });
+}
+
+/// Writes the path; a file that is not this path's `own` is not replaced.
+fn save(path: &CameraPath, place: &Path, own: Option<&PathBuf>) -> Result<()> {
+    if place.exists() && own.is_none_or(|own| own != place) {
+        let found = "exists, and is not the path that was loaded";
+        return Err(Error::input(place, found, "choose another name, or load it first"));
+    }
+    path.write(place)
 }
 
 fn film(desk: &mut Desk, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {

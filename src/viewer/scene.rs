@@ -4,11 +4,11 @@ use super::bounds::Bounds;
 use crate::capture::{self, Camera, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::pipeline::output::names;
 use crate::pipeline::record::{RUN_FILE, Run};
 use crate::pipeline::{self, Job, Scope};
 use crate::prior::{self, PointCloud};
 use crate::progress::Silent;
-use crate::settings::Settings;
 use crate::splat::{self, Splats, Tensors};
 use crate::train::Snapshot;
 use std::path::{Path, PathBuf};
@@ -143,7 +143,7 @@ impl Scene {
             let found = format!("is a folder without {RUN_FILE}");
             Error::input(&out, found, "give a PLY file, or the output folder of `naka-gs run`")
         })?;
-        let [splats, points] = ["splats.ply", "points.ply"].map(|name| out.join(name));
+        let [splats, points] = [names::SPLATS, names::POINTS].map(|name| out.join(name));
         if !splats.exists() && !points.exists() {
             let found = "holds neither splats.ply nor points.ply";
             return Err(Error::input(&out, found, "run the same `naka-gs run` command again to finish it"));
@@ -151,7 +151,13 @@ impl Scene {
         for file in [splats, points].iter().filter(|file| file.exists()) {
             self.load_file(gpu, file)?;
         }
-        let settings: Settings = serde_json::from_value(run.settings.clone()).unwrap_or_default();
+        let settings = match run.settings(&out) {
+            Ok(settings) => settings,
+            Err(error) => {
+                self.notes.push(format!("its cameras are not shown: {error}"));
+                return Ok(());
+            }
+        };
         self.antialiased = settings.train.antialiased;
         let job = Job { scene: run.scene, out: out.clone(), settings, overwrite: false, scope: Scope::Everything };
         match photos(&job) {
@@ -169,7 +175,7 @@ impl Scene {
 pub fn photos(job: &Job) -> Result<Vec<Photo>> {
     let capture = pipeline::capture_of(job, &Silent::default())?;
     let photo = |view: &View| {
-        let lit = Some(job.out.join("images").join(&view.name)).filter(|path| path.exists());
+        let lit = Some(job.out.join(names::IMAGES).join(&view.name)).filter(|path| path.exists());
         Photo { name: view.name.clone(), camera: view.camera.clone(), dark: Some(view.clone()), lit }
     };
     Ok(capture.train.iter().chain(&capture.holdout).map(photo).collect())

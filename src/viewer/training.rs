@@ -188,7 +188,9 @@ impl<'scope> Training<'scope> {
 
     /// A file for the splats of this step, in the output folder.
     pub fn ply(&self) -> PathBuf {
-        self.job.out.join(format!("splats-{}.ply", self.figures.of.step))
+        let step = self.figures.of.step;
+        let names = (1..).map(|n| if n == 1 { format!("splats-{step}.ply") } else { format!("splats-{step}-{n}.ply") });
+        names.map(|name| self.job.out.join(name)).find(|path| !path.exists()).unwrap_or_default()
     }
 }
 

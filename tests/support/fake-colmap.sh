@@ -2,7 +2,7 @@
 # Stands in for COLMAP in tests, called through a link. The folder the link lies in directs it and holds what it recorded:
 #   calls              every call's arguments, one line a call
 #   modern             if there: COLMAP 4's names of commands and options
-#   crash, hang, fail  the command that dies of a signal, never ends, or exits with 1
+#   crash, hang, fail  the command that dies of a signal, never ends (its process is in `pid`), or exits with 1
 #   nothing            if there: the mapper finds no model
 #   poses              the text model's images: lines `QW QX QY QZ TX TY TZ CAMERA NAME`, and cameras in `cameras`
 here=$(dirname "$0")
@@ -33,7 +33,7 @@ while [ $# -gt 1 ]; do
     shift
 done
 is crash "$command" && { echo "about to crash"; kill -SEGV $$; }
-is hang "$command" && { echo "[thinking]"; exec sleep 600; }
+is hang "$command" && { echo "[thinking]"; echo $$ > "$here/pid"; exec sleep 600; }
 is fail "$command" && { echo "ERROR: out of ideas"; exit 3; }
 case $command in
     feature_extractor)

@@ -1,0 +1,69 @@
+//! Which files of a stage under way are finished, kept in `run.json`: a killed run goes on after them.
+
+use super::output::{Files, OutputFolder};
+use super::record::{Run, Stage};
+use crate::error::Result;
+use crate::progress::Journal;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time between two writes of the record: what a kill can lose.
+const WRITE_EVERY: Duration = Duration::from_secs(5);
+
+/// The journal of one stage.
+pub struct StageJournal<'a> {
+    folder: &'a OutputFolder,
+    stage: Stage,
+    state: Mutex<State>,
+}
+
+struct State {
+    run: Run,
+    written: Instant,
+}
+
+impl<'a> StageJournal<'a> {
+    /// Of the `stage` that `run` records as begun.
+    pub fn new(folder: &'a OutputFolder, run: &Run, stage: Stage) -> Self {
+        let state = Mutex::new(State { run: run.clone(), written: Instant::now() });
+        Self { folder, stage, state }
+    }
+
+    fn name(&self, path: &Path) -> String {
+        let below = path.strip_prefix(self.folder.path()).unwrap_or(path);
+        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/")
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn outputs(run: &mut Run, stage: Stage) -> Option<&mut Files> {
+    run.stages.iter_mut().find(|record| record.stage == stage).map(|record| &mut record.outputs)
+}
+
+impl Journal for StageJournal<'_> {
+    fn is_finished(&self, path: &Path) -> bool {
+        let name = self.name(path);
+        let written = self.with(|state| outputs(&mut state.run, self.stage)?.get(&name).cloned().flatten());
+        written.is_some_and(|written| self.folder.unchanged(&name, &written))
+    }
+
+    fn finished(&self, path: &Path) -> Result<()> {
+        let name = self.name(path);
+        let written = self.folder.written(&name);
+        self.with(|state| {
+            if let Some(outputs) = outputs(&mut state.run, self.stage) {
+                outputs.insert(name, written);
+            }
+            if state.written.elapsed() < WRITE_EVERY {
+                return Ok(());
+            }
+            state.written = Instant::now();
+            state.run.write(self.folder.path())
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! One process at a time in an output folder.
+//!
+//! The lock is the operating system's, on the file `.naka-gs.lock`: it ends with the process, however that ends, so a
+//! stale file is no obstacle. On Linux it works over NFS (`flock` is a byte-range lock there). The file holds
+//! who works there, and is removed at the end.
+
+use crate::error::{Error, Result};
+use crate::storage;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+const FILE: &str = ".naka-gs.lock";
+
+/// Held while a process works in a folder.
+#[derive(Debug)]
+pub struct Lock {
+    folder: PathBuf,
+    /// The folders that were created for it, and go if nothing was written into them; the innermost first.
+    created: Vec<PathBuf>,
+    file: Option<File>,
+}
+
+impl Lock {
+    /// Locks `folder`, which is created if there is none.
+    pub fn take(folder: &Path) -> Result<Self> {
+        let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let created = missing.map(Path::to_path_buf).collect();
+        storage::create_folder(folder)?;
+        let path = folder.join(FILE);
+        loop {
+            let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+            let mut file = open.map_err(Error::io(&path))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(in_use(folder, &mut file)),
+                Err(TryLockError::Error(error)) => {
+                    tracing::warn!(
+                        "{}: this file system has no locks ({error}); do not start a second run in this folder",
+                        folder.display()
+                    );
+                    return Ok(Self { folder: folder.into(), created, file: None });
+                }
+            }
+            // Its last owner may have removed the file between the opening and the lock.
+            if same_file(&file, &path) {
+                let owner = format!("{} on {}\n", std::process::id(), host());
+                // Only what another process prints depends on it.
+                let _ = file.set_len(0).and_then(|()| file.write_all(owner.as_bytes()));
+                return Ok(Self { folder: folder.into(), created, file: Some(file) });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.file.is_some() {
+            // While the lock is held, so that nobody else's file is removed.
+            let _ = std::fs::remove_file(self.folder.join(FILE));
+        }
+        for folder in &self.created {
+            storage::remove_empty_folder(folder);
+        }
+    }
+}
+
+fn in_use(folder: &Path, file: &mut File) -> Error {
+    let mut owner = String::new();
+    let known = file.read_to_string(&mut owner).is_ok_and(|_| !owner.trim().is_empty());
+    let owner = if known { owner.trim().to_string() } else { "unknown".into() };
+    Error::InUse { folder: folder.into(), owner }
+}
+
+fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
+#[cfg(unix)]
+fn same_file(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    match (file.metadata(), std::fs::metadata(path)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}
+
+/// A file that is open cannot be removed there.
+#[cfg(not(unix))]
+fn same_file(_file: &File, path: &Path) -> bool {
+    path.exists()
+}

@@ -1,0 +1,151 @@
+//! The owner of an output folder: the names in it, who works in it, and what may be deleted there.
+//!
+//! A file is *ours* if `run.json` lists it with its content's hash ([`Written`]) and it still has that content. Ours are
+//! deleted or replaced as a run needs it. Anything else that is in the way of a result is never deleted: without
+//! `--overwrite` it is an error, with it the file is moved aside ([`OutputFolder::make_way`]).
+
+mod disjoint;
+mod lock;
+pub mod names;
+
+pub use disjoint::{ensure_disjoint, ensure_no_input};
+
+use super::fingerprint::Hashes;
+use crate::error::{Error, Result};
+use crate::storage;
+use lock::Lock;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+/// A file that a stage wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    pub bytes: u64,
+    /// SHA-256 of the content, in hex.
+    pub sha256: String,
+}
+
+/// Files by their path below the output folder, with `/` between folders; without a [`Written`] while they are made.
+pub type Files = BTreeMap<String, Option<Written>>;
+
+/// An output folder that no other process works in while this is held.
+#[derive(Debug)]
+pub struct OutputFolder {
+    path: PathBuf,
+    hashes: Hashes,
+    _lock: Lock,
+}
+
+impl OutputFolder {
+    /// Locks the folder `path`, which is created if there is none, and removes temporary files that a killed run left.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] where another process works in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let lock = Lock::take(path)?;
+        for folder in names::FOLDERS.iter().map(|name| path.join(name)).chain([path.to_path_buf()]) {
+            storage::remove_leftovers(&folder);
+        }
+        Ok(Self { path: path.to_path_buf(), hashes: Hashes::default(), _lock: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file or folder `name` in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The size and hash of the file `name`; `None` where there is no plain file of that name.
+    pub fn written(&self, name: &str) -> Option<Written> {
+        let path = self.join(name);
+        let is_file = std::fs::symlink_metadata(&path).is_ok_and(|data| data.is_file());
+        self.hashes.of(&path).filter(|_| is_file)
+    }
+
+    /// Whether the file `name` is the one that was `written`.
+    pub fn unchanged(&self, name: &str, written: &Written) -> bool {
+        let same_size = std::fs::symlink_metadata(self.join(name)).is_ok_and(|data| data.len() == written.bytes);
+        same_size && self.written(name).as_ref() == Some(written)
+    }
+
+    /// Whether all `files` were finished and are as they were written.
+    pub fn intact(&self, files: &Files) -> bool {
+        files.iter().all(|(name, written)| written.as_ref().is_some_and(|written| self.unchanged(name, written)))
+    }
+
+    /// Whether something is at `name`, be it a link that leads nowhere.
+    pub fn occupied(&self, name: &str) -> bool {
+        std::fs::symlink_metadata(self.join(name)).is_ok()
+    }
+
+    /// Deletes those of `files`, which a run listed as its own, that are as they were written, or were not finished. What
+    /// somebody has changed since stays.
+    ///
+    /// # Errors
+    /// A file that cannot be removed. Names that lead out of the folder are passed over, with a warning.
+    pub fn remove(&self, files: &Files) -> Result<()> {
+        for (name, written) in files {
+            if !self.within(name) {
+                tracing::warn!("{name} is not a name of results: left alone");
+                continue;
+            }
+            match written {
+                Some(written) if !self.unchanged(name, written) => {
+                    if self.occupied(name) {
+                        tracing::info!("{} was changed after the run: left alone", self.join(name).display());
+                    }
+                }
+                _ => storage::remove_file(self.join(name))?,
+            }
+        }
+        for folder in files.keys().filter_map(|name| Path::new(name).parent()) {
+            for folder in folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+                storage::remove_empty_folder(self.path.join(folder));
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves what is at `name` aside, to `NAME.bak` or the next free name like it, unless it is `ours`: there is nothing
+    /// in the way of a new file then.
+    pub fn make_way(&self, name: &str, ours: Option<&Option<Written>>) -> Result<()> {
+        let is_ours = match ours {
+            None => false,
+            Some(None) => true,
+            Some(Some(written)) => self.unchanged(name, written),
+        };
+        let path = self.join(name);
+        if is_ours || !self.occupied(name) {
+            return Ok(());
+        }
+        let backup = storage::set_aside(&path)?;
+        tracing::warn!("{} is not a result of this run: kept as {}", path.display(), backup.display());
+        Ok(())
+    }
+
+    /// Whether `name`, which may come from a record that somebody else wrote, is the name of a file within the folder,
+    /// links followed.
+    fn within(&self, name: &str) -> bool {
+        let path = Path::new(name);
+        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let Some(parent) = path.parent().filter(|_| plain) else { return false };
+        match (self.path.canonicalize(), self.path.join(parent).canonicalize()) {
+            (Ok(root), Ok(folder)) => folder == root.join(parent),
+            // Where there is no folder there is no file.
+            _ => false,
+        }
+    }
+}
+
+/// The error for results in the way.
+pub fn in_the_way(path: PathBuf) -> Error {
+    Error::Exists(path)
+}
+
+#[cfg(test)]
+mod tests;

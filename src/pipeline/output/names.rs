@@ -1,0 +1,34 @@
+//! The names in an output folder.
+
+/// The lit photographs.
+pub const IMAGES: &str = "images";
+/// One picture for each test pose.
+pub const RENDERS: &str = "renders";
+/// The state of an interrupted training.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// The COLMAP model of photographs that came without poses.
+pub const MODEL: &str = "sparse/0";
+/// COLMAP's database and what else it needs until poses are found.
+pub const POSES: &str = "poses";
+/// What COLMAP printed.
+pub const COLMAP_LOG: &str = "colmap.log";
+/// The points that training started from.
+pub const POINTS: &str = "points.ply";
+/// The scene.
+pub const SPLATS: &str = "splats.ply";
+/// PSNR and SSIM of every view.
+pub const METRICS: &str = "metrics.json";
+/// The record of the run.
+pub const RUN: &str = "run.json";
+/// The resolved settings.
+pub const SETTINGS: &str = "settings.toml";
+/// The page about the run.
+pub const REPORT: &str = "report.html";
+/// The demo's picture sheet.
+pub const SHEET: &str = "sheet.jpg";
+
+/// The folders that files are written into.
+pub const FOLDERS: [&str; 6] = [IMAGES, RENDERS, CHECKPOINTS, MODEL, POSES, "poses/images"];
+
+/// The top-level folders that results go into.
+pub const RESULT_FOLDERS: [&str; 5] = [IMAGES, RENDERS, CHECKPOINTS, "sparse", POSES];

@@ -1,0 +1,113 @@
+use super::*;
+use crate::capture::{Camera, Capture, View};
+use glam::DMat4;
+use std::fs;
+
+fn capture_of(photos: &[&Path]) -> Capture {
+    let camera = Camera { width: 4, height: 4, fx: 4.0, fy: 4.0, cx: 2.0, cy: 2.0, viewmat: DMat4::IDENTITY };
+    let view = |photo: &&Path| {
+        fs::create_dir_all(photo.parent().unwrap()).unwrap();
+        fs::write(photo, "photo").unwrap();
+        View { name: "a.png".into(), image: Some(photo.to_path_buf()), camera: camera.clone(), lens: None }
+    };
+    Capture { train: photos.iter().map(view).collect(), ..Capture::default() }
+}
+
+#[test]
+fn results_do_not_go_among_the_photographs() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let capture = capture_of(&[&at("scene/images/cam0/a.png")]);
+    for out in ["scene", "scene/images", "scene/images/cam0", "scene/images/cam0/out", ".", "other/../scene/images"] {
+        let refused = ensure_disjoint(&at(out), &capture).unwrap_err();
+        assert_eq!(refused.exit_code(), 2, "{out}: {refused}");
+    }
+    for out in ["out", "scene/out", "scene/images/cam1", "scene/images2"] {
+        ensure_disjoint(&at(out), &capture).unwrap_or_else(|error| panic!("{out}: {error}"));
+    }
+    // A demo's capture lies among its results.
+    ensure_disjoint(&at("demo"), &capture_of(&[&at("demo/capture/train/a.png")])).unwrap();
+    let cloud = at("scene/points.ply");
+    fs::write(&cloud, "").unwrap();
+    let inputs = [cloud];
+    assert!(ensure_no_input(&at("scene"), ["points.ply"].into_iter(), &inputs).is_err());
+    assert!(ensure_no_input(&at("out"), ["points.ply"].into_iter(), &inputs).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn links_lead_to_no_photographs() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let capture = capture_of(&[&at("scene/images/a.png")]);
+    std::os::unix::fs::symlink(at("scene/images"), at("out")).unwrap();
+    assert!(ensure_disjoint(&at("out"), &capture).is_err());
+    // A photograph that is a link to a file among the results.
+    fs::create_dir_all(at("results/images")).unwrap();
+    fs::write(at("results/images/b.png"), "photo").unwrap();
+    let mut linked = capture.clone();
+    std::os::unix::fs::symlink(at("results/images/b.png"), at("scene/images/b.png")).unwrap();
+    linked.train[0].image = Some(at("scene/images/b.png"));
+    assert!(ensure_disjoint(&at("results"), &linked).is_err());
+}
+
+#[test]
+fn only_what_is_listed_and_unchanged_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    fs::create_dir_all(out.join("images")).unwrap();
+    fs::write(dir.path().join("precious"), "mine").unwrap();
+    let names = ["images/a.jpg", "images/edited.jpg", "images/unlisted.jpg", "images/half.jpg"];
+    names.iter().for_each(|name| fs::write(out.join(name), "picture").unwrap());
+    let folder = OutputFolder::open(&out).unwrap();
+    let mut files: Files = names[..2].iter().map(|name| (name.to_string(), folder.written(name))).collect();
+    files.insert(names[3].into(), None);
+    // From a record that somebody else wrote.
+    files.insert("../precious".into(), None);
+    files.insert(dir.path().join("precious").to_string_lossy().into_owned(), None);
+    fs::write(out.join("images/edited.jpg"), "edited!").unwrap();
+    folder.remove(&files).unwrap();
+    let left = names.map(|name| out.join(name).exists());
+    assert_eq!(left, [false, true, true, false]);
+    assert!(dir.path().join("precious").exists());
+    fs::remove_file(out.join("images/edited.jpg")).unwrap();
+    folder.remove(&files).unwrap();
+    assert!(out.join("images/unlisted.jpg").exists(), "a folder with anything in it stays");
+}
+
+#[test]
+fn what_is_in_the_way_is_moved_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = OutputFolder::open(dir.path()).unwrap();
+    for expected in ["points.ply.bak", "points.ply.bak2"] {
+        fs::write(dir.path().join("points.ply"), "mine").unwrap();
+        folder.make_way("points.ply", None).unwrap();
+        assert!(!folder.occupied("points.ply"));
+        assert_eq!(fs::read(dir.path().join(expected)).unwrap(), b"mine");
+    }
+    fs::write(dir.path().join("points.ply"), "ours").unwrap();
+    let ours = folder.written("points.ply");
+    folder.make_way("points.ply", Some(&ours)).unwrap();
+    assert!(folder.occupied("points.ply"));
+    fs::write(dir.path().join("points.ply"), "edit").unwrap();
+    folder.make_way("points.ply", Some(&ours)).unwrap();
+    assert_eq!(fs::read(dir.path().join("points.ply.bak3")).unwrap(), b"edit");
+}
+
+#[test]
+fn a_folder_has_one_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("new/out");
+    let first = OutputFolder::open(&out).unwrap();
+    let refused = OutputFolder::open(&out).unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains(&std::process::id().to_string()) && text.contains("out"), "{text}");
+    drop(first);
+    assert!(!dir.path().join("new").exists(), "nothing was written into it");
+    fs::create_dir_all(&out).unwrap();
+    // A killed owner leaves its file, and no lock.
+    fs::write(out.join(".naka-gs.lock"), "12345 on another").unwrap();
+    let again = OutputFolder::open(&out).unwrap();
+    drop(again);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+}

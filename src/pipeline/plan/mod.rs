@@ -1,0 +1,98 @@
+//! Which stages have to be made, and which are kept from an earlier run in the same folder.
+//!
+//! A stage is kept if it finished, was made from the same inputs and settings (its fingerprint, which includes the
+//! fingerprints of the stages before it), from what those stages wrote (`made_from`), and if its files are as it wrote
+//! them. A stage that was begun from other inputs or settings belongs to a different run: it is replaced only with
+//! `--overwrite`, and then only it and what follows it.
+
+use super::output::{OutputFolder, in_the_way};
+use super::record::{Run, Stage, StageRecord, Status};
+use crate::error::Result;
+
+/// One stage of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub stage: Stage,
+    pub fingerprint: String,
+    /// The files it writes, by their path below the output folder.
+    pub outputs: Vec<String>,
+}
+
+impl Step {
+    /// The stages whose files it reads.
+    pub fn builds_on(&self) -> &'static [Stage] {
+        match self.stage {
+            Stage::Poses | Stage::Enhance => &[],
+            Stage::Prior => &[Stage::Enhance],
+            Stage::Ppm => &[Stage::Enhance, Stage::Prior],
+            Stage::Train => &[Stage::Enhance, Stage::Prior, Stage::Ppm],
+            Stage::Render => &[Stage::Train],
+            Stage::Eval => &[Stage::Enhance, Stage::Train],
+        }
+    }
+}
+
+/// What to do with a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Its outputs are current.
+    Keep,
+    /// It has to be made; whatever it began earlier came from the same inputs and settings and may be continued.
+    Make,
+    /// It has to be made, and what was made from something else must go first.
+    Replace,
+}
+
+/// Decides over every step, given the record of the folder.
+///
+/// # Errors
+/// [`Error::Exists`](crate::Error::Exists) if results of a different run, or files that no run wrote, would be replaced
+/// without `overwrite`.
+pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, overwrite: bool) -> Result<Vec<Action>> {
+    let mut actions: Vec<Action> = Vec::with_capacity(steps.len());
+    for step in steps {
+        let record = earlier.and_then(|run| run.stage(step.stage));
+        let listed = |name: &String| record.is_some_and(|record| record.outputs.contains_key(name));
+        let stranger = step.outputs.iter().find(|name| !listed(name) && folder.occupied(name));
+        let different = record.is_some_and(|record| record.fingerprint != step.fingerprint);
+        if !overwrite && (different || stranger.is_some()) {
+            // Where nothing of the different run is finished yet, the folder is what is in the way.
+            let present = step.outputs.iter().find(|name| folder.occupied(name));
+            return Err(in_the_way(present.map_or_else(|| folder.path().to_path_buf(), |name| folder.join(name))));
+        }
+        let before = steps.iter().zip(&actions).filter(|(earlier, _)| step.builds_on().contains(&earlier.stage));
+        let settled = before.fold(true, |settled, (_, action)| settled && *action == Action::Keep);
+        actions.push(match (record, earlier) {
+            (Some(record), Some(run)) if !different && stranger.is_none() => {
+                let same = !settled || record.made_from == run.made_by(step.builds_on());
+                match same {
+                    true if settled && is_current(record, step, folder) => Action::Keep,
+                    true => Action::Make,
+                    false => Action::Replace,
+                }
+            }
+            (None, _) if stranger.is_none() => Action::Make,
+            _ => Action::Replace,
+        });
+    }
+    keep_prior_with_ppm(steps, &mut actions);
+    Ok(actions)
+}
+
+fn is_current(record: &StageRecord, step: &Step, folder: &OutputFolder) -> bool {
+    let complete = record.status.finished() || record.status == Status::Stale;
+    complete && step.outputs.iter().all(|name| record.outputs.contains_key(name)) && folder.intact(&record.outputs)
+}
+
+/// The prior's points live on only in what PPM made of them.
+fn keep_prior_with_ppm(steps: &[Step], actions: &mut [Action]) {
+    let position = |stage| steps.iter().position(|s| s.stage == stage);
+    if let (Some(prior), Some(ppm)) = (position(Stage::Prior), position(Stage::Ppm))
+        && actions[prior] == Action::Keep
+    {
+        actions[prior] = actions[ppm];
+    }
+}
+
+#[cfg(test)]
+mod tests;

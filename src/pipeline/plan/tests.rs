@@ -1,0 +1,102 @@
+use super::*;
+use std::path::Path;
+
+fn step(stage: Stage, fingerprint: &str) -> Step {
+    Step { stage, fingerprint: fingerprint.into(), outputs: vec![stage.name().into()] }
+}
+
+/// A folder in which the stages wrote a file each.
+struct Bench {
+    dir: tempfile::TempDir,
+    run: Run,
+}
+
+impl Bench {
+    fn new(stages: &[(Stage, &str, Status)]) -> Self {
+        let mut bench = Self { dir: tempfile::tempdir().unwrap(), run: Run::default() };
+        for &(stage, fingerprint, status) in stages {
+            std::fs::write(bench.dir.path().join(stage.name()), format!("{fingerprint} of {}", stage.name())).unwrap();
+            let folder = bench.folder();
+            let outputs = [(stage.name().to_string(), folder.written(stage.name()))].into();
+            let made_from = bench.run.made_by(step(stage, "").builds_on());
+            let record = StageRecord::beginning(stage, fingerprint, made_from, outputs);
+            bench.run.put(StageRecord { status, ..record });
+        }
+        bench
+    }
+
+    fn folder(&self) -> OutputFolder {
+        OutputFolder::open(self.dir.path()).unwrap()
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn decide(&self, steps: &[Step], overwrite: bool) -> Result<Vec<Action>> {
+        decide(steps, Some(&self.run), &self.folder(), overwrite)
+    }
+}
+
+#[test]
+fn finished_stages_are_kept_and_interrupted_ones_continued() {
+    let steps = [step(Stage::Enhance, "a"), step(Stage::Train, "b")];
+    let bench = Bench::new(&[(Stage::Enhance, "a", Status::Done), (Stage::Train, "b", Status::Interrupted)]);
+    assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep, Action::Make]);
+}
+
+#[test]
+fn lost_damaged_and_edited_outputs_are_made_again() {
+    let steps = [step(Stage::Enhance, "a")];
+    for damage in ["", "a of enhancf", "a of enhance, and more"] {
+        let bench = Bench::new(&[(Stage::Enhance, "a", Status::Kept)]);
+        assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep]);
+        std::fs::write(bench.path().join("enhance"), damage).unwrap();
+        assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Make], "'{damage}'");
+    }
+    let bench = Bench::new(&[(Stage::Enhance, "a", Status::Kept)]);
+    std::fs::remove_file(bench.path().join("enhance")).unwrap();
+    assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Make]);
+}
+
+#[test]
+fn what_was_made_from_other_files_is_made_again() {
+    let steps = [step(Stage::Train, "a"), step(Stage::Render, "b")];
+    let mut bench = Bench::new(&[(Stage::Train, "a", Status::Done), (Stage::Render, "b", Status::Stale)]);
+    assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep; 2], "trained again with the same result");
+    std::fs::write(bench.path().join("train"), "another model").unwrap();
+    let mut record = bench.run.stage(Stage::Train).unwrap().clone();
+    record.outputs.insert("train".into(), bench.folder().written("train"));
+    bench.run.put(record);
+    assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep, Action::Replace]);
+}
+
+#[test]
+fn a_different_run_needs_overwrite_and_replaces_only_what_differs() {
+    let steps = [step(Stage::Enhance, "a"), step(Stage::Train, "new")];
+    let bench = Bench::new(&[(Stage::Enhance, "a", Status::Done), (Stage::Train, "old", Status::Interrupted)]);
+    assert!(matches!(bench.decide(&steps, false), Err(crate::Error::Exists(_))));
+    assert_eq!(bench.decide(&steps, true).unwrap(), [Action::Keep, Action::Replace]);
+}
+
+#[test]
+fn files_without_a_record_are_not_ours() {
+    let bench = Bench::new(&[]);
+    let steps = [step(Stage::Train, "a")];
+    assert_eq!(decide(&steps, None, &bench.folder(), false).unwrap(), [Action::Make]);
+    std::fs::write(bench.path().join("train"), "precious").unwrap();
+    let error = decide(&steps, None, &bench.folder(), false).unwrap_err();
+    assert!(error.to_string().contains("train"), "{error}");
+    assert_eq!(decide(&steps, None, &bench.folder(), true).unwrap(), [Action::Replace]);
+}
+
+#[test]
+fn the_prior_is_made_again_for_a_new_ppm() {
+    let prior = Step { outputs: Vec::new(), ..step(Stage::Prior, "p") };
+    let steps = [prior, step(Stage::Ppm, "new")];
+    let mut bench = Bench::new(&[(Stage::Prior, "p", Status::Done), (Stage::Ppm, "old", Status::Done)]);
+    let mut record = bench.run.stage(Stage::Prior).unwrap().clone();
+    record.outputs.clear();
+    bench.run.put(record);
+    assert_eq!(bench.decide(&steps, true).unwrap(), [Action::Replace, Action::Replace]);
+}
