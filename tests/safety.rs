@@ -196,10 +196,13 @@ fn files_of_somebody_else_stay() {
 fn damaged_results_are_made_again_and_stale_ones_not_submitted() {
     let bench = Bench::new();
     bench.finish("scene", "out", 3, &[]);
+    let model = fs::read(bench.path("out/splats.ply")).unwrap();
     fs::write(bench.path("out/splats.ply"), "").unwrap();
     bench.finish("scene", "out", 3, &[]);
     assert_eq!((bench.status("out", "enhance"), bench.status("out", "train")), ("kept".into(), "done".into()));
-    assert_eq!(bench.status("out", "render"), "done", "pictures of another model");
+    // Another model has other pictures. (Sums of floats may or may not come out the same.)
+    let same = fs::read(bench.path("out/splats.ply")).unwrap() == model;
+    assert_eq!(bench.status("out", "render"), if same { "kept" } else { "done" });
     let lit = bench.path("out/images/0002.JPG");
     let whole = fs::read(&lit).unwrap();
     fs::write(&lit, &whole[..whole.len() / 2]).unwrap();
