@@ -6,10 +6,8 @@ const LEAST_CHROMA: f32 = 0.3 / 255.0;
 
 fn mixed(red: vec4f, green: vec4f, blue: vec4f, x: vec3f) -> vec3f {
     let all = vec3f(dot(red.xyz, x), dot(green.xyz, x), dot(blue.xyz, x));
-    if red.w == 0.0 {
-        return all;
-    }
     let chroma = max(x.x, max(x.y, x.z)) - min(x.x, min(x.y, x.z));
     let share = clamp((x.y - x.z) / max(chroma, LEAST_CHROMA), 0.0, 1.0);
-    return mix(green.w * x, all, share);
+    // No `if`: see common/unspecialized.
+    return select(mix(green.w * x, all, share), all, red.w == 0.0);
 }

@@ -4,6 +4,7 @@
 // (w, dw/dx, dw/dy), and its extrapolation to another pixel needs no camera. Pictures are quads: each word holds a
 // pixel, its right, its lower and its lower right neighbour in 8 bits of grey, so that a bilinear sample is one load.
 #import common/view
+#import common/unspecialized
 
 // Samples on a side of a patch lie STRIDE pixels apart; RADIUS of them on each side of the centre.
 const SIDE = 5u;
@@ -54,8 +55,12 @@ struct Search {
 var<private> patch_values: array<f32, 25>;
 // Pixel in the middle of the patch: the invocation's own, but near borders one whose patch is all inside.
 var<private> middle: vec2f;
+// `search.others`, for a loop.
+var<private> others: u32;
 
-fn take_patch(pixel: vec2u) {
+// Takes the patch of `pixel`, as the invocation `id`.
+fn take_patch(pixel: vec2u, id: vec3u) {
+    others = unspecialized(search.others, id);
     let reach = 2 * i32(search.stride);
     let center = clamp(vec2i(pixel), vec2i(reach), vec2i(search.size) - 1 - reach);
     middle = vec2f(center);
@@ -135,7 +140,7 @@ fn plane_cost(pixel: vec2u, own: vec3f) -> f32 {
     let plane = vec3f(own.x + dot(own.yz, away), own.yz);
     var best = vec3f(-2.0);
     var seen = 0u;
-    for (var index = 0u; index < search.others; index++) {
+    for (var index = 0u; index < others; index++) {
         let value = correlation(index, plane);
         seen += u32(value > -2.0);
         if value > best.x {

@@ -4,6 +4,7 @@
 // Reads and writes `pixels` [count, 3], one invocation a pixel; reads `knots` [ends.z] as vec4 (u, y, dy/du, 0):
 // red's first, up to ends.x, then green's up to ends.y, then blue's.
 #import common/camera_matrix
+#import common/unspecialized
 
 struct Params {
     red: vec4<f32>,
@@ -61,7 +62,10 @@ fn main(
     }
     let x = vec3(pixels[3u * i], pixels[3u * i + 1u], pixels[3u * i + 2u]);
     let y = mixed(params.red, params.green, params.blue, x);
-    pixels[3u * i] = curve(y.x, 0u, params.ends.x);
-    pixels[3u * i + 1u] = curve(y.y, params.ends.x, params.ends.y);
-    pixels[3u * i + 2u] = curve(y.z, params.ends.y, params.ends.z);
+    let red_end = unspecialized(params.ends.x, group);
+    let green_end = unspecialized(params.ends.y, group);
+    let blue_end = unspecialized(params.ends.z, group);
+    pixels[3u * i] = curve(y.x, 0u, red_end);
+    pixels[3u * i + 1u] = curve(y.y, red_end, green_end);
+    pixels[3u * i + 2u] = curve(y.z, green_end, blue_end);
 }

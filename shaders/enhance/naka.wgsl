@@ -23,10 +23,8 @@ fn main(
     }
     let x = values[i];
     let ratio = abs(x / params.sigma);
-    var power = ratio;
-    if params.n != 1.0 {
-        power = select(pow(ratio, params.n), 0.0, ratio == 0.0);
-    }
+    // No `if`: see common/unspecialized.
+    let power = select(select(pow(ratio, params.n), 0.0, ratio == 0.0), ratio, params.n == 1.0);
     let y = power / (power + 1.0);
     values[i] = select(y, -y, x < 0.0);
 }

@@ -63,7 +63,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if x >= search.size.x || y >= search.size.y { return; }
     let pixel = vec2u(x, y);
     let index = y * search.size.x + x;
-    take_patch(pixel);
+    take_patch(pixel, id);
     var best = planes[index];
     for (var trial = 0u; trial < TRIALS; trial++) {
         var plane: vec3f;

@@ -18,6 +18,6 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let source = coarse[from_pixel.y * search.coarse.x + from_pixel.x];
     let w = source.x + dot(source.yz, place - vec2f(from_pixel) - 0.5);
     let own = vec3f(clamp(w, search.range.x, search.range.y), source.yz * scale);
-    take_patch(pixel);
+    take_patch(pixel, id);
     planes[index] = vec4f(own, plane_cost(pixel, own));
 }

@@ -11,9 +11,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let index = linear_id(id, groups, 64u);
     if index >= search.size.x * search.size.y { return; }
     let pixel = vec2u(index % search.size.x, index / search.size.x);
-    take_patch(pixel);
+    take_patch(pixel, id);
     var best = vec4f(search.range.x, 0.0, 0.0, UNSEEN);
-    for (var k = 0u; k < search.steps; k++) {
+    let steps = unspecialized(search.steps, id);
+    for (var k = 0u; k < steps; k++) {
         let w = mix(search.range.x, search.range.y, (f32(k) + 0.5) / f32(search.steps));
         let cost = plane_cost(pixel, vec3f(w, 0.0, 0.0));
         if cost < best.w { best = vec4f(w, 0.0, 0.0, cost); }

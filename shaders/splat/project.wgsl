@@ -4,6 +4,7 @@
 #import common/projection
 #import common/projected
 #import common/footprint
+#import common/unspecialized
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> means: array<f32>;
@@ -32,7 +33,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if !(det > 0.0 && det < 1e30) { return; }
     var opacity = 1.0 / (1.0 + exp(-logit_opacities[i]));
     if opacity < view.min_opacity { return; }
-    if view.antialiased != 0u {
+    if unspecialized(view.antialiased, id) != 0u {
         opacity *= sqrt(max((sharp.x * sharp.z - sharp.y * sharp.y) / det, 0.0));
     }
     if !(opacity >= ALPHA_MIN) { return; }

@@ -3,6 +3,7 @@
 #import common/view
 #import common/projected
 #import common/sh
+#import common/unspecialized
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> means: array<f32>;
@@ -19,16 +20,17 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if slot >= counters[0] { return; }
     let shade = projected[PROJECTED_STRIDE * slot + 2u];
     let i = bitcast<u32>(shade.w);
+    let sh_degree = unspecialized(view.sh_degree, id);
     let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
     let d = normalize(mean - view.position);
     var color = 0.5 + SH_C0 * vec3f(sh0[3u * i], sh0[3u * i + 1u], sh0[3u * i + 2u]);
-    if view.sh_degree >= 1u {
+    if sh_degree >= 1u {
         let y = sh_band1(d);
         color += y.x * vec3f(sh1[9u * i + 0u], sh1[9u * i + 1u], sh1[9u * i + 2u]);
         color += y.y * vec3f(sh1[9u * i + 3u], sh1[9u * i + 4u], sh1[9u * i + 5u]);
         color += y.z * vec3f(sh1[9u * i + 6u], sh1[9u * i + 7u], sh1[9u * i + 8u]);
     }
-    if view.sh_degree >= 2u {
+    if sh_degree >= 2u {
         let y = sh_band2(d);
         color += y[0] * vec3f(sh2[15u * i + 0u], sh2[15u * i + 1u], sh2[15u * i + 2u]);
         color += y[1] * vec3f(sh2[15u * i + 3u], sh2[15u * i + 4u], sh2[15u * i + 5u]);
@@ -36,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         color += y[3] * vec3f(sh2[15u * i + 9u], sh2[15u * i + 10u], sh2[15u * i + 11u]);
         color += y[4] * vec3f(sh2[15u * i + 12u], sh2[15u * i + 13u], sh2[15u * i + 14u]);
     }
-    if view.sh_degree >= 3u {
+    if sh_degree >= 3u {
         let y = sh_band3(d);
         color += y[0] * vec3f(sh3[21u * i + 0u], sh3[21u * i + 1u], sh3[21u * i + 2u]);
         color += y[1] * vec3f(sh3[21u * i + 3u], sh3[21u * i + 4u], sh3[21u * i + 5u]);

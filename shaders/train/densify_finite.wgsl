@@ -1,6 +1,7 @@
 // Marks splats with a parameter that is not a finite number. One invocation a splat, one dispatch a tensor.
 // Reads one tensor [count, width]; sets broken[i] to 1 where row i has NaN or infinity.
 #import common/view
+#import common/unspecialized
 
 @group(0) @binding(0) var<uniform> rows: vec4u; // count, width
 @group(0) @binding(1) var<storage, read> values: array<u32>;
@@ -12,7 +13,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if i >= rows.x { return; }
     // By bits: compilers may assume that floats are never NaN.
     var bad = false;
-    for (var column = 0u; column < rows.y; column++) {
+    let columns = unspecialized(rows.y, id);
+    for (var column = 0u; column < columns; column++) {
         bad = bad || (values[i * rows.y + column] & 0x7f800000u) == 0x7f800000u;
     }
     if bad { broken[i] = 1u; }

@@ -14,5 +14,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if row >= rows.x { return; }
     let source = sources[row];
     let value = old[(source & ~TAG_MASK) * rows.y + at % rows.y];
-    new_values[at] = select(value, 0.0, rows.z != 0u && (source & TAG_MASK) != TAG_KEEP);
+    new_values[at] = select(value, 0.0, (rows.z != 0u) & ((source & TAG_MASK) != TAG_KEEP));
 }

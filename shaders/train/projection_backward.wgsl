@@ -6,6 +6,7 @@
 #import common/projection
 #import common/projected
 #import common/splat_gradients
+#import common/unspecialized
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> means: array<f32>;
@@ -45,7 +46,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     var v_cov = -vec3f(m[0].x, m[0].y, m[1].y);
     var v_opacity = splat_gradients[g + G_SUM] / center.z;
     var opacity = center.z;
-    if view.antialiased != 0u {
+    if unspecialized(view.antialiased, id) != 0u {
         let sharp = covariance_2d(rows, covariance);
         let blurred = sharp + vec3f(LOW_PASS, 0.0, LOW_PASS);
         let det = blurred.x * blurred.z - blurred.y * blurred.y;

@@ -2,6 +2,7 @@
 // that sees the splat (the sampling rate of Mip-Splatting, Yu et al. 2024, §4.1, as a bound rather than a filter).
 // One invocation a splat.
 #import common/projection
+#import common/unspecialized
 
 struct Floor {
     count: u32,
@@ -32,7 +33,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let mean = vec4f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u], 1.0);
     // Pixels to a unit of the world.
     var rate = 0.0;
-    for (var k = 0u; k < settings.views; k++) {
+    let views = unspecialized(settings.views, id);
+    for (var k = 0u; k < views; k++) {
         let eye = eyes[k];
         let p = (eye.viewmat * mean).xyz;
         let f = eye.intrinsics.xy;

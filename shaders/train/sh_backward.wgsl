@@ -4,6 +4,7 @@
 #import common/projected
 #import common/sh
 #import common/splat_gradients
+#import common/unspecialized
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> means: array<f32>;
@@ -21,6 +22,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if slot >= counters[0] { return; }
     let shade = projected[PROJECTED_STRIDE * slot + 2u];
     let i = bitcast<u32>(shade.w);
+    let sh_degree = unspecialized(view.sh_degree, id);
     let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
     let d = normalize(mean - view.position);
     let g = GRADIENT_STRIDE * slot;
@@ -30,7 +32,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     v_sh0[3u * i + 0u] = SH_C0 * v.x;
     v_sh0[3u * i + 1u] = SH_C0 * v.y;
     v_sh0[3u * i + 2u] = SH_C0 * v.z;
-    if view.sh_degree >= 1u {
+    if sh_degree >= 1u {
         let y = sh_band1(d);
         v_sh1[9u * i + 0u] = y.x * v.x;
         v_sh1[9u * i + 1u] = y.x * v.y;
@@ -42,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         v_sh1[9u * i + 7u] = y.z * v.y;
         v_sh1[9u * i + 8u] = y.z * v.z;
     }
-    if view.sh_degree >= 2u {
+    if sh_degree >= 2u {
         let y = sh_band2(d);
         v_sh2[15u * i + 0u] = y[0] * v.x;
         v_sh2[15u * i + 1u] = y[0] * v.y;
@@ -60,7 +62,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         v_sh2[15u * i + 13u] = y[4] * v.y;
         v_sh2[15u * i + 14u] = y[4] * v.z;
     }
-    if view.sh_degree >= 3u {
+    if sh_degree >= 3u {
         let y = sh_band3(d);
         v_sh3[21u * i + 0u] = y[0] * v.x;
         v_sh3[21u * i + 1u] = y[0] * v.y;

@@ -4,6 +4,7 @@
 #import common/projected
 #import common/sh
 #import common/splat_gradients
+#import common/unspecialized
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> means: array<f32>;
@@ -18,7 +19,8 @@
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let slot = linear_id(id, groups, 64u);
-    if slot >= counters[0] || view.sh_degree == 0u { return; }
+    let sh_degree = unspecialized(view.sh_degree, id);
+    if slot >= counters[0] || sh_degree == 0u { return; }
     let shade = projected[PROJECTED_STRIDE * slot + 2u];
     let i = bitcast<u32>(shade.w);
     let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
@@ -34,7 +36,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         -dot(vec3f(sh1[9u * i + 0u], sh1[9u * i + 1u], sh1[9u * i + 2u]), v),
         dot(vec3f(sh1[9u * i + 3u], sh1[9u * i + 4u], sh1[9u * i + 5u]), v),
     );
-    if view.sh_degree >= 2u {
+    if sh_degree >= 2u {
         let y = sh_band2_gradient(d);
         v_d += y[0] * dot(vec3f(sh2[15u * i + 0u], sh2[15u * i + 1u], sh2[15u * i + 2u]), v);
         v_d += y[1] * dot(vec3f(sh2[15u * i + 3u], sh2[15u * i + 4u], sh2[15u * i + 5u]), v);
@@ -42,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         v_d += y[3] * dot(vec3f(sh2[15u * i + 9u], sh2[15u * i + 10u], sh2[15u * i + 11u]), v);
         v_d += y[4] * dot(vec3f(sh2[15u * i + 12u], sh2[15u * i + 13u], sh2[15u * i + 14u]), v);
     }
-    if view.sh_degree >= 3u {
+    if sh_degree >= 3u {
         let y = sh_band3_gradient(d);
         v_d += y[0] * dot(vec3f(sh3[21u * i + 0u], sh3[21u * i + 1u], sh3[21u * i + 2u]), v);
         v_d += y[1] * dot(vec3f(sh3[21u * i + 3u], sh3[21u * i + 4u], sh3[21u * i + 5u]), v);

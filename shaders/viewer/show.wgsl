@@ -2,6 +2,7 @@
 // One invocation a pixel. Reads image (the planes of a render over black, tile-padded: red, green, blue, transmittance,
 // depth); writes picture [size].
 #import common/view
+#import common/unspecialized
 
 const COLOR = 0u;
 const DEPTH = 1u;
@@ -47,10 +48,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let transmittance = image[at + 3u * show.plane];
     let opacity = 1.0 - transmittance;
     var color = vec3f(opacity);
-    if show.what == COLOR {
+    let what = unspecialized(show.what, id);
+    if what == COLOR {
         color = show.gain * vec3f(image[at], image[at + show.plane], image[at + 2u * show.plane]);
         color += transmittance * show.background;
-    } else if show.what == DEPTH {
+    } else if what == DEPTH {
         // Near is red; where there is next to nothing there is no depth.
         let depth = image[at + 4u * show.plane] / max(opacity, 1e-6);
         let place = clamp((show.far - depth) / max(show.far - show.near, 1e-20), 0.0, 1.0);

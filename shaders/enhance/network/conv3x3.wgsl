@@ -7,6 +7,7 @@
 // With subgroups, the 8 weights of a tap are loaded by 8 lanes and broadcast: on software adapters a load costs as much
 // per lane as five multiplications, whether or not all lanes read the same address.
 #import common/planes
+#import common/unspecialized
 #ifdef FUSED
 #import common/gelu
 #endif
@@ -200,7 +201,8 @@ fn main(
     let pitch = params.source.channels * (params.source.width + 2u);
     var at = plane_at(params.source, y * STRIDE, 0u, x * STRIDE);
     var weight = block * params.inputs * 72u;
-    for (var input = 0u; input < params.inputs; input++) {
+    let inputs = unspecialized(params.inputs, group_id);
+    for (var input = 0u; input < inputs; input++) {
         column(at, pitch, weight, lane);
         column(at + 1u, pitch, weight + 24u, lane);
         column(at + 2u, pitch, weight + 48u, lane);

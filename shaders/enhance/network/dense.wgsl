@@ -3,6 +3,7 @@
 // [outputs]; writes `result` [outputs]. An invocation makes one output.
 
 #import common/gelu
+#import common/unspecialized
 
 struct Params {
     inputs: u32,
@@ -32,7 +33,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
     var sum = bias[output];
-    for (var i = 0u; i < params.inputs; i++) {
+    let inputs = unspecialized(params.inputs, id);
+    for (var i = 0u; i < inputs; i++) {
         sum = fma(weights[output * params.inputs + i], vector[params.first + i * params.step], sum);
     }
     result[output] = activate(sum);

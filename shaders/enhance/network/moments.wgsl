@@ -2,6 +2,7 @@
 // Reads channels of `source` (planes), `params.group` neighbouring ones a group; writes `partials` [block][group] as
 // (number of values, mean, Σ(v − mean)², 0), from block `params.first_block` on. A workgroup makes one of them.
 #import common/planes
+#import common/unspecialized
 
 struct Params {
     source: Plane,
@@ -38,7 +39,8 @@ fn main(
     let shift = source[plane_at(params.source, block_row(block), first, params.source.width / 2u + 1u)];
     var sum = vec4f();
     var squares = vec4f();
-    for (var channel = 0u; channel < params.group; channel++) {
+    let channels = unspecialized(params.group, group_id);
+    for (var channel = 0u; channel < channels; channel++) {
         let start = plane_at(params.source, block_row(block), first + channel, 1u);
         for (var x = local; x < params.source.width; x += 64u) {
             let at = vec4u(start + x) + offsets;

@@ -5,6 +5,8 @@ use naka_gs::gpu::shader::{compose, sources};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+mod specialization;
+
 /// The directives `#{word} name` of a file and of all that it imports.
 fn directives(name: &str, word: &str, out: &mut BTreeSet<String>) {
     let all = sources();
@@ -29,19 +31,8 @@ fn missing_constants(text: &str) -> BTreeSet<String> {
     words.into_iter().filter(|w| is_constant(w) && !declared.contains(w)).map(String::from).collect()
 }
 
-fn validate(text: &str) -> Result<(), String> {
-    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
-    let capabilities = Capabilities::SUBGROUP
-        | Capabilities::SHADER_FLOAT32_ATOMIC
-        | Capabilities::SUBGROUP_BARRIER
-        | Capabilities::SHADER_FLOAT16;
-    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
-    validator.validate(&module).map(|_| ()).map_err(|e| e.emit_to_string(text))
-}
-
-#[test]
-fn every_kernel_validates_in_every_variant() {
-    let mut variants = 0;
+/// Calls `check` with every kernel's name, its switches that are on, and its whole text: in all their combinations.
+fn every_variant(mut check: impl FnMut(&str, &[(&str, &str)], &str)) {
     for (name, text) in sources() {
         if !text.contains("@compute") {
             continue;
@@ -58,13 +49,41 @@ fn every_kernel_validates_in_every_variant() {
             // An untyped 8 is a valid size, count and coefficient alike.
             let constants = missing.iter().map(|constant| (constant.as_str(), "8"));
             let whole = compose(&name, &on.iter().copied().chain(constants).collect::<Vec<_>>()).unwrap();
-            if let Err(error) = validate(&whole) {
-                panic!("shaders/{name}.wgsl with {on:?}:\n{error}");
-            }
-            variants += 1;
+            check(&name, &on, &whole);
         }
     }
+}
+
+fn validate(text: &str) -> Result<(), String> {
+    let module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
+    let capabilities = Capabilities::SUBGROUP
+        | Capabilities::SHADER_FLOAT32_ATOMIC
+        | Capabilities::SUBGROUP_BARRIER
+        | Capabilities::SHADER_FLOAT16;
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+    validator.validate(&module).map(|_| ()).map_err(|e| e.emit_to_string(text))
+}
+
+#[test]
+fn every_kernel_validates_in_every_variant() {
+    let mut variants = 0;
+    every_variant(|name, on, text| {
+        if let Err(error) = validate(text) {
+            panic!("shaders/{name}.wgsl with {on:?}:\n{error}");
+        }
+        variants += 1;
+    });
     println!("{variants} variants validate");
+}
+
+#[test]
+fn no_kernel_is_specialized_for_its_uniforms() {
+    let mut all = BTreeSet::new();
+    every_variant(|name, _, text| {
+        let found = specialization::specialized_conditions(text);
+        all.extend(found.into_iter().map(|line| format!("shaders/{name}.wgsl: {line}")));
+    });
+    assert!(all.is_empty(), "pass these through common/unspecialized:\n{}", Vec::from_iter(all).join("\n"));
 }
 
 #[test]
