@@ -46,6 +46,11 @@ impl Gpu {
         Ok(kernel)
     }
 
+    /// Kernels compiled so far: a constant number, once a stage is under way.
+    pub fn kernel_count(&self) -> usize {
+        lock(&self.kernels).len()
+    }
+
     fn compile(&self, name: &str, source: &str) -> Result<Kernel> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
