@@ -4,7 +4,7 @@
 use glam::{DMat4, DVec3};
 use naka_gs::Silent;
 use naka_gs::capture::{Camera, Capture, View};
-use naka_gs::enhance::{Config, enhance_capture};
+use naka_gs::enhance::{Config, Response, enhance_capture};
 use naka_gs::gpu::{Choice, Gpu, Mask};
 use naka_gs::prior::PointCloud;
 use naka_gs::splat::{Init, from_points};
@@ -46,7 +46,9 @@ fn growth_of_enhance(gpu: &Gpu, count: u32) -> i64 {
     let out = folder.path().join("lit");
     std::fs::create_dir(&out).unwrap();
     let before = resident();
-    let (_, report) = enhance_capture(gpu, &capture, &Config::default(), 1, &out, &Silent::default()).unwrap();
+    // Maps of a picture's own size, and smaller ones.
+    let config = Config { response: Response::Camera, working: 24, ..Config::default() };
+    let (_, report) = enhance_capture(gpu, &capture, &config, 1, &out, &Silent::default()).unwrap();
     assert_eq!(report.images, count as usize);
     assert!(report.network.contains("built in"), "{}", report.network);
     resident() - before

@@ -60,8 +60,7 @@ fn visit(
 ) -> (Source, Vec<String>) {
     let (arguments, locals, calls) = (arguments.to_vec(), HashMap::new(), HashMap::new());
     let (result, found) = (Source::Constant, Vec::new());
-    let mut walk =
-        Walk { module, text, function, arguments, locals, calls, private, result, changed: true, found };
+    let mut walk = Walk { module, text, function, arguments, locals, calls, private, result, changed: true, found };
     // What a variable holds at the start of a loop may come from its end.
     while walk.changed {
         walk.changed = false;
