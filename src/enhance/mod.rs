@@ -108,24 +108,21 @@ pub fn enhance_capture<'a>(
     let kernels = Kernels::new(gpu)?;
     let correction = correction(&kernels, gpu, &views, config, &choice, downscale)?;
     let done = AtomicU64::new(0);
-    let mut lit = Vec::with_capacity(views.len());
-    for group in views.chunks(IN_WORK.min(rayon::current_num_threads())) {
-        lit.extend(try_map(group, |view| {
-            progress.check()?;
-            let path = out.images.join(&view.name);
-            if out.journal.is_none_or(|journal| !journal.is_finished(&path)) {
-                let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
-                picture::write(&path, &lit, view)?;
-                if let (Some(folder), Some(maps)) = (out.maps, &maps) {
-                    picture::write_maps(folder, &view.name, maps)?;
-                }
-                out.journal.map_or(Ok(()), |journal| journal.finished(&path))?;
+    let mut lit = map_views(&views, |view| {
+        progress.check()?;
+        let path = out.images.join(&view.name);
+        if out.journal.is_none_or(|journal| !journal.is_finished(&path)) {
+            let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
+            picture::write(&path, &lit, view)?;
+            if let (Some(folder), Some(maps)) = (out.maps, &maps) {
+                picture::write_maps(folder, &view.name, maps)?;
             }
-            progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
-            let camera = view.camera.downscaled(downscale);
-            Ok(View { image: Some(path), camera, name: view.name.clone(), lens: None })
-        })?);
-    }
+            out.journal.map_or(Ok(()), |journal| journal.finished(&path))?;
+        }
+        progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+        let camera = view.camera.downscaled(downscale);
+        Ok(View { image: Some(path), camera, name: view.name.clone(), lens: None })
+    })?;
     progress.end();
     let mut report = report(&choice, config, &samples, lit.len());
     if let Some(correction) = &correction {
@@ -135,6 +132,15 @@ pub fn enhance_capture<'a>(
     }
     let holdout = lit.split_off(capture.train.len());
     Ok((Capture { train: lit, holdout, ..capture.clone() }, report))
+}
+
+/// What `work` makes of every view, in order, with at most [`IN_WORK`] of them in memory.
+fn map_views<'v, R: Send>(views: &[&'v View], work: impl Fn(&'v View) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let mut results = Vec::with_capacity(views.len());
+    for group in views.chunks(IN_WORK.min(rayon::current_num_threads())) {
+        results.extend(try_map(group, |view| work(view))?);
+    }
+    Ok(results)
 }
 
 /// The chroma network, with statistics of the whole capture where one response serves all of it.
@@ -151,12 +157,12 @@ fn correction<'g, 'v>(
     if views.len() > 1 && !per_image(config) {
         let step = views.len().div_ceil(correct::SAMPLED);
         let chosen: Vec<&'v View> = views.iter().step_by(step).copied().collect();
-        let measured = |view: &&'v View| {
+        let measured = |view: &'v View| {
             let dark = correction.sampled(&prepared(view, config, choice, downscale)?);
             let naka = kernels.apply(&dark, &choice.restoration)?;
             Ok((view.name.as_str(), dark, naka))
         };
-        correction.measure(&try_map(&chosen, measured)?)?;
+        correction.measure(&map_views(&chosen, measured)?)?;
     }
     Ok(Some(correction))
 }
@@ -213,7 +219,7 @@ fn per_image(config: &Config) -> bool {
 fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Vec<[f32; 3]>> {
     let step = views.len().div_ceil(SAMPLED.0).max(1);
     let chosen: Vec<&View> = views.iter().step_by(step).copied().collect();
-    let pixels = |view: &&View| {
+    let pixels = |view: &View| {
         progress.check()?;
         let image = dark(view, config, downscale)?;
         let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
@@ -223,7 +229,7 @@ fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progr
         let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| opaque(*i));
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
-    Ok(try_map(&chosen, pixels)?.concat())
+    Ok(map_views(&chosen, pixels)?.concat())
 }
 
 fn unique_names(views: &[&View]) -> Result<()> {

@@ -58,6 +58,8 @@ impl<'n, 'g> Pass<'n, 'g> {
         let input = self.input(pairs)?;
         let mut x = self.conv_act(&layers.stem, input.all(), 1)?;
         drop(input);
+        // The input is the largest tensor, and nothing after the stem needs it.
+        self.submit()?;
         let mut skips = Vec::new();
         for ((block, down), up) in layers.downs.iter().zip(&layers.ups) {
             let first = self.conv_act(&block.first, x.all(), 1)?;
@@ -240,7 +242,8 @@ impl<'n, 'g> Pass<'n, 'g> {
         self.pool.take(self.network.gpu, &self.grid, level, channels)
     }
 
-    /// Sends what was recorded to the device, and lets go of the tensors that are free.
+    /// Sends what was recorded to the device, and lets go of the tensors that are free. Waits: the device keeps what
+    /// the recordings under way use, so that without a pause the tensors of all levels exist at once.
     fn submit(&mut self) -> Result<()> {
         let gpu: &'g Gpu = self.network.gpu;
         if let Some(timings) = &mut self.timings {
@@ -252,6 +255,6 @@ impl<'n, 'g> Pass<'n, 'g> {
             std::mem::replace(&mut self.recorder, Recorder::new(gpu)).submit();
         }
         self.pool.clear();
-        Ok(())
+        gpu.wait()
     }
 }
