@@ -35,7 +35,7 @@ pub enum Error {
     #[error("no window: {0}; `naka-gs view` needs a desktop session (every other command does without)")]
     NoWindow(String),
     /// The device disappeared (driver reset, unplugged, killed).
-    #[error("the GPU device was lost: {0}; run the same command again to continue from the last checkpoint")]
+    #[error("the GPU device was lost: {0}; run the same command again")]
     DeviceLost(String),
     /// The adapter has not enough memory, or a buffer is beyond its limits.
     #[error(
@@ -45,6 +45,18 @@ pub enum Error {
     /// The driver or a kernel is wrong; never the user's fault.
     #[error("GPU error: {0}; `naka-gs doctor` tests the driver")]
     Gpu(String),
+    /// Numbers that must be finite and are not: a training that diverged, a broken model, a picture of one.
+    #[error("{what}: {found}; {remedy}")]
+    NotFinite { what: String, found: String, remedy: String },
+    /// The user asked to stop, but what was done since the last checkpoint could not be saved.
+    #[error("stopped, but the checkpoint of step {step} could not be written: {source}; {kept}")]
+    NotSaved {
+        step: u32,
+        #[source]
+        source: Box<Error>,
+        /// Which earlier checkpoint there is.
+        kept: String,
+    },
     /// A check of the program against reference data failed.
     #[error("{0}")]
     CheckFailed(String),

@@ -17,9 +17,9 @@ const C1: f32 = 0.01 * 0.01;
 const C2: f32 = 0.03 * 0.03;
 
 /// Peak signal-to-noise ratio in dB over all pixels and channels, at most [`PSNR_CAP`].
-/// `None` if the sizes differ or there is no pixel.
+/// `None` if the sizes differ, there is no pixel, or one is not finite.
 pub fn psnr(render: &Image, reference: &Image) -> Option<f64> {
-    if !same_size(render, reference) || render.pixels.is_empty() {
+    if !comparable(render, reference) || render.pixels.is_empty() {
         return None;
     }
     // Integers: exact in any order, so the result does not depend on the number of threads.
@@ -34,10 +34,10 @@ pub fn psnr(render: &Image, reference: &Image) -> Option<f64> {
 }
 
 /// Structural similarity, mean over the interior and the three channels; 1 for identical pictures.
-/// `None` if the sizes differ or a side is shorter than the window of 11 pixels.
+/// `None` if the sizes differ, a side is shorter than the window of 11 pixels, or a pixel is not finite.
 pub fn ssim(render: &Image, reference: &Image) -> Option<f64> {
     let (width, height) = (render.width as usize, render.height as usize);
-    if !same_size(render, reference) || width < WINDOW || height < WINDOW {
+    if !comparable(render, reference) || width < WINDOW || height < WINDOW {
         return None;
     }
     let sum: f64 = (0..3).map(|channel| channel_ssim(render, reference, channel)).sum();
@@ -95,8 +95,14 @@ fn level(value: f32) -> u8 {
     (value.clamp(0.0, 1.0) * 255.0).round() as u8
 }
 
-fn same_size(a: &Image, b: &Image) -> bool {
-    (a.width, a.height) == (b.width, b.height)
+/// Of one size and finite: NaN would round to a level of 0 and pass for black.
+fn comparable(a: &Image, b: &Image) -> bool {
+    (a.width, a.height) == (b.width, b.height) && broken_pixels(a) + broken_pixels(b) == 0
+}
+
+/// Pixels with a channel that is NaN or infinite.
+pub(super) fn broken_pixels(image: &Image) -> usize {
+    image.pixels.par_iter().filter(|pixel| !pixel.iter().all(|value| value.is_finite())).count()
 }
 
 #[cfg(test)]
@@ -192,6 +198,13 @@ mod tests {
         let (a, b) = (Image::new(12, 12), Image::new(12, 11));
         assert_eq!((psnr(&a, &b), ssim(&a, &b)), (None, None));
         assert_eq!(psnr(&Image::new(0, 0), &Image::new(0, 0)), None);
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut broken = Image::new(12, 12);
+            broken.pixels[77][2] = value;
+            for (x, y) in [(&a, &broken), (&broken, &a), (&broken, &broken)] {
+                assert_eq!((psnr(x, y), ssim(x, y)), (None, None), "{value}");
+            }
+        }
         let small = Image::new(10, 30);
         assert_eq!((psnr(&small, &small), ssim(&small, &small)), (Some(PSNR_CAP), None));
     }

@@ -1,5 +1,6 @@
 //! Which render belongs to which reference, and the table of numbers that comes of it.
 
+use super::metrics::broken_pixels;
 use super::{fit_affine, fit_quadratic, psnr, ssim};
 use crate::capture::{Image, resize_area};
 use crate::error::{Error, Result};
@@ -75,8 +76,17 @@ pub struct Pair {
 /// render at a quarter of the resolution is held against the reference as a camera of that resolution had seen it.
 ///
 /// # Errors
-/// [`Error::Setting`] if the two pictures have not the same shape (sides' ratio to 2 %) or are empty.
+/// [`Error::Setting`] if the two pictures have not the same shape (sides' ratio to 2 %) or are empty;
+/// [`Error::NotFinite`] if a pixel of either is not finite.
 pub fn compare(name: &str, render: &Image, reference: &Image) -> Result<ViewMetrics> {
+    for (picture, image) in [("the render", render), ("the reference", reference)] {
+        let broken = broken_pixels(image);
+        if broken > 0 {
+            let found = format!("{broken} of {} pixels of {picture} are not finite", image.pixels.len());
+            let remedy = "make the picture again; it cannot be measured".into();
+            return Err(Error::NotFinite { what: name.into(), found, remedy });
+        }
+    }
     let (resized_render, resized_reference) = to_common_size(render, reference);
     let render = resized_render.as_ref().unwrap_or(render);
     let reference = resized_reference.as_ref().unwrap_or(reference);

@@ -327,7 +327,7 @@ fn steps(
             (lit, step(Stage::Prior, prior, vec![names::POINTS.into()]))
         }
     };
-    let trained = trained_fingerprint(&fingerprint::of(&(&lit, &points, &settings.train)), changes);
+    let trained = trained_fingerprint(&fingerprint::of(&(&lit, &points, settings.train.essence())), changes);
     let trained = step(Stage::Train, trained, vec![names::SPLATS.into()]);
     if job.scope == Scope::Everything {
         let renders =

@@ -19,7 +19,11 @@ pub struct Painter<'g> {
 
 impl<'g> Painter<'g> {
     /// Uploads `splats`. `antialiased` must be as in training; the background is black.
+    ///
+    /// # Errors
+    /// The device fails, or a splat is not finite: it would be left out without a word.
     pub fn new(gpu: &'g Gpu, splats: &Splats, antialiased: bool) -> Result<Self> {
+        splats.check_finite("the model")?;
         let settings =
             RenderSettings { background: [0.0; 3], sh_degree: splats.sh_degree, antialiased, style: Style::default() };
         let model = Tensors::from_splats(gpu, splats, 0)?;

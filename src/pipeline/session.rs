@@ -122,7 +122,12 @@ impl<'a> Session<'a> {
                     record.fingerprint = trained_fingerprint(&step.fingerprint, &record.changes());
                 }
                 self.run.put(record);
-                self.run.write(&self.job.out)
+                self.run.write(&self.job.out)?;
+                if step.stage == Stage::Train {
+                    // What they are for is done, and on record.
+                    train::discard_checkpoints(&self.out(names::CHECKPOINTS))?;
+                }
+                Ok(())
             }
             Err(error) => {
                 let interrupted = matches!(error, Error::Interrupted(_));
@@ -203,7 +208,7 @@ impl<'a> Session<'a> {
         let Some(record) = self.run.stage(stage) else { return Ok(()) };
         self.work.folder.remove(&record.outputs)?;
         match stage {
-            Stage::Train => train::checkpoint::remove(&self.out(names::CHECKPOINTS)),
+            Stage::Train => train::discard_checkpoints(&self.out(names::CHECKPOINTS)),
             Stage::Poses => unposed::remove_work(&self.job.out),
             _ => Ok(()),
         }

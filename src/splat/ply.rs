@@ -125,7 +125,8 @@ impl Layout {
 /// Writes `splats` as binary little-endian PLY, atomically.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Input`] if the tensors of `splats` have different lengths.
+/// [`Error::Io`]; [`Error::Input`] if the tensors of `splats` have different lengths; [`Error::NotFinite`] if a value is
+/// not finite, in which case nothing is written.
 pub fn write(path: impl AsRef<Path>, splats: &Splats) -> Result<()> {
     let path = path.as_ref();
     let n = splats.len();
@@ -138,6 +139,7 @@ pub fn write(path: impl AsRef<Path>, splats: &Splats) -> Result<()> {
             "this is a bug; please report it",
         ));
     }
+    splats.check_finite(path.display())?;
     storage::write(path, |out| write_to(out, splats, width).map_err(Error::io(path)))
 }
 
@@ -229,15 +231,41 @@ mod tests {
     fn splats_with_nan_are_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.ply");
-        let mut splats = sample(5, 2);
-        splats.means[1][2] = f32::NAN;
-        splats.sh[3 * 27 + 20] = f32::INFINITY;
+        let splats = sample(5, 2);
         write(&path, &splats).unwrap();
+        // Of 38 floats a row: z of the second splat, a coefficient of the fourth.
+        let mut bytes = fs::read(&path).unwrap();
+        let data = bytes.len() - 5 * 38 * 4;
+        for (row, column, value) in [(1, 2, f32::NAN), (3, 20, f32::INFINITY)] {
+            let at = data + (row * 38 + column) * 4;
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        fs::write(&path, bytes).unwrap();
         let read_back = read(&path).unwrap();
         assert_eq!(read_back.len(), 3);
         assert_eq!(read_counting(&path).unwrap().1, 2);
         assert_eq!(read_back.means[1], splats.means[2]);
         assert_eq!(read_back.sh.len(), 3 * 27);
+    }
+
+    #[test]
+    fn nothing_is_written_of_a_model_that_is_not_finite() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.ply");
+        let poison: [fn(&mut Splats); 5] = [
+            |s| s.means[3][1] = f32::NAN,
+            |s| s.quats[0][0] = f32::INFINITY,
+            |s| s.log_scales[4][2] = f32::NEG_INFINITY,
+            |s| s.logit_opacities[2] = f32::NAN,
+            |s| s.sh[5 * 12 - 1] = f32::INFINITY,
+        ];
+        for poison in poison {
+            let mut splats = sample(5, 1);
+            poison(&mut splats);
+            let message = write(&path, &splats).unwrap_err().to_string();
+            assert!(message.contains("s.ply") && message.contains("1 of 5 splats"), "{message}");
+            assert!(!path.exists());
+        }
     }
 
     #[test]

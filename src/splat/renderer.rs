@@ -7,7 +7,7 @@
 use super::Tensors;
 use super::view::{RenderSettings, ViewUniform, plane_len, tiles};
 use crate::capture::{Camera, Image};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort};
 
 /// Threads of a per-splat workgroup.
@@ -231,7 +231,8 @@ impl Renderer {
     /// Renders one picture and reads it back; grows `work` as needed.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] where the buffers do not fit the adapter.
+    /// [`crate::Error::OutOfMemory`] where the buffers do not fit the adapter; [`crate::Error::NotFinite`] where the
+    /// picture is none.
     pub fn render_image(
         &self,
         gpu: &Gpu,
@@ -256,9 +257,26 @@ impl Renderer {
             let wanted = counters[1] as usize;
             if wanted <= pairs {
                 let planes = gpu.read(&ready.image)?;
-                return Ok(unpack(&planes, width, height, counters[0] as usize, wanted));
+                return unpack(&planes, width, height, counters[0] as usize, wanted).checked();
             }
             pairs = Workspace::room_for(wanted);
+        }
+    }
+}
+
+impl Rendered {
+    /// Fails where a pixel is not finite: such a picture must pass neither for a dark one nor for a measurement.
+    fn checked(self) -> Result<Self> {
+        let sound =
+            |((rgb, alpha), depth): ((&[f32; 3], &f32), &f32)| (rgb.iter().sum::<f32>() + alpha + depth).is_finite();
+        let pixels = self.image.pixels.iter().zip(&self.alpha).zip(&self.depth);
+        match pixels.filter(|pixel| !sound(*pixel)).count() {
+            0 => Ok(self),
+            broken => Err(Error::NotFinite {
+                what: format!("a render of {} x {} pixels", self.image.width, self.image.height),
+                found: format!("{broken} pixels are not finite"),
+                remedy: "the model is broken; train it again with lower learning rates".into(),
+            }),
         }
     }
 }

@@ -65,8 +65,12 @@ pub struct Config {
     pub ramp: u32,
     /// Part of the steps after which the ramp has reached the training size.
     pub ramp_until: f32,
-    /// Steps between checkpoints (0: only when interrupted).
+    /// Steps between checkpoints, beside those by time (0: none).
     pub checkpoint_every: u32,
+    /// Seconds between checkpoints, which is the most that a killed training loses (0: none by time).
+    pub checkpoint_seconds: f32,
+    /// Sum gradients in an order of their own, so that the same run gives the same bytes on the same machine; slower.
+    pub deterministic: bool,
     /// Steps between measurements on the held-out views (0: none while training).
     pub eval_every: u32,
     /// How splats are added and removed.
@@ -99,6 +103,8 @@ impl Default for Config {
             ramp: 1,
             ramp_until: 0.5,
             checkpoint_every: 0,
+            checkpoint_seconds: 60.0,
+            deterministic: false,
             eval_every: 0,
             densify: densify::Config::default(),
         }
@@ -136,10 +142,17 @@ impl Config {
             ("opacity_regularizer", self.opacity_regularizer),
             ("scale_regularizer", self.scale_regularizer),
             ("scale_floor", self.scale_floor),
+            ("checkpoint_seconds", self.checkpoint_seconds),
         ] {
             check(value >= 0.0 && value.is_finite(), name, value.to_string(), "use 0 or more")?;
         }
         Ok(())
+    }
+
+    /// What the model depends on: the rest may change and the run stays the same one.
+    pub fn essence(&self) -> Self {
+        let Self { checkpoint_every, checkpoint_seconds, .. } = Self::default();
+        Self { checkpoint_every, checkpoint_seconds, ..self.clone() }
     }
 
     /// How splats made from points begin.
@@ -220,6 +233,7 @@ mod tests {
             (Config { lr_means: f32::NAN, ..Config::default() }, "train.lr_means"),
             (Config { init_opacity: 1.0, ..Config::default() }, "train.init_opacity"),
             (Config { opacity_regularizer: -1.0, ..Config::default() }, "train.opacity_regularizer"),
+            (Config { checkpoint_seconds: f32::INFINITY, ..Config::default() }, "train.checkpoint_seconds"),
         ];
         for (config, name) in wrong {
             let message = config.validate().unwrap_err().to_string();

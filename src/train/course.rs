@@ -1,7 +1,7 @@
 //! The course of a training run: steps, measurements, checkpoints, and what a watcher asks for in between.
 
 use super::changes::{self, Change};
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::{self, Keeper};
 use super::config::Config;
 use super::trainer::Trainer;
 use super::watch::{Answer, Audience, Command, Now, Start, Watch};
@@ -26,8 +26,7 @@ pub(super) struct Course<'a> {
     /// The settings in force.
     config: Config,
     holdout: Vec<(View, Image)>,
-    checkpoints: &'a Path,
-    identity: String,
+    keeper: Keeper,
     progress: &'a dyn Progress,
     audience: Audience<'a>,
     report: Report,
@@ -42,13 +41,13 @@ impl<'a> Course<'a> {
         capture: &Capture,
         points: &PointCloud,
         config: &Config,
-        checkpoints: &'a Path,
+        checkpoints: &Path,
         progress: &'a dyn Progress,
         watch: Option<&'a dyn Watch>,
     ) -> Result<Self> {
         config.validate()?;
         let identity = checkpoint::identity(config, capture, points);
-        let resumed = Checkpoint::load(gpu, checkpoints, &identity, config.sh_degree)?;
+        let (keeper, resumed) = Keeper::open(gpu, checkpoints, identity, config)?;
         let mut report = Report::default();
         let (trainer, config) = match resumed {
             Some(mut checkpoint) => {
@@ -68,7 +67,7 @@ impl<'a> Course<'a> {
         let (changes, step) = (report.changes.as_slice(), trainer.step);
         audience.tell(|watch| watch.begin(&Start { capture, points, config: &config, changes, step }));
         let clock = Instant::now();
-        Ok(Self { gpu, trainer, config, holdout, checkpoints, identity, progress, audience, report, clock })
+        Ok(Self { gpu, trainer, config, holdout, keeper, progress, audience, report, clock })
     }
 
     /// Runs to the end.
@@ -77,6 +76,8 @@ impl<'a> Course<'a> {
     /// As [`super::train`].
     pub fn run(mut self) -> Result<(Splats, Report)> {
         let ended = self.steps().and_then(|()| self.finish());
+        self.keeper.settle();
+        let ended = ended.map_err(|error| with_checkpoint(error, &self.keeper.words()));
         let report = ended.is_ok().then_some(&self.report);
         self.audience.tell(|watch| watch.end(report));
         Ok((ended?, self.report))
@@ -144,15 +145,19 @@ impl<'a> Course<'a> {
     /// Writes a checkpoint; the error that the run then ends with.
     fn interrupt(&mut self) -> Result<Error> {
         self.report.seconds += self.clock.elapsed().as_secs_f64();
-        self.write_checkpoint(self.report.seconds)?;
+        let state = self.state(self.report.seconds)?;
+        if let Err(source) = self.keeper.write(&state) {
+            let (step, source, kept) = (state.step, Box::new(source), self.keeper.words());
+            return Ok(Error::NotSaved { step, source, kept });
+        }
         Ok(Error::Interrupted(format!(
             "checkpoint at step {} of {} written; run the same command again to continue",
             self.trainer.step, self.config.steps
         )))
     }
 
-    fn write_checkpoint(&mut self, seconds: f64) -> Result<()> {
-        self.trainer.save(self.checkpoints, &self.identity, seconds, &self.report.changes)
+    fn state(&mut self, seconds: f64) -> Result<checkpoint::State> {
+        self.trainer.state(self.keeper.identity(), seconds, &self.report.changes)
     }
 
     fn step(&mut self) -> Result<()> {
@@ -165,12 +170,13 @@ impl<'a> Course<'a> {
         let due = |every: u32| every > 0 && step % every == 0;
         let last = step == config.steps;
         let measured = due(config.eval_every) || (last && config.eval_every > 0);
-        let checkpoint = due(config.checkpoint_every) && !last;
+        let checkpoint = !last && (due(config.checkpoint_every) || self.keeper.due());
         if measured || due(CURVE_EVERY) || last {
             self.measure(measured)?;
         }
         if checkpoint {
-            self.write_checkpoint(self.seconds())?;
+            let state = self.state(self.seconds())?;
+            self.keeper.begin(state);
         }
         let (gpu, trainer) = (self.gpu, &self.trainer);
         let now = Now {
@@ -240,6 +246,18 @@ fn words(changes: &[Change], checkpoints: &Path) -> String {
         list.join(", "),
         checkpoints.display()
     )
+}
+
+/// `error` with the words for what is left of the work, where the error ended it.
+fn with_checkpoint(error: Error, words: &str) -> Error {
+    match error {
+        Error::DeviceLost(what) => Error::DeviceLost(format!("{what}; {words}")),
+        Error::OutOfMemory(what) => Error::OutOfMemory(format!("{what}; {words}")),
+        Error::NotFinite { what, found, remedy } => {
+            Error::NotFinite { what, found, remedy: format!("{remedy}; {words}") }
+        }
+        other => other,
+    }
 }
 
 /// A held-out view with its picture.

@@ -5,19 +5,19 @@
 use super::adam::{Adam, Moments};
 use super::backward::{Backward, Gradients};
 use super::changes::Change;
-use super::checkpoint::{self, Checkpoint};
+use super::checkpoint::{Checkpoint, State as Saved};
 use super::config::{Background, Config};
 use super::densify::{Densifier, State};
 use super::loss::{Loss, LossScratch};
 use super::scale_floor::ScaleFloor;
+use super::soundness::{self, CHECK_EVERY, COUNTS, Soundness};
 use super::targets::Targets;
 use super::watch::Snapshot;
 use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, LateReader, Recorder, Timings};
-use crate::splat::{Raster, RenderSettings, Renderer, Splats, Style, Tensors, Workspace, plane_len};
+use crate::splat::{Raster, RenderSettings, Renderer, Splats, Style, TENSOR_WIDTHS, Tensors, Workspace, plane_len};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use std::path::Path;
 
 /// Steps between recordings whose kernels are timed.
 const PROFILE_EVERY: u32 = 100;
@@ -25,6 +25,9 @@ const PROFILE_EVERY: u32 = 100;
 const STEPS_AHEAD: usize = 2;
 /// Steps between two raisings of scales to their floor: at the published rate they fall some 5 % below it in between.
 const FLOOR_EVERY: u32 = 10;
+
+/// Words of a step's figures that come home: counters and loss.
+const FIGURES: usize = 4;
 
 /// Figures of one step, known a little later.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,6 +61,9 @@ pub struct Trainer<'g> {
     adam: Adam,
     densifier: Densifier,
     floor: Option<ScaleFloor>,
+    soundness: Soundness,
+    /// Steps that were done when the soundness of the model was last looked at.
+    checked: u32,
     parameters: Tensors,
     first_moments: Tensors,
     second_moments: Tensors,
@@ -120,13 +126,15 @@ impl<'g> Trainer<'g> {
             adam: Adam::new(gpu)?,
             densifier: Densifier::new(gpu, &config.densify)?,
             floor: floor.transpose()?,
+            soundness: Soundness::new(gpu)?,
+            checked: 0,
             gradients: Gradients::new(gpu, parameters.capacity, parameters.sh_degree)?,
             parameters,
             first_moments,
             second_moments,
             canvas: None,
             preview: None,
-            late: LateReader::new(gpu, 4, STEPS_AHEAD),
+            late: LateReader::new(gpu, FIGURES + COUNTS, STEPS_AHEAD),
             pairs,
             order: (u32::MAX, Vec::new()),
             step: 0,
@@ -145,7 +153,7 @@ impl<'g> Trainer<'g> {
     /// One step of the optimisation.
     ///
     /// # Errors
-    /// A training image cannot be read, or the device fails.
+    /// A training image cannot be read, the device fails, or the training diverged ([`crate::Error::NotFinite`]).
     pub fn step(&mut self) -> Result<()> {
         // Before a step rather than after one: what was just added or split is not fitted yet, and must not be what
         // a run ends with or is measured by.
@@ -188,6 +196,10 @@ impl<'g> Trainer<'g> {
         if let Some(floor) = self.floor.as_ref().filter(|_| last || step % FLOOR_EVERY == FLOOR_EVERY - 1) {
             floor.record(&mut recorder, &self.parameters);
         }
+        if step % CHECK_EVERY == CHECK_EVERY - 1 {
+            self.soundness.record(&mut recorder, [&self.parameters, m, v]);
+            self.checked = step + 1;
+        }
         let late = if profile {
             for (kernel, milliseconds) in recorder.submit_timed()? {
                 *self.timings.entry(kernel).or_default() += milliseconds;
@@ -195,10 +207,11 @@ impl<'g> Trainer<'g> {
             self.timed_steps += 1;
             None
         } else {
-            self.late.submit(self.gpu, recorder, &[(&canvas.work.counters, 2), (canvas.loss.totals(), 2)])?
+            let counts = (self.soundness.counts(), COUNTS);
+            self.late.submit(self.gpu, recorder, &[(&canvas.work.counters, 2), (canvas.loss.totals(), 2), counts])?
         };
         if let Some(words) = late {
-            self.note(&words);
+            self.note(&words)?;
         }
         self.step += 1;
         let next = self.view_at(self.step);
@@ -209,14 +222,25 @@ impl<'g> Trainer<'g> {
     /// Waits for all steps that are under way.
     pub fn finish(&mut self) -> Result<()> {
         while let Some(words) = self.late.take(self.gpu)? {
-            self.note(&words);
+            self.note(&words)?;
         }
         self.gpu.wait()
     }
 
+    /// Fails unless the model and its moments are finite as they are now.
+    fn verify(&mut self) -> Result<()> {
+        self.finish()?;
+        let mut recorder = Recorder::new(self.gpu);
+        self.soundness.record(&mut recorder, [&self.parameters, &self.first_moments, &self.second_moments]);
+        recorder.submit();
+        self.checked = self.step;
+        soundness::verdict(&self.gpu.read(self.soundness.counts())?, self.parameters.count, self.step)
+    }
+
     /// Adds and removes splats; what depends on their number is made anew.
     fn densify(&mut self) -> Result<()> {
-        self.finish()?;
+        // Densification removes splats that are not finite, and with them what would tell.
+        self.verify()?;
         let state = State { params: &mut self.parameters, m: &mut self.first_moments, v: &mut self.second_moments };
         let statistics = &self.gradients.densify_statistics;
         let scale = self.scene_scale as f32;
@@ -233,8 +257,11 @@ impl<'g> Trainer<'g> {
     }
 
     /// The model as it is now.
+    ///
+    /// # Errors
+    /// The device fails, or the model is broken.
     pub fn splats(&mut self) -> Result<Splats> {
-        self.finish()?;
+        self.verify()?;
         self.parameters.to_splats(self.gpu)
     }
 
@@ -257,18 +284,30 @@ impl<'g> Trainer<'g> {
         Ok(())
     }
 
-    /// Writes the state of the run into `dir`, to go on from later.
-    pub fn save(&mut self, dir: &Path, identity: &str, seconds: f64, changes: &[Change]) -> Result<()> {
-        self.finish()?;
-        let statistics = self.gpu.read(&self.gradients.densify_statistics)?;
-        let state = checkpoint::View {
+    /// The state of the run in host memory, to continue from later.
+    ///
+    /// # Errors
+    /// The device fails, or the model is broken.
+    pub fn state(&mut self, identity: &str, seconds: f64, changes: &[Change]) -> Result<Saved> {
+        self.verify()?;
+        let count = self.parameters.count;
+        let mut state = Saved {
+            identity: identity.into(),
             step: self.step,
             seconds,
-            groups: [&self.parameters, &self.first_moments, &self.second_moments],
-            statistics: &statistics[..self.parameters.count],
-            changes,
+            changes: changes.to_vec(),
+            sh_degree: self.parameters.sh_degree,
+            statistics: self.gpu.read_part(&self.gradients.densify_statistics, 0, count)?,
+            ..Saved::default()
         };
-        checkpoint::save(self.gpu, dir, identity, &state)
+        let groups = [&self.parameters, &self.first_moments, &self.second_moments];
+        for (group, values) in groups.into_iter().zip(&mut state.groups) {
+            let tensors = group.all().into_iter().zip(TENSOR_WIDTHS).zip(values);
+            for ((tensor, width), values) in tensors.filter(|((tensor, _), _)| !tensor.is_empty()) {
+                *values = self.gpu.read_part(tensor, 0, count * width)?;
+            }
+        }
+        Ok(state)
     }
 
     /// A picture of the model as it is now, on black.
@@ -285,7 +324,8 @@ impl<'g> Trainer<'g> {
         Ok(rendered.image)
     }
 
-    fn note(&mut self, words: &[u32]) {
+    fn note(&mut self, words: &[u32]) -> Result<()> {
+        soundness::verdict(&words[FIGURES..], self.parameters.count, self.checked)?;
         let wanted = words[1] as usize;
         let [l1, ssim] = [f32::from_bits(words[2]), f32::from_bits(words[3])];
         let loss = (1.0 - self.config.ssim_weight) * l1 + self.config.ssim_weight * (1.0 - ssim);
@@ -299,6 +339,7 @@ impl<'g> Trainer<'g> {
         if wanted + wanted / 8 > self.pairs {
             self.pairs = Workspace::room_for(wanted);
         }
+        soundness::check_loss(loss, self.step)
     }
 
     fn fit_canvas(&mut self, camera: &Camera) -> Result<()> {

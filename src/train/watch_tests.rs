@@ -14,15 +14,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Lit views of the tiny scene, points around it, a folder for checkpoints, and a device.
-struct Bed {
-    gpu: Gpu,
-    capture: Capture,
-    points: PointCloud,
-    dir: tempfile::TempDir,
+pub(super) struct Bed {
+    pub gpu: Gpu,
+    pub capture: Capture,
+    pub points: PointCloud,
+    pub dir: tempfile::TempDir,
 }
 
 impl Bed {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (scene, dir) = (Scene::load(Path::new("scenes/tiny.toml")).unwrap(), tempfile::tempdir().unwrap());
         let folder = dir.path().join("capture");
         scenes::generate(&scene, &folder, &Silent::default()).unwrap();
@@ -35,11 +35,11 @@ impl Bed {
         Self { gpu: Gpu::open(&Choice::Best, Mask::default()).unwrap(), capture, points, dir }
     }
 
-    fn checkpoints(&self) -> std::path::PathBuf {
+    pub fn checkpoints(&self) -> std::path::PathBuf {
         self.dir.path().join("checkpoints")
     }
 
-    fn train(&self, config: &Config, progress: &dyn Progress, watch: &dyn Watch) -> Result<(Splats, Report)> {
+    pub fn train(&self, config: &Config, progress: &dyn Progress, watch: &dyn Watch) -> Result<(Splats, Report)> {
         train(&self.gpu, &self.capture, &self.points, config, &self.checkpoints(), progress, Some(watch))
     }
 
