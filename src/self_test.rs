@@ -5,7 +5,7 @@ use crate::capture::Camera;
 use crate::error::Result;
 use crate::gpu::{Gpu, Recorder, Sort};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, plane_len};
-use crate::train::{Backward, Gradients};
+use crate::train::Backward;
 use glam::{DMat4, DVec3};
 use serde::Serialize;
 
@@ -116,9 +116,10 @@ fn render(gpu: &Gpu) -> Result<Vec<Check>> {
     let plane = plane_len(camera.width, camera.height);
     let mut ones = vec![1.0_f32; 3 * plane];
     ones.resize(4 * plane, 0.0);
-    let gradients = Gradients::new(gpu, 1, 0)?;
+    let backward = Backward::new(gpu)?;
+    let gradients = backward.gradients(gpu, 1, 0)?;
     let mut recorder = Recorder::new(gpu);
-    Backward::new(gpu)?.record(&mut recorder, &model, [32, 32], &work, &gpu.upload("ones", &ones)?, &gradients);
+    backward.record(&mut recorder, &model, [32, 32], &work, &gpu.upload("ones", &ones)?, &gradients);
     recorder.submit();
     let found = f64::from(gradients.parameters.to_splats(gpu)?.sh[0]);
     let expected = SH_C0 * rendered.alpha.iter().map(|a| f64::from(*a)).sum::<f64>();

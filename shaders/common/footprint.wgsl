@@ -29,6 +29,8 @@ fn touches(mean: vec2f, conic: vec3f, limit: f32, origin: vec2f, size: vec2f) ->
 // Tiles [x0, y0, x1, y1) of the footprint's bounding box.
 fn tile_box(mean: vec2f, conic: vec3f, limit: f32, tiles: vec2u) -> vec4u {
     let det = conic.x * conic.z - conic.y * conic.y;
+    // Rounding leaves no ellipse of splats that are extremely long and thin. NaN fails the comparison, too.
+    if !(det > 0.0) { return vec4u(); }
     // Extent of the ellipse power = limit: sqrt(2 · limit · covariance diagonal).
     let extent = sqrt(2.0 * max(limit, 0.0) * vec2f(conic.z, conic.x) / det) + 0.5;
     let bound = vec2f(tiles);

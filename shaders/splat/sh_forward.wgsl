@@ -1,9 +1,13 @@
 // Colour of every visible splat from its spherical harmonics, seen from the camera.
-// One invocation a slot. Reads means and the SH bands; writes the RGB of projected.
+// One invocation a slot. Reads means and the SH bands; writes the RGB of projected, and that a splat is not drawn where it
+// has none.
 #import common/view
 #import common/projected
 #import common/sh
 #import common/unspecialized
+
+// What is brighter, or darker, is no colour but a broken splat.
+const COLOR_MAX = 1e6;
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> means: array<f32>;
@@ -47,6 +51,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         color += y[4] * vec3f(sh3[21u * i + 12u], sh3[21u * i + 13u], sh3[21u * i + 14u]);
         color += y[5] * vec3f(sh3[21u * i + 15u], sh3[21u * i + 16u], sh3[21u * i + 17u]);
         color += y[6] * vec3f(sh3[21u * i + 18u], sh3[21u * i + 19u], sh3[21u * i + 20u]);
+    }
+    // NaN fails the comparison. One such splat would make the pixels, and so the gradients of all others, NaN.
+    if !all(abs(color) < vec3f(COLOR_MAX)) {
+        projected[PROJECTED_STRIDE * slot].w = NOT_DRAWN;
+        color = vec3f(0.0);
     }
     projected[PROJECTED_STRIDE * slot + 2u] = vec4f(max(color, vec3f(0.0)), shade.w);
 }

@@ -3,9 +3,12 @@
 // with C the pixel's final colour and v = ∂L/∂C, what lies behind splat i contributes
 // S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.
 // Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and v_image (red, green, blue, alpha);
-// adds to splat_gradients.
+// adds to splat_gradients, or with FIXED to sums, from which fixed_to_gradients makes them.
 #import common/tile_walk
 #import common/splat_gradients
+#ifdef FIXED
+#import common/fixed_sum
+#endif
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> projected: array<vec4f>;
@@ -13,16 +16,30 @@
 @group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
 @group(0) @binding(4) var<storage, read> image: array<vec4f>;
 @group(0) @binding(5) var<storage, read> v_image: array<vec4f>;
+#ifdef FIXED
+// Two words for each of the splat's sums: the same total in any order of the tiles.
+@group(0) @binding(6) var<storage, read_write> sums: array<atomic<u32>>;
+
+fn add(splat: Splat, component: u32, value: f32) {
+    let word = to_fixed(value * power_of_two(unit_exponent(view.size, splat.conic, component)));
+    if all(word == vec2u()) { return; }
+    let at = 2u * (GRADIENT_STRIDE * splat.slot + component);
+    let before = atomicAdd(&sums[at], word.x);
+    let high = word.y + u32(before + word.x < before);
+    if high != 0u { atomicAdd(&sums[at + 1u], high); }
+}
+#else
 #ifdef FLOAT_ATOMICS
 @group(0) @binding(6) var<storage, read_write> splat_gradients: array<atomic<f32>>;
 
-fn add(index: u32, value: f32) {
-    atomicAdd(&splat_gradients[index], value);
+fn add(splat: Splat, component: u32, value: f32) {
+    atomicAdd(&splat_gradients[GRADIENT_STRIDE * splat.slot + component], value);
 }
 #else
 @group(0) @binding(6) var<storage, read_write> splat_gradients: array<atomic<u32>>;
 
-fn add(index: u32, value: f32) {
+fn add(splat: Splat, component: u32, value: f32) {
+    let index = GRADIENT_STRIDE * splat.slot + component;
     var old = atomicLoad(&splat_gradients[index]);
     loop {
         let swap = atomicCompareExchangeWeak(&splat_gradients[index], old, bitcast<u32>(bitcast<f32>(old) + value));
@@ -30,6 +47,7 @@ fn add(index: u32, value: f32) {
         old = swap.old_value;
     }
 }
+#endif
 #endif
 
 #ifdef SUBGROUPS
@@ -125,8 +143,8 @@ fn main(
                 let high = vec4f(c.dy * c.dy * sum, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
                 let total = sum_eight(low, high, lane, lanes);
                 let total_sum = subgroupAdd(sum);
-                if lane < 8u && total != 0.0 { add(GRADIENT_STRIDE * splat.slot + value, total); }
-                if lane == 0u { add(GRADIENT_STRIDE * splat.slot + G_SUM, total_sum); }
+                if lane < 8u && total != 0.0 { add(splat, value, total); }
+                if lane == 0u { add(splat, G_SUM, total_sum); }
             }
         }
         if subgroupAll(!any(live)) { break; }
@@ -154,16 +172,15 @@ fn main(
         let low = vec4f(sum_x, c.dy * sum, dot(g * c.dx, c.dx), c.dy * sum_x);
         let high = vec4f(c.dy * c.dy * sum, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
         if any(drawn) {
-            let g0 = GRADIENT_STRIDE * splat.slot;
-            add(g0 + G_DX, low.x);
-            add(g0 + G_DY, low.y);
-            add(g0 + G_DXDX, low.z);
-            add(g0 + G_DXDY, low.w);
-            add(g0 + G_DYDY, high.x);
-            add(g0 + G_RED, high.y);
-            add(g0 + G_GREEN, high.z);
-            add(g0 + G_BLUE, high.w);
-            add(g0 + G_SUM, sum);
+            add(splat, G_DX, low.x);
+            add(splat, G_DY, low.y);
+            add(splat, G_DXDX, low.z);
+            add(splat, G_DXDY, low.w);
+            add(splat, G_DYDY, high.x);
+            add(splat, G_RED, high.y);
+            add(splat, G_GREEN, high.z);
+            add(splat, G_BLUE, high.w);
+            add(splat, G_SUM, sum);
         }
         if !any(live) { break; }
     }

@@ -21,6 +21,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let slot = linear_id(id, groups, 64u);
     let sh_degree = unspecialized(view.sh_degree, id);
     if slot >= counters[0] || sh_degree == 0u { return; }
+    // Its coefficients need not be numbers.
+    if projected[PROJECTED_STRIDE * slot].w == NOT_DRAWN { return; }
     let shade = projected[PROJECTED_STRIDE * slot + 2u];
     let i = bitcast<u32>(shade.w);
     let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);

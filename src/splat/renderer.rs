@@ -26,7 +26,10 @@ pub struct Workspace {
     pub(crate) projected: Buffer<f32>,
     depth_keys: Buffer<u32>,
     slots: Buffer<u32>,
+    /// Per splat, and one more: whether it is visible, then its slot ([`Placement`]). Later per rank: tiles.
     tile_counts: Buffer<u32>,
+    /// Elements of `tile_counts` that splats have.
+    splat_count: Buffer<u32>,
     pair_tiles: Buffer<u32>,
     pub(crate) pair_slots: Buffer<u32>,
     pub(crate) tile_ranges: Buffer<u32>,
@@ -51,7 +54,8 @@ impl Workspace {
             projected: gpu.buffer("projected splats", splats * PROJECTED_FLOATS)?,
             depth_keys: gpu.buffer("depth keys", splats)?,
             slots: gpu.buffer("slots", splats)?,
-            tile_counts: gpu.buffer("tile counts", splats)?,
+            tile_counts: gpu.buffer("tile counts", splats + 1)?,
+            splat_count: gpu.buffer("splat count", 1)?,
             pair_tiles: gpu.buffer("tiles of pairs", pairs)?,
             pair_slots: gpu.buffer("slots of pairs", pairs)?,
             tile_ranges: gpu.buffer("tile ranges", (x * y * 2) as usize)?,
@@ -59,7 +63,7 @@ impl Workspace {
             image: gpu.buffer("image", PLANES * plane_len(width, height))?,
             depth_sort: Sort::new(gpu, splats)?,
             pair_sort: Sort::new(gpu, pairs)?,
-            scan: Scan::new(gpu, splats)?,
+            scan: Scan::new(gpu, splats + 1)?,
         })
     }
 
@@ -100,9 +104,18 @@ impl Workspace {
     }
 }
 
+/// How visible splats get their slots.
+enum Placement {
+    /// As they come.
+    Any { project: Kernel },
+    /// In the order of the splats, so that splats of equal depth are blended in the same order every time: a first
+    /// pass marks who is visible, and a prefix sum makes slots of the marks.
+    Ordered { mark: Kernel, project: Kernel },
+}
+
 /// The forward kernels.
 pub struct Renderer {
-    project: Kernel,
+    placement: Placement,
     sh_forward: Kernel,
     count_tiles: Kernel,
     emit_pairs: Kernel,
@@ -140,8 +153,19 @@ pub struct Rendered {
 impl Renderer {
     /// Compiles the kernels.
     pub fn new(gpu: &Gpu) -> Result<Self> {
+        Self::with(gpu, Placement::Any { project: gpu.kernel("splat/project", &[])? })
+    }
+
+    /// Compiles kernels that render the same bytes every time, also where splats have equal depths.
+    pub fn deterministic(gpu: &Gpu) -> Result<Self> {
+        let mark = gpu.kernel("splat/project", &[("MARK", "true")])?;
+        let project = gpu.kernel("splat/project", &[("PLACED", "true")])?;
+        Self::with(gpu, Placement::Ordered { mark, project })
+    }
+
+    fn with(gpu: &Gpu, placement: Placement) -> Result<Self> {
         Ok(Self {
-            project: gpu.kernel("splat/project", &[])?,
+            placement,
             sh_forward: gpu.kernel("splat/sh_forward", &[])?,
             count_tiles: gpu.kernel("splat/count_tiles", &[])?,
             emit_pairs: gpu.kernel("splat/emit_pairs", &[])?,
@@ -169,22 +193,8 @@ impl Renderer {
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         recorder.clear(&work.counters);
         recorder.clear(&work.tile_ranges);
-        let Tensors { means, quats, log_scales, logit_opacities, sh, .. } = splats;
-        recorder.dispatch(
-            &self.project,
-            &[
-                view.clone(),
-                means.binding(),
-                quats.binding(),
-                log_scales.binding(),
-                logit_opacities.binding(),
-                projected.clone(),
-                work.depth_keys.binding(),
-                work.slots.binding(),
-                counters.clone(),
-            ],
-            per_splat,
-        );
+        self.project(recorder, splats, work);
+        let (means, sh) = (&splats.means, &splats.sh);
         let [sh0, sh1, sh2, sh3] = sh.each_ref().map(Buffer::binding);
         recorder.dispatch(
             &self.sh_forward,
@@ -226,6 +236,30 @@ impl Renderer {
         };
         let bindings = [view, projected, work.pair_slots.binding(), work.tile_ranges.binding(), work.image.binding()];
         recorder.dispatch(raster, &bindings, x * y);
+    }
+
+    /// Records the projection of `splats`: slots, depths and footprints of those that are visible.
+    fn project(&self, recorder: &mut Recorder<'_>, splats: &Tensors, work: &Workspace) {
+        let Tensors { means, quats, log_scales, logit_opacities, .. } = splats;
+        let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
+        let geometry = [means, quats, log_scales, logit_opacities].map(Buffer::binding);
+        let model = [vec![work.view.binding()], geometry.to_vec()].concat();
+        let mut out = vec![work.projected.binding(), work.depth_keys.binding(), work.slots.binding()];
+        let tile_counts = work.tile_counts.binding();
+        match &self.placement {
+            Placement::Any { project } => {
+                out.push(work.counters.binding());
+                recorder.dispatch(project, &[model, out].concat(), per_splat);
+            }
+            Placement::Ordered { mark, project } => {
+                out.push(tile_counts.clone());
+                work.splat_count.write(recorder.gpu(), 0, &[splats.count as u32 + 1]);
+                recorder.clear(&work.tile_counts);
+                recorder.dispatch(mark, &[model.clone(), vec![tile_counts]].concat(), per_splat);
+                work.scan.record(recorder, &work.tile_counts, (&work.splat_count, 0), (&work.counters, 0));
+                recorder.dispatch(project, &[model, out].concat(), per_splat);
+            }
+        }
     }
 
     /// Renders one picture and reads it back; grows `work` as needed.

@@ -12,6 +12,8 @@ const GRADIENT_FLOATS: usize = 9;
 /// The backward kernels.
 pub struct Backward {
     raster: Kernel,
+    /// Makes floats of sums in fixed point; nothing where the raster pass sums floats.
+    from_fixed: Option<Kernel>,
     sh: Kernel,
     sh_direction: Kernel,
     projection: Kernel,
@@ -23,30 +25,44 @@ pub struct Gradients {
     /// `∂L/∂parameter`, zero for splats that are not visible.
     pub parameters: Tensors,
     splat_gradients: Buffer<f32>,
+    /// The same sums in fixed point, two words each, where their order must not show.
+    fixed_sums: Option<Buffer<[u32; 2]>>,
     /// Per splat: (Σ over views of |∂L/∂projected mean| in units of half the image size, views), since last cleared.
     pub densify_statistics: Buffer<[f32; 2]>,
-}
-
-impl Gradients {
-    /// Zeros for models of up to `capacity` splats.
-    pub fn new(gpu: &Gpu, capacity: usize, sh_degree: u32) -> Result<Self> {
-        Ok(Self {
-            parameters: Tensors::zeros(gpu, "gradient of", capacity, capacity, sh_degree)?,
-            splat_gradients: gpu.buffer("splat gradients", capacity * GRADIENT_FLOATS)?,
-            densify_statistics: gpu.buffer("densification statistics", capacity)?,
-        })
-    }
 }
 
 impl Backward {
     /// Compiles the kernels.
     pub fn new(gpu: &Gpu) -> Result<Self> {
+        Self::with(gpu, gpu.kernel("train/raster_backward", &[])?, None)
+    }
+
+    /// Compiles kernels whose sums do not depend on the order in which tiles are done: they add in fixed point.
+    pub fn deterministic(gpu: &Gpu) -> Result<Self> {
+        let raster = gpu.kernel("train/raster_backward", &[("FIXED", "true")])?;
+        Self::with(gpu, raster, Some(gpu.kernel("train/fixed_to_gradients", &[])?))
+    }
+
+    fn with(gpu: &Gpu, raster: Kernel, from_fixed: Option<Kernel>) -> Result<Self> {
         Ok(Self {
-            raster: gpu.kernel("train/raster_backward", &[])?,
+            raster,
+            from_fixed,
             sh: gpu.kernel("train/sh_backward", &[])?,
             sh_direction: gpu.kernel("train/sh_direction_backward", &[])?,
             projection: gpu.kernel("train/projection_backward", &[])?,
             covariance: gpu.kernel("train/covariance_backward", &[])?,
+        })
+    }
+
+    /// Zeros for models of up to `capacity` splats, to be used with these kernels.
+    pub fn gradients(&self, gpu: &Gpu, capacity: usize, sh_degree: u32) -> Result<Gradients> {
+        let sums = capacity * GRADIENT_FLOATS;
+        let fixed_sums = self.from_fixed.as_ref().map(|_| gpu.buffer("splat gradients in fixed point", sums));
+        Ok(Gradients {
+            parameters: Tensors::zeros(gpu, "gradient of", capacity, capacity, sh_degree)?,
+            splat_gradients: gpu.buffer("splat gradients", sums)?,
+            fixed_sums: fixed_sums.transpose()?,
+            densify_statistics: gpu.buffer("densification statistics", capacity)?,
         })
     }
 
@@ -68,6 +84,7 @@ impl Backward {
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         let sums = out.splat_gradients.binding();
         let v = &out.parameters;
+        let fixed = out.fixed_sums.as_ref().inspect(|fixed| recorder.clear(fixed));
         recorder.dispatch(
             &self.raster,
             &[
@@ -77,10 +94,14 @@ impl Backward {
                 work.tile_ranges.binding(),
                 work.image.binding(),
                 v_image.binding(),
-                sums.clone(),
+                fixed.map_or(sums.clone(), Buffer::binding),
             ],
             x * y,
         );
+        if let Some((kernel, fixed)) = self.from_fixed.as_ref().zip(fixed) {
+            let bindings = [view.clone(), projected.clone(), counters.clone(), fixed.binding(), sums.clone()];
+            recorder.dispatch(kernel, &bindings, per_splat);
+        }
         let [v_sh0, v_sh1, v_sh2, v_sh3] = v.sh.each_ref().map(Buffer::binding);
         recorder.dispatch(
             &self.sh,

@@ -4,7 +4,7 @@
 //! Errors of images are absolute, errors of gradients relative to the tensor's largest entry; the 99.9th percentile
 //! must be within the tolerance, since a pixel at a threshold (α = 1/255, T = 10⁻⁴) may fall on the other side.
 
-use super::backward::{Backward, Gradients};
+use super::backward::Backward;
 use super::loss::Loss;
 use crate::capture::Camera;
 use crate::error::{Error, Result};
@@ -135,6 +135,10 @@ impl Golden {
 /// # Errors
 /// The file cannot be read, or the device fails.
 pub fn golden_check(gpu: &Gpu, path: &Path) -> Result<Vec<Deviation>> {
+    check(gpu, path, false)
+}
+
+fn check(gpu: &Gpu, path: &Path, deterministic: bool) -> Result<Vec<Deviation>> {
     let golden = Golden::open(path)?;
     let (camera, splats) = (golden.camera()?, golden.splats()?);
     let background = golden.tensor("background")?;
@@ -146,7 +150,7 @@ pub fn golden_check(gpu: &Gpu, path: &Path) -> Result<Vec<Deviation>> {
     };
     let size = [camera.width, camera.height];
     let model = Tensors::from_splats(gpu, &splats, 0)?;
-    let renderer = Renderer::new(gpu)?;
+    let renderer = if deterministic { Renderer::deterministic(gpu)? } else { Renderer::new(gpu)? };
     let mut work = None;
     let rendered = renderer.render_image(gpu, &model, &camera, &settings, &mut work)?;
     let work = work.ok_or_else(|| Error::Gpu("the render left no workspace".into()))?;
@@ -158,8 +162,8 @@ pub fn golden_check(gpu: &Gpu, path: &Path) -> Result<Vec<Deviation>> {
         absolute("depth", &rendered.depth)?,
     ];
 
-    let backward = Backward::new(gpu)?;
-    let gradients = Gradients::new(gpu, splats.len(), 3)?;
+    let backward = if deterministic { Backward::deterministic(gpu)? } else { Backward::new(gpu)? };
+    let gradients = backward.gradients(gpu, splats.len(), 3)?;
     let mut compare = |prefix: &str, v_image: &Buffer<f32>| -> Result<()> {
         let mut recorder = Recorder::new(gpu);
         backward.record(&mut recorder, &model, size, &work, v_image, &gradients);
@@ -225,7 +229,7 @@ mod tests {
     use super::*;
     use crate::gpu::{Choice, Mask};
 
-    fn check_all(mask: Mask) {
+    fn check_all(mask: Mask, deterministic: bool) {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/golden");
         let Ok(entries) = std::fs::read_dir(&dir) else {
             eprintln!("skipped: no golden data at {}", dir.display());
@@ -236,7 +240,7 @@ mod tests {
         files.retain(|p| p.file_name().unwrap().to_string_lossy().starts_with("splat_"));
         files.sort();
         for file in files {
-            for deviation in golden_check(&gpu, &file).unwrap() {
+            for deviation in check(&gpu, &file, deterministic).unwrap() {
                 eprintln!("{} {deviation:?}", file.display());
                 assert!(deviation.passes(), "{}: {deviation:?}", file.display());
             }
@@ -245,11 +249,13 @@ mod tests {
 
     #[test]
     fn goldens_with_every_feature() {
-        check_all(Mask::default());
+        check_all(Mask::default(), false);
+        check_all(Mask::default(), true);
     }
 
     #[test]
     fn goldens_without_optional_features() {
-        check_all(Mask::ALL);
+        check_all(Mask::ALL, false);
+        check_all(Mask::ALL, true);
     }
 }

@@ -1,6 +1,6 @@
 //! The backward kernels against finite differences of the render by definition.
 
-use super::{Backward, Gradients};
+use super::Backward;
 use crate::gpu::{Choice, Gpu, Mask, Recorder};
 use crate::splat::reference::{Model, WIDTHS, camera, cloud, render, splats};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, TILE, Tensors, plane_len, tiles};
@@ -38,7 +38,7 @@ fn differences(model: &Model, settings: &RenderSettings) -> Model {
     })
 }
 
-fn device_gradients(gpu: &Gpu, model: &Model, settings: &RenderSettings) -> Splats {
+fn device_gradients(gpu: &Gpu, model: &Model, settings: &RenderSettings, deterministic: bool) -> Splats {
     let camera = camera();
     let size = [camera.width, camera.height];
     let (plane, pitch) = (plane_len(size[0], size[1]), (tiles(size[0], size[1])[0] * TILE) as usize);
@@ -50,18 +50,22 @@ fn device_gradients(gpu: &Gpu, model: &Model, settings: &RenderSettings) -> Spla
     }
     let tensors = Tensors::from_splats(gpu, &splats(model), 0).unwrap();
     let mut work = None;
-    Renderer::new(gpu).unwrap().render_image(gpu, &tensors, &camera, settings, &mut work).unwrap();
-    let gradients = Gradients::new(gpu, tensors.count, 3).unwrap();
+    let (renderer, backward) = match deterministic {
+        true => (Renderer::deterministic(gpu).unwrap(), Backward::deterministic(gpu).unwrap()),
+        false => (Renderer::new(gpu).unwrap(), Backward::new(gpu).unwrap()),
+    };
+    let gradients = backward.gradients(gpu, tensors.count, 3).unwrap();
+    renderer.render_image(gpu, &tensors, &camera, settings, &mut work).unwrap();
     let v_image = gpu.upload("v_image", &v_image).unwrap();
     let mut recorder = Recorder::new(gpu);
-    Backward::new(gpu).unwrap().record(&mut recorder, &tensors, size, &work.unwrap(), &v_image, &gradients);
+    backward.record(&mut recorder, &tensors, size, &work.unwrap(), &v_image, &gradients);
     recorder.submit();
     gpu.check().unwrap();
     gradients.parameters.to_splats(gpu).unwrap()
 }
 
-fn check(gpu: &Gpu, model: &Model, settings: &RenderSettings, expected: &Model) {
-    let v = device_gradients(gpu, model, settings);
+fn check(gpu: &Gpu, model: &Model, settings: &RenderSettings, deterministic: bool, expected: &Model) {
+    let v = device_gradients(gpu, model, settings, deterministic);
     let found: [&[f32]; 5] =
         [v.means.as_flattened(), v.quats.as_flattened(), v.log_scales.as_flattened(), &v.logit_opacities, &v.sh];
     for (tensor, (found, expected)) in found.into_iter().zip(expected).enumerate() {
@@ -93,7 +97,10 @@ fn gradients_are_those_of_the_definition() {
         let model = model(seed);
         let expected = differences(&model, &settings);
         for mask in [Mask::default(), Mask::ALL] {
-            check(&Gpu::open(&Choice::Best, mask).unwrap(), &model, &settings, &expected);
+            let gpu = Gpu::open(&Choice::Best, mask).unwrap();
+            for deterministic in [false, true] {
+                check(&gpu, &model, &settings, deterministic, &expected);
+            }
         }
     }
 }
@@ -106,7 +113,8 @@ fn nothing_in_view_has_no_gradient() {
     model[3].fill(-30.0);
     for model in [cloud(0, 1), model] {
         let zero = model.clone().map(|tensor| vec![0.0; tensor.len()]);
-        let v = device_gradients(&gpu, &model, &settings);
-        assert_eq!(v, splats(&zero));
+        for deterministic in [false, true] {
+            assert_eq!(device_gradients(&gpu, &model, &settings, deterministic), splats(&zero));
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod adam;
 mod backward;
+mod canvas;
 mod changes;
 pub mod checkpoint;
 mod config;
@@ -12,6 +13,10 @@ mod golden;
 mod gradient_tests;
 mod live;
 mod loss;
+#[cfg(test)]
+mod poison_tests;
+#[cfg(test)]
+mod run_tests;
 mod scale_floor;
 mod soundness;
 mod targets;

@@ -4,19 +4,20 @@
 
 use super::adam::{Adam, Moments};
 use super::backward::{Backward, Gradients};
+use super::canvas::Canvas;
 use super::changes::Change;
 use super::checkpoint::{Checkpoint, State as Saved};
 use super::config::{Background, Config};
 use super::densify::{Densifier, State};
-use super::loss::{Loss, LossScratch};
+use super::loss::Loss;
 use super::scale_floor::ScaleFloor;
 use super::soundness::{self, CHECK_EVERY, COUNTS, Soundness};
 use super::targets::Targets;
 use super::watch::Snapshot;
 use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, LateReader, Recorder, Timings};
-use crate::splat::{Raster, RenderSettings, Renderer, Splats, Style, TENSOR_WIDTHS, Tensors, Workspace, plane_len};
+use crate::gpu::{Gpu, LateReader, Recorder, Timings};
+use crate::splat::{Raster, RenderSettings, Renderer, Splats, Style, TENSOR_WIDTHS, Tensors, Workspace};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 /// Steps between recordings whose kernels are timed.
@@ -37,15 +38,6 @@ pub struct StepFigures {
     pub visible: usize,
     /// Splat–tile pairs.
     pub pairs: usize,
-}
-
-/// Buffers that depend on the size of the image.
-struct Canvas {
-    camera_size: [u32; 2],
-    work: Workspace,
-    target: Buffer<u32>,
-    v_image: Buffer<f32>,
-    loss: LossScratch,
 }
 
 /// A run of the optimisation.
@@ -72,7 +64,8 @@ pub struct Trainer<'g> {
     /// For pictures between steps.
     preview: Option<Workspace>,
     late: LateReader,
-    pairs: usize,
+    /// Splat–tile pairs to have room for.
+    pub(super) pairs: usize,
     order: (u32, Vec<usize>),
     /// Steps done.
     pub step: u32,
@@ -114,21 +107,23 @@ impl<'g> Trainer<'g> {
         let pairs = Workspace::initial_pairs(parameters.count);
         let cameras: Vec<Camera> = capture.train.iter().map(|v| v.camera.clone()).collect();
         let floor = (config.scale_floor > 0.0).then(|| ScaleFloor::new(gpu, &cameras, config.scale_floor));
+        let renderer = if config.deterministic { Renderer::deterministic(gpu)? } else { Renderer::new(gpu)? };
+        let backward = if config.deterministic { Backward::deterministic(gpu)? } else { Backward::new(gpu)? };
         Ok(Self {
             gpu,
             config: config.clone(),
             cameras,
             scene_scale: capture.scene_scale(),
             targets: Targets::new(capture.train.clone()),
-            renderer: Renderer::new(gpu)?,
-            backward: Backward::new(gpu)?,
+            renderer,
             loss: Loss::new(gpu)?,
             adam: Adam::new(gpu)?,
             densifier: Densifier::new(gpu, &config.densify)?,
             floor: floor.transpose()?,
             soundness: Soundness::new(gpu)?,
             checked: 0,
-            gradients: Gradients::new(gpu, parameters.capacity, parameters.sh_degree)?,
+            gradients: backward.gradients(gpu, parameters.capacity, parameters.sh_degree)?,
+            backward,
             parameters,
             first_moments,
             second_moments,
@@ -164,19 +159,19 @@ impl<'g> Trainer<'g> {
         let view = self.view_at(step);
         let camera = self.cameras[view].downscaled(downscale);
         let packed = self.targets.get(view, downscale)?;
+        let settings = self.render_settings(step, self.background(step));
         self.fit_canvas(&camera)?;
+        if self.config.deterministic {
+            self.render_whole(&camera, &settings)?;
+        }
         let Some(canvas) = &self.canvas else { return Ok(()) };
         canvas.target.write(self.gpu, 0, &packed);
-        let settings = RenderSettings {
-            background: self.background(step),
-            sh_degree: self.config.sh_degree_at(step).min(self.parameters.sh_degree),
-            antialiased: self.config.antialiased,
-            style: Style::default(),
-        };
         let profile = step % PROFILE_EVERY == PROFILE_EVERY / 4;
         let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
         let size = [camera.width, camera.height];
-        self.renderer.record(&mut recorder, &self.parameters, &camera, &settings, &canvas.work, Raster::Color);
+        if !self.config.deterministic {
+            self.renderer.record(&mut recorder, &self.parameters, &camera, &settings, &canvas.work, Raster::Color);
+        }
         self.loss.record(&mut recorder, &canvas.loss, &canvas.work.image, &canvas.target, &canvas.v_image);
         self.backward.record(&mut recorder, &self.parameters, size, &canvas.work, &canvas.v_image, &self.gradients);
         let rates = self.config.learning_rates(step, self.scene_scale);
@@ -247,7 +242,8 @@ impl<'g> Trainer<'g> {
         let counts = self.densifier.run(self.gpu, state, statistics, self.step, self.config.seed, scale)?;
         tracing::debug!("step {}: {counts:?}", self.step);
         if self.gradients.parameters.capacity < self.parameters.capacity {
-            self.gradients = Gradients::new(self.gpu, self.parameters.capacity, self.parameters.sh_degree)?;
+            let Tensors { capacity, sh_degree, .. } = self.parameters;
+            self.gradients = self.backward.gradients(self.gpu, capacity, sh_degree)?;
         } else {
             let mut recorder = Recorder::new(self.gpu);
             recorder.clear(&self.gradients.densify_statistics);
@@ -313,15 +309,31 @@ impl<'g> Trainer<'g> {
     /// A picture of the model as it is now, on black.
     pub fn render(&mut self, camera: &Camera) -> Result<Image> {
         self.finish()?;
-        let sh_degree = self.config.sh_degree_at(self.step).min(self.parameters.sh_degree);
-        let settings = RenderSettings {
-            background: [0.0; 3],
-            sh_degree,
-            antialiased: self.config.antialiased,
-            style: Style::default(),
-        };
+        let settings = self.render_settings(self.step, [0.0; 3]);
         let rendered = self.renderer.render_image(self.gpu, &self.parameters, camera, &settings, &mut self.preview)?;
         Ok(rendered.image)
+    }
+
+    fn render_settings(&self, step: u32, background: [f32; 3]) -> RenderSettings {
+        let sh_degree = self.config.sh_degree_at(step).min(self.parameters.sh_degree);
+        RenderSettings { background, sh_degree, antialiased: self.config.antialiased, style: Style::default() }
+    }
+
+    /// Renders a view into the canvas with all of its splat–tile pairs. Otherwise pairs that find no room are left out
+    /// of a step, and how much room there is depends on when the run was last interrupted. Waits for the device.
+    fn render_whole(&mut self, camera: &Camera, settings: &RenderSettings) -> Result<()> {
+        loop {
+            self.fit_canvas(camera)?;
+            let Some(Canvas { work, .. }) = &self.canvas else { return Ok(()) };
+            let mut recorder = Recorder::new(self.gpu);
+            self.renderer.record(&mut recorder, &self.parameters, camera, settings, work, Raster::Color);
+            recorder.submit();
+            let wanted = self.gpu.read_part(&work.counters, 1, 1)?.iter().sum::<u32>() as usize;
+            if wanted <= work.pair_capacity() {
+                return Ok(());
+            }
+            self.pairs = Workspace::room_for(wanted);
+        }
     }
 
     fn note(&mut self, words: &[u32]) -> Result<()> {
@@ -343,23 +355,13 @@ impl<'g> Trainer<'g> {
     }
 
     fn fit_canvas(&mut self, camera: &Camera) -> Result<()> {
-        let (width, height) = (camera.width, camera.height);
-        let fits = |c: &Canvas| {
-            c.camera_size == [width, height]
-                && c.work.fits(self.parameters.count, width, height)
-                && c.work.pair_capacity() >= self.pairs
-        };
-        if self.canvas.as_ref().is_some_and(fits) {
+        if self.canvas.as_ref().is_some_and(|canvas| canvas.fits(camera, self.parameters.count, self.pairs)) {
             return Ok(());
         }
+        // First the old one goes, so that both need not fit.
         self.canvas = None;
-        self.canvas = Some(Canvas {
-            camera_size: [width, height],
-            work: Workspace::new(self.gpu, self.parameters.capacity, self.pairs, width, height)?,
-            target: self.gpu.buffer("target", plane_len(width, height))?,
-            v_image: self.gpu.buffer("image gradient", 4 * plane_len(width, height))?,
-            loss: self.loss.scratch(self.gpu, width, height, self.config.ssim_weight)?,
-        });
+        let room = (self.parameters.capacity, self.pairs);
+        self.canvas = Some(Canvas::new(self.gpu, camera, room, &self.loss, self.config.ssim_weight)?);
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 //!
 //! Randomness is counter-based: a hash of seed, step and index, so the same statistics give the same
 //! decisions. (The statistics themselves are sums by float atomics, whose order is the adapter's: runs agree closely, not to the
-//! bit.)
+//! bit, unless `train.deterministic` sums them in fixed point.)
 
 mod adjust;
 mod config;
