@@ -36,7 +36,7 @@ const VICTIM: usize = 5;
 /// Whether a splat with this value there must not be drawn.
 fn is_undrawable(tensor: usize, value: f32) -> bool {
     match tensor {
-        // Half a splat's size is infinite, or none of it is left, are limits and no contradictions.
+        // A size of zero and an opacity of one are limits that can be drawn.
         2 => value.is_nan() || value == f32::INFINITY,
         3 => value.is_nan() || value == f32::NEG_INFINITY,
         _ => !value.is_finite(),
@@ -93,17 +93,17 @@ fn parts(v: &Splats) -> (Vec<f32>, Vec<f32>) {
     (others, victim)
 }
 
-fn check(mask: Mask, deterministic: bool) {
+fn check(mask: Mask, deterministic: bool, antialiased: &[bool]) {
     let mut device = Device::new(mask, deterministic);
     let sound: Model = cloud(SPLATS, 4);
     let mut without = sound.clone();
     without[3][VICTIM] = -50.0;
-    for antialiased in [false, true] {
+    for antialiased in antialiased.iter().copied() {
         let (bare, v_bare) = device.run(&splats(&without), antialiased);
         let (others_bare, _) = parts(&v_bare);
         let scale = others_bare.iter().fold(0.0f32, |m, v| m.max(v.abs()));
         for (tensor, width) in WIDTHS.into_iter().enumerate() {
-            // One value, and for quaternions and scales all of the row at once, which is zero in some cases.
+            // The last value of the row, and all of it: of quaternions, zeros then have no direction.
             let last = VICTIM * width + width - 1;
             for (places, value) in POISON.iter().flat_map(|v| [(last..last + 1, *v), (VICTIM * width..last + 1, *v)]) {
                 let mut model = sound.clone();
@@ -125,16 +125,16 @@ fn check(mask: Mask, deterministic: bool) {
 
 #[test]
 fn poisoned_splats_are_left_out_and_all_gradients_are_finite() {
-    check(Mask::default(), false);
+    check(Mask::default(), false, &[false, true]);
 }
 
 #[test]
 fn poisoned_splats_without_optional_features() {
-    check(Mask::ALL, false);
-    check(Mask { float_atomics: true, ..Mask::default() }, false);
+    check(Mask::ALL, false, &[true]);
+    check(Mask { float_atomics: true, ..Mask::default() }, false, &[false]);
 }
 
 #[test]
 fn poisoned_splats_in_a_deterministic_training() {
-    check(Mask::default(), true);
+    check(Mask::default(), true, &[false]);
 }
