@@ -69,7 +69,8 @@ pub fn verdict(counts: &[u32], splats: usize, step: u32) -> Result<()> {
         .zip(sizes)
         .zip(counts)
         .filter(|(_, count)| **count > 0)
-        .map(|((name, size), count)| format!("{name} has {count} of {size} values"))
+        // The rest of the last quad counts, too.
+        .map(|((name, size), count)| format!("{name} has {} of {size} values", (*count as usize).min(size)))
         .collect();
     Err(diverged(
         step,
