@@ -15,7 +15,7 @@ mod video;
 pub use through::{Tour, through};
 pub use video::{Encoder, Film};
 
-use crate::capture::Camera;
+use crate::capture::{Camera, MAX_POSITION};
 use crate::error::{Error, Result};
 use curve::Curve;
 use glam::{DMat4, DQuat, DVec3};
@@ -177,8 +177,8 @@ impl CameraPath {
             if !(*fov > 0.0 && *fov < 180.0) {
                 return refuse("field of view", format!("{fov}°"), "use more than 0 and less than 180 degrees");
             }
-            if !(position.is_finite() && rotation.is_finite()) {
-                return refuse("poses", "hold NaN or infinity".into(), "record the keyframe again");
+            if !(rotation.is_finite() && position.abs().max_element() <= MAX_POSITION && position.is_finite()) {
+                return refuse("poses", format!("hold {position}"), "record the keyframe again");
             }
         }
         Ok(())

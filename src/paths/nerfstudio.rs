@@ -9,6 +9,7 @@
 use super::{CameraPath, Keyframe, Pose};
 use crate::capture::rigid;
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::storage;
 use glam::DMat4;
 use serde::{Deserialize, Serialize};
@@ -99,7 +100,7 @@ impl CameraPath {
     /// # Errors
     /// A file that cannot be read or is no camera path; a pose that is not rigid; a camera that is no pinhole.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = limits::read_text(path)?;
         let file: File = serde_json::from_str(&text)
             .map_err(|error| Error::input(path, format!("is no usable camera path: {error}"), REMEDY))?;
         let found = file.into_path().map_err(|found| Error::input(path, found, REMEDY))?;

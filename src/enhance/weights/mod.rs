@@ -9,13 +9,15 @@ mod safe;
 mod torch;
 
 use crate::error::{Error, Result};
+use crate::limits;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// No network of this kind comes near: the published one has 22 MB, 66 MB with the state of its optimiser.
 const LARGEST: u64 = 1 << 30;
+/// What the format of our own weights is called before its version, and the version that is read.
+const FORMAT: &str = "naka-gs chroma ";
+const VERSION: &str = "1";
 const REMEDY: &str = "give a .safetensors file of weights, or a checkpoint as torch.save writes it";
 
 /// One array, its last dimension contiguous.
@@ -44,12 +46,13 @@ impl Weights {
     /// what it asks for that is refused.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(Error::io(path))?;
-        file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(Error::io(path))?;
-        if bytes.len() as u64 > LARGEST {
+        let length = std::fs::metadata(path).map_err(Error::io(path))?.len();
+        if length > LARGEST {
             return Err(Error::input(path, "larger than 1 GiB, too large for the weights of a network", REMEDY));
         }
+        let bytes = limits::read(path)?;
+        // Numbers of one byte become four, once in their storage and once in a tensor.
+        limits::claim(path, length, 8 * bytes.len() as u64, "weights")?;
         Self::from_bytes(&path.display().to_string(), &bytes)
     }
 
@@ -66,7 +69,27 @@ impl Weights {
             Err(format!("{}, not weights of a network", kind(bytes)))
         };
         let (tensors, metadata) = read.map_err(|found| Error::input(name, found, REMEDY))?;
-        Ok(Self { name: name.to_string(), tensors, metadata })
+        let weights = Self { name: name.to_string(), tensors, metadata };
+        weights.check().map_err(|(found, remedy)| Error::input(name, found, remedy))?;
+        Ok(weights)
+    }
+
+    /// Refuses what a later version of this program may have written, and numbers that would make every picture NaN.
+    fn check(&self) -> Result<(), (String, &'static str)> {
+        let version = self.metadata.get("format").and_then(|format| format.strip_prefix(FORMAT));
+        if let Some(version) = version.filter(|version| *version != VERSION) {
+            let found = format!("is of the format `{FORMAT}{}`, not {VERSION}", version.escape_debug());
+            return Err((found, "use a newer version of naka-gs, or weights for this one"));
+        }
+        for (name, Tensor { values, .. }) in &self.tensors {
+            let broken = values.iter().filter(|value| !value.is_finite()).count();
+            if broken > 0 {
+                let found =
+                    format!("{broken} of the {} numbers in `{}` are not finite", values.len(), name.escape_debug());
+                return Err((found, "copy the file again, or train the network anew"));
+            }
+        }
+        Ok(())
     }
 
     /// Writes safetensors, the same bytes for the same weights; the file appears only when it is complete.

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 fn fake(dir: &Path, script: &str) -> Encoder {
     let path = dir.join("ffmpeg");
     let encoders = "case \"$*\" in *-encoders*) echo ' V....D mpeg4   MPEG-4 part 2'; exit 0;; esac";
-    std::fs::write(&path, format!("#!/bin/sh\n{encoders}\nfor out; do :; done\n{script}\n")).unwrap();
+    std::fs::write(&path, format!("#!/bin/sh\n{encoders}\nfor out; do :; done\nout=${{out#file:}}\n{script}\n"))
+        .unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     // A file that was just written may still be busy in a process that another test has just forked.
     let started = Instant::now();
