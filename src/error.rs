@@ -42,6 +42,9 @@ pub enum Error {
         "out of GPU memory: {0}; try --downscale 2, fewer splats (--max-splats) or --adapter with more memory (see `naka-gs doctor`)"
     )]
     OutOfMemory(String),
+    /// The system has not enough memory for the program.
+    #[error("out of memory: {0}; close other programs, try --downscale 2, or use a machine with more memory")]
+    OutOfHostMemory(String),
     /// The driver or a kernel is wrong; never the user's fault.
     #[error("GPU error: {0}; `naka-gs doctor` tests the driver")]
     Gpu(String),
@@ -69,7 +72,10 @@ impl Error {
     /// An [`Error::Io`] for `path`; use as `.map_err(Error::io(path))`.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_path_buf();
-        move |source| Self::Io { path, source }
+        move |source| match source.kind() {
+            std::io::ErrorKind::OutOfMemory => Self::OutOfHostMemory(path.display().to_string()),
+            _ => Self::Io { path, source },
+        }
     }
 
     /// An [`Error::Input`]: what was `found` in the file, and the `remedy`.
@@ -86,7 +92,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Setting { .. } => 2,
-            Self::DeviceLost(_) | Self::OutOfMemory(_) => 3,
+            Self::DeviceLost(_) | Self::OutOfMemory(_) | Self::OutOfHostMemory(_) => 3,
             Self::Interrupted(_) => 130,
             _ => 1,
         }

@@ -23,6 +23,7 @@ pub mod golden;
 pub mod gpu;
 mod hash;
 mod least_squares;
+pub mod limits;
 pub mod page;
 pub mod parallel;
 pub mod paths;

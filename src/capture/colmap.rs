@@ -4,6 +4,7 @@ use super::frame::{Focal, Frame, Intrinsics};
 use super::named_pose::NamedPose;
 use super::{Distortion, pose};
 use crate::error::{Error, Result};
+use crate::limits;
 use glam::{DMat3, DMat4, DQuat, DVec3};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -105,10 +106,11 @@ impl Posed {
     /// World to camera; `path` is the file it came from.
     fn viewmat(&self, path: &Path) -> Result<DMat4> {
         let norm = self.rotation.length();
-        if !(norm.is_finite() && norm > 1e-6 && self.translation.is_finite()) {
-            return Err(self.refuse(path, "its pose is singular or not finite"));
+        if !(norm.is_finite() && norm > 1e-6) {
+            return Err(self.refuse(path, "its rotation is zero or not finite"));
         }
-        Ok(pose::from_rotation_translation(DMat3::from_quat(self.rotation.normalize()), self.translation))
+        let translation = pose::position(self.translation).map_err(|found| self.refuse(path, &found))?;
+        Ok(pose::from_rotation_translation(DMat3::from_quat(self.rotation.normalize()), translation))
     }
 }
 
@@ -222,7 +224,7 @@ fn images_binary(path: &Path) -> Result<Vec<Posed>> {
 }
 
 fn text_lines(path: &Path) -> Result<Vec<(usize, String)>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = limits::read_text(path)?;
     let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim().to_string()));
     Ok(lines.filter(|(_, line)| !line.starts_with('#')).collect())
 }

@@ -2,10 +2,14 @@
 
 use super::{Image, jpeg};
 use crate::error::{Error, Result};
-use ::image::{DynamicImage, ImageError, ImageReader, error::LimitErrorKind};
+use crate::limits;
+use ::image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, error::LimitErrorKind};
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
+
+/// Most bytes of a PNG's profile, text or row of pixels.
+const PNG_PARTS: u64 = 64 << 20;
 
 /// Reads a JPEG, PNG or TIFF file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s header),
 /// 8- and 16-bit samples are divided by 255 and 65 535, float samples by their 99.9th percentile (and clipped,
@@ -14,7 +18,7 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Io`] or [`Error::Input`], naming the file: missing, truncated, damaged, or of an unsupported kind.
 pub fn read_image(path: &Path) -> Result<Image> {
-    decode_image(path, &std::fs::read(path).map_err(Error::io(path))?)
+    decode_image(path, &limits::read(path)?)
 }
 
 /// As [`read_image`], from the bytes of the file.
@@ -25,9 +29,38 @@ pub fn decode_image(path: &Path, data: &[u8]) -> Result<Image> {
     if data.starts_with(&[0xff, 0xd8]) {
         return jpeg::decode(path, data);
     }
-    let reader = ImageReader::new(std::io::Cursor::new(data)).with_guessed_format().map_err(Error::io(path))?;
-    let image = reader.decode().map_err(|error| refusal(path, &error))?;
-    Ok(from_dynamic(&image))
+    decode_dynamic(path, data).map(from_dynamic)
+}
+
+/// The pixels of a PNG or TIFF file, once there is memory for them and for what they become.
+pub(super) fn decode_dynamic(path: &Path, data: &[u8]) -> Result<DynamicImage> {
+    let decoder = decoder(path, Cursor::new(data), data.len() as u64)?;
+    let (width, height) = decoder.dimensions();
+    // The pixels as they are stored, with as many channels of 16 bits, and in floating point.
+    let needed = decoder.total_bytes().saturating_add(u64::from(width) * u64::from(height) * (8 + 12));
+    limits::claim(path, data.len() as u64, needed, &pixels(width, height))?;
+    DynamicImage::from_decoder(decoder).map_err(|error| refusal(path, &error))
+}
+
+/// The decoder of a file of `bytes` by its content, held to the memory that the file may take.
+pub(super) fn decoder<'a>(
+    path: &Path,
+    mut file: impl BufRead + Seek + 'a,
+    bytes: u64,
+) -> Result<impl ImageDecoder + 'a> {
+    let start = file.fill_buf().map_err(Error::io(path))?;
+    // Of a PNG, only profiles and single rows count.
+    let most = if start.starts_with(b"\x89PNG") { PNG_PARTS } else { limits::allowed(bytes) };
+    let mut reader = ImageReader::new(file).with_guessed_format().map_err(Error::io(path))?;
+    let mut held = Limits::default();
+    held.max_alloc = Some(most);
+    reader.limits(held);
+    reader.into_decoder().map_err(|error| refusal(path, &error))
+}
+
+/// A picture's size for people.
+pub(super) fn pixels(width: impl std::fmt::Display, height: impl std::fmt::Display) -> String {
+    format!("{width} × {height} pixels")
 }
 
 /// Width and height of an image file in pixels; reads no more than its header.
@@ -35,7 +68,20 @@ pub fn decode_image(path: &Path, data: &[u8]) -> Result<Image> {
 /// # Errors
 /// As [`read_image`].
 pub fn image_size(path: &Path) -> Result<(u32, u32)> {
-    let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+    let file = File::open(path).map_err(Error::io(path))?;
+    let bytes = file.metadata().map_err(Error::io(path))?.len();
+    size_in(path, BufReader::new(file), bytes)
+}
+
+/// As [`image_size`], from the bytes of the file.
+///
+/// # Errors
+/// As [`read_image`]; `path` only names the file.
+pub fn encoded_size(path: &Path, data: &[u8]) -> Result<(u32, u32)> {
+    size_in(path, Cursor::new(data), data.len() as u64)
+}
+
+fn size_in(path: &Path, mut file: impl BufRead + Seek, bytes: u64) -> Result<(u32, u32)> {
     let mut start = [0; 2];
     if file.read_exact(&mut start).is_err() {
         return Err(Error::input(path, "the file is empty", "copy it again from its source, or remove its frame"));
@@ -46,8 +92,7 @@ pub fn image_size(path: &Path) -> Result<(u32, u32)> {
         });
     }
     file.rewind().map_err(Error::io(path))?;
-    let reader = ImageReader::new(file).with_guessed_format().map_err(Error::io(path))?;
-    reader.into_dimensions().map_err(|error| refusal(path, &error))
+    decoder(path, file, bytes).map(|decoder| decoder.dimensions())
 }
 
 pub(super) fn refusal(path: &Path, error: &ImageError) -> Error {
@@ -56,7 +101,7 @@ pub(super) fn refusal(path: &Path, error: &ImageError) -> Error {
             Error::input(path, format!("not an image this program reads ({what})"), "use JPEG, PNG or TIFF")
         }
         ImageError::Limits(limits) if matches!(limits.kind(), LimitErrorKind::InsufficientMemory) => {
-            Error::input(path, "too large to decode", "reduce it to less than 128 Mpixel")
+            Error::input(path, "takes more memory than it may", "reduce it, or allow it by --max-memory GIB")
         }
         other => Error::input(path, format!("damaged or truncated ({other})"), "copy it again from its source"),
     }
@@ -92,11 +137,11 @@ fn jpeg_size(file: &mut (impl Read + Seek)) -> Option<(u32, u32)> {
     }
 }
 
-fn from_dynamic(image: &DynamicImage) -> Image {
+fn from_dynamic(image: DynamicImage) -> Image {
     let (width, height) = (image.width(), image.height());
     let pixels = match image {
         DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
-            let mut pixels: Vec<[f32; 3]> = image.to_rgb32f().pixels().map(|p| p.0).collect();
+            let mut pixels: Vec<[f32; 3]> = image.into_rgb32f().pixels().map(|p| p.0).collect();
             scale_by_percentile(&mut pixels);
             pixels
         }
@@ -104,9 +149,9 @@ fn from_dynamic(image: &DynamicImage) -> Image {
         | DynamicImage::ImageLumaA16(_)
         | DynamicImage::ImageRgb16(_)
         | DynamicImage::ImageRgba16(_) => {
-            image.to_rgb16().pixels().map(|p| p.0.map(|v| f32::from(v) / 65_535.0)).collect()
+            image.into_rgb16().pixels().map(|p| p.0.map(|v| f32::from(v) / 65_535.0)).collect()
         }
-        _ => return Image::from_rgb8(&image.to_rgb8()),
+        _ => return Image::from_rgb8(&image.into_rgb8()),
     };
     Image { width, height, pixels }
 }

@@ -1,10 +1,11 @@
 //! What an image file holds besides its colours.
 
 use super::Image;
-use super::decode::refusal;
-use crate::error::{Error, Result};
+use super::decode::{decode_dynamic, decoder};
+use crate::error::Result;
+use crate::limits;
 use ::image::metadata::Orientation;
-use ::image::{DynamicImage, ImageDecoder, ImageReader};
+use ::image::{DynamicImage, ImageDecoder};
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -38,8 +39,9 @@ impl Extras {
     }
 
     fn find(path: &Path) -> Option<Self> {
-        let reader = ImageReader::new(BufReader::new(File::open(path).ok()?)).with_guessed_format().ok()?;
-        let mut decoder = reader.into_decoder().ok()?;
+        let file = File::open(path).ok()?;
+        let bytes = file.metadata().ok()?.len();
+        let mut decoder = decoder(path, BufReader::new(file), bytes).ok()?;
         let color = decoder.color_type();
         Some(Self {
             orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
@@ -67,9 +69,7 @@ pub fn read_alpha(path: &Path) -> Result<Option<Image>> {
     if !Extras::read(path).alpha {
         return Ok(None);
     }
-    let file = BufReader::new(File::open(path).map_err(Error::io(path))?);
-    let reader = ImageReader::new(file).with_guessed_format().map_err(Error::io(path))?;
-    let image = reader.decode().map_err(|error| refusal(path, &error))?.into_rgba16();
+    let image = decode_dynamic(path, &limits::read(path)?)?.into_rgba16();
     let pixels = image.pixels().map(|p| [f32::from(p.0[3]) / 65_535.0; 3]).collect();
     Ok(Some(Image { width: image.width(), height: image.height(), pixels }))
 }

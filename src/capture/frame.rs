@@ -2,6 +2,12 @@
 
 use super::{Camera, Distortion, Lens};
 use glam::DMat4;
+use std::ops::RangeInclusive;
+
+/// Focal lengths, in pixels, that can be computed with in single precision. Those of photographs are far within.
+const FOCAL: RangeInclusive<f64> = 1e-3..=1e9;
+/// Farthest principal point from the image's corner, in pixels.
+const MAX_PRINCIPAL: f64 = 1e9;
 
 /// A frame of a `transforms.json` or an image of a COLMAP model.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,10 +62,10 @@ impl Frame {
         let fy = self.intrinsics.y.map_or(fx, |focal| focal.pixels(height));
         let cx = self.intrinsics.cx.unwrap_or(0.5 * f64::from(width));
         let cy = self.intrinsics.cy.unwrap_or(0.5 * f64::from(height));
-        if !(fx.is_finite() && fy.is_finite() && fx > 0.0 && fy > 0.0) {
+        if ![fx, fy].iter().all(|focal| FOCAL.contains(focal)) {
             return Err(format!("its focal lengths are {fx} and {fy} pixels"));
         }
-        if !(cx.is_finite() && cy.is_finite()) {
+        if ![cx, cy].iter().all(|at| at.abs() <= MAX_PRINCIPAL) {
             return Err(format!("its principal point is ({cx}, {cy})"));
         }
         let camera = Camera { width, height, fx, fy, cx, cy, viewmat: self.viewmat };

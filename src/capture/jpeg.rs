@@ -7,7 +7,10 @@
 //! must survive until they are averaged, or the average is biased.
 
 use super::Image;
+use super::decode::pixels;
 use crate::error::{Error, Result};
+use crate::limits;
+use libjpeg_turbo_rs::decode::marker::{JpegMetadata, MarkerReader};
 use libjpeg_turbo_rs::{ComponentCoefficients, JpegCoefficients, JpegError, read_coefficients};
 use rayon::prelude::*;
 use std::path::Path;
@@ -44,14 +47,49 @@ enum Colors {
 /// # Errors
 /// [`Error::Input`] naming `path` for truncated or corrupt files and for colour models that are not supported.
 pub(super) fn decode(path: &Path, data: &[u8]) -> Result<Image> {
-    let jpeg = read_coefficients(data).map_err(|error| refusal(path, &error))?;
+    check_size(path, data)?;
+    let mut jpeg = read_coefficients(data).map_err(|error| refusal(path, &error))?;
     // A progressive file cut between two scans is a complete file of lower quality but for its end marker.
     if !data.windows(2).rev().any(|pair| pair == [0xff, 0xd9]) {
         return Err(truncated(path));
     }
     let colors = colors(path, &jpeg)?;
-    let planes = jpeg.components.iter().map(|c| plane(path, &jpeg, c)).collect::<Result<Vec<_>>>()?;
+    let mut planes = Vec::new();
+    for index in 0..jpeg.components.len() {
+        planes.push(plane(path, &jpeg, &jpeg.components[index])?);
+        jpeg.components[index].blocks = Vec::new();
+    }
     Ok(assemble(&jpeg, &planes, colors))
+}
+
+/// Most scans of a progressive file: encoders write up to fifteen, and each may visit every block.
+const MAX_SCANS: usize = 500;
+/// Bytes of a block of 64 samples as coefficients (with a mark that the decoder keeps) and as samples.
+const BLOCK_BYTES: (u64, u64) = (2 * 64 + 1, 4 * 64);
+/// Blocks that arithmetic coding may put into one bit; Huffman codes have at least a bit for each block.
+const ARITHMETIC_BLOCKS: u64 = 64;
+
+/// Compares the size that the header claims with the file and the memory, before any is taken.
+fn check_size(path: &Path, data: &[u8]) -> Result<()> {
+    let mut reader = MarkerReader::new(data);
+    reader.set_scan_cap(MAX_SCANS);
+    let JpegMetadata { frame, is_arithmetic, .. } = reader.read_markers().map_err(|error| refusal(path, &error))?;
+    let (width, height) = (u64::from(frame.width), u64::from(frame.height));
+    let sampling: Vec<[u64; 2]> =
+        frame.components.iter().map(|c| [c.horizontal_sampling, c.vertical_sampling].map(u64::from)).collect();
+    let [max_h, max_v] = [0, 1].map(|axis| sampling.iter().map(|factors| factors[axis]).max().unwrap_or(1).max(1));
+    let (mut coded, mut stored) = (0, 0);
+    for [h, v] in sampling {
+        coded += (width * h).div_ceil(max_h * 8) * (height * v).div_ceil(max_v * 8);
+        stored += width.div_ceil(max_h * 8) * h * height.div_ceil(max_v * 8) * v;
+    }
+    let bits = 8 * data.len() as u64;
+    if coded > if is_arithmetic { bits * ARITHMETIC_BLOCKS } else { bits } {
+        let found = format!("claims to hold {}, for which its {} bytes are too few", pixels(width, height), data.len());
+        return Err(Error::input(path, found, "copy it again from its source, or remove its frame"));
+    }
+    let needed = (stored * (BLOCK_BYTES.0 + BLOCK_BYTES.1)).max(stored * BLOCK_BYTES.1 + 12 * width * height);
+    limits::claim(path, data.len() as u64, needed, &pixels(width, height))
 }
 
 fn truncated(path: &Path) -> Error {

@@ -90,6 +90,7 @@ fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn photo(file: &Path) -> Result<View> {
+    scene::check_text(file)?;
     let (width, height) = image_size(file)?;
     let (w, h) = (f64::from(width), f64::from(height));
     let camera = Camera { width, height, fx: w, fy: w, cx: w / 2.0, cy: h / 2.0, viewmat: DMat4::IDENTITY };

@@ -24,7 +24,7 @@ mod undistort;
 pub use cache::ImageCache;
 pub use camera::Camera;
 pub(crate) use colmap::camera_line;
-pub use decode::{decode_image, image_size, read_image};
+pub use decode::{decode_image, encoded_size, image_size, read_image};
 pub use distortion::Distortion;
 pub use extras::Extras;
 pub(crate) use frame::Frame;
@@ -34,7 +34,7 @@ pub use loose::{holds_images, image_count, photo_folder, photos, poses, readable
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
-pub(crate) use pose::rigid;
+pub(crate) use pose::{MAX_POSITION, rigid};
 pub use posed::{LENSES, posed};
 pub use resize::resize_area;
 pub use scene::{Options, cameras_beside, is_scene, load};

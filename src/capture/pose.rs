@@ -4,6 +4,20 @@ use glam::{DMat3, DMat4, DVec3};
 
 /// How far `RᵀR` may be from the identity before a rotation counts as wrong rather than as rounded.
 const MAX_SKEW: f64 = 1e-2;
+/// Positions beyond this have no square in single precision, in which the kernels compute.
+pub const MAX_POSITION: f64 = 1e18;
+
+/// `translation` if the kernels can compute with it.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn position(translation: DVec3) -> Result<DVec3, String> {
+    // Written so that NaN fails.
+    match translation.abs().max_element() <= MAX_POSITION && translation.is_finite() {
+        true => Ok(translation),
+        false => Err(format!("its position {translation} is not within ±1e18")),
+    }
+}
 
 /// `matrix` (camera to world or back) with its rotation made exactly orthonormal.
 ///
@@ -32,7 +46,7 @@ pub fn rigid(matrix: DMat4) -> Result<DMat4, String> {
     if determinant < 0.0 {
         return Err("its pose is a mirror image (determinant -1)".into());
     }
-    Ok(from_rotation_translation(nearest_rotation(rotation), matrix.w_axis.truncate()))
+    Ok(from_rotation_translation(nearest_rotation(rotation), position(matrix.w_axis.truncate())?))
 }
 
 /// The rotation nearest to `m` (polar decomposition by Newton's iteration, Higham 1986); converges quadratically.
@@ -75,5 +89,6 @@ mod tests {
         assert!(reason(DMat4::from_scale(DVec3::splat(2.0))).contains("rigid"));
         assert!(reason(DMat4::from_scale(DVec3::new(1.0, 1.0, -1.0))).contains("mirror"));
         assert!(reason(DMat4::from_translation(DVec3::new(f64::NAN, 0.0, 0.0))).contains("NaN"));
+        assert!(reason(DMat4::from_translation(DVec3::new(0.0, -1e300, 0.0))).contains("1e18"));
     }
 }

@@ -3,6 +3,7 @@
 use super::scene::{MIN_VIEWS, split_holdout};
 use super::{Camera, Capture, Lens, View, colmap};
 use crate::error::{Error, Result};
+use crate::limits;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -45,7 +46,7 @@ pub fn posed(photos: &Capture, model: &Path, holdout: Option<u32>) -> Result<Cap
 }
 
 fn lenses(path: &Path) -> Result<BTreeMap<u32, Lens>> {
-    let text = std::fs::read(path).map_err(Error::io(path))?;
+    let text = limits::read(path)?;
     serde_json::from_slice(&text).map_err(|error| Error::input(path, format!("holds no lenses ({error})"), AGAIN))
 }
 

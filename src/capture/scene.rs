@@ -109,6 +109,7 @@ impl<'a> Resolver<'a> {
         if !real_root.is_dir() {
             return Err(Error::input(root, "is a file, not a scene folder", LAYOUT));
         }
+        check_text(&real_root)?;
         Ok(Self { root, real_root, allow_outside: options.allow_outside })
     }
 
@@ -234,6 +235,14 @@ impl<'a> Resolver<'a> {
             }
         }
         Ok(file)
+    }
+}
+
+/// Refuses a path that records of a run, which are text, cannot hold.
+pub(super) fn check_text(path: &Path) -> Result<()> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Error::input(path, "has a path that is not UTF-8", "rename the file or the folder")),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::frame::{self, Focal, Frame};
 use super::{Camera, Distortion, pose};
 use crate::error::{Error, Result};
+use crate::limits;
 use glam::DMat4;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -64,7 +65,7 @@ struct Intrinsics {
 /// # Errors
 /// Broken JSON (with its line), no frames, a pose that is not rigid, a lens of another kind.
 pub fn read(path: &Path) -> Result<Transforms> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = limits::read_text(path)?;
     let poses: Poses = parse(path, &text)?;
     let shared: Intrinsics = parse(path, &text)?;
     let own: FrameIntrinsics = parse(path, &text)?;

@@ -52,6 +52,9 @@ struct Talk {
     /// Progress: bars on a terminal and lines elsewhere (auto), lines, or nothing
     #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
     progress: ProgressMode,
+    /// Let one input file take up to so many GiB of memory [default: half of the machine's, and less for small files]
+    #[arg(long, global = true, value_name = "GIB")]
+    max_memory: Option<f64>,
 }
 
 #[derive(Subcommand)]
@@ -81,7 +84,8 @@ pub fn main() -> ExitCode {
     let mode = if cli.talk.quiet { ProgressMode::None } else { cli.talk.progress };
     let reporter = Reporter::new(mode);
     reporter.log_to_stderr(cli.talk.quiet, cli.talk.verbose);
-    let outcome = interrupt::on_ctrl_c(&reporter).and_then(|()| run(cli.command, &reporter));
+    let checked = text_arguments().and_then(|()| limit_memory(cli.talk.max_memory));
+    let outcome = checked.and_then(|()| interrupt::on_ctrl_c(&reporter)).and_then(|()| run(cli.command, &reporter));
     reporter.finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,6 +93,29 @@ pub fn main() -> ExitCode {
             eprintln!("{}: {error}", if matches!(error, Error::Interrupted(_)) { "naka-gs" } else { "error" });
             ExitCode::from(error.exit_code())
         }
+    }
+}
+
+/// Refuses paths that records of a run, which are text, cannot hold.
+fn text_arguments() -> Result<()> {
+    match std::env::args_os().find(|argument| argument.to_str().is_none()) {
+        Some(argument) => {
+            Err(Error::setting(argument.to_string_lossy(), "is not UTF-8", "rename the file or the folder"))
+        }
+        None => Ok(()),
+    }
+}
+
+fn limit_memory(gib: Option<f64>) -> Result<()> {
+    match gib {
+        Some(gib) if !(gib > 0.0 && gib.is_finite()) => {
+            Err(Error::setting("--max-memory", gib.to_string(), "give a number of GiB above 0"))
+        }
+        Some(gib) => {
+            naka_gs::limits::set_max_memory((gib * f64::from(1 << 30)) as u64);
+            Ok(())
+        }
+        None => Ok(()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Camera responses as data: how one camera's rendering of a dark exposure relates to its rendering of a lit one.
 
 use crate::error::{Error, Result};
+use crate::limits;
 use serde::Deserialize;
 use std::path::Path;
 
@@ -100,7 +101,7 @@ impl Camera {
             let known = BUILT_IN.map(|(name, _)| name).join(", ");
             return Err(Error::setting("enhance.camera", format!("'{name}'"), format!("use {known} or a .toml file")));
         }
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let text = limits::read_text(path)?;
         Self::parse(path, &text)
     }
 

@@ -4,6 +4,7 @@ use crate::capture::{Camera, Image, View};
 use crate::error::Result;
 use crate::eval;
 use crate::gpu::Gpu;
+use crate::limits;
 use crate::progress::{Journal, Progress};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
 use std::path::Path;
@@ -32,6 +33,7 @@ impl<'g> Painter<'g> {
 
     /// The view of `camera`, at its size.
     pub fn render(&mut self, camera: &Camera) -> Result<Image> {
+        limits::claim_picture(camera.width, camera.height)?;
         let rendered = self.renderer.render_image(self.gpu, &self.model, camera, &self.settings, &mut self.work)?;
         Ok(rendered.image)
     }

@@ -11,9 +11,6 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Largest entry that is read: a picture of 128 Mpixel is smaller.
-const LARGEST_ENTRY: u64 = 256 << 20;
-
 /// Writes a zip to `path` with the entries that `next` gives until it gives none. Times are 1980-01-01, the earliest
 /// that a zip can hold, so that the bytes depend on the entries alone.
 ///
@@ -90,18 +87,20 @@ impl Archive {
         self.entries.keys().map(String::as_str)
     }
 
-    /// The content of the entry `name`, held against its checksum; `None` where there is no such entry.
+    /// The content of the entry `name`, of `most` bytes at most, compared with its checksum; `None` where there is no such
+    /// entry.
     ///
     /// # Errors
-    /// An entry that is damaged, or compressed in a way other than deflate.
-    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
+    /// An entry that is larger or damaged, or compressed in a way other than deflate.
+    pub fn read(&self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
         let Some(entry) = self.entries.get(name) else { return Ok(None) };
         let refuse = |found: String| {
             let found = format!("its entry {} {found}", name.escape_debug());
             Error::input(&self.path, found, "write the zip again")
         };
-        if entry.bytes > LARGEST_ENTRY {
-            return Err(refuse(format!("has {} bytes, more than any picture", entry.bytes)));
+        let too_large = |bytes: u64| refuse(format!("has {bytes} bytes or more, its picture at most {most}"));
+        if entry.bytes > most {
+            return Err(too_large(entry.bytes));
         }
         let damaged = |error: String| refuse(format!("is damaged ({error})"));
         let data = self.zip.get_entry(entry.place).map_err(|e| damaged(e.to_string()))?;
@@ -111,8 +110,11 @@ impl Archive {
             other => return Err(refuse(format!("is compressed by {other:?}, which few programs read"))),
         };
         let mut content = Vec::new();
-        let read = data.verifying_reader(reader).take(LARGEST_ENTRY + 1).read_to_end(&mut content);
+        let read = data.verifying_reader(reader).take(most.saturating_add(1)).read_to_end(&mut content);
         read.map_err(|error| damaged(error.to_string()))?;
+        if content.len() as u64 > most {
+            return Err(too_large(content.len() as u64));
+        }
         Ok(Some(content))
     }
 }
@@ -139,9 +141,9 @@ mod tests {
         let archive = Archive::open(&a).unwrap();
         assert_eq!(archive.names().collect::<Vec<_>>(), ["empty", "readme.txt", "x_0001.JPG"]);
         for (name, content) in entries {
-            assert_eq!(archive.read(name).unwrap().unwrap(), content);
+            assert_eq!(archive.read(name, 1 << 20).unwrap().unwrap(), content);
         }
-        assert!(archive.read("x").unwrap().is_none());
+        assert!(archive.read("x", 1).unwrap().is_none());
     }
 
     #[test]
@@ -154,10 +156,13 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 30]).unwrap();
         assert!(Archive::open(&path).err().unwrap().to_string().contains("not a whole zip"));
+        std::fs::write(&path, &whole).unwrap();
+        let large = Archive::open(&path).and_then(|archive| archive.read("x.JPG", 4999));
+        assert!(large.unwrap_err().to_string().contains("5000 bytes"));
         let mut flipped = whole.clone();
         flipped[60] ^= 0x10;
         std::fs::write(&path, flipped).unwrap();
-        let found = Archive::open(&path).and_then(|archive| archive.read("x.JPG"));
+        let found = Archive::open(&path).and_then(|archive| archive.read("x.JPG", 5000));
         assert!(found.unwrap_err().to_string().contains("x.JPG"));
     }
 

@@ -9,6 +9,10 @@ use crate::progress::Progress;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Most bytes of a JPEG's pixel, and of all that is not pixels.
+const PIXEL_BYTES: u64 = 6;
+const HEADER_BYTES: u64 = 16 << 20;
+
 /// Checks that `zip` holds every test frame of `scenes`, and nothing else but a `readme.txt`: names, checksums, sizes,
 /// no black picture. Returns how many pictures it holds.
 ///
@@ -47,7 +51,8 @@ pub fn check(zip: &Path, scenes: &[Scene], template: &Template, progress: &dyn P
 }
 
 fn entry(archive: &Archive, zip: &Path, name: &str, size: [u32; 2]) -> Result<()> {
-    let Some(bytes) = archive.read(name)? else {
+    let pixels = u64::from(size[0]) * u64::from(size[1]);
+    let Some(bytes) = archive.read(name, pixels.saturating_mul(PIXEL_BYTES) + HEADER_BYTES)? else {
         let found = format!("the picture {name} is missing");
         return Err(Error::input(zip, found, "write the zip again with `naka-gs submit`"));
     };

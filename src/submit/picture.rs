@@ -1,6 +1,6 @@
 //! What a picture of a submission has to be: whole, of the frame's size, and not black.
 
-use crate::capture::{Image, decode_image};
+use crate::capture::{Image, decode_image, encoded_size};
 use crate::error::{Error, Result};
 use std::path::Path;
 
@@ -15,11 +15,13 @@ pub fn decode(path: &Path, bytes: &[u8], size: [u32; 2]) -> Result<Image> {
     if !bytes.starts_with(&[0xff, 0xd8]) {
         return Err(Error::input(path, "is not a JPEG file", "a submission holds JPEG files"));
     }
-    let mut image = decode_image(path, bytes)?;
-    if [image.width, image.height] != size {
-        let found = format!("has {}x{} pixels, its test frame {}x{}", image.width, image.height, size[0], size[1]);
+    // Before it is decoded: a picture of another size may take any memory.
+    let (width, height) = encoded_size(path, bytes)?;
+    if [width, height] != size {
+        let found = format!("has {width}x{height} pixels, its test frame {}x{}", size[0], size[1]);
         return Err(Error::input(path, found, "render it again at the frame's own size"));
     }
+    let mut image = decode_image(path, bytes)?;
     if image.pixels.iter().flatten().all(|v| *v <= BLACK) {
         let found = "is black";
         return Err(Error::input(path, found, "look at the run: did it train, and does this pose see the scene?"));

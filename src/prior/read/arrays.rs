@@ -4,6 +4,7 @@ use super::npy::Array;
 use super::npz::Npz;
 use super::{GREY, Point, Take, byte};
 use crate::error::{Error, Result};
+use crate::limits;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -21,28 +22,47 @@ type Opened<'a> = Result<Array<Box<dyn Read + 'a>>, String>;
 /// The points of a `.npy`.
 pub fn read_npy(path: &Path, take: &mut Take<'_>) -> Result<()> {
     let file = NpyFile::new(path)?;
+    claim(path, file.array().map(|array| array.held(true)))?;
     points(&|| file.array(), Vec::new(), Vec::new(), take).map_err(|found| Error::input(path, found, REMEDY))
 }
 
 /// The colours in a `.npy`.
 pub fn colors_npy(path: &Path) -> Result<Vec<[u8; 3]>> {
     let file = NpyFile::new(path)?;
+    claim(path, file.array().map(|array| array.held(false)))?;
     colors(&|| file.array(), None).map_err(|found| Error::input(path, found, REMEDY))
 }
 
 /// The points of a `.npz`.
 pub fn read_npz(path: &Path, take: &mut Take<'_>) -> Result<()> {
+    claim(path, held(path, &[(&POINTS, true), (&COLORS, false), (&CONFIDENCE, false)]))?;
     npz_points(path, take).map_err(|found| Error::input(path, found, REMEDY))
 }
 
 /// The colours in a `.npz`.
 pub fn colors_npz(path: &Path) -> Result<Vec<[u8; 3]>> {
+    claim(path, held(path, &[(&COLORS, false)]))?;
     let read = || {
         let file = open_npz(path)?;
         let name = file.find(&COLORS).ok_or_else(|| missing(&file, "colours", &COLORS))?;
         colors(&|| file.array(name), None)
     };
     read().map_err(|found| Error::input(path, found, "save r g b of each point as an N × 3 array called `colors`"))
+}
+
+/// Asks for the memory that arrays in the file `path` take beside the points.
+fn claim(path: &Path, held: Result<u64, String>) -> Result<()> {
+    let held = held.map_err(|found| Error::input(path, found, REMEDY))?;
+    let bytes = std::fs::metadata(path).map_err(Error::io(path))?.len();
+    limits::claim(path, bytes, held, "its arrays")
+}
+
+/// The memory of the arrays in a `.npz` that go by one of these names each, streamed or not.
+fn held(path: &Path, arrays: &[(&[&str], bool)]) -> Result<u64, String> {
+    let file = open_npz(path)?;
+    // An array that cannot be read is refused when it is, if it is.
+    let array = |names: &[&str]| file.find(names).and_then(|name| file.array(name).ok());
+    Ok(arrays.iter().filter_map(|(names, streamed)| Some(array(names)?.held(*streamed))).sum())
 }
 
 /// A `.npy` that is opened once for each pass over its numbers.

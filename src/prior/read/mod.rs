@@ -95,7 +95,10 @@ pub fn read(path: impl AsRef<Path>) -> Result<PointCloud> {
 pub fn read_with(path: impl AsRef<Path>, options: &Options) -> Result<Found> {
     let path = path.as_ref();
     let colors = options.colors.as_deref().map(colors_of).transpose()?;
-    let mut sampler = Sampler::new(options.max_points, options.seed);
+    let inner = if path.is_dir() { file_in_folder(path) } else { None };
+    let file = inner.as_deref().unwrap_or(path);
+    let bytes = std::fs::metadata(file).map_err(Error::io(file))?.len();
+    let mut sampler = Sampler::new((file, bytes), options.max_points, options.seed);
     let (mut found, mut highest) = (Found::default(), f32::NEG_INFINITY);
     for_each(path, &mut |point| {
         let color = colors.as_ref().and_then(|colors| colors.get(found.total as usize).copied());
@@ -116,7 +119,7 @@ pub fn read_with(path: impl AsRef<Path>, options: &Options) -> Result<Found> {
         let what = format!("holds {} colours for the {} points of {}", colors.len(), found.total, path.display());
         return Err(Error::input(file, what, "give one colour for each point, in the order of the points"));
     }
-    found.cloud = sampler.finish();
+    found.cloud = sampler.finish()?;
     found.check(path, options, highest)?;
     Ok(found)
 }

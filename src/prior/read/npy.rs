@@ -70,6 +70,12 @@ impl<R: Read> Array<R> {
         self.shape.iter().product::<usize>() * self.scalar.bytes
     }
 
+    /// Memory that its numbers take while it is read: none where it is passed on row by row (`streamed`), in its order.
+    pub fn held(&self, streamed: bool) -> u64 {
+        let numbers = self.shape.iter().product::<usize>() as u64;
+        if streamed && !self.fortran { 0 } else { numbers * size_of::<f32>() as u64 }
+    }
+
     /// Calls `take` with the numbers along `axis` (single ones where `None`), for all indices of the other axes, the
     /// last of them fastest. Arrays in another order than that are read as a whole first.
     pub fn for_each_row(mut self, axis: Option<usize>, take: impl FnMut(&[f32])) -> Result<(), String> {

@@ -1,13 +1,25 @@
 //! At most so many points of a stream, each equally likely.
 
+use crate::error::{Error, Result};
+use crate::limits;
 use crate::prior::PointCloud;
 use crate::prior::point_cloud::retain;
 use crate::random::hash;
+use std::path::Path;
+
+/// Memory that a point takes: 27 bytes, as much again while the lists grow, and what is made of it next.
+const POINT_BYTES: u64 = 64;
+/// Points that there is room for at first.
+const ROOM: usize = 4096;
 
 /// Keeps at most `limit` of the points pushed (all with a normal, or none), those with the smallest hashes of their
 /// numbers, in their order: which ones depends on the seed and on how many come, not on the machine. Never holds more than
 /// `limit` and a half.
-pub struct Sampler {
+pub struct Sampler<'a> {
+    /// The file that the points come from, and its size.
+    file: (&'a Path, u64),
+    /// Why no more points are taken.
+    refused: Option<Error>,
     limit: usize,
     seed: u64,
     /// Points pushed so far.
@@ -19,10 +31,11 @@ pub struct Sampler {
     bound: (u64, u64),
 }
 
-impl Sampler {
-    pub fn new(limit: usize, seed: u64) -> Self {
+impl<'a> Sampler<'a> {
+    /// For points of `file`, of that many bytes.
+    pub fn new(file: (&'a Path, u64), limit: usize, seed: u64) -> Self {
         let bound = (u64::MAX, u64::MAX);
-        Self { limit, seed, seen: 0, cloud: PointCloud::default(), numbers: Vec::new(), bound }
+        Self { file, refused: None, limit, seed, seen: 0, cloud: PointCloud::default(), numbers: Vec::new(), bound }
     }
 
     pub fn push(&mut self, position: [f32; 3], color: [u8; 3], normal: Option<[f32; 3]>) {
@@ -37,6 +50,12 @@ impl Sampler {
             }
             self.numbers.push(number);
         }
+        if self.cloud.len() == self.cloud.positions.capacity() {
+            self.grow(normal.is_some());
+        }
+        if self.refused.is_some() {
+            return;
+        }
         self.cloud.positions.push(position);
         self.cloud.colors.push(color);
         self.cloud.normals.extend(normal);
@@ -45,12 +64,34 @@ impl Sampler {
         }
     }
 
-    pub fn finish(mut self) -> PointCloud {
+    /// Doubles the room, if the file may take the memory.
+    fn grow(&mut self, normals: bool) {
+        let more = self.cloud.len().max(ROOM);
+        let room = self.cloud.len() + more;
+        let claim = limits::claim(self.file.0, self.file.1, room as u64 * POINT_BYTES, &format!("{room} points"));
+        match claim {
+            Err(error) => self.refused = self.refused.take().or(Some(error)),
+            Ok(()) => {
+                self.cloud.positions.reserve_exact(more);
+                self.cloud.colors.reserve_exact(more);
+                self.cloud.normals.reserve_exact(if normals { more } else { 0 });
+            }
+        }
+    }
+
+    /// The points held.
+    ///
+    /// # Errors
+    /// More points than the file may take memory for.
+    pub fn finish(mut self) -> Result<PointCloud> {
+        if let Some(error) = self.refused {
+            return Err(error);
+        }
         self.shrink();
         self.cloud.positions.shrink_to_fit();
         self.cloud.colors.shrink_to_fit();
         self.cloud.normals.shrink_to_fit();
-        self.cloud
+        Ok(self.cloud)
     }
 
     fn key(&self, number: u64) -> (u64, u64) {
@@ -75,12 +116,12 @@ mod tests {
     use super::*;
 
     fn sample(n: u32, limit: usize, seed: u64) -> Vec<u32> {
-        let mut sampler = Sampler::new(limit, seed);
+        let mut sampler = Sampler::new((Path::new("points"), 1 << 20), limit, seed);
         (0..n).for_each(|i| {
             let x = [i as f32, 0.0, 0.0];
             sampler.push(x, i.to_le_bytes()[..3].try_into().unwrap(), Some(x));
         });
-        let cloud = sampler.finish();
+        let cloud = sampler.finish().unwrap();
         assert_eq!(cloud.normals, cloud.positions);
         for (p, rgb) in cloud.positions.iter().zip(&cloud.colors) {
             assert_eq!(p[0] as u32, u32::from_le_bytes([rgb[0], rgb[1], rgb[2], 0]));
@@ -105,6 +146,15 @@ mod tests {
             }
         }
         assert_eq!(sample(100, usize::MAX, 1).len(), 100);
+    }
+
+    #[test]
+    fn more_points_than_a_file_can_hold_are_refused() {
+        let mut sampler = Sampler::new((Path::new("a.npz"), 1000), usize::MAX, 1);
+        (0..12_000_000).for_each(|_| sampler.push([0.0; 3], [0; 3], None));
+        assert!(sampler.cloud.len() < 9_000_000);
+        let message = sampler.finish().unwrap_err().to_string();
+        assert!(message.contains("a.npz") && message.contains("points") && message.contains("MiB"), "{message}");
     }
 
     #[test]
