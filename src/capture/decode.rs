@@ -37,7 +37,7 @@ pub(super) fn decode_dynamic(path: &Path, data: &[u8]) -> Result<DynamicImage> {
     let decoder = decoder(path, Cursor::new(data), data.len() as u64)?;
     let (width, height) = decoder.dimensions();
     // The pixels as they are stored, with as many channels of 16 bits, and in floating point.
-    let needed = decoder.total_bytes().saturating_add(u64::from(width) * u64::from(height) * (8 + 12));
+    let needed = decoder.total_bytes().saturating_add((u64::from(width) * u64::from(height)).saturating_mul(8 + 12));
     limits::claim(path, data.len() as u64, needed, &pixels(width, height))?;
     DynamicImage::from_decoder(decoder).map_err(|error| refusal(path, &error))
 }

@@ -2,8 +2,9 @@
 
 use super::metrics::broken_pixels;
 use super::{fit_affine, fit_quadratic, psnr, ssim};
-use crate::capture::{Image, resize_area};
+use crate::capture::{Image, image_size, resize_area};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -186,8 +187,15 @@ fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     Ok(found)
 }
 
+/// Memory of a pixel while it is decoded: coefficients or samples, 8 bits, floating point.
+const DECODED_BYTES: u64 = 24;
+
 /// An ordinary 8-bit decode, as every benchmark script does it; the capture's float decode is for dark pictures.
 fn read_8bit(path: &Path) -> Result<Image> {
+    let (width, height) = image_size(path)?;
+    let bytes = std::fs::metadata(path).map_err(Error::io(path))?.len();
+    let needed = (u64::from(width) * u64::from(height)).saturating_mul(DECODED_BYTES);
+    limits::claim(path, bytes, needed, &format!("{width} × {height} pixels"))?;
     let open = || ::image::ImageReader::open(path)?.with_guessed_format();
     let decoded = open().map_err(Error::io(path))?.decode();
     let unreadable =

@@ -135,6 +135,8 @@ pub(super) fn set_aside(photos: &mut Capture, progress: &dyn Progress) -> Result
         for (view, error) in group.iter().zip(found) {
             match error {
                 None => readable.push(view.clone()),
+                // Nothing is wrong with the file.
+                Some(error @ Error::OutOfHostMemory(_)) => return Err(error),
                 Some(error) => unreadable.push(error),
             }
         }
