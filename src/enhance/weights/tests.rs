@@ -125,3 +125,30 @@ fn half_precision_becomes_single() {
     assert_eq!(weights.tensors["h"].values, [1.0, -2.5]);
     assert_eq!(weights.tensors["b"].values, [3.0]);
 }
+
+#[test]
+fn later_formats_and_numbers_that_are_not_finite_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let refusal = |change: &dyn Fn(&mut Weights)| {
+        let mut weights = example();
+        change(&mut weights);
+        weights.write(&path).unwrap();
+        Weights::read(&path).err().map(|error| error.to_string())
+    };
+    let format = |text: &str| {
+        let text = text.to_string();
+        refusal(&|weights| drop(weights.metadata.insert("format".into(), text.clone())))
+    };
+    assert_eq!(format("naka-gs chroma 1"), None);
+    assert_eq!(format("pt"), None, "other programs' files say other things there");
+    for later in ["naka-gs chroma 2", "naka-gs chroma 10", "naka-gs chroma 1.5"] {
+        let message = format(later).unwrap();
+        assert!(message.contains("w.safetensors") && message.contains(later) && message.contains("newer"), "{message}");
+    }
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let message = refusal(&|weights| weights.tensors.get_mut("a.weight").unwrap().values[3] = value).unwrap();
+        assert!(message.contains("1 of the 12 numbers in `a.weight`"), "{message}");
+    }
+    assert_eq!(refusal(&|weights| weights.tensors.get_mut("b").unwrap().values[0] = f32::MAX), None);
+}

@@ -130,3 +130,17 @@ fn films_that_cannot_be_are_refused() {
     assert!(other.unwrap_err().to_string().contains("63 × 48"));
     assert!(left(dir.path()).is_empty());
 }
+
+#[test]
+fn a_name_with_a_colon_is_that_of_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let checked =
+        "for last; do :; done; case $last in file:*) exec cat > \"$out\";; *) echo \"$last\" >&2; exit 9;; esac";
+    let encoder = fake(dir.path(), checked);
+    for name in ["http:film.mp4", "-f.mp4", "concat:a|b.mp4"] {
+        let film = dir.path().join(name);
+        // The script is done long before the default limit.
+        encoder.film(&film, [63, 48], 12.0, &Silent::default(), |film| film.put(&picture(0))).unwrap();
+        assert_eq!(std::fs::metadata(&film).unwrap().len(), 63 * 48 * 3);
+    }
+}
