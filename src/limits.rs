@@ -67,10 +67,18 @@ pub(crate) fn claim(path: &Path, file_bytes: u64, needed: u64, what: &str) -> Re
         );
         return Err(Error::input(path, found, "copy it again if that is wrong, or allow it by --max-memory GIB"));
     }
-    if !available(needed) {
-        return Err(Error::OutOfHostMemory(format!("{what} of {} take {}", path.display(), size(needed))));
+    probe(needed, || format!("{what} of {}", path.display()))
+}
+
+/// Asks whether the system gives `bytes` of memory now: an allocation that fails would end the program.
+///
+/// # Errors
+/// [`Error::OutOfHostMemory`] for `what`.
+pub(crate) fn probe(bytes: u64, what: impl FnOnce() -> String) -> Result<()> {
+    match available(bytes) {
+        true => Ok(()),
+        false => Err(Error::OutOfHostMemory(format!("{} take {}", what(), size(bytes)))),
     }
-    Ok(())
 }
 
 /// Memory of a picture while it is rendered: its planes on a device that shares the memory, and what is read back.
@@ -86,10 +94,7 @@ pub(crate) fn claim_picture(width: u32, height: u32) -> Result<()> {
             format!("{width} × {height} pixels take {}; they may take {}", size(needed), size(allowed(RENDERED_FROM)));
         return Err(Error::setting("size of a picture", found, "use --downscale, or allow it by --max-memory GIB"));
     }
-    if !available(needed) {
-        return Err(Error::OutOfHostMemory(format!("a picture of {width} × {height} pixels takes {}", size(needed))));
-    }
-    Ok(())
+    probe(needed, || format!("{width} × {height} pixels of a picture"))
 }
 
 /// Whether the system would give `bytes` of memory now. Address space is enough to know: none of it is touched.

@@ -59,6 +59,7 @@ pub(super) fn decode(path: &Path, data: &[u8]) -> Result<Image> {
         planes.push(plane(path, &jpeg, &jpeg.components[index])?);
         jpeg.components[index].blocks = Vec::new();
     }
+    probe(path, usize::from(jpeg.width) * usize::from(jpeg.height) * size_of::<[f32; 3]>())?;
     Ok(assemble(&jpeg, &planes, colors))
 }
 
@@ -90,6 +91,11 @@ fn check_size(path: &Path, data: &[u8]) -> Result<()> {
     }
     let needed = (stored * (BLOCK_BYTES.0 + BLOCK_BYTES.1)).max(stored * BLOCK_BYTES.1 + 12 * width * height);
     limits::claim(path, data.len() as u64, needed, &pixels(width, height))
+}
+
+/// Other threads may have taken what [`check_size`] found.
+fn probe(path: &Path, bytes: usize) -> Result<()> {
+    limits::probe(bytes as u64, || format!("the pixels of {}", path.display()))
 }
 
 fn truncated(path: &Path) -> Error {
@@ -131,6 +137,7 @@ fn plane(path: &Path, jpeg: &JpegCoefficients, component: &ComponentCoefficients
     let (max_h, max_v) = max_sampling(jpeg);
     let size = |full: u16, own: u8, max: usize| (usize::from(full) * usize::from(own)).div_ceil(max);
     let stride = component.blocks_x * 8;
+    probe(path, stride * component.blocks_y * 8 * size_of::<f32>())?;
     let mut samples = vec![0.0; stride * component.blocks_y * 8];
     let basis = basis();
     samples.par_chunks_mut(stride * 8).zip(component.blocks.par_chunks(component.blocks_x)).for_each(

@@ -83,7 +83,12 @@ impl Gpu {
             required_limits: limits.clone(),
             ..Default::default()
         }))
-        .map_err(|e| Error::Gpu(format!("{} did not open: {e}", info.name)))?;
+        .map_err(|error| {
+            let found = format!("{} did not open: {error}", info.name);
+            // wgpu keeps the kind of this error to itself.
+            let memory = found.contains("Not enough memory");
+            if memory { Error::OutOfMemory(found) } else { Error::Gpu(found) }
+        })?;
         let faults = Arc::new(Mutex::new(Faults::default()));
         let on_lost = Arc::clone(&faults);
         device.set_device_lost_callback(move |reason, message| {
