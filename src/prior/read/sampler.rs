@@ -40,6 +40,9 @@ impl<'a> Sampler<'a> {
     }
 
     pub fn push(&mut self, position: [f32; 3], color: [u8; 3], normal: Option<[f32; 3]>) {
+        if self.refused.is_some() {
+            return;
+        }
         let number = self.seen;
         self.seen += 1;
         if number >= self.limit as u64 {
