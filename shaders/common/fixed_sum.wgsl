@@ -1,8 +1,8 @@
 // Sums of floats that do not depend on their order: 64-bit integers in two words, low word first.
 //
 // Integers add up to the same whatever comes first; floats do not. The unit of a sum is 2^-FRACTION_BITS of the gradient
-// of a pixel (1 / values of the image) and, for sums of offsets, of the splat's own extent, so that wide and narrow,
-// near and far splats alike lose no digit that a float has.
+// of a pixel (1 / values of the image) and, for sums of products of w, of the inverse of the splat's own extent, so that
+// wide and narrow, near and far splats alike lose no digit that a float has.
 #import common/view
 #import common/splat_gradients
 
@@ -28,11 +28,11 @@ fn unit_exponent(size: vec2u, conic: vec3f, component: u32) -> i32 {
     let x = half_exponent(conic.x);
     let y = half_exponent(conic.z);
     switch component {
-        case G_DX: { return whole + x; }
-        case G_DY: { return whole + y; }
-        case G_DXDX: { return whole + 2 * x; }
-        case G_DXDY: { return whole + x + y; }
-        case G_DYDY: { return whole + 2 * y; }
+        case G_WX: { return whole - x; }
+        case G_WY: { return whole - y; }
+        case G_WXWX: { return whole - 2 * x; }
+        case G_WXWY: { return whole - x - y; }
+        case G_WYWY: { return whole - 2 * y; }
         default: { return whole; }
     }
 }

@@ -1,12 +1,13 @@
 // What the raster's backward pass leaves per slot, GRADIENT_STRIDE floats: sums over the pixels of
-// g = ∂L/∂α · α times powers of the offset (dx, dy) = pixel − mean, and of the colour gradient.
+// g = ∂L/∂α · α times products of w = conic · (pixel − mean), and of the color gradient. (Sums of products of the offset
+// itself would cancel in what is made of them, where a splat is long and its mean far from the pixels.)
 // projection_backward overwrites the first seven with what covariance_backward needs.
 const GRADIENT_STRIDE = 9u;
-const G_DX = 0u;
-const G_DY = 1u;
-const G_DXDX = 2u;
-const G_DXDY = 3u;
-const G_DYDY = 4u;
+const G_WX = 0u;
+const G_WY = 1u;
+const G_WXWX = 2u;
+const G_WXWY = 3u;
+const G_WYWY = 4u;
 const G_RED = 5u;
 const G_GREEN = 6u;
 const G_BLUE = 7u;

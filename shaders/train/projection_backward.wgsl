@@ -36,14 +36,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let covariance = covariance_3d(quats[i], scales);
     let rows = projection_rows(view, t);
 
-    // ∂power/∂mean = −conic · d; ∂L/∂power = −g.
-    let sum_d = vec2f(splat_gradients[g + G_DX], splat_gradients[g + G_DY]);
-    let v_center = vec2f(conic.x * sum_d.x + conic.y * sum_d.y, conic.y * sum_d.x + conic.z * sum_d.y);
-    // Gradient of the conic as a symmetric matrix, then Σ' = conic⁻¹: ∂L/∂Σ' = −conic · G · conic.
-    let v_conic = -0.5 * vec3f(splat_gradients[g + G_DXDX], splat_gradients[g + G_DXDY], splat_gradients[g + G_DYDY]);
-    let q = mat2x2f(conic.x, conic.y, conic.y, conic.z);
-    let m = q * mat2x2f(v_conic.x, v_conic.y, v_conic.y, v_conic.z) * q;
-    var v_cov = -vec3f(m[0].x, m[0].y, m[1].y);
+    // ∂power/∂mean = −conic · d = −w; ∂L/∂power = −g.
+    let v_center = vec2f(splat_gradients[g + G_WX], splat_gradients[g + G_WY]);
+    // ∂L/∂conic = −½ Σ g d dᵀ, and Σ' = conic⁻¹: ∂L/∂Σ' = −conic · ∂L/∂conic · conic = ½ Σ g w wᵀ.
+    var v_cov = 0.5 * vec3f(splat_gradients[g + G_WXWX], splat_gradients[g + G_WXWY], splat_gradients[g + G_WYWY]);
     var v_opacity = splat_gradients[g + G_SUM] / center.z;
     var opacity = center.z;
     if unspecialized(view.antialiased, id) != 0u {

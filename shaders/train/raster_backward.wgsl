@@ -67,6 +67,25 @@ fn sum_eight(low: vec4f, high: vec4f, lane: u32, lanes: u32) -> f32 {
 }
 #endif
 
+struct Moments {
+    // Σ g w
+    first: vec2f,
+    // Σ g (wx², wx wy, wy²)
+    second: vec3f,
+}
+
+// Moments of w = conic · d over the four pixels of a row whose middle is at `offset` from the mean. `sum` is Σ g.
+fn moments(g: vec4f, sum: f32, conic: vec3f, offset: vec2f) -> Moments {
+    // Along the row w changes by conic.xy a pixel.
+    let step_sum = dot(g, vec4f(-1.5, -0.5, 0.5, 1.5));
+    let step_square = dot(g, vec4f(2.25, 0.25, 0.25, 2.25));
+    let middle = vec2f(conic.x * offset.x + conic.y * offset.y, conic.y * offset.x + conic.z * offset.y);
+    let first = middle * sum + conic.xy * step_sum;
+    let steps = middle * step_sum + conic.xy * step_square;
+    let x = middle * first.x + conic.xy * steps.x;
+    return Moments(first, vec3f(x, middle.y * first.y + conic.y * steps.y));
+}
+
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3u,
@@ -138,9 +157,9 @@ fn main(
                 let g = select(vec4f(0.0), v_alpha * alpha, drawn & (c.alpha <= vec4f(ALPHA_MAX)));
                 transmittance = select(transmittance, next, drawn);
                 let sum = dot(g, vec4f(1.0));
-                let sum_x = dot(g, c.dx);
-                let low = vec4f(sum_x, c.dy * sum, dot(g * c.dx, c.dx), c.dy * sum_x);
-                let high = vec4f(c.dy * c.dy * sum, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
+                let m = moments(g, sum, splat.conic, vec2f(c.dx.x + 1.5, c.dy));
+                let low = vec4f(m.first, m.second.xy);
+                let high = vec4f(m.second.z, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
                 let total = sum_eight(low, high, lane, lanes);
                 let total_sum = subgroupAdd(sum);
                 if lane < 8u && total != 0.0 { add(splat, value, total); }
@@ -168,15 +187,15 @@ fn main(
         let g = select(vec4f(0.0), v_alpha * alpha, drawn & (c.alpha <= vec4f(ALPHA_MAX)));
         transmittance = select(transmittance, next, drawn);
         let sum = dot(g, vec4f(1.0));
-        let sum_x = dot(g, c.dx);
-        let low = vec4f(sum_x, c.dy * sum, dot(g * c.dx, c.dx), c.dy * sum_x);
-        let high = vec4f(c.dy * c.dy * sum, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
+        let m = moments(g, sum, splat.conic, vec2f(c.dx.x + 1.5, c.dy));
+        let low = vec4f(m.first, m.second.xy);
+        let high = vec4f(m.second.z, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
         if any(drawn) {
-            add(splat, G_DX, low.x);
-            add(splat, G_DY, low.y);
-            add(splat, G_DXDX, low.z);
-            add(splat, G_DXDY, low.w);
-            add(splat, G_DYDY, high.x);
+            add(splat, G_WX, low.x);
+            add(splat, G_WY, low.y);
+            add(splat, G_WXWX, low.z);
+            add(splat, G_WXWY, low.w);
+            add(splat, G_WYWY, high.x);
             add(splat, G_RED, high.y);
             add(splat, G_GREEN, high.z);
             add(splat, G_BLUE, high.w);

@@ -1,7 +1,7 @@
 //! Photographs lit for their own sake: single ones, folders, or those of a scene, without a model after them.
 
 use super::before_after;
-use super::output::{OutputFolder, ensure_disjoint, names};
+use super::output::{OutputFolder, ensure_disjoint, ensure_no_input, names};
 use crate::capture::{self, Capture, is_scene, read_image};
 use crate::enhance::{self, Folders, Report};
 use crate::error::{Error, Result};
@@ -71,6 +71,7 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
         return Err(Error::setting("--maps", "there is no network (--weights none)", "leave out one of the two"));
     }
     let (mut photos, mut unreadable) = open(job)?;
+    ensure_apart(job, &photos)?;
     let names = photos.train.iter().map(|view| &view.name);
     if let Some(name) = names.clone().find(|name| RESERVED.contains(&name.as_str())) {
         let found = format!("a photograph is named {name}, like a file of results");
@@ -83,7 +84,6 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
         return Err(Error::Exists(present));
     }
     settings::file::check(&job.out.join(names::SETTINGS), job.overwrite)?;
-    ensure_disjoint(&job.out, &photos)?;
     let _held = OutputFolder::open(&job.out)?;
     if !is_scene(&job.inputs[0]) {
         unreadable.extend(set_aside(&mut photos, progress)?);
@@ -103,6 +103,16 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     }
     settings::file::write(&job.out.join(names::SETTINGS), &job.settings, job.overwrite)?;
     Ok(Lit { report, sheet, unreadable })
+}
+
+/// Fails where results would go among the photographs of a folder or scene, or replace a photograph that is named.
+fn ensure_apart(job: &Job, photos: &Capture) -> Result<()> {
+    let named = |view: &capture::View| job.inputs.iter().any(|input| view.image.as_deref() == Some(input));
+    let in_folders = photos.train.iter().filter(|view| !named(view)).cloned().collect();
+    ensure_disjoint(&job.out, &Capture { train: in_folders, ..photos.clone() })?;
+    let files: Vec<PathBuf> = photos.train.iter().filter_map(|view| view.image.clone()).collect();
+    let names = photos.train.iter().map(|view| view.name.as_str());
+    ensure_no_input(&job.out, names.chain(RESERVED), &files)
 }
 
 fn open(job: &Job) -> Result<(Capture, Vec<Error>)> {

@@ -61,11 +61,21 @@ pub fn render_views(
     Ok(())
 }
 
-/// The file name of a test frame's render: the frame's own, with the ending `.JPG` where it has another than a JPEG's.
+/// Endings of photographs other than JPEG. What else stands behind a period is part of the name (`cam.0001`).
+const PHOTOGRAPHS: [&str; 16] = [
+    "png", "tif", "tiff", "webp", "bmp", "exr", "hdr", "heic", "heif", "avif", "dng", "cr2", "cr3", "nef", "arw", "raf",
+];
+
+/// The file name of a test frame's render: the frame's own, with the ending `.JPG` in the place of a photograph's that is
+/// not JPEG's.
 pub fn render_name(name: &str) -> String {
     let path = Path::new(name);
-    let is_jpeg = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("jpg") || e.eq_ignore_ascii_case("jpeg"));
-    if is_jpeg { name.into() } else { path.with_extension("JPG").to_string_lossy().into_owned() }
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "jpg" | "jpeg" => name.into(),
+        ending if PHOTOGRAPHS.contains(&ending) => path.with_extension("JPG").to_string_lossy().into_owned(),
+        _ => format!("{name}.JPG"),
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +84,11 @@ mod tests {
 
     #[test]
     fn renders_are_jpeg_files_under_the_frames_names() {
-        for (name, render) in [("0031.JPG", "0031.JPG"), ("a.jpeg", "a.jpeg"), ("b.png", "b.JPG"), ("c", "c.JPG")] {
+        let same = [("0031.JPG", "0031.JPG"), ("a.jpeg", "a.jpeg")];
+        let others = [("b.png", "b.JPG"), ("c", "c.JPG"), ("d.TIFF", "d.JPG"), ("e.1.png", "e.1.JPG")];
+        // Blender's exporters leave the ending away.
+        let numbered = [("cam.0001", "cam.0001.JPG"), ("cam.0002", "cam.0002.JPG")];
+        for (name, render) in same.into_iter().chain(others).chain(numbered) {
             assert_eq!(render_name(name), render);
         }
     }

@@ -73,6 +73,8 @@ const HARMLESS: &[&str] = &[
     "train.ramp",
     "train.ramp_until",
     "train.checkpoint_every",
+    "train.checkpoint_seconds",
+    "train.deterministic",
     "train.eval_every",
     "train.densify.strategy",
     "train.densify.start",

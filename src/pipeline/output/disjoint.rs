@@ -24,10 +24,12 @@ pub fn ensure_disjoint(out: &Path, capture: &Capture) -> Result<()> {
 /// Fails where one of the `results` (names in `out`) is one of the files that are read.
 pub fn ensure_no_input<'n>(out: &Path, results: impl Iterator<Item = &'n str>, inputs: &[PathBuf]) -> Result<()> {
     let inputs: Vec<PathBuf> = inputs.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    for name in results.chain([names::SETTINGS, names::RUN]) {
-        let target = out.join(name);
+    for target in results.chain([names::SETTINGS, names::RUN]).map(|name| out.join(name)) {
         if target.canonicalize().is_ok_and(|real| inputs.contains(&real)) {
-            let found = format!("{} is an input of this run and would be replaced", target.display());
+            let found = format!(
+                "{} is one of the photographs or other inputs of this run, and would be replaced",
+                target.display()
+            );
             return Err(Error::setting("--out", found, "choose another output folder"));
         }
     }
@@ -38,7 +40,7 @@ pub fn ensure_no_input<'n>(out: &Path, results: impl Iterator<Item = &'n str>, i
 fn photo_folders(capture: &Capture) -> Vec<PathBuf> {
     let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
     let files = views.filter_map(|view| view.image.as_deref());
-    let folder = |file: &Path| Some(real(file.parent()?));
+    let folder = |file: &Path| Some(real(&Path::new(".").join(file.parent()?)));
     let mut folders: Vec<PathBuf> =
         files.flat_map(|file| [folder(file), file.canonicalize().ok().as_deref().and_then(folder)]).flatten().collect();
     folders.sort();
