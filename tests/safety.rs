@@ -305,3 +305,78 @@ fn a_report_shows_no_files_that_the_run_did_not_read() {
     let (fewer, stderr) = page("out");
     assert!(fewer < pictures && stderr.contains("not the file that the run read"), "{pictures}, {fewer}: {stderr}");
 }
+
+/// Checksums of a scene and of a folder full of somebody else's files, around every command that writes.
+#[test]
+fn no_command_touches_what_it_did_not_make() {
+    let bench = Bench::new();
+    fs::create_dir_all(bench.path("scenes")).unwrap();
+    fs::rename(bench.path("scene"), bench.path("scenes/a")).unwrap();
+    bench.finish("scenes/a", "done", 2, &[]);
+    let (scene, done) = (bench.path("scenes/a"), bench.path("done"));
+    let (splats, points) = (done.join("splats.ply"), done.join("points.ply"));
+    let (test, tiny) =
+        (scene.join("transforms_test.json"), Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml"));
+    let text = |path: &Path| path.to_str().unwrap().to_string();
+    let out = bench.path("out");
+    let file = |name: &str| text(&out.join(name));
+    let quick: Vec<String> = QUICK.iter().map(|word| (*word).to_string()).chain(["2".into()]).collect();
+    let trains = |words: &[&str]| [words.iter().map(|word| (*word).to_string()).collect(), quick.clone()].concat();
+    let plain = |words: &[&str]| words.iter().map(|word| (*word).to_string()).collect::<Vec<_>>();
+    let cpu = ["--adapter", "cpu"];
+    let commands: Vec<Vec<String>> = vec![
+        trains(&["run", &text(&scene), "-o", &text(&out)]),
+        trains(&["demo", "--scene", &text(&tiny), "-o", &text(&out)]),
+        trains(&["batch", &text(&bench.path("scenes")), "-o", &text(&out)]),
+        plain(&["train", &text(&scene), "-o", &text(&out), "--steps", "2", "--make", "frustum", cpu[0], cpu[1]]),
+        plain(&["enhance", &text(&scene), "-o", &text(&out), "--weights", "none", "--sheet", cpu[0], cpu[1]]),
+        plain(&[
+            "prior",
+            &text(&scene),
+            "-o",
+            &file("p.ply"),
+            "--make",
+            "frustum",
+            "--make-points",
+            "99",
+            "--weights",
+            "none",
+        ]),
+        plain(&["ppm", &text(&points), "-o", &file("q.ply"), "--min-points", "10", "--stats", &file("stats.json")]),
+        plain(&["render", &text(&splats), "--cameras", &text(&test), "-o", &text(&out), cpu[0], cpu[1]]),
+        plain(&["path", &text(&scene), "-o", &file("path.json")]),
+        plain(&["submit", &text(&done), "-o", &file("entry.zip")]),
+        plain(&["calibrate", &text(&scene.join("train")), &text(&scene.join("truth")), "-o", &file("camera.toml")]),
+    ];
+    let foreign = [
+        "notes.txt",
+        "images/mine.jpg",
+        "renders/mine.png",
+        "checkpoints/mine.bin",
+        "poses/a/b.tex",
+        "a/mine",
+        ".x.part",
+    ];
+    for command in &commands {
+        let _ = fs::remove_dir_all(&out);
+        for name in foreign {
+            fs::create_dir_all(out.join(name).parent().unwrap()).unwrap();
+            fs::write(out.join(name), name).unwrap();
+        }
+        let (scenes, runs) = (contents(&bench.path("scenes")), contents(&done));
+        // Twice: the second time, results are there to be replaced.
+        for _ in 0..2 {
+            let output = naka_gs().args(command).arg("-w").output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{command:?}: {stderr}");
+            for name in foreign {
+                assert_eq!(fs::read(out.join(name)).unwrap_or_default(), name.as_bytes(), "{command:?}: {name}");
+            }
+            assert!(contents(&bench.path("scenes")) == scenes, "{command:?} changed the scene");
+            assert!(contents(&done) == runs, "{command:?} changed another run");
+        }
+        let left = contents(&out).into_iter().map(|(path, _)| path.file_name().unwrap().to_string_lossy().into_owned());
+        let hidden: Vec<String> = left.filter(|name| name.starts_with('.') && name != ".x.part").collect();
+        assert!(hidden.is_empty(), "{command:?} left {hidden:?}");
+    }
+}
