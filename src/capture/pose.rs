@@ -15,7 +15,10 @@ pub fn position(translation: DVec3) -> Result<DVec3, String> {
     // Written so that NaN fails.
     match translation.abs().max_element() <= MAX_POSITION && translation.is_finite() {
         true => Ok(translation),
-        false => Err(format!("its position {translation} is not within ±1e18")),
+        false => {
+            let [x, y, z] = translation.to_array();
+            Err(format!("its position ({x:e}, {y:e}, {z:e}) is not within ±1e18"))
+        }
     }
 }
 
