@@ -63,6 +63,8 @@ pub(super) fn decode(path: &Path, data: &[u8]) -> Result<Image> {
     Ok(assemble(&jpeg, &planes, colors))
 }
 
+/// Bits of a sample that the transform is defined for (ITU-T T.81, table B.2).
+const PRECISIONS: [u8; 2] = [8, 12];
 /// Most scans of a progressive file: encoders write up to fifteen, and each may visit every block.
 const MAX_SCANS: usize = 500;
 /// Bytes of a block of 64 samples as coefficients (with a mark that the decoder keeps) and as samples.
@@ -75,6 +77,10 @@ fn check_size(path: &Path, data: &[u8]) -> Result<()> {
     let mut reader = MarkerReader::new(data);
     reader.set_scan_cap(MAX_SCANS);
     let JpegMetadata { frame, is_arithmetic, .. } = reader.read_markers().map_err(|error| refusal(path, &error))?;
+    if !PRECISIONS.contains(&frame.precision) {
+        let found = format!("a JPEG with {} bits a sample", frame.precision);
+        return Err(Error::input(path, found, "save it as baseline JPEG, PNG or TIFF"));
+    }
     let (width, height) = (u64::from(frame.width), u64::from(frame.height));
     let sampling: Vec<[u64; 2]> =
         frame.components.iter().map(|c| [c.horizontal_sampling, c.vertical_sampling].map(u64::from)).collect();
