@@ -55,7 +55,8 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
 #[test]
 fn what_no_training_can_have_written_is_refused_though_its_checksum_fits() {
     let change = |step| Change { step, settings: json!({ "lr_sh": 1e-3 }).as_object().unwrap().clone() };
-    let wrong: [(fn(&mut State), &str); 8] = [
+    type Wrong = (fn(&mut State), &'static str);
+    let wrong: [Wrong; 8] = [
         (|s| s.step = 51, "step 51 of 50"),
         (|s| s.seconds = f64::NAN, "time"),
         (|s| s.seconds = -1.0, "time"),
