@@ -12,7 +12,7 @@
 //! becomes `latest`. Each of these is one rename, so whenever the process dies, at least one complete generation is
 //! there. A reader takes the first that is whole, in the order next, latest, previous.
 //!
-//! Each file carries its format version and a SHA-256 over all of it ([`format`]). A file that is damaged, or that no
+//! Each file carries its format version and a SHA-256 over all of it ([`mod@format`]). A file that is damaged, or that no
 //! training can have written, is not used: the older generation is, with a warning.
 
 mod format;
