@@ -22,8 +22,8 @@ pub enum Error {
     /// A setting (flag, key of a settings file, argument) has a value that cannot be used.
     #[error("{setting}: {found}; {remedy}")]
     Setting { setting: String, found: String, remedy: String },
-    /// A result exists and belongs to a different run.
-    #[error("{}: exists and was made with other inputs or settings; pass --overwrite (-w) to replace it, or choose another output with -o", .0.display())]
+    /// A file is in the way that is no result of the same run.
+    #[error("{}: exists, but not as a result of the same inputs and settings; pass --overwrite (-w) to replace it (files that no run made are moved aside), or choose another output with -o", .0.display())]
     Exists(PathBuf),
     /// Another process works in the output folder.
     #[error("{}: another naka-gs works in this folder (process {owner}); wait for its end, or choose another output with -o", folder.display())]

@@ -41,7 +41,7 @@ use network::Maps;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Most views whose pixels the response of a capture is estimated on, and most pixels of each.
 const SAMPLED: (usize, usize) = (64, 8192);
@@ -219,17 +219,28 @@ fn per_image(config: &Config) -> bool {
 fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Vec<[f32; 3]>> {
     let step = views.len().div_ceil(SAMPLED.0).max(1);
     let chosen: Vec<&View> = views.iter().step_by(step).copied().collect();
+    let hidden = AtomicBool::new(false);
     let pixels = |view: &View| {
         progress.check()?;
         let image = dark(view, config, downscale)?;
         let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
         let alpha = view.read_alpha()?.map(|alpha| resize_area(&alpha, image.width, image.height));
         let opaque = |i: usize| alpha.as_ref().is_none_or(|alpha| alpha.pixels[i][0] >= 0.5);
+        if alpha.as_ref().is_some_and(|alpha| alpha.pixels.iter().any(|pixel| pixel[0] < 0.5)) {
+            hidden.store(true, Ordering::Relaxed);
+        }
         // An odd step beside an even width walks through all columns.
         let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| opaque(*i));
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
-    Ok(map_views(&chosen, pixels)?.concat())
+    let samples = map_views(&chosen, pixels)?.concat();
+    if hidden.into_inner() {
+        tracing::warn!(
+            "photographs have transparent pixels: these have no part in finding the response, but training and metrics \
+             take them as they are"
+        );
+    }
+    Ok(samples)
 }
 
 fn unique_names(views: &[&View]) -> Result<()> {
