@@ -142,13 +142,13 @@ fn end_everywhere(kind: Kind, every: usize) {
 
 #[test]
 fn a_run_killed_at_any_change_completes() {
-    end_everywhere(Kind::Kill, 5);
+    end_everywhere(Kind::Kill, 7);
 }
 
 #[test]
 fn a_run_whose_writes_fail_completes() {
-    end_everywhere(Kind::Error, 9);
-    end_everywhere(Kind::ShortWrite, 11);
+    end_everywhere(Kind::Error, 13);
+    end_everywhere(Kind::ShortWrite, 17);
 }
 
 /// Not a sample of the changes but all of them: some minutes.
