@@ -2,6 +2,7 @@
 
 use super::frame::{Focal, Frame, Intrinsics};
 use super::named_pose::NamedPose;
+use super::resolve::file_in;
 use super::{Distortion, pose};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -61,9 +62,9 @@ pub fn read(folder: &Path) -> Result<Vec<Frame>> {
 /// As [`read`].
 pub fn read_with_cameras(folder: &Path) -> Result<Vec<(u32, Frame)>> {
     let (image_file, images) = images(folder)?;
-    let cameras = match image_file.extension().is_some_and(|e| e == "bin") {
-        true => cameras_binary(&folder.join("cameras.bin"))?,
-        false => cameras_text(&folder.join("cameras.txt"))?,
+    let cameras = match is_binary(&image_file) {
+        true => cameras_binary(&file_or_name(folder, "cameras.bin"))?,
+        false => cameras_text(&file_or_name(folder, "cameras.txt"))?,
     };
     images.into_iter().map(|image| Ok((image.camera, frame(&image_file, image, &cameras)?))).collect()
 }
@@ -79,9 +80,8 @@ pub fn poses(folder: &Path) -> Result<Vec<NamedPose>> {
 
 /// The file of images of the model in `folder`, and its images by name.
 fn images(folder: &Path) -> Result<(PathBuf, Vec<Posed>)> {
-    let (binary, text) = (folder.join("images.bin"), folder.join("images.txt"));
-    let (path, mut images) =
-        if binary.is_file() { (binary.clone(), images_binary(&binary)?) } else { (text.clone(), images_text(&text)?) };
+    let path = image_file(folder).unwrap_or_else(|| folder.join("images.txt"));
+    let mut images = if is_binary(&path) { images_binary(&path)? } else { images_text(&path)? };
     if images.is_empty() {
         return Err(Error::input(&path, "holds no images", "give a COLMAP model with registered images"));
     }
@@ -91,7 +91,32 @@ fn images(folder: &Path) -> Result<(PathBuf, Vec<Posed>)> {
 
 /// Whether `folder` holds the cameras of a model.
 pub fn is_model(folder: &Path) -> bool {
-    ["bin", "txt"].iter().any(|e| folder.join(format!("images.{e}")).is_file())
+    image_file(folder).is_some()
+}
+
+/// The number of images of the model in `folder`.
+///
+/// # Errors
+/// A file of images that cannot be read.
+pub fn image_count(folder: &Path) -> Result<u64> {
+    match image_file(folder) {
+        Some(path) if is_binary(&path) => Binary::open(&path)?.u64(),
+        Some(path) => Ok(images_text(&path)?.len() as u64),
+        None => Ok(0),
+    }
+}
+
+fn image_file(folder: &Path) -> Option<PathBuf> {
+    ["images.bin", "images.txt"].iter().find_map(|name| file_in(folder, name))
+}
+
+fn is_binary(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("bin"))
+}
+
+/// The file `name` of the model, or the path that it should have.
+fn file_or_name(folder: &Path, name: &str) -> PathBuf {
+    file_in(folder, name).unwrap_or_else(|| folder.join(name))
 }
 
 impl Posed {
@@ -256,26 +281,38 @@ pub fn camera_line(path: &Path, number: usize, line: &str) -> Result<(u32, Model
     Ok((id, camera(path, id, model, size, &params)?))
 }
 
-/// Two lines an image: the pose, then its key points (a line that may be blank).
+/// Two lines an image: the pose, then its key points (a line that may be blank, and that scripts leave away).
 fn images_text(path: &Path) -> Result<Vec<Posed>> {
     let mut images = Vec::new();
-    let mut lines = text_lines(path)?.into_iter();
+    let mut lines = text_lines(path)?.into_iter().peekable();
     while let Some((number, line)) = lines.next() {
         if line.is_empty() {
             continue;
         }
         images.push(posed_line(&line).ok_or_else(|| bad_line(path, number, "ID QW QX QY QZ TX TY TZ CAMERA NAME"))?);
-        lines.next();
+        lines.next_if(|(_, next)| are_keypoints(next) || posed_line(next).is_none());
     }
     Ok(images)
 }
 
+/// Whether a line holds numbers in threes (x, y, point), or nothing.
+fn are_keypoints(line: &str) -> bool {
+    let words = line.split_ascii_whitespace();
+    words.clone().count() % 3 == 0 && words.into_iter().all(|word| word.parse::<f64>().is_ok())
+}
+
 fn posed_line(line: &str) -> Option<Posed> {
-    let mut words = line.splitn(10, ' ');
-    words.next()?.parse::<u32>().ok()?;
-    let mut number = || words.next()?.parse::<f64>().ok();
+    let mut rest = line;
+    let mut word = || {
+        let (word, others) = rest.trim_start().split_once(|c: char| c.is_ascii_whitespace())?;
+        rest = others;
+        Some(word)
+    };
+    word()?.parse::<u32>().ok()?;
+    let mut number = || word()?.parse::<f64>().ok();
     let [w, x, y, z] = [number()?, number()?, number()?, number()?];
     let translation = DVec3::new(number()?, number()?, number()?);
-    let camera = words.next()?.parse().ok()?;
-    Some(Posed { name: words.next()?.to_string(), camera, rotation: DQuat::from_xyzw(x, y, z, w), translation })
+    let camera = word()?.parse().ok()?;
+    let name = Some(rest.trim()).filter(|name| !name.is_empty())?.to_string();
+    Some(Posed { name, camera, rotation: DQuat::from_xyzw(x, y, z, w), translation })
 }

@@ -1,12 +1,13 @@
 //! Photographs without poses, and poses without photographs: what single stages work on.
 
+use super::resolve::check_text;
 use super::{Camera, Capture, View, image_size, scene, transforms};
 use crate::error::{Error, Result};
 use glam::DMat4;
 use std::path::{Path, PathBuf};
 
 /// Endings of image files, in lower case.
-const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "tif", "tiff"];
+pub(super) const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 
 /// The photograph `path`, or those directly in the folder `path`: [`readable_photos`], all of them.
 ///
@@ -74,7 +75,7 @@ fn is_image(path: &Path) -> bool {
 }
 
 /// The images directly in `folder`, by name.
-fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
         let path = entry.map_err(Error::io(folder))?.path();
@@ -90,7 +91,7 @@ fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn photo(file: &Path) -> Result<View> {
-    scene::check_text(file)?;
+    check_text(file)?;
     let (width, height) = image_size(file)?;
     let (w, h) = (f64::from(width), f64::from(height));
     let camera = Camera { width, height, fx: w, fy: w, cx: w / 2.0, cy: h / 2.0, viewmat: DMat4::IDENTITY };

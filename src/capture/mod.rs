@@ -1,5 +1,7 @@
 //! What a user brings: photographs with poses, read once, validated once.
 
+#[cfg(test)]
+mod brought_tests;
 mod cache;
 mod camera;
 mod colmap;
@@ -10,11 +12,13 @@ mod frame;
 mod image;
 mod jpeg;
 mod loose;
+mod models;
 mod named_pose;
 mod normalize;
 mod pose;
 mod posed;
 mod resize;
+mod resolve;
 mod scene;
 #[cfg(test)]
 mod tests;
@@ -37,6 +41,7 @@ pub use normalize::{principal_axes, world_normalization};
 pub(crate) use pose::{MAX_POSITION, rigid};
 pub use posed::{LENSES, posed};
 pub use resize::resize_area;
+pub(crate) use resolve::file_in;
 pub use scene::{Options, cameras_beside, is_scene, load};
 pub use undistort::Lens;
 

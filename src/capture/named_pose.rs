@@ -1,6 +1,6 @@
 //! Where the cameras of another program's result stand, without their lenses and images.
 
-use super::scene::outside;
+use super::resolve::outside;
 use super::{colmap, transforms};
 use crate::error::Result;
 use glam::DMat4;

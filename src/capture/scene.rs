@@ -1,10 +1,12 @@
 //! A scene folder to a [`Capture`]: which files count, and every check a view has to pass.
 
 use super::frame::Frame;
-use super::{Camera, Capture, Lens, View, colmap, image_size, transforms};
+use super::loose::images_in;
+use super::resolve::{Purpose, Resolver, file_in, is_absolute};
+use super::{Camera, Capture, Lens, View, colmap, image_size, models, transforms};
 use crate::error::{Error, Result};
-use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// How [`load`] reads a scene.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,24 +22,27 @@ pub struct Options {
 
 /// The fewest views that say anything about depth.
 pub(super) const MIN_VIEWS: usize = 3;
+/// Names in a message; of more, the number is given.
+const NAMED: usize = 20;
 const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or COLMAP's sparse/0, and its images in \
                       train/ or images/";
 
 /// Reads the scene folder `scene`: cameras from `transforms_train.json`, else `transforms.json`, else COLMAP
-/// `sparse/0` or `sparse`; test poses from `transforms_test.json`; a point prior from `ply_file_path`, else
+/// `sparse/0` or `sparse` (of several models the largest); test poses from `transforms_test.json`; a point prior from `ply_file_path`, else
 /// `points.ply`, else the COLMAP model. Images are looked for where the file names them, then in `train/` and
-/// `images/`; only their headers are read.
+/// `images/`; only their headers are read. Poses without a picture, and photographs without a pose, are left out with a
+/// warning that names them.
 ///
 /// # Errors
 /// One [`Error::Input`] naming the file for the first thing that cannot be used: see the module's tests.
 pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     let root = scene.as_ref();
-    let resolver = Resolver::new(root, options)?;
+    let read = Views { resolver: Resolver::new(root, options.allow_outside, LAYOUT)? };
     let source = match &options.cameras {
-        Some(path) => resolver.only_present(Source { ply_file_path: None, ..Source::find(path)? })?,
+        Some(path) => Source { ply_file_path: None, ..Source::find(path)? },
         None => Source::find(root)?,
     };
-    let mut views = resolver.train_views(&source)?;
+    let mut views = read.train(&source)?;
     unique_names(&source.path, &views)?;
     let mut holdout = Vec::new();
     if let Some(every) = options.holdout {
@@ -47,8 +52,9 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
         let found = format!("{} views to train on ({} held out)", views.len(), holdout.len());
         return Err(Error::input(&source.path, found, "at least 3 are needed: add views, or hold out fewer"));
     }
-    let test = resolver.test_views(&views)?;
-    let points = resolver.points(&source)?;
+    let test = read.test(&views)?;
+    let points = read.points(&source)?;
+    read.warn_of_others(&source, &views.iter().chain(&holdout).chain(&test).collect::<Vec<_>>());
     Ok(Capture { root: root.to_path_buf(), train: views, holdout, test, points })
 }
 
@@ -58,12 +64,13 @@ pub fn is_scene(path: impl AsRef<Path>) -> bool {
     ["transforms_train.json", "transforms.json", "sparse"].iter().any(has)
 }
 
-/// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/sparse/0`
+/// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/sparse/`
 /// (nerfstudio), or in a `sparse/` beside the folder (a COLMAP project).
 pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
     let parent = folder.canonicalize().ok()?.parent().map(Path::to_path_buf).unwrap_or_default();
-    let candidates = [folder.join("colmap/sparse/0"), parent.join("sparse/0"), parent.join("sparse")];
-    candidates.into_iter().find(|candidate| colmap::is_model(candidate))
+    [folder.join("colmap/sparse"), parent.join("sparse")]
+        .into_iter()
+        .find_map(|models| models::in_folder(&models).ok()?)
 }
 
 /// Where the training cameras come from.
@@ -86,73 +93,56 @@ impl Source {
                 return Ok(Self { path, frames: file.frames, ply_file_path: file.ply_file_path });
             }
         }
-        let model = ["sparse/0", "sparse", "colmap/sparse/0", "0", ""].iter().map(|name| root.join(name));
-        let model = model.into_iter().find(|folder| colmap::is_model(folder));
-        let Some(path) = model else {
+        let Some(path) = models::find(root)? else {
             return Err(Error::input(root, "holds no cameras", LAYOUT));
         };
         Ok(Self { frames: colmap::read(&path)?, path, ply_file_path: None })
     }
 }
 
-/// Finds the files that frames name, inside the scene folder unless allowed otherwise.
-struct Resolver<'a> {
-    root: &'a Path,
-    /// The root without symbolic links.
-    real_root: PathBuf,
-    allow_outside: bool,
+/// The views that the frames of a source become.
+struct Views<'a> {
+    resolver: Resolver<'a>,
 }
 
-impl<'a> Resolver<'a> {
-    fn new(root: &'a Path, options: &Options) -> Result<Self> {
-        let real_root = root.canonicalize().map_err(Error::io(root))?;
-        if !real_root.is_dir() {
-            return Err(Error::input(root, "is a file, not a scene folder", LAYOUT));
-        }
-        check_text(&real_root)?;
-        Ok(Self { root, real_root, allow_outside: options.allow_outside })
-    }
-
-    /// The cameras of another folder, without those whose images are not in this one.
-    fn only_present(&self, source: Source) -> Result<Source> {
-        let (mut frames, mut absent) = (Vec::new(), Vec::new());
-        for frame in source.frames {
-            match self.find(&source.path, &frame.image)? {
-                Some(_) => frames.push(frame),
-                None => absent.push(frame.image),
-            }
-        }
-        if !absent.is_empty() {
-            let (count, of, names) = (absent.len(), source.path.display(), absent.join(", "));
-            tracing::warn!("{of}: {count} of its images are not in {}: {names}", self.root.display());
-        }
-        Ok(Source { frames, ..source })
-    }
-
-    fn train_views(&self, source: &Source) -> Result<Vec<View>> {
-        let views = source.frames.iter().enumerate().map(|(index, frame)| {
-            let refuse = |found: String, remedy: &str| refuse_frame(&source.path, index, frame, &found, remedy);
-            let Some(image) = self.find(&source.path, &frame.image)? else {
-                let found = "its image does not exist (looked there, in train/ and in images/)".to_string();
-                return Err(refuse(found, "restore the image or remove the frame"));
+impl Views<'_> {
+    /// The frames whose pictures are in the scene; the others are left out, with one warning that names them.
+    fn train(&self, source: &Source) -> Result<Vec<View>> {
+        let (mut views, mut absent) = (Vec::new(), Vec::new());
+        for (index, frame) in source.frames.iter().enumerate() {
+            let Some(image) = self.resolver.find(&source.path, &frame.image, Purpose::Training)? else {
+                absent.push(frame.image.as_str());
+                continue;
             };
             let size = image_size(&image)?;
             check_size(&image, size, frame, &source.path)?;
-            let camera = frame.camera(size).map_err(|found| refuse(found, "correct the intrinsics"))?;
-            view(&source.path, frame, Some(image), camera)
-        });
-        views.collect()
+            let camera = frame
+                .camera(size)
+                .map_err(|found| refuse_frame(&source.path, index, frame, &found, "correct the intrinsics"))?;
+            views.push(view(&source.path, frame, Some(image), camera)?);
+        }
+        if absent.is_empty() {
+            return Ok(views);
+        }
+        let (count, of, names, root) = (absent.len(), source.frames.len(), some(&absent), self.resolver.root.display());
+        let found = format!("{count} of its {of} poses have no picture in {root}, train/ or images/: {names}");
+        if views.len() < MIN_VIEWS {
+            let found = format!("{found}; {} views to train on are left", views.len());
+            return Err(Error::input(&source.path, found, "restore the pictures: at least 3 are needed"));
+        }
+        tracing::warn!("{}: {found}; they are left out", source.path.display());
+        Ok(views)
     }
 
     /// Test poses; a reference that does not exist is no error. A size that is not given is that of the training views.
-    fn test_views(&self, train: &[View]) -> Result<Vec<View>> {
-        let path = self.root.join("transforms_test.json");
+    fn test(&self, train: &[View]) -> Result<Vec<View>> {
+        let path = self.resolver.root.join("transforms_test.json");
         if !path.exists() {
             return Ok(Vec::new());
         }
         let frames = transforms::read(&path)?.frames;
         let views = frames.iter().enumerate().map(|(index, frame)| {
-            let image = self.find(&path, &frame.image)?;
+            let image = self.resolver.find(&path, &frame.image, Purpose::Reference)?;
             let mut size = frame.size;
             if let Some(file) = &image {
                 let actual = image_size(file)?;
@@ -167,88 +157,62 @@ impl<'a> Resolver<'a> {
         });
         let views = views.collect::<Result<Vec<_>>>()?;
         unique_names(&path, &views)?;
+        let elsewhere =
+            frames.iter().zip(&views).filter(|(frame, view)| view.image.is_none() && is_absolute(&frame.image));
+        let elsewhere: Vec<&str> = elsewhere.map(|(frame, _)| frame.image.as_str()).collect();
+        if !elsewhere.is_empty() {
+            let (count, names) = (elsewhere.len(), some(&elsewhere));
+            tracing::warn!("{}: {count} references are outside the scene and not in test/: {names}", path.display());
+        }
         Ok(views)
     }
 
     fn points(&self, source: &Source) -> Result<Option<PathBuf>> {
+        let root = self.resolver.root;
         if let Some(named) = &source.ply_file_path {
-            self.check_inside_by_name(&source.path, named)?;
-            let path = self.root.join(named);
+            let named = named.replace('\\', "/");
+            self.resolver.check_inside_by_name(&source.path, Path::new(&named))?;
+            let path = root.join(&named);
             if path.is_file() {
-                return self.check_inside(&source.path, path).map(Some);
+                return self.resolver.check_inside(&source.path, path).map(Some);
             }
             tracing::warn!("{}: `ply_file_path` names {named}, which does not exist", source.path.display());
         }
-        let points = self.root.join("points.ply");
+        let points = root.join("points.ply");
         if points.is_file() {
             return Ok(Some(points));
         }
         let has_points = |folder: &PathBuf| {
-            ["points3D.bin", "points3D.txt", "points3D.ply"].iter().any(|name| folder.join(name).is_file())
+            ["points3D.bin", "points3D.txt", "points3D.ply"].iter().any(|name| file_in(folder, name).is_some())
         };
-        let own = ["sparse/0", "sparse"].map(|name| self.root.join(name));
+        // Several models of one scene have a frame each.
+        let own = ["sparse/0", "sparse"].map(|name| root.join(name));
+        let other = source.path.parent() == Some(&own[1]) && source.path != own[0];
+        let own = own.into_iter().filter(|_| !other);
         Ok([source.path.clone()].into_iter().chain(own).find(has_points))
     }
 
-    /// The file that `source` names `named`: there, with an extension added, or under that name in `train/` or `images/`.
-    fn find(&self, source: &Path, named: &str) -> Result<Option<PathBuf>> {
-        let named = named.replace('\\', "/");
-        self.check_inside_by_name(source, &named)?;
-        let named = Path::new(&named);
-        let mut candidates = vec![self.root.join(named)];
-        candidates.extend(named.file_name().map(|name| self.root.join(name)));
-        for folder in ["train", "images"] {
-            candidates.push(self.root.join(folder).join(named));
-            candidates.extend(named.file_name().map(|name| self.root.join(folder).join(name)));
+    /// Warns of photographs beside those of `used` that no frame names.
+    fn warn_of_others(&self, source: &Source, used: &[&View]) {
+        let used: BTreeSet<&Path> = used.iter().filter_map(|view| view.image.as_deref()).collect();
+        let folders: BTreeSet<&Path> = used.iter().filter_map(|image| image.parent()).collect();
+        let photos = folders.iter().flat_map(|folder| images_in(folder).unwrap_or_default());
+        let others: Vec<PathBuf> = photos.filter(|photo| !used.contains(photo.as_path())).collect();
+        if !others.is_empty() {
+            let names: Vec<_> = others.iter().filter_map(|photo| photo.file_name()?.to_str()).collect();
+            let (of, count, names) = (source.path.display(), others.len(), some(&names));
+            tracing::warn!("{of}: {count} photographs have no pose there and are not used: {names}");
         }
-        for candidate in candidates {
-            if candidate.is_file() {
-                return self.check_inside(source, candidate).map(Some);
-            }
-            // Blender's exports leave the extension away.
-            for extension in ["png", "jpg", "JPG", "jpeg", "tif", "tiff"] {
-                let mut file = candidate.clone().into_os_string();
-                file.push(format!(".{extension}"));
-                if Path::new(&file).is_file() {
-                    return self.check_inside(source, file.into()).map(Some);
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// Refuses absolute paths and `..` before the file system is asked anything.
-    fn check_inside_by_name(&self, source: &Path, named: &str) -> Result<()> {
-        let leaves = |part: Component| !matches!(part, Component::Normal(_) | Component::CurDir);
-        if !self.allow_outside && Path::new(named).components().any(leaves) {
-            return Err(outside(source, named));
-        }
-        Ok(())
-    }
-
-    /// Refuses symbolic links to the outside.
-    fn check_inside(&self, source: &Path, file: PathBuf) -> Result<PathBuf> {
-        if !self.allow_outside {
-            let real = file.canonicalize().map_err(Error::io(&file))?;
-            if !real.starts_with(&self.real_root) {
-                return Err(outside(source, &real.display().to_string()));
-            }
-        }
-        Ok(file)
     }
 }
 
-/// Refuses a path that records of a run, which are text, cannot hold.
-pub(super) fn check_text(path: &Path) -> Result<()> {
-    match path.to_str() {
-        Some(_) => Ok(()),
-        None => Err(Error::input(path, "has a path that is not UTF-8", "rename the file or the folder")),
+/// The first of `names`, and how many more there are.
+pub(super) fn some(names: &[impl AsRef<str>]) -> String {
+    let first: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
     }
-}
-
-pub(super) fn outside(source: &Path, named: &str) -> Error {
-    let found = format!("names `{named}`, which is outside the scene folder");
-    Error::input(source, found, "move the file into the scene, or pass --allow-outside if you trust it")
 }
 
 pub(super) fn refuse_frame(source: &Path, index: usize, frame: &Frame, found: &str, remedy: &str) -> Error {

@@ -7,23 +7,23 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-const SIZE: (u32, u32) = (6, 4);
+pub(super) const SIZE: (u32, u32) = (6, 4);
 
-fn write_image(path: &Path, (width, height): (u32, u32)) {
+pub(super) fn write_image(path: &Path, (width, height): (u32, u32)) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     ::image::RgbImage::new(width, height).save(path).unwrap();
 }
 
-fn frame(name: &str, x: f64) -> Value {
+pub(super) fn frame(name: &str, x: f64) -> Value {
     json!({"file_path": name, "transform_matrix": [[1, 0, 0, x], [0, 1, 0, 0], [0, 0, 1, 2], [0, 0, 0, 1]]})
 }
 
-fn transforms(frames: Vec<Value>) -> Value {
+pub(super) fn transforms(frames: Vec<Value>) -> Value {
     json!({"fl_x": 5.0, "fl_y": 5.5, "cx": 3.25, "cy": 2.0, "w": 6.0, "h": 4, "k1": 0, "p2": 0.0, "frames": frames})
 }
 
 /// A scene of four views in `train/`.
-fn scene() -> (tempfile::TempDir, Value) {
+pub(super) fn scene() -> (tempfile::TempDir, Value) {
     let dir = tempfile::tempdir().unwrap();
     let names: Vec<String> = (0..4).map(|i| format!("train/{i}.png")).collect();
     names.iter().for_each(|name| write_image(&dir.path().join(name), SIZE));
@@ -32,13 +32,13 @@ fn scene() -> (tempfile::TempDir, Value) {
     (dir, json)
 }
 
-fn reload(dir: &Path, json: &Value) -> Result<Capture> {
+pub(super) fn reload(dir: &Path, json: &Value) -> Result<Capture> {
     fs::write(dir.join("transforms_train.json"), json.to_string()).unwrap();
     load(dir, &Options::default())
 }
 
 /// The message of a scene changed by `change`; it names the JSON file.
-fn refusal(change: impl FnOnce(&Path, &mut Value)) -> String {
+pub(super) fn refusal(change: impl FnOnce(&Path, &mut Value)) -> String {
     let (dir, mut json) = scene();
     change(dir.path(), &mut json);
     let error = reload(dir.path(), &json).unwrap_err();
@@ -125,8 +125,8 @@ fn frames_that_cannot_be_used() {
     assert!(pose(2, 2, 2, 0.0).contains("frame 2 (`train/2.png`): its pose is singular"));
     assert!(pose(1, 0, 0, 1.1).contains("not rigid"));
     assert!(refusal(|_, json| json["frames"][0]["transform_matrix"] = json!([[1, 2]])).contains("4 × 4"));
-    let missing = refusal(|dir, _| fs::remove_file(dir.join("train/2.png")).unwrap());
-    assert!(missing.contains("frame 2 (`train/2.png`): its image does not exist"), "{missing}");
+    let missing = refusal(|dir, _| (1..3).for_each(|i| fs::remove_file(dir.join(format!("train/{i}.png"))).unwrap()));
+    assert!(missing.contains("2 of its 4 poses") && missing.contains("train/1.png, train/2.png"), "{missing}");
     let size = refusal(|dir, _| write_image(&dir.join("train/1.png"), (7, 4)));
     assert!(size.contains("1.png: is 7 × 4 pixels") && size.contains("says 6 × 4"), "{size}");
     let empty = refusal(|dir, _| fs::write(dir.join("train/1.png"), b"").unwrap());
@@ -218,7 +218,7 @@ fn folders_without_a_scene() {
     assert!(load(dir.path().join("file"), &Options::default()).unwrap_err().to_string().contains("not a scene"));
 }
 
-fn colmap_scene(model: &str, cameras: &str) -> tempfile::TempDir {
+pub(super) fn colmap_scene(model: &str, cameras: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join(model);
     fs::create_dir_all(&folder).unwrap();

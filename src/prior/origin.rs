@@ -4,7 +4,7 @@
 use super::align::{self, Alignment, Similarity, align};
 use super::make::Config;
 use super::read::file_in_folder;
-use crate::capture::{Camera, Capture, NamedPoses, View, named_poses};
+use crate::capture::{Camera, Capture, NamedPoses, View, file_in, named_poses};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -170,5 +170,5 @@ impl Source {
 }
 
 fn holds_images(folder: &Path) -> bool {
-    ["images.bin", "images.txt"].iter().any(|name| folder.join(name).is_file())
+    ["images.bin", "images.txt"].iter().any(|name| file_in(folder, name).is_some())
 }

@@ -13,6 +13,7 @@ mod sampler;
 mod tests;
 
 use super::PointCloud;
+use crate::capture::file_in;
 use crate::error::{Error, Result};
 use sampler::Sampler;
 use std::fs::File;
@@ -223,7 +224,7 @@ pub(super) fn file_in_folder(folder: &Path) -> Option<PathBuf> {
     ];
     ["", "0", "sparse/0", "sparse"]
         .iter()
-        .find_map(|sub| NAMES.iter().map(|name| folder.join(sub).join(name)).find(|file| file.is_file()))
+        .find_map(|sub| NAMES.iter().find_map(|name| file_in(&folder.join(sub), name)))
 }
 
 /// 0–1 to 0–255. The cast from float saturates, and takes NaN to 0.

@@ -1,0 +1,155 @@
+//! What people bring: names, folders and models that are not as a program would write them.
+
+use super::tests::{SIZE, colmap_scene, frame, reload, scene, transforms, write_image};
+use super::*;
+use std::fs;
+use std::path::Path;
+
+const PINHOLE: &str = "4 PINHOLE 6 4 5 5.5 3 2\n";
+
+fn open(dir: &Path) -> Capture {
+    load(dir, &Options::default()).unwrap()
+}
+
+fn names(views: &[View]) -> Vec<&str> {
+    views.iter().map(|view| view.name.as_str()).collect()
+}
+
+#[test]
+fn a_training_picture_is_no_reference_of_a_test_pose_of_its_name() {
+    let (dir, _) = scene();
+    write_image(&dir.path().join("images/5.png"), SIZE);
+    let test = ["./test/0", "test/1.png", "./5", "3.png"].map(|name| frame(name, 1.0));
+    fs::write(dir.path().join("transforms_test.json"), transforms(test.to_vec()).to_string()).unwrap();
+    assert!(open(dir.path()).test.iter().all(|view| view.image.is_none()));
+    for name in ["0", "3"] {
+        write_image(&dir.path().join(format!("test/{name}.png")), SIZE);
+    }
+    let test = open(dir.path()).test;
+    let found = [Some("test/0.png"), None, None, Some("test/3.png")].map(|name| name.map(|name| dir.path().join(name)));
+    assert_eq!(test.into_iter().map(|view| view.image).collect::<Vec<_>>(), found);
+}
+
+#[test]
+fn a_path_into_a_folder_that_exists_is_not_looked_up_elsewhere() {
+    let (dir, mut json) = scene();
+    for name in ["images/a.png", "images/cam0/c.png", "cam1/b.png"] {
+        write_image(&dir.path().join(name), SIZE);
+    }
+    for (named, found) in [
+        ("cam1/a.png", None),
+        ("cam0/a.png", None),
+        ("cam0/c.png", Some("images/cam0/c.png")),
+        ("./a.png", Some("images/a.png")),
+        ("elsewhere/a.png", Some("images/a.png")),
+    ] {
+        json["frames"][3]["file_path"] = named.into();
+        let image = reload(dir.path(), &json).unwrap().train.get(3).and_then(|view| view.image.clone());
+        assert_eq!(image, found.map(|name| dir.path().join(name)), "{named}");
+    }
+}
+
+#[test]
+fn poses_without_a_picture_are_left_out() {
+    let (dir, json) = scene();
+    fs::remove_file(dir.path().join("train/1.png")).unwrap();
+    assert_eq!(names(&reload(dir.path(), &json).unwrap().train), ["0.png", "2.png", "3.png"]);
+    fs::remove_file(dir.path().join("train/2.png")).unwrap();
+    let message = reload(dir.path(), &json).unwrap_err().to_string();
+    assert!(message.contains("2 of its 4 poses") && message.contains("train/1.png, train/2.png"), "{message}");
+}
+
+#[test]
+fn long_lists_are_cut() {
+    let names: Vec<String> = (0..25).map(|i| i.to_string()).collect();
+    assert_eq!(scene::some(&names[..2]), "0, 1");
+    assert!(scene::some(&names).ends_with("18, 19 and 5 more"));
+}
+
+#[test]
+fn letter_case_and_missing_endings() {
+    let (dir, mut json) = scene();
+    for name in ["images/A.JPG", "images/b.Png", "images/c.tif", "images/d.png", "images/D.png"] {
+        write_image(&dir.path().join(name), SIZE);
+    }
+    for (named, found) in [
+        ("images/a.jpg", Some("A.JPG")),
+        ("Images/a", Some("A.JPG")),
+        ("images/B", Some("b.Png")),
+        ("images/C", Some("c.tif")),
+        ("images/d.png", Some("d.png")),
+        ("images/D", Some("D.png")),
+        ("images/d.PNG", None),
+    ] {
+        json["frames"][3]["file_path"] = named.into();
+        let view = reload(dir.path(), &json).unwrap().train.into_iter().nth(3);
+        assert_eq!(view.map(|view| view.name).as_deref(), found, "{named}");
+    }
+}
+
+#[test]
+fn absolute_paths_of_this_scene_and_of_another_machine() {
+    let (dir, mut json) = scene();
+    write_image(&dir.path().join("images/a.png"), SIZE);
+    let own = dir.path().join("images/a.png").display().to_string();
+    for named in [own.as_str(), "/data/night/pictures/a.png", r"C:\Users\me\a.png", "d:/a.png"] {
+        json["frames"][3]["file_path"] = named.into();
+        assert_eq!(names(&reload(dir.path(), &json).unwrap().train)[3], "a.png", "{named}");
+    }
+    json["frames"][3]["file_path"] = dir.path().join("../a.png").display().to_string().into();
+    assert!(reload(dir.path(), &json).unwrap_err().to_string().contains("outside"));
+}
+
+#[test]
+fn one_line_an_image() {
+    let dir = colmap_scene("sparse/0", PINHOLE);
+    let whole = open(dir.path());
+    let images = dir.path().join("sparse/0/images.txt");
+    let text = fs::read_to_string(&images).unwrap();
+    let poses: Vec<&str> = text.lines().filter(|line| line.ends_with("png")).collect();
+    for text in [
+        poses.join("\n"),
+        format!("# images\n\n{}\r\n", poses.join("\r\n")),
+        poses.join("\n\n"),
+        poses.join("\n1 2 -1\n"),
+    ] {
+        fs::write(&images, &text).unwrap();
+        assert_eq!(open(dir.path()), whole, "{text}");
+    }
+    fs::write(&images, poses.join("\n").replace(' ', "\t").replace("b\t2", "b 2")).unwrap();
+    assert_eq!(open(dir.path()), whole);
+}
+
+#[test]
+fn the_names_of_reality_capture() {
+    let dir = colmap_scene("sparse/0", PINHOLE);
+    let whole = open(dir.path());
+    for name in ["cameras", "images"] {
+        let folder = dir.path().join("sparse/0");
+        let capital = format!("{}{}.txt", name[..1].to_uppercase(), &name[1..]);
+        fs::rename(folder.join(format!("{name}.txt")), folder.join(capital)).unwrap();
+    }
+    assert_eq!(open(dir.path()), whole);
+    fs::write(dir.path().join("sparse/0/Points3D.txt"), "1 0 0 5 9 9 9 0.5\n").unwrap();
+    assert_eq!(open(dir.path()).points, Some(dir.path().join("sparse/0")));
+}
+
+#[test]
+fn the_largest_of_several_models() {
+    let dir = colmap_scene("sparse/10", PINHOLE);
+    let large = dir.path().join("sparse/10");
+    let text = fs::read_to_string(large.join("images.txt")).unwrap();
+    let small = dir.path().join("sparse/2");
+    fs::create_dir_all(&small).unwrap();
+    fs::write(small.join("cameras.txt"), PINHOLE).unwrap();
+    fs::write(small.join("points3D.txt"), "1 0 0 5 9 9 9 0.5\n").unwrap();
+    fs::write(small.join("images.txt"), text.lines().take(3).collect::<Vec<_>>().join("\n")).unwrap();
+    let capture = open(dir.path());
+    assert_eq!((capture.train.len(), capture.points), (3, None));
+    assert_eq!(models::find(dir.path()).unwrap(), Some(large.clone()));
+    assert_eq!(models::find(&large).unwrap(), Some(large.clone()));
+    // Of equals the first.
+    fs::write(small.join("images.txt"), text).unwrap();
+    assert_eq!(models::find(dir.path()).unwrap(), Some(small.clone()));
+    assert_eq!(cameras_beside(&dir.path().join("images")), Some(small.canonicalize().unwrap()));
+}

@@ -1,0 +1,212 @@
+//! The files that frames name, inside the scene folder unless allowed otherwise.
+
+use super::loose::ENDINGS;
+use crate::error::{Error, Result};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+const OUTSIDE: &str = "move the file into the scene, or pass --allow-outside if you trust it";
+
+/// What the picture of a frame is for, which decides where it may be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A photograph to train on: also under its name in `train/` and `images/`.
+    Training,
+    /// The reference of a test pose. A training picture may have the same file name (`train/r_0.png`, `test/r_0.png`), so
+    /// it is looked for where the frame says, and a name without a folder in `test/` as well.
+    Reference,
+}
+
+/// Finds the files that frames name.
+pub struct Resolver<'a> {
+    pub root: &'a Path,
+    /// The root without symbolic links.
+    real_root: PathBuf,
+    allow_outside: bool,
+    folders: Folders,
+}
+
+impl<'a> Resolver<'a> {
+    /// # Errors
+    /// `root` does not exist, is no folder (`layout` says what a scene is), or has a path that is not text.
+    pub fn new(root: &'a Path, allow_outside: bool, layout: &str) -> Result<Self> {
+        let real_root = root.canonicalize().map_err(Error::io(root))?;
+        if !real_root.is_dir() {
+            return Err(Error::input(root, "is a file, not a scene folder", layout));
+        }
+        check_text(&real_root)?;
+        Ok(Self { root, real_root, allow_outside, folders: Folders::default() })
+    }
+
+    /// The file that `source` names `named`: there, with another letter case or an ending added; else where `purpose`
+    /// allows it. A path into a folder that exists is not looked up elsewhere. Of an absolute path of another machine the
+    /// file name counts.
+    ///
+    /// # Errors
+    /// A path, or a symbolic link, that leads out of the scene folder.
+    pub fn find(&self, source: &Path, named: &str, purpose: Purpose) -> Result<Option<PathBuf>> {
+        let named = named.replace('\\', "/");
+        let inside = self.relative(&named);
+        let foreign = inside.is_none() && is_absolute(&named);
+        let path = inside.as_deref().unwrap_or(Path::new(&named));
+        if foreign && self.allow_outside && path.is_file() {
+            return Ok(Some(path.to_path_buf()));
+        }
+        if !foreign {
+            self.check_inside_by_name(source, path)?;
+        }
+        let name = path.file_name().map(Path::new);
+        let bases = match purpose {
+            Purpose::Training => &["", "train", "images"][..],
+            Purpose::Reference => &["", "test"],
+        };
+        let parent = path.parent().map(normal).filter(|parent| !parent.as_os_str().is_empty());
+        let mut candidates = Vec::new();
+        let mut folder_exists = false;
+        if !foreign {
+            // A folder that the frame names is in the scene or, as COLMAP has it, in the folder of the pictures.
+            let bases = if parent.is_some() && purpose == Purpose::Reference { &bases[..1] } else { bases };
+            candidates.extend(bases.iter().map(|base| self.root.join(base).join(normal(path))));
+            let exists = |base: &&str| parent.as_ref().is_some_and(|p| self.root.join(base).join(p).is_dir());
+            folder_exists = bases.iter().any(exists);
+        }
+        let elsewhere = foreign || (purpose == Purpose::Training && parent.is_some() && !folder_exists);
+        if let (true, Some(name)) = (elsewhere, name) {
+            candidates.extend(bases.iter().map(|base| self.root.join(base).join(name)));
+        }
+        for candidate in candidates {
+            if let Some(file) = self.folders.locate(&candidate) {
+                return self.check_inside(source, file).map(Some);
+            }
+        }
+        // Where a drive letter is a name as any other, the file system has nothing to say about it.
+        if foreign && !self.allow_outside && purpose == Purpose::Training && named.starts_with('/') {
+            let found =
+                format!("names `{named}`, which is outside the scene folder; no such file is in images/ or train/");
+            return Err(Error::input(source, found, OUTSIDE));
+        }
+        Ok(None)
+    }
+
+    /// The part below the scene folder of an absolute path into it.
+    fn relative(&self, named: &str) -> Option<PathBuf> {
+        let path = Path::new(named);
+        let absolute = std::path::absolute(self.root).ok();
+        let roots = absolute.iter().chain([&self.real_root]);
+        roots.into_iter().find_map(|root| path.strip_prefix(root).ok()).map(Path::to_path_buf)
+    }
+
+    /// Refuses absolute paths and `..` before the file system is asked anything.
+    ///
+    /// # Errors
+    /// Such a path.
+    pub fn check_inside_by_name(&self, source: &Path, named: &Path) -> Result<()> {
+        let leaves = |part: Component| !matches!(part, Component::Normal(_) | Component::CurDir);
+        if !self.allow_outside && named.components().any(leaves) {
+            return Err(outside(source, &named.display().to_string()));
+        }
+        Ok(())
+    }
+
+    /// Refuses symbolic links to the outside.
+    ///
+    /// # Errors
+    /// Such a link.
+    pub fn check_inside(&self, source: &Path, file: PathBuf) -> Result<PathBuf> {
+        if !self.allow_outside {
+            let real = file.canonicalize().map_err(Error::io(&file))?;
+            if !real.starts_with(&self.real_root) {
+                return Err(outside(source, &real.display().to_string()));
+            }
+        }
+        Ok(file)
+    }
+}
+
+/// Whether a path, with `/` between its parts, is absolute on any system.
+pub fn is_absolute(named: &str) -> bool {
+    let drive =
+        named.as_bytes().first_chunk().is_some_and(|[letter, colon]| letter.is_ascii_alphabetic() && *colon == b':');
+    named.starts_with('/') || drive
+}
+
+/// `path` without `.`.
+fn normal(path: &Path) -> PathBuf {
+    path.components().filter(|part| *part != Component::CurDir).collect()
+}
+
+/// The content of folders by name in lower case, each read once.
+#[derive(Default)]
+struct Folders(RefCell<BTreeMap<PathBuf, BTreeMap<String, Vec<PathBuf>>>>);
+
+impl Folders {
+    /// The file `wanted`: by its exact name, by that and an ending of images (Blender's exports leave it away), or the
+    /// only one that differs in letter case.
+    fn locate(&self, wanted: &Path) -> Option<PathBuf> {
+        if wanted.is_file() {
+            return Some(wanted.to_path_buf());
+        }
+        let with = |ending: &str| {
+            let mut file = wanted.as_os_str().to_os_string();
+            file.push(format!(".{ending}"));
+            PathBuf::from(file)
+        };
+        let name = wanted.file_name()?.to_str()?.to_lowercase();
+        let folder = self.folder(wanted.parent()?)?;
+        let exact = ENDINGS.iter().map(|ending| with(ending)).find(|file| file.is_file());
+        exact.or_else(|| {
+            let names = std::iter::once(name.clone()).chain(ENDINGS.iter().map(|ending| format!("{name}.{ending}")));
+            names.into_iter().find_map(|name| self.only(&folder, &name).filter(|file| file.is_file()))
+        })
+    }
+
+    /// The folder `wanted`, whatever the letter case of its last part.
+    fn folder(&self, wanted: &Path) -> Option<PathBuf> {
+        if wanted.is_dir() {
+            return Some(wanted.to_path_buf());
+        }
+        let name = wanted.file_name()?.to_str()?.to_lowercase();
+        self.only(wanted.parent()?, &name).filter(|folder| folder.is_dir())
+    }
+
+    /// The only entry of `folder` that is called `name` in lower case.
+    fn only(&self, folder: &Path, name: &str) -> Option<PathBuf> {
+        let mut known = self.0.borrow_mut();
+        let entries = known.entry(folder.to_path_buf()).or_insert_with(|| entries(folder));
+        match entries.get(name).map(Vec::as_slice) {
+            Some([one]) => Some(one.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn entries(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
+    let mut entries = BTreeMap::<String, Vec<PathBuf>>::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().to_lowercase();
+        entries.entry(name).or_default().push(entry.path());
+    }
+    entries
+}
+
+/// The file `name` of `folder`, or the only one there that differs in letter case (Reality Capture writes `Images.txt`).
+pub fn file_in(folder: &Path, name: &str) -> Option<PathBuf> {
+    let exact = folder.join(name);
+    if exact.is_file() {
+        return Some(exact);
+    }
+    Folders::default().only(folder, &name.to_lowercase()).filter(|file| file.is_file())
+}
+
+/// Refuses a path that records of a run, which are text, cannot hold.
+pub fn check_text(path: &Path) -> Result<()> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(Error::input(path, "has a path that is not UTF-8", "rename the file or the folder")),
+    }
+}
+
+pub fn outside(source: &Path, named: &str) -> Error {
+    Error::input(source, format!("names `{named}`, which is outside the scene folder"), OUTSIDE)
+}
