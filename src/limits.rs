@@ -122,10 +122,27 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
 /// The content of a text file.
 ///
 /// # Errors
-/// As [`read`]; a file that is not UTF-8.
+/// As [`read`]; a file that is not text in UTF-8 or UTF-16.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
-    String::from_utf8(read(path)?)
-        .map_err(|_| Error::input(path, "is not text in UTF-8", "give the file as the program that made it wrote it"))
+    decode_text(read(path)?).ok_or_else(|| {
+        Error::input(path, "is not text in UTF-8 (or UTF-16 with a byte order mark)", "save it as UTF-8")
+    })
+}
+
+/// The text in a file's bytes: UTF-8 with or without a byte order mark, or UTF-16 with one (PowerShell and .NET write both
+/// marks). The mark itself is no part of it.
+pub(crate) fn decode_text(bytes: Vec<u8>) -> Option<String> {
+    let wide = |unit: fn([u8; 2]) -> u16| {
+        let (pairs, rest) = bytes[2..].as_chunks();
+        let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+        rest.is_empty().then(|| String::from_utf16(&units).ok()).flatten()
+    };
+    match bytes[..] {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, ..] => std::str::from_utf8(&bytes[3..]).ok().map(String::from),
+        _ => String::from_utf8(bytes).ok(),
+    }
 }
 
 /// Bytes for people.

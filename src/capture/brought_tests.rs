@@ -153,3 +153,35 @@ fn the_largest_of_several_models() {
     assert_eq!(models::find(dir.path()).unwrap(), Some(small.clone()));
     assert_eq!(cameras_beside(&dir.path().join("images")), Some(small.canonicalize().unwrap()));
 }
+
+#[test]
+fn byte_order_marks_utf_16_and_windows_lines() {
+    let encoded = |text: &str| -> Vec<Vec<u8>> {
+        let text = text.replace('\n', "\r\n");
+        let wide = |unit: fn(u16) -> [u8; 2]| format!("\u{feff}{text}").encode_utf16().flat_map(unit).collect();
+        vec![format!("\u{feff}{text}").into_bytes(), wide(u16::to_le_bytes), wide(u16::to_be_bytes)]
+    };
+    let (dir, json) = scene();
+    let whole = open(dir.path());
+    for bytes in encoded(&serde_json::to_string_pretty(&json).unwrap()) {
+        fs::write(dir.path().join("transforms_train.json"), &bytes).unwrap();
+        assert_eq!(open(dir.path()), whole);
+    }
+    fs::write(dir.path().join("transforms_train.json"), b"{\"frames\": \"\xe9\"}").unwrap();
+    assert!(load(dir.path(), &Options::default()).unwrap_err().to_string().contains("save it as UTF-8"));
+    let dir = colmap_scene("sparse/0", PINHOLE);
+    let whole = open(dir.path());
+    let folder = dir.path().join("sparse/0");
+    for name in ["cameras.txt", "images.txt"] {
+        for bytes in encoded(&fs::read_to_string(folder.join(name)).unwrap()) {
+            let plain = fs::read(folder.join(name)).unwrap();
+            fs::write(folder.join(name), &bytes).unwrap();
+            assert_eq!(open(dir.path()), whole);
+            fs::write(folder.join(name), plain).unwrap();
+        }
+    }
+    for bytes in encoded("# points\n1 0 0 5 9 8 7 0.5\n") {
+        fs::write(folder.join("points3D.txt"), &bytes).unwrap();
+        assert_eq!(crate::prior::read(&folder).unwrap().positions, [[0.0, 0.0, 5.0]]);
+    }
+}

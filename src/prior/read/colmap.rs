@@ -2,8 +2,9 @@
 
 use super::{Point, Take};
 use crate::error::{Error, Result};
+use crate::limits;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 const TRUNCATED: &str = "it is cut off or damaged: copy or export it again";
@@ -47,7 +48,12 @@ pub fn read_binary(path: &Path, take: &mut Take<'_>) -> Result<()> {
 
 /// The points of a text file.
 pub fn read_text(path: &Path, take: &mut Take<'_>) -> Result<()> {
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io(path))?);
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(Error::io(path))?);
+    let start = file.fill_buf().map_err(Error::io(path))?;
+    let (wide, marked) = (matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]), start.starts_with(b"\xef\xbb\xbf"));
+    file.consume(if marked { 3 } else { 0 });
+    let mut reader: Box<dyn BufRead> =
+        if wide { Box::new(Cursor::new(limits::read_text(path)?)) } else { Box::new(file) };
     let mut line = Vec::new();
     for number in 1u64.. {
         line.clear();
