@@ -2,6 +2,7 @@
 
 use super::make::{Config, Report, make};
 use super::origin::Origin;
+use super::read::read_any;
 use super::{Found, PointCloud, read_with};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -32,7 +33,9 @@ pub fn prior(
     config.check()?;
     let mut reason = origin.reason.clone();
     if let Some(path) = &origin.points {
-        let Found { mut cloud, total, .. } = read_with(path, &config.read_options())?;
+        let options = config.read_options();
+        let found = if origin.asked { read_with(path, &options) } else { read_any(path, &options) };
+        let Found { mut cloud, total, .. } = found?;
         origin.similarity.move_cloud(&mut cloud);
         let mut seen = part_seen(capture, &cloud);
         let mut alignment = origin.alignment.clone();
@@ -45,7 +48,7 @@ pub fn prior(
             }
         }
         let few = !origin.asked && total < config.min_existing as u64;
-        if seen >= MIN_SEEN && !few {
+        if seen >= MIN_SEEN && !few && total > 0 {
             let report = given(path, cloud.len(), total as usize, &origin.reason);
             return Ok((cloud, Report { alignment, ..report }));
         }

@@ -95,6 +95,25 @@ pub fn read(path: impl AsRef<Path>) -> Result<PointCloud> {
 /// Another kind of file, a file that is cut off, or one without a usable point; colours that are not as many as points.
 pub fn read_with(path: impl AsRef<Path>, options: &Options) -> Result<Found> {
     let path = path.as_ref();
+    let (found, highest) = unchecked(path, options)?;
+    found.check(path, options, highest)?;
+    Ok(found)
+}
+
+/// As [`read_with`], but a file may hold no points at all, as COLMAP's does where only poses are known.
+///
+/// # Errors
+/// As there.
+pub fn read_any(path: &Path, options: &Options) -> Result<Found> {
+    let (found, highest) = unchecked(path, options)?;
+    if found.total > 0 {
+        found.check(path, options, highest)?;
+    }
+    Ok(found)
+}
+
+/// What the file holds, and the highest confidence of its points.
+fn unchecked(path: &Path, options: &Options) -> Result<(Found, f32)> {
     let colors = options.colors.as_deref().map(colors_of).transpose()?;
     let inner = if path.is_dir() { file_in_folder(path) } else { None };
     let file = inner.as_deref().unwrap_or(path);
@@ -121,8 +140,7 @@ pub fn read_with(path: impl AsRef<Path>, options: &Options) -> Result<Found> {
         return Err(Error::input(file, what, "give one colour for each point, in the order of the points"));
     }
     found.cloud = sampler.finish()?;
-    found.check(path, options, highest)?;
-    Ok(found)
+    Ok((found, highest))
 }
 
 impl Found {

@@ -219,3 +219,19 @@ fn at_most_so_many_points_are_kept_the_same_ones_of_any_file() {
     let other = read_with(dir.path().join("p.ply"), &Options { seed: 8, ..options }).unwrap();
     assert_ne!(other, found);
 }
+
+#[test]
+fn files_without_points_are_read_where_that_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let ply =
+        "ply\nformat ascii 1.0\nelement vertex 0\nproperty float x\nproperty float y\nproperty float z\nend_header\n";
+    let files = [("points3D.bin", vec![0; 8]), ("points3D.txt", b"# nothing\n".to_vec()), ("points.ply", ply.into())];
+    for (name, content) in files {
+        let message = read_content(dir.path(), name, &content).unwrap_err().to_string();
+        assert!(message.contains("no usable point"), "{name}: {message}");
+        let found = read_any(&dir.path().join(name), &Options::default()).unwrap();
+        assert_eq!((found.total, found.cloud.len()), (0, 0), "{name}");
+    }
+    fs::write(dir.path().join("points3D.txt"), "1 nan 0 0 0 0 0 1\n").unwrap();
+    assert!(read_any(&dir.path().join("points3D.txt"), &Options::default()).is_err(), "points without coordinates");
+}
