@@ -18,8 +18,14 @@ const BASE_NAMES: [&str; 14] = [
     "f_dc_2",
 ];
 
-/// Reads a splat PLY (ascii or binary, any numeric type, extra properties ignored), SH degrees 0–3. Splats with NaN
-/// or infinite values are dropped with a warning that counts them.
+/// What stands for infinity in logarithms of scales and logits of opacities: beyond it nothing changes in f32. A splat as
+/// thin as exp(-30) is flat at any distance, and the square of its thickness is still a normal number (exp(-44) has none);
+/// the sigmoid of 30 is 1, that of -30 far below anything that is drawn.
+const LIMIT: f32 = 30.0;
+
+/// Reads a splat PLY (ascii or binary, any numeric type, extra properties ignored), SH degrees 0–3. Flat splats (a scale
+/// whose logarithm is -∞) and infinite logits of opacities are taken at [`LIMIT`]; splats with NaN or other infinite values
+/// are dropped with a warning that counts them.
 ///
 /// # Errors
 /// Not a splat PLY, cut off, or without one usable splat.
@@ -108,8 +114,15 @@ impl Layout {
     }
 
     fn take(&self, row: &[f32], splats: &mut Splats) {
-        let [x, y, z, qw, qx, qy, qz, s0, s1, s2, opacity, r, g, b] = self.base.map(|i| row[i]);
-        let finite = self.base.iter().chain(&self.rest).all(|&i| row[i].is_finite());
+        let mut base = self.base.map(|i| row[i]);
+        for (name, value) in BASE_NAMES.iter().zip(&mut base) {
+            let has_limit = *name == "opacity" || (name.starts_with("scale") && *value < 0.0);
+            if has_limit && value.is_infinite() {
+                *value = LIMIT.copysign(*value);
+            }
+        }
+        let finite = base.iter().all(|v| v.is_finite()) && self.rest.iter().all(|&i| row[i].is_finite());
+        let [x, y, z, qw, qx, qy, qz, s0, s1, s2, opacity, r, g, b] = base;
         if !finite {
             return;
         }
@@ -246,6 +259,30 @@ mod tests {
         assert_eq!(read_counting(&path).unwrap().1, 2);
         assert_eq!(read_back.means[1], splats.means[2]);
         assert_eq!(read_back.sh.len(), 3 * 27);
+    }
+
+    #[test]
+    fn infinite_scales_and_opacities_are_their_limits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.ply");
+        let splats = sample(5, 0);
+        write(&path, &splats).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        let data = bytes.len() - 5 * 17 * 4;
+        let infinite = f32::INFINITY;
+        // After x y z, normals and colors: opacity 9, scales 10 to 12.
+        for (row, column, value) in
+            [(0, 11, -infinite), (1, 9, infinite), (2, 9, -infinite), (3, 10, infinite), (4, 12, f32::NAN)]
+        {
+            let at = data + (row * 17 + column) * 4;
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        }
+        fs::write(&path, bytes).unwrap();
+        let (found, dropped) = read_counting(&path).unwrap();
+        assert_eq!((found.len(), dropped), (3, 2));
+        assert_eq!(found.log_scales[0], [splats.log_scales[0][0], -LIMIT, splats.log_scales[0][2]]);
+        assert_eq!(found.logit_opacities, [splats.logit_opacities[0], LIMIT, -LIMIT]);
+        assert!((2.0 * -LIMIT).exp().is_normal() && 1.0 / (1.0 + (-LIMIT).exp()) == 1.0);
     }
 
     #[test]
