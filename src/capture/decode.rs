@@ -1,5 +1,6 @@
 //! Image files to pictures in floating point.
 
+use super::raw::Unread;
 use super::{Image, jpeg};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -26,6 +27,7 @@ pub fn read_image(path: &Path) -> Result<Image> {
 /// # Errors
 /// As [`read_image`]; `path` only names the file.
 pub fn decode_image(path: &Path, data: &[u8]) -> Result<Image> {
+    refuse_by_name(path)?;
     if data.starts_with(&[0xff, 0xd8]) {
         return jpeg::decode(path, data);
     }
@@ -49,6 +51,9 @@ pub(super) fn decoder<'a>(
     bytes: u64,
 ) -> Result<impl ImageDecoder + 'a> {
     let start = file.fill_buf().map_err(Error::io(path))?;
+    if let Some(kind) = Unread::starting(start) {
+        return Err(kind.refuse(path));
+    }
     // Of a PNG, only profiles and single rows count.
     let most = if start.starts_with(b"\x89PNG") { PNG_PARTS } else { limits::allowed(bytes) };
     let mut reader = ImageReader::new(file).with_guessed_format().map_err(Error::io(path))?;
@@ -56,6 +61,14 @@ pub(super) fn decoder<'a>(
     held.max_alloc = Some(most);
     reader.limits(held);
     reader.into_decoder().map_err(|error| refusal(path, &error))
+}
+
+/// Refuses RAW and HEIC files, whatever a reader would find in them.
+fn refuse_by_name(path: &Path) -> Result<()> {
+    match Unread::named(path) {
+        Some(kind) => Err(kind.refuse(path)),
+        None => Ok(()),
+    }
 }
 
 /// A picture's size for people.
@@ -68,6 +81,7 @@ pub(super) fn pixels(width: impl std::fmt::Display, height: impl std::fmt::Displ
 /// # Errors
 /// As [`read_image`].
 pub fn image_size(path: &Path) -> Result<(u32, u32)> {
+    refuse_by_name(path)?;
     let file = File::open(path).map_err(Error::io(path))?;
     let bytes = file.metadata().map_err(Error::io(path))?.len();
     size_in(path, BufReader::new(file), bytes)

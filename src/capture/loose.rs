@@ -1,7 +1,7 @@
 //! Photographs without poses, and poses without photographs: what single stages work on.
 
 use super::resolve::check_text;
-use super::{Camera, Capture, View, image_size, scene, transforms};
+use super::{Camera, Capture, View, image_size, raw, scene, transforms};
 use crate::error::{Error, Result};
 use glam::DMat4;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,10 @@ pub fn readable_photos(paths: &[impl AsRef<Path>]) -> Result<(Capture, Vec<Error
     let mut files = Vec::new();
     for path in paths.iter().map(AsRef::as_ref) {
         match std::fs::metadata(path).map_err(Error::io(path))?.is_dir() {
-            true => files.extend(images_in(path)?),
+            true => {
+                files.extend(images_in(path)?);
+                raw::warn_of(path);
+            }
             false => files.push(path.to_path_buf()),
         }
     }
@@ -84,7 +87,9 @@ pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
         }
     }
     if files.is_empty() {
-        return Err(Error::input(folder, "holds no images", format!("images end in {}", ENDINGS.join(", "))));
+        return Err(raw::refuse_folder(folder).unwrap_or_else(|| {
+            Error::input(folder, "holds no images", format!("images end in {}", ENDINGS.join(", ")))
+        }));
     }
     files.sort();
     Ok(files)

@@ -17,6 +17,7 @@ mod named_pose;
 mod normalize;
 mod pose;
 mod posed;
+mod raw;
 mod resize;
 mod resolve;
 mod scene;

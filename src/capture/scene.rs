@@ -3,7 +3,7 @@
 use super::frame::Frame;
 use super::loose::images_in;
 use super::resolve::{Purpose, Resolver, file_in, is_absolute};
-use super::{Camera, Capture, Lens, View, colmap, image_size, models, transforms};
+use super::{Camera, Capture, Lens, View, colmap, image_size, models, raw, transforms};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -94,7 +94,9 @@ impl Source {
             }
         }
         let Some(path) = models::find(root)? else {
-            return Err(Error::input(root, "holds no cameras", LAYOUT));
+            let folders = ["", "images", "train"].map(|name| root.join(name));
+            let unread = folders.iter().find_map(|folder| raw::refuse_folder(folder));
+            return Err(unread.unwrap_or_else(|| Error::input(root, "holds no cameras", LAYOUT)));
         };
         Ok(Self { frames: colmap::read(&path)?, path, ply_file_path: None })
     }
@@ -196,6 +198,7 @@ impl Views<'_> {
     fn warn_of_others(&self, source: &Source, used: &[&View]) {
         let used: BTreeSet<&Path> = used.iter().filter_map(|view| view.image.as_deref()).collect();
         let folders: BTreeSet<&Path> = used.iter().filter_map(|image| image.parent()).collect();
+        folders.iter().for_each(|folder| raw::warn_of(folder));
         let photos = folders.iter().flat_map(|folder| images_in(folder).unwrap_or_default());
         let others: Vec<PathBuf> = photos.filter(|photo| !used.contains(photo.as_path())).collect();
         if !others.is_empty() {
