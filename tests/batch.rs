@@ -74,7 +74,7 @@ fn error_line(output: &Output) -> String {
 #[test]
 fn goes_on_after_a_failure_resumes_and_reports() {
     let bench = Bench::new(&["a room", "b", "site/c"]);
-    fs::remove_file(bench.scene("b/train/0002.JPG")).unwrap();
+    fs::write(bench.scene("b/train/0002.JPG"), "no picture").unwrap();
     fs::write(bench.scene("site/c/naka-gs.toml"), "steps = 4\nmake_points = 300\nholdout = 3\n").unwrap();
     let listed = bench.command(0, &["--list"]).output().unwrap();
     assert_eq!(String::from_utf8(listed.stdout).unwrap(), "a room\nb\nsite/c\n");

@@ -53,8 +53,10 @@ fn fewer_than_three_views() {
 }
 
 #[test]
-fn a_frame_without_its_image() {
-    refused_before_writing(|tiny| remove(tiny.scene.join("train/0002.JPG")), &["0002.JPG"]);
+fn too_few_frames_with_an_image() {
+    let both =
+        |tiny: &TinyScene| ["0002", "0003"].iter().for_each(|n| remove(tiny.scene.join(format!("train/{n}.JPG"))));
+    refused_before_writing(both, &["0002.JPG", "0003.JPG"]);
 }
 
 #[test]
