@@ -298,7 +298,7 @@ fn images_text(path: &Path) -> Result<Vec<Posed>> {
 /// Whether a line holds numbers in threes (x, y, point), or nothing.
 fn are_keypoints(line: &str) -> bool {
     let words = line.split_ascii_whitespace();
-    words.clone().count() % 3 == 0 && words.into_iter().all(|word| word.parse::<f64>().is_ok())
+    words.clone().count().is_multiple_of(3) && words.into_iter().all(|word| word.parse::<f64>().is_ok())
 }
 
 fn posed_line(line: &str) -> Option<Posed> {
