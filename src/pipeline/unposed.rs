@@ -3,7 +3,7 @@
 
 use super::demo::spread;
 use super::fingerprint::{self, Hashes};
-use super::output::{ensure_disjoint, in_the_way, names};
+use super::output::{ensure_disjoint, names};
 use super::plan::{Action, Step, decide};
 use super::record::{Run, Stage, StageRecord};
 use super::session::Session;
@@ -98,7 +98,7 @@ fn reject_unrecorded_outputs(job: &Job, photos: &Capture, before: Option<&Run>) 
     let work = [names::POSES, names::COLMAP_LOG].map(|name| job.out.join(name));
     let work = work.into_iter().filter(|_| !recorded(Stage::Poses));
     match lit.chain(work).find(|path| !job.overwrite && std::fs::symlink_metadata(path).is_ok()) {
-        Some(present) => Err(in_the_way(present)),
+        Some(present) => Err(Error::Exists(present)),
         None => Ok(()),
     }
 }

@@ -11,7 +11,7 @@ pub mod names;
 pub use disjoint::{ensure_disjoint, ensure_no_input};
 
 use super::fingerprint::Hashes;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::storage;
 use lock::Lock;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ impl OutputFolder {
     /// Locks the folder `path`, which is created if there is none, and removes temporary files that a killed run left.
     ///
     /// # Errors
-    /// [`Error::InUse`] where another process works in it.
+    /// [`Error::InUse`](crate::Error::InUse) where another process works in it.
     pub fn open(path: &Path) -> Result<Self> {
         let lock = Lock::take(path)?;
         for folder in names::FOLDERS.iter().map(|name| path.join(name)).chain([path.to_path_buf()]) {
@@ -140,11 +140,6 @@ impl OutputFolder {
             _ => false,
         }
     }
-}
-
-/// The error for results in the way.
-pub fn in_the_way(path: PathBuf) -> Error {
-    Error::Exists(path)
 }
 
 #[cfg(test)]

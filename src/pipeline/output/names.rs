@@ -29,6 +29,3 @@ pub const SHEET: &str = "sheet.jpg";
 
 /// The folders that files are written into.
 pub const FOLDERS: [&str; 6] = [IMAGES, RENDERS, CHECKPOINTS, MODEL, POSES, "poses/images"];
-
-/// The top-level folders that results go into.
-pub const RESULT_FOLDERS: [&str; 5] = [IMAGES, RENDERS, CHECKPOINTS, "sparse", POSES];

@@ -5,9 +5,9 @@
 //! them. A stage that was begun from other inputs or settings belongs to a different run: it is replaced only with
 //! `--overwrite`, and then only it and what follows it.
 
-use super::output::{OutputFolder, in_the_way};
+use super::output::OutputFolder;
 use super::record::{Run, Stage, StageRecord, Status};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// One stage of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum Action {
 /// Decides over every step, given the record of the folder.
 ///
 /// # Errors
-/// [`Error::Exists`](crate::Error::Exists) if results of a different run, or files that no run wrote, would be replaced
+/// [`Error::Exists`] if results of a different run, or files that no run wrote, would be replaced
 /// without `overwrite`.
 pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, overwrite: bool) -> Result<Vec<Action>> {
     let mut actions: Vec<Action> = Vec::with_capacity(steps.len());
@@ -58,7 +58,7 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
         if !overwrite && (different || stranger.is_some()) {
             // Where nothing of the different run is finished yet, the folder is what is in the way.
             let present = step.outputs.iter().find(|name| folder.occupied(name));
-            return Err(in_the_way(present.map_or_else(|| folder.path().to_path_buf(), |name| folder.join(name))));
+            return Err(Error::Exists(present.map_or_else(|| folder.path().to_path_buf(), |name| folder.join(name))));
         }
         let before = steps.iter().zip(&actions).filter(|(earlier, _)| step.builds_on().contains(&earlier.stage));
         let settled = before.fold(true, |settled, (_, action)| settled && *action == Action::Keep);
