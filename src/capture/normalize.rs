@@ -58,7 +58,32 @@ impl Capture {
         let radius = centers.iter().map(|&center| center.distance(centroid)).fold(0.0, f64::max);
         (1.1 * radius).max(1e-6)
     }
+
+    /// What is wrong with the unit of length or the origin of the capture's frame, where it costs quality: training is in
+    /// single precision, and what is nearer than [`NEAREST`] units is not drawn.
+    pub fn frame_warning(&self) -> Option<String> {
+        let scale = self.scene_scale();
+        let farthest = self.train.iter().map(|view| view.camera.center().length()).fold(0.0, f64::max);
+        if farthest > FARTHEST * scale {
+            return Some(format!(
+                "cameras are {farthest:.3e} units from the origin and within {scale:.3e} units of each other: too far for \
+                 single precision, and renders will be coarse; move the origin of poses and points into the scene"
+            ));
+        }
+        (self.train.len() > 1 && scale < NEAREST).then(|| {
+            format!(
+                "cameras are within {scale:.1e} units of each other, and nothing nearer than {NEAREST} units is drawn; give \
+                 poses and points in a larger unit of length"
+            )
+        })
+    }
 }
+
+/// The near plane of the renderer, in units of length.
+const NEAREST: f64 = 0.01;
+/// Distance from the origin, in scene scales, from which on rounding shows: at 1e5 a synthetic capture loses nothing yet,
+/// at 5e5 it loses 1 dB, at 3e6 4 dB.
+const FARTHEST: f64 = 1e5;
 
 /// The smallest rotation that takes the unit vector `from` to `to`; half a turn about x where they are opposite.
 fn rotation_between(from: DVec3, to: DVec3) -> DMat3 {

@@ -198,6 +198,9 @@ fn run_posed(
 ) -> Result<Run> {
     let Work { job, folder, inputs } = work;
     ensure_disjoint(&job.out, &capture)?;
+    if let Some(warning) = capture.frame_warning() {
+        tracing::warn!("{}: {warning}", job.scene.display());
+    }
     unique_renders(&job.scene, &capture.test)?;
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
     let steps_with = |changes: &[Change]| steps(job, inputs, &capture, &posed, &origin, changes);

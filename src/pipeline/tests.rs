@@ -83,3 +83,20 @@ fn frames_that_would_be_one_picture_are_named() {
     }
     unique_renders(Path::new("scene"), &[named("a.png"), named("b.png")]).unwrap();
 }
+
+#[test]
+fn frames_that_single_precision_cannot_hold_are_told_of() {
+    let at = |scale: f64, offset: f64| {
+        let camera = |x: f64| Camera {
+            viewmat: DMat4::from_translation(-DVec3::new(x, 0.0, 0.0)),
+            ..view(Path::new("")).camera
+        };
+        let views = [0.0, 2.0].map(|x| View { camera: camera(x * scale + offset), ..view(Path::new("a.png")) });
+        Capture { train: views.to_vec(), ..Capture::default() }.frame_warning()
+    };
+    for (scale, offset) in [(1.0, 0.0), (0.01, 0.0), (1e6, 0.0), (1.0, 1e5), (1e-2, 1e2)] {
+        assert_eq!(at(scale, offset), None, "{scale} {offset}");
+    }
+    assert!(at(1.0, 5e6).unwrap().contains("origin"));
+    assert!(at(0.003, 0.0).unwrap().contains("unit of length"));
+}
