@@ -259,10 +259,11 @@ fn one_run_at_a_time_and_none_is_lost_to_a_hangup() {
     let rest = std::thread::spawn(move || lines.collect::<Vec<_>>());
     signal(&child, "-HUP");
     std::thread::sleep(Duration::from_millis(700));
-    assert!(child.try_wait().unwrap().is_none(), "it ended with the terminal");
-    signal(&child, "-KILL");
+    let alive = child.try_wait().unwrap().is_none();
+    child.kill().unwrap();
     child.wait().unwrap();
-    rest.join().unwrap();
+    let said = rest.join().unwrap();
+    assert!(alive, "it ended with the terminal: {said:?}");
     bench.finish("scene", "out", 2, &["-w"]);
     let left = contents(&bench.path("out"));
     let hidden = left.iter().find(|(path, _)| path.file_name().unwrap().to_string_lossy().starts_with('.'));

@@ -5,9 +5,7 @@ use naka_gs::{Error, Progress, Result, Stop};
 
 /// Installs the handlers: for Ctrl-C, and on Unix for SIGTERM and SIGHUP, unless the latter is ignored (`nohup`).
 pub fn on_ctrl_c(reporter: &Reporter) -> Result<()> {
-    let stop = reporter.stop().clone();
-    other_signals(&stop)?;
-    ctrlc::set_handler(move || ask(&stop)).map_err(|error| refuse(&error))
+    install(reporter.stop().clone())
 }
 
 fn ask(stop: &Stop) {
@@ -22,19 +20,19 @@ fn refuse(error: &dyn std::error::Error) -> Error {
     Error::setting("Ctrl-C handler", error.to_string(), "run the program in a normal process")
 }
 
+/// (Not by `ctrlc`, which takes SIGHUP too where any other crate of a build asks for its feature `termination`.)
 #[cfg(unix)]
-fn other_signals(stop: &Stop) -> Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGTERM};
-    let signals = if hangup_is_ignored() { vec![SIGTERM] } else { vec![SIGTERM, SIGHUP] };
+fn install(stop: Stop) -> Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let signals = if hangup_is_ignored() { vec![SIGINT, SIGTERM] } else { vec![SIGINT, SIGTERM, SIGHUP] };
     let mut signals = signal_hook::iterator::Signals::new(signals).map_err(|error| refuse(&error))?;
-    let stop = stop.clone();
     std::thread::spawn(move || signals.forever().for_each(|_| ask(&stop)));
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn other_signals(_stop: &Stop) -> Result<()> {
-    Ok(())
+fn install(stop: Stop) -> Result<()> {
+    ctrlc::set_handler(move || ask(&stop)).map_err(|error| refuse(&error))
 }
 
 /// Whether whoever started this program wants it to outlive the terminal.
