@@ -42,7 +42,7 @@ impl Prior {
         };
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
         let gpu = || Ok(Arc::new(Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?));
-        let (points, report) = prior::prior(gpu, &scene, &origin, &settings.prior, reporter)?;
+        let (points, report) = prior::prior(gpu, &scene, &origin, &settings.prior, None, reporter)?;
         prior::write_ply(&self.out.path, &points)?;
         describe(&report)?;
         self.out.wrote(&settings)?;

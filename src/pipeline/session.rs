@@ -9,6 +9,7 @@ use super::{Job, Scope, Shared, Work, measure, normalization, trained_fingerprin
 use crate::capture::{Camera, Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::prior::stereo::{self, Kept};
 use crate::prior::{Origin, PointCloud};
 use crate::progress::Progress;
 use crate::splat::Splats;
@@ -123,11 +124,8 @@ impl<'a> Session<'a> {
                 }
                 self.run.put(record);
                 self.run.write(&self.job.out)?;
-                if step.stage == Stage::Train {
-                    // What they are for is done, and on record.
-                    train::discard_checkpoints(&self.out(names::CHECKPOINTS))?;
-                }
-                Ok(())
+                // What partial results are for is done, and on record.
+                self.discard_partial(step.stage)
             }
             Err(error) => {
                 let interrupted = matches!(error, Error::Interrupted(_));
@@ -208,8 +206,16 @@ impl<'a> Session<'a> {
         let Some(record) = self.run.stage(stage) else { return Ok(()) };
         self.work.folder.remove(&record.outputs)?;
         match stage {
-            Stage::Train => train::discard_checkpoints(&self.out(names::CHECKPOINTS)),
             Stage::Poses => unposed::remove_work(&self.job.out),
+            _ => self.discard_partial(stage),
+        }
+    }
+
+    /// Removes what an unfinished `stage` continues from.
+    fn discard_partial(&self, stage: Stage) -> Result<()> {
+        match stage {
+            Stage::Train => train::discard_checkpoints(&self.out(names::CHECKPOINTS)),
+            Stage::Prior => stereo::discard(&self.out(names::STEREO)),
             _ => Ok(()),
         }
     }
@@ -232,7 +238,11 @@ impl<'a> Session<'a> {
     fn prior(&mut self) -> Result<Counts> {
         let lit = self.lit()?.clone();
         let gpu = || self.gpu.clone().ok_or_else(no_adapter);
-        let (points, report) = prior::prior(gpu, &lit, &self.origin, &self.job.settings.prior, self.progress)?;
+        let record = self.run.stage(Stage::Prior);
+        let identity = record.map(|record| format!("{} {}", record.fingerprint, record.made_from)).unwrap_or_default();
+        let kept = Kept::new(&self.out(names::STEREO), identity, stereo::WRITE_EVERY);
+        let config = &self.job.settings.prior;
+        let (points, report) = prior::prior(gpu, &lit, &self.origin, config, Some(&kept), self.progress)?;
         if self.job.scope != Scope::Everything {
             prior::write_ply(self.out(names::POINTS), &points)?;
         }

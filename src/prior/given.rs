@@ -3,6 +3,7 @@
 use super::make::{Config, Report, make};
 use super::origin::Origin;
 use super::read::read_any;
+use super::stereo::Kept;
 use super::{Found, PointCloud, read_with};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -18,7 +19,7 @@ const MIN_SEEN: f64 = 0.2;
 
 /// The points of `origin`, which [`super::locate`] found for `capture`, in the frame of `capture`: read and aligned
 /// where they fit the cameras, otherwise made from the training images ([`make`]), for which alone `gpu` is asked. The same
-/// on any number of threads.
+/// on any number of threads. Depths that an earlier run has `kept` are not searched again.
 ///
 /// # Errors
 /// A prior or an image that cannot be read; points that the user asked for and no camera sees; [`Error::Setting`] for
@@ -28,6 +29,7 @@ pub fn prior(
     capture: &Capture,
     origin: &Origin,
     config: &Config,
+    kept: Option<&Kept>,
     progress: &dyn Progress,
 ) -> Result<(PointCloud, Report)> {
     config.check()?;
@@ -65,7 +67,7 @@ pub fn prior(
         }
     }
     tracing::info!("points: from the images ({reason})");
-    let (cloud, report) = make(gpu()?.as_ref(), capture, config, progress)?;
+    let (cloud, report) = make(gpu()?.as_ref(), capture, config, kept, progress)?;
     Ok((cloud, Report { reason, alignment: origin.alignment.clone(), ..report }))
 }
 

@@ -63,7 +63,7 @@ fn solve(capture: &Capture, config: &Config) -> crate::Result<(Capture, PointClo
         opened.set(true);
         Gpu::open(&Choice::Best, Mask::ALL).map(Arc::new)
     };
-    let (points, report) = prior(gpu, &posed, &origin, config, &Silent::default())?;
+    let (points, report) = prior(gpu, &posed, &origin, config, None, &Silent::default())?;
     assert_ne!(opened.get(), Path::new(&report.source).exists(), "a device is for making points, not for reading them");
     Ok((posed, points, report))
 }

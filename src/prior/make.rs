@@ -2,7 +2,7 @@
 
 use super::neighbors::references;
 use super::origin::Poses;
-use super::stereo::{self, Found, Kind, Stereo};
+use super::stereo::{self, Found, Kept, Kind, Stereo};
 use super::{PointCloud, ReadOptions, align};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -164,14 +164,20 @@ const CONTRADICTORY: f64 = 0.005;
 const IMAGES: &str = "images";
 
 /// Points from the training images by stereo (see [`super::stereo`]), in the frame of `capture`. The same on any number
-/// of threads.
+/// of threads. Depths that an earlier run has `kept` are not searched again.
 ///
 /// # Errors
 /// An image that cannot be read; [`Error::Setting`] for parameters out of range; the device; an interrupt.
-pub fn make(gpu: &Gpu, capture: &Capture, config: &Config, progress: &dyn Progress) -> Result<(PointCloud, Report)> {
+pub fn make(
+    gpu: &Gpu,
+    capture: &Capture,
+    config: &Config,
+    kept: Option<&Kept>,
+    progress: &dyn Progress,
+) -> Result<(PointCloud, Report)> {
     config.check()?;
     let references = references(capture, config);
-    let (maps, checks) = stereo::maps_of(gpu, capture, &references, config, progress)?;
+    let (maps, checks) = stereo::maps_of(gpu, capture, &references, config, kept, progress)?;
     let cloud = stereo::fuse(&maps, &checks);
     let whole = Stereo { maps: &maps, checks: &checks, cloud: &cloud, references: &references };
     let wanted = config.wanted(capture);

@@ -49,7 +49,7 @@ fn config() -> Config {
 #[test]
 fn points_lie_on_the_plane_and_have_its_colours() {
     let dir = tempfile::tempdir().unwrap();
-    let (cloud, report) = make(&gpu(), &plane(dir.path(), texture), &config(), &Silent::default()).unwrap();
+    let (cloud, report) = make(&gpu(), &plane(dir.path(), texture), &config(), None, &Silent::default()).unwrap();
     assert_eq!((cloud.len(), report.output), (600, 600));
     assert!(report.matched > 450, "{report:?}");
     let mut errors: Vec<f32> = cloud.positions.iter().map(|p| (p[2] - DEPTH as f32).abs()).collect();
@@ -72,7 +72,7 @@ fn points_lie_on_the_plane_and_have_its_colours() {
 fn as_many_as_there_are_pixels_for() {
     let dir = tempfile::tempdir().unwrap();
     let capture = plane(dir.path(), texture);
-    let (cloud, _) = make(&gpu(), &capture, &Config::default(), &Silent::default()).unwrap();
+    let (cloud, _) = make(&gpu(), &capture, &Config::default(), None, &Silent::default()).unwrap();
     let most = 6 * 120 * 90 / 100;
     assert!(cloud.len() <= most && cloud.len() > most * 9 / 10, "{} of {most}", cloud.len());
 }
@@ -83,7 +83,9 @@ fn the_same_on_any_number_of_threads() {
     let capture = plane(dir.path(), texture);
     let with_threads = |n| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
-        pool.install(|| make(&gpu(), &capture, &Config { make_points: 100, ..config() }, &Silent::default()).unwrap())
+        pool.install(|| {
+            make(&gpu(), &capture, &Config { make_points: 100, ..config() }, None, &Silent::default()).unwrap()
+        })
     };
     assert_eq!(with_threads(1), with_threads(3));
 }
@@ -96,7 +98,7 @@ fn without_texture_or_baseline_points_are_random_but_seen() {
         if turning {
             capture.train.iter_mut().for_each(|view| view.camera = camera(0.0, 0.0));
         }
-        let (cloud, report) = make(&gpu(), &capture, &config(), &Silent::default()).unwrap();
+        let (cloud, report) = make(&gpu(), &capture, &config(), None, &Silent::default()).unwrap();
         assert_eq!((report.random, cloud.len(), cloud.normals.len()), (600, 600, 0));
         assert!(cloud.colors.iter().all(|rgb| *rgb == [64; 3]));
         for p in &cloud.positions {
@@ -116,11 +118,11 @@ fn a_stop_is_obeyed_and_bad_settings_are_named() {
     let capture = plane(dir.path(), texture);
     let silent = Silent::default();
     silent.0.request();
-    assert_eq!(make(&gpu(), &capture, &config(), &silent).unwrap_err().exit_code(), 130);
+    assert_eq!(make(&gpu(), &capture, &config(), None, &silent).unwrap_err().exit_code(), 130);
     let nothing = Capture::default();
-    assert!(make(&gpu(), &nothing, &config(), &Silent::default()).unwrap_err().to_string().contains("no points"));
+    assert!(make(&gpu(), &nothing, &config(), None, &Silent::default()).unwrap_err().to_string().contains("no points"));
     let blind = Config { image_size: 0, ..config() };
-    assert_eq!(make(&gpu(), &capture, &blind, &Silent::default()).unwrap_err().exit_code(), 2);
+    assert_eq!(make(&gpu(), &capture, &blind, None, &Silent::default()).unwrap_err().exit_code(), 2);
 }
 
 #[test]

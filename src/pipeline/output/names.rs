@@ -8,6 +8,8 @@ pub const RENDERS: &str = "renders";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// The COLMAP model of photographs that came without poses.
 pub const MODEL: &str = "sparse/0";
+/// The depths found so far by a stereo search under way.
+pub const STEREO: &str = "stereo";
 /// COLMAP's database and what else it needs until poses are found.
 pub const POSES: &str = "poses";
 /// What COLMAP printed.
@@ -28,4 +30,4 @@ pub const REPORT: &str = "report.html";
 pub const SHEET: &str = "sheet.jpg";
 
 /// The folders that files are written into.
-pub const FOLDERS: [&str; 6] = [IMAGES, RENDERS, CHECKPOINTS, MODEL, POSES, "poses/images"];
+pub const FOLDERS: [&str; 7] = [IMAGES, RENDERS, CHECKPOINTS, STEREO, MODEL, POSES, "poses/images"];

@@ -8,6 +8,7 @@
 mod cover;
 mod depth_map;
 mod fusion;
+mod kept;
 mod matcher;
 mod picture;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 pub(super) use cover::{Found, Kind, Stereo, cover};
 pub use depth_map::{Checks, DepthMap, Surface};
 pub use fusion::{Cloud, Fused, fuse};
+pub use kept::{Kept, WRITE_EVERY, discard};
 pub use matcher::{Plane, Relation};
 
 use super::make::{Config, Make};
@@ -26,6 +28,7 @@ use crate::gpu::Gpu;
 use crate::parallel::try_map;
 use crate::progress::Progress;
 use depth_map::{agreement, checks};
+use kept::Pending;
 use matcher::{Matcher, Range};
 use picture::Picture;
 
@@ -42,11 +45,11 @@ pub fn depth_maps(
     config: &Config,
     progress: &dyn Progress,
 ) -> Result<(Vec<DepthMap>, Checks)> {
-    maps_of(gpu, capture, &references(capture, config), config, progress)
+    maps_of(gpu, capture, &references(capture, config), config, None, progress)
 }
 
 /// The depth maps of `references`, with the agreement of their pixels, and who checked whom. All of them are held at
-/// once, 24 bytes a pixel: 3 MiB a view at the default size.
+/// once, 24 bytes a pixel: 3 MiB a view at the default size. Views whose planes are `kept` are not searched again.
 ///
 /// # Errors
 /// An image that cannot be read; the device; an interrupt.
@@ -55,6 +58,7 @@ pub(super) fn maps_of(
     capture: &Capture,
     references: &[Reference],
     config: &Config,
+    kept: Option<&Kept>,
     progress: &dyn Progress,
 ) -> Result<(Vec<DepthMap>, Checks)> {
     let cache = ImageCache::new(CACHE_BYTES);
@@ -62,17 +66,24 @@ pub(super) fn maps_of(
     let load = |index: usize| Picture::load(&capture.train[index], &cache, config.image_size);
     let mut maps = Vec::with_capacity(references.len());
     progress.begin("prior", "views", references.len() as u64);
+    let mut pending = Pending::new(kept);
     for (done, reference) in references.iter().enumerate() {
-        progress.check()?;
+        progress.check().inspect_err(|_| pending.write())?;
         let picture = load(reference.view)?;
+        let earlier = || kept.and_then(|kept| kept.read(reference.view));
         let planes = match config.make {
             Make::Frustum => Vec::new(),
-            Make::Stereo => {
-                let others = try_map(&reference.others, |&other| load(other))?;
-                let seed = (config.seed as u32) ^ (reference.view as u32).wrapping_mul(0x9e37_79b9);
-                let range = Range { depths: reference.depths, baseline: reference.baseline, seed };
-                matcher.planes(&picture, &others.iter().collect::<Vec<_>>(), &range)?
-            }
+            Make::Stereo => match earlier().filter(|planes| planes.len() == picture.image.pixels.len()) {
+                Some(planes) => planes,
+                None => {
+                    let others = try_map(&reference.others, |&other| load(other))?;
+                    let seed = (config.seed as u32) ^ (reference.view as u32).wrapping_mul(0x9e37_79b9);
+                    let range = Range { depths: reference.depths, baseline: reference.baseline, seed };
+                    let planes = matcher.planes(&picture, &others.iter().collect::<Vec<_>>(), &range)?;
+                    pending.finished(reference.view, &planes);
+                    planes
+                }
+            },
         };
         maps.push(DepthMap::new(reference.view, &picture, planes, config.min_correlation));
         progress.set(done as u64 + 1, "");

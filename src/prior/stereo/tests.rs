@@ -5,10 +5,11 @@ use super::picture::{Level, Picture};
 use super::*;
 use crate::capture::{Camera, Image, View};
 use crate::gpu::{Choice, Mask};
-use crate::progress::Silent;
+use crate::progress::{Silent, Stop};
 use crate::random::uniform;
 use glam::{DMat3, DMat4, DVec2, DVec3};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn gpu() -> Gpu {
     Gpu::open(&Choice::Best, Mask::ALL).unwrap()
@@ -302,4 +303,53 @@ fn a_relation_projects_as_the_cameras_do() {
         let want = to.project(from.unproject(x, y, depth));
         assert!((p.truncate() / p.z - want.truncate()).length() < 1e-9 && (p.z * depth - want.z).abs() < 1e-9);
     }
+}
+
+/// A search that was stopped goes on after the views it has, and comes out the same; damaged and foreign files count for
+/// nothing, and what somebody else put there stays.
+#[test]
+fn a_stopped_search_continues_after_the_views_it_has() {
+    let (gpu, folder, scene) = (gpu(), tempfile::tempdir().unwrap(), plane(4.0, (0.1, 0.0)));
+    let capture = capture(folder.path(), &arc(3, (97, 61)), &scene, &[], 0.0);
+    let (config, planes) = (Config::default(), folder.path().join("stereo"));
+    let kept = |identity: &str| Kept::new(&planes, identity.into(), Duration::ZERO);
+    let search = |kept: Option<&Kept>, progress: &dyn Progress| {
+        maps_of(&gpu, &capture, &references(&capture, &config), &config, kept, progress).map(|(maps, _)| maps)
+    };
+    let planes_of = |maps: Vec<DepthMap>| maps.into_iter().map(|map| map.planes).collect::<Vec<_>>();
+    let uninterrupted = planes_of(search(None, &Silent::default()).unwrap());
+    /// Stops after two views.
+    #[derive(Default)]
+    struct Stopping(Stop);
+    impl Progress for Stopping {
+        fn set(&self, done: u64, _: &str) {
+            if done == 2 {
+                self.0.request();
+            }
+        }
+        fn stop(&self) -> &Stop {
+            &self.0
+        }
+    }
+    assert!(search(Some(&kept("a")), &Stopping::default()).is_err());
+    let made = ["0000.planes", "0001.planes"].map(|name| planes.join(name));
+    assert!(made.iter().all(|path| path.exists()) && !planes.join("0002.planes").exists());
+    assert_eq!(kept("a").read(0).unwrap().len(), 97 * 61);
+    assert!(kept("b").read(0).is_none() && kept("a").read(2).is_none());
+    std::fs::copy(&made[0], planes.join("0002.planes")).unwrap();
+    assert!(kept("a").read(2).is_none(), "planes of another view pass");
+    let mut bytes = std::fs::read(&made[0]).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&made[0], &bytes).unwrap();
+    assert!(kept("a").read(0).is_none(), "damage passes");
+    // View 1 is not searched again: what it has is taken as it is.
+    let marked = vec![[2.5, 0.0, 0.0, 0.1]; 97 * 61];
+    let here = kept("a");
+    kept::Pending::new(Some(&here)).finished(1, &marked);
+    let resumed = planes_of(search(Some(&here), &Silent::default()).unwrap());
+    assert_eq!(resumed, [uninterrupted[0].clone(), marked, uninterrupted[2].clone()]);
+    std::fs::write(planes.join("mine.planes"), "mine").unwrap();
+    discard(&planes).unwrap();
+    let left: Vec<_> = std::fs::read_dir(&planes).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["mine.planes"]);
 }
