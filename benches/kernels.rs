@@ -64,7 +64,7 @@ fn loss(gpu: &Gpu, width: u32, height: u32) -> Result<()> {
     let rendered = gpu.upload("rendered", &values)?;
     let targets = gpu.upload("targets", &numbers(plane))?;
     let v_image = gpu.buffer("v_image", 4 * plane)?;
-    let kernels = Loss::new(gpu)?;
+    let kernels = Loss::new(gpu, false)?;
     let scratch = kernels.scratch(gpu, width, height, 0.2)?;
     report(gpu, &format!("loss and gradient, {width} × {height}"), |recorder| {
         kernels.record(recorder, &scratch, &rendered, &targets, &v_image);

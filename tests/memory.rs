@@ -33,7 +33,13 @@ fn picture(folder: &Path, index: u32, [width, height]: [u32; 2]) -> View {
     let viewmat = DMat4::from_translation(DVec3::new(0.0, 0.0, 3.0)) * turn;
     let [cx, cy] = [width, height].map(|side| f64::from(side) / 2.0);
     let f = f64::from(width);
-    View { name, image: Some(path), camera: Camera { width, height, fx: f, fy: f, cx, cy, viewmat }, lens: None }
+    View {
+        name,
+        image: Some(path),
+        camera: Camera { width, height, fx: f, fy: f, cx, cy, viewmat },
+        lens: None,
+        mask: None,
+    }
 }
 
 /// Bytes by which lighting `count` pictures grows the process, the network included.

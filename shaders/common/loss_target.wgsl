@@ -32,3 +32,8 @@ fn quad_value(quad: TargetQuad, channel: u32) -> vec4f {
     return vec4f((quad >> vec4u(8u * channel)) & vec4u(255u)) * (1.0 / 255.0);
 }
 #endif
+
+// How much a pixel counts, 0 to 1; only with MASKED, which packed targets can have.
+#ifdef MASKED
+const WEIGHTS = 3u;
+#endif

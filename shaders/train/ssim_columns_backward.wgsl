@@ -41,15 +41,28 @@ fn target_at(x: u32, y: u32) -> f32 {
     return pixel_value(targets[first + y * info.pitch + x], info.channel);
 }
 
+#ifdef MASKED
+fn weight_at(x: u32, y: u32) -> f32 {
+    return pixel_value(targets[y * info.pitch + x], WEIGHTS);
+}
+#endif
+
 // Stores the gradient of four rows and returns their absolute differences.
 fn finish(x: u32, y: u32, by_mean: vec4f, by_square: vec4f, by_product: vec4f) -> vec4f {
     let first = (info.channel * info.rows + y) * info.pitch + x;
     let rows = vec4(y, y + 1u, y + 2u, y + 3u);
-    let a = vec4f(rendered[first], rendered[first + info.pitch], rendered[first + 2u * info.pitch], rendered[first + 3u * info.pitch]);
+    var a = vec4f(rendered[first], rendered[first + info.pitch], rendered[first + 2u * info.pitch], rendered[first + 3u * info.pitch]);
     let t = vec4f(target_at(x, y), target_at(x, y + 1u), target_at(x, y + 2u), target_at(x, y + 3u));
+#ifdef MASKED
+    let weight = vec4f(weight_at(x, y), weight_at(x, y + 1u), weight_at(x, y + 2u), weight_at(x, y + 3u));
+    a *= weight;
+#endif
     let difference = a - t;
     let inside = (rows < vec4(info.height)) & vec4(x < info.width);
-    let v = info.l1_scale * sign(difference) + by_mean + 2.0 * a * by_square + t * by_product;
+    var v = info.l1_scale * sign(difference) + by_mean + 2.0 * a * by_square + t * by_product;
+#ifdef MASKED
+    v *= weight;
+#endif
     let kept = select(vec4f(), v, inside);
     v_image[first] = kept.x;
     v_image[first + info.pitch] = kept.y;

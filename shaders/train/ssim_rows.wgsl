@@ -24,6 +24,14 @@ fn target_quad(quad: u32) -> vec4f {
     return quad_value(targets[quad], info.channel);
 }
 
+fn rendered_quad(plane: u32, quad: u32) -> vec4f {
+#ifdef MASKED
+    return rendered[plane + quad] * quad_value(targets[quad], WEIGHTS);
+#else
+    return rendered[plane + quad];
+#endif
+}
+
 fn store(plane: u32, at: u32, v: Eighteen) {
     let first = plane * (info.pitch / 4u) * info.rows + at;
     moments[first] = blur(v.p, v.q, v.r, v.s);
@@ -47,8 +55,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let quads = info.rows * (info.pitch / 4u);
     let plane = info.channel * quads;
     let a = shifted(
-        rendered[plane + i0], rendered[plane + i1], rendered[plane + at], rendered[plane + at + 1u],
-        rendered[plane + i4], rendered[plane + i5]);
+        rendered_quad(plane, i0), rendered_quad(plane, i1), rendered_quad(plane, at), rendered_quad(plane, at + 1u),
+        rendered_quad(plane, i4), rendered_quad(plane, i5));
     let first = target_plane(info.channel, quads);
     let t = shifted(
         target_quad(first + i0), target_quad(first + i1), target_quad(first + at), target_quad(first + at + 1u),

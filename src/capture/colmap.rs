@@ -143,7 +143,13 @@ fn frame(path: &Path, image: Posed, cameras: &Cameras) -> Result<Frame> {
     let camera = cameras.get(&image.camera);
     let (size, intrinsics) =
         camera.ok_or_else(|| image.refuse(path, &format!("camera {} does not exist", image.camera)))?;
-    Ok(Frame { viewmat: image.viewmat(path)?, image: image.name, size: Some(*size), intrinsics: *intrinsics })
+    Ok(Frame {
+        viewmat: image.viewmat(path)?,
+        image: image.name,
+        mask: None,
+        size: Some(*size),
+        intrinsics: *intrinsics,
+    })
 }
 
 /// The intrinsics of camera `id`, or the refusal of a model that is none of [`MODELS`].

@@ -14,6 +14,8 @@ const MAX_PRINCIPAL: f64 = 1e9;
 pub struct Frame {
     /// The image as the file names it: relative to the scene folder (JSON) or to the image folder (COLMAP).
     pub image: String,
+    /// The mask file as a JSON names it.
+    pub mask: Option<String>,
     /// Image size in pixels where the file gives it.
     pub size: Option<(u32, u32)>,
     pub intrinsics: Intrinsics,

@@ -8,10 +8,14 @@ mod colmap;
 mod decode;
 mod distortion;
 mod extras;
+mod fill;
 mod frame;
 mod image;
 mod jpeg;
 mod loose;
+mod mask;
+#[cfg(test)]
+mod mask_tests;
 mod models;
 mod named_pose;
 mod normalize;
@@ -31,11 +35,12 @@ pub use camera::Camera;
 pub(crate) use colmap::camera_line;
 pub use decode::{decode_image, encoded_size, image_size, read_image};
 pub use distortion::Distortion;
-pub use extras::Extras;
+pub use extras::{Extras, read_alpha};
 pub(crate) use frame::Frame;
 pub use image::Image;
 pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, photo_folder, photos, poses, readable_photos};
+pub use mask::{Mask, MaskUse, add_masks};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
@@ -60,6 +65,9 @@ pub struct View {
     /// The lens that took `image`, where it is no pinhole; `camera` is the pinhole that its pixels are resampled to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lens: Option<Lens>,
+    /// What hides pixels of `image`; `None` where all count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Mask>,
 }
 
 /// A posed capture. Views are in the order of the file that named them.

@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::loose::images_in;
+use super::mask::{Finder, Mask, MaskUse, report};
 use super::resolve::{Purpose, Resolver, file_in, is_absolute};
 use super::{Camera, Capture, Lens, View, colmap, image_size, models, raw, transforms};
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ pub struct Options {
     /// Take the cameras from here instead of the scene folder: a COLMAP model, a folder that holds one, or a
     /// `transforms.json`. Of its images those count that are in the scene folder.
     pub cameras: Option<PathBuf>,
+    /// Whether mask files and alpha channels hide pixels.
+    pub masks: MaskUse,
 }
 
 /// The fewest views that say anything about depth.
@@ -37,7 +40,8 @@ const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or 
 /// One [`Error::Input`] naming the file for the first thing that cannot be used: see the module's tests.
 pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     let root = scene.as_ref();
-    let read = Views { resolver: Resolver::new(root, options.allow_outside, LAYOUT)? };
+    let masks = Finder { root, masks: options.masks };
+    let read = Views { resolver: Resolver::new(root, options.allow_outside, LAYOUT)?, masks };
     let source = match &options.cameras {
         Some(path) => Source { ply_file_path: None, ..Source::find(path)? },
         None => Source::find(root)?,
@@ -55,7 +59,9 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     let test = read.test(&views)?;
     let points = read.points(&source)?;
     read.warn_of_others(&source, &views.iter().chain(&holdout).chain(&test).collect::<Vec<_>>());
-    Ok(Capture { root: root.to_path_buf(), train: views, holdout, test, points })
+    let capture = Capture { root: root.to_path_buf(), train: views, holdout, test, points };
+    report(&capture);
+    Ok(capture)
 }
 
 /// Whether the folder `path` holds cameras, that is, whether [`load`] would find a scene there.
@@ -105,6 +111,7 @@ impl Source {
 /// The views that the frames of a source become.
 struct Views<'a> {
     resolver: Resolver<'a>,
+    masks: Finder<'a>,
 }
 
 impl Views<'_> {
@@ -121,7 +128,8 @@ impl Views<'_> {
             let camera = frame
                 .camera(size)
                 .map_err(|found| refuse_frame(&source.path, index, frame, &found, "correct the intrinsics"))?;
-            views.push(view(&source.path, frame, Some(image), camera)?);
+            let mask = self.mask(&source.path, frame, &image)?;
+            views.push(View { mask, ..view(&source.path, frame, Some(image), camera)? });
         }
         if absent.is_empty() {
             return Ok(views);
@@ -155,7 +163,8 @@ impl Views<'_> {
             let camera = frame
                 .camera(size)
                 .map_err(|found| refuse_frame(&path, index, frame, &found, "correct the intrinsics"))?;
-            view(&path, frame, image, camera)
+            let mask = image.as_deref().map_or(Ok(None), |image| self.mask(&path, frame, image))?;
+            Ok(View { mask, ..view(&path, frame, image, camera)? })
         });
         let views = views.collect::<Result<Vec<_>>>()?;
         unique_names(&path, &views)?;
@@ -167,6 +176,11 @@ impl Views<'_> {
             tracing::warn!("{}: {count} references are outside the scene and not in test/: {names}", path.display());
         }
         Ok(views)
+    }
+
+    /// What hides pixels of the photograph of `frame`.
+    fn mask(&self, source: &Path, frame: &Frame, image: &Path) -> Result<Option<Mask>> {
+        self.masks.find(image, frame.mask.as_deref().map(|named| (&self.resolver, source, named)))
     }
 
     fn points(&self, source: &Source) -> Result<Option<PathBuf>> {
@@ -250,7 +264,7 @@ pub(super) fn view(
     let Some(name) = file.file_name() else {
         return Err(Error::input(source, format!("`{named}` is not a file name"), "name the frame's image"));
     };
-    Ok(View { name: name.to_string_lossy().into_owned(), image, camera, lens })
+    Ok(View { name: name.to_string_lossy().into_owned(), image, camera, lens, mask: None })
 }
 
 /// Results are stored under the views' names, so these must differ.

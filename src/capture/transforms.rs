@@ -30,6 +30,7 @@ struct Poses {
 #[derive(Deserialize)]
 struct FramePose {
     file_path: String,
+    mask_path: Option<String>,
     transform_matrix: Vec<Vec<f64>>,
 }
 
@@ -82,7 +83,7 @@ pub fn read(path: &Path) -> Result<Transforms> {
         let viewmat = viewmat(&pose.transform_matrix).map_err(|found| {
             refuse(found, "correct `transform_matrix` (camera to world, rigid) or remove the frame")
         })?;
-        Ok(Frame { image: pose.file_path, size, intrinsics, viewmat })
+        Ok(Frame { image: pose.file_path, mask: pose.mask_path, size, intrinsics, viewmat })
     });
     Ok(Transforms { frames: frames.collect::<Result<_>>()?, ply_file_path: poses.ply_file_path })
 }

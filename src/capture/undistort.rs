@@ -131,12 +131,13 @@ fn bilinear(image: &Image, x: f64, y: f64) -> [f32; 3] {
 
 impl View {
     /// The pixels of the view's image file, as its pinhole camera sees them, at the file's size: the one way from a view
-    /// to its pixels.
+    /// to its pixels. Those that a mask hides have the colors around them.
     ///
     /// # Errors
     /// As [`read_image`], and [`Error::Input`] where the view has no image.
     pub fn read(&self) -> Result<Image> {
-        let image = read_image(self.file()?)?;
+        let mut image = read_image(self.file()?)?;
+        self.fill_hidden(&mut image)?;
         Ok(self.lens.map(|lens| lens.undistort(&image)).unwrap_or(image))
     }
 

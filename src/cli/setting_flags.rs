@@ -35,15 +35,15 @@ macro_rules! tables {
 
 tables! {
     /// Every setting.
-    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "poses", "prior", "ppm", "train"];
+    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["enhance", "poses", "prior", "ppm", "train"];
     /// Training alone.
-    Training: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["prior", "train"];
+    Training: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["prior", "train"];
     /// Restoration alone.
-    Enhance: ["preset", "adapter", "downscale", "allow_outside"], ["enhance"];
+    Enhance: ["preset", "adapter", "downscale", "allow_outside", "masks"], ["enhance"];
     /// Pictures of a finished model.
     Render: ["adapter", "downscale"], [];
     /// The point prior alone.
-    Prior: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside"], ["enhance", "poses", "prior"];
+    Prior: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["enhance", "poses", "prior"];
     /// Point preprocessing alone.
     Ppm: ["preset", "seed", "allow_outside"], ["ppm"], except "ppm.thin_made";
     /// The adapter alone.

@@ -15,6 +15,7 @@ mod correct;
 mod dequantize;
 mod estimate;
 mod golden;
+mod hidden;
 mod kernels;
 pub mod network;
 mod picture;
@@ -41,7 +42,7 @@ use network::Maps;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most views whose pixels the response of a capture is estimated on, and most pixels of each.
 const SAMPLED: (usize, usize) = (64, 8192);
@@ -65,6 +66,13 @@ pub struct Report {
     /// Milliseconds that its maps of a view took, on average.
     #[serde(default)]
     pub network_ms: f64,
+    /// The part of the pixels that masks hide.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub hidden: f64,
+}
+
+fn is_zero(part: &f64) -> bool {
+    *part == 0.0
 }
 
 /// Where the stage writes. A path alone is the folder of the pictures.
@@ -102,6 +110,7 @@ pub fn enhance_capture<'a>(
     let views: Vec<&View> = capture.train.iter().chain(&capture.holdout).collect();
     unique_names(&views)?;
     progress.begin("enhance", "images", views.len() as u64);
+    let hidden = hidden::hidden(capture, &views, downscale, progress)?;
     let samples = sample(&views, config, downscale, progress)?;
     let choice = choose(config, &capture.root, &samples)?;
     tracing::info!("response: {}; {}", choice.response, choice.reason);
@@ -121,10 +130,10 @@ pub fn enhance_capture<'a>(
         }
         progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
         let camera = view.camera.downscaled(downscale);
-        Ok(View { image: Some(path), camera, name: view.name.clone(), lens: None })
+        Ok(View { image: Some(path), camera, name: view.name.clone(), lens: None, mask: view.undistorted_mask() })
     })?;
     progress.end();
-    let mut report = report(&choice, config, &samples, lit.len());
+    let mut report = Report { hidden, ..report(&choice, config, &samples, lit.len()) };
     if let Some(correction) = &correction {
         report.network = correction.describe();
         report.network_ms = correction.milliseconds();
@@ -219,28 +228,17 @@ fn per_image(config: &Config) -> bool {
 fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Vec<[f32; 3]>> {
     let step = views.len().div_ceil(SAMPLED.0).max(1);
     let chosen: Vec<&View> = views.iter().step_by(step).copied().collect();
-    let hidden = AtomicBool::new(false);
     let pixels = |view: &View| {
         progress.check()?;
         let image = dark(view, config, downscale)?;
         let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
-        let alpha = view.read_alpha()?.map(|alpha| resize_area(&alpha, image.width, image.height));
-        let opaque = |i: usize| alpha.as_ref().is_none_or(|alpha| alpha.pixels[i][0] >= 0.5);
-        if alpha.as_ref().is_some_and(|alpha| alpha.pixels.iter().any(|pixel| pixel[0] < 0.5)) {
-            hidden.store(true, Ordering::Relaxed);
-        }
+        let weights = view.read_weights(image.width, image.height)?;
+        let counts = |i: usize| weights.as_ref().is_none_or(|weights| weights[i] >= 0.5);
         // An odd step beside an even width walks through all columns.
-        let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| opaque(*i));
+        let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| counts(*i));
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
-    let samples = map_views(&chosen, pixels)?.concat();
-    if hidden.into_inner() {
-        tracing::warn!(
-            "photographs have transparent pixels: these have no part in finding the response, but training and metrics \
-             take them as they are"
-        );
-    }
-    Ok(samples)
+    map_views(&chosen, pixels).map(|samples| samples.concat())
 }
 
 fn unique_names(views: &[&View]) -> Result<()> {
@@ -261,7 +259,15 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
     let response =
         if per_image(config) { format!("per image: {}", describe(&restoration)) } else { choice.response.clone() };
     let median = [samples, &lit].map(estimate::median_luminance);
-    Report { response, reason: choice.reason.clone(), images, median, network: "none".into(), network_ms: 0.0 }
+    Report {
+        response,
+        reason: choice.reason.clone(),
+        images,
+        median,
+        network: "none".into(),
+        network_ms: 0.0,
+        hidden: 0.0,
+    }
 }
 
 #[cfg(test)]

@@ -36,16 +36,31 @@ pub fn psnr(render: &Image, reference: &Image) -> Option<f64> {
 /// Structural similarity, mean over the interior and the three channels; 1 for identical pictures.
 /// `None` if the sizes differ, a side is shorter than the window of 11 pixels, or a pixel is not finite.
 pub fn ssim(render: &Image, reference: &Image) -> Option<f64> {
+    ssim_where(render, reference, &|_| true)
+}
+
+/// As [`ssim`], over the windows whose center (index of its pixel) `counts`; `None` if none does.
+pub(super) fn ssim_where(render: &Image, reference: &Image, counts: &(dyn Fn(usize) -> bool + Sync)) -> Option<f64> {
     let (width, height) = (render.width as usize, render.height as usize);
     if !comparable(render, reference) || width < WINDOW || height < WINDOW {
         return None;
     }
-    let sum: f64 = (0..3).map(|channel| channel_ssim(render, reference, channel)).sum();
-    Some(sum / (3 * (width - WINDOW + 1) * (height - WINDOW + 1)) as f64)
+    let margin = WINDOW / 2;
+    let center = move |row: usize, column: usize| counts((row + margin) * width + column + margin);
+    let columns = width - WINDOW + 1;
+    let windows: usize =
+        (0..height - WINDOW + 1).map(|row| (0..columns).filter(|column| center(row, *column)).count()).sum();
+    let sum: f64 = (0..3).map(|channel| channel_ssim(render, reference, channel, &center)).sum();
+    (windows > 0).then(|| sum / (3 * windows) as f64)
 }
 
-/// The sum of one channel's SSIM map.
-fn channel_ssim(render: &Image, reference: &Image, channel: usize) -> f64 {
+/// The sum of one channel's SSIM map over the windows (by row and column) that count.
+fn channel_ssim(
+    render: &Image,
+    reference: &Image,
+    channel: usize,
+    counts: &(dyn Fn(usize, usize) -> bool + Sync),
+) -> f64 {
     let width = render.width as usize;
     let (kernel, columns) = (gaussian(), width - WINDOW + 1);
     // The window is separable. Across first: the moments x, y, x², y², xy of each row.
@@ -61,9 +76,11 @@ fn channel_ssim(render: &Image, reference: &Image, channel: usize) -> f64 {
             moments.windows(WINDOW).map(|window| weighted(&kernel, window.iter())).collect()
         })
         .collect();
+    let at = |rows: &[Vec<[f32; 5]>], x: usize| f64::from(similarity(weighted(&kernel, rows.iter().map(|r| &r[x]))));
     let sums: Vec<f64> = rows
         .par_windows(WINDOW)
-        .map(|rows| (0..columns).map(|x| f64::from(similarity(weighted(&kernel, rows.iter().map(|r| &r[x]))))).sum())
+        .enumerate()
+        .map(|(y, rows)| (0..columns).filter(|x| counts(y, *x)).map(|x| at(rows, x)).sum())
         .collect();
     sums.iter().sum()
 }

@@ -1,8 +1,8 @@
 //! Which render belongs to which reference, and the table of numbers that comes of it.
 
-use super::metrics::broken_pixels;
-use super::{fit_affine, fit_quadratic, psnr, ssim};
-use crate::capture::{Image, image_size, resize_area};
+use super::metrics::{broken_pixels, ssim_where};
+use super::{Counted, fit_affine, fit_quadratic, psnr, ssim};
+use crate::capture::{Image, image_size, read_alpha, resize_area};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::progress::Progress;
@@ -74,12 +74,13 @@ pub struct Pair {
 }
 
 /// The numbers of one render. Where sizes differ, the larger picture is area-averaged to the smaller one's size: a
-/// render at a quarter of the resolution is held against the reference as a camera of that resolution had seen it.
+/// render at a quarter of the resolution is held against the reference as a camera of that resolution had seen it. Of
+/// the pixels of the reference those that are `counted` are compared, or all.
 ///
 /// # Errors
 /// [`Error::Setting`] if the two pictures have not the same shape (sides' ratio to 2 %) or are empty;
 /// [`Error::NotFinite`] if a pixel of either is not finite.
-pub fn compare(name: &str, render: &Image, reference: &Image) -> Result<ViewMetrics> {
+pub fn compare(name: &str, render: &Image, reference: &Image, counted: Option<&Counted>) -> Result<ViewMetrics> {
     for (picture, image) in [("the render", render), ("the reference", reference)] {
         let broken = broken_pixels(image);
         if broken > 0 {
@@ -91,20 +92,30 @@ pub fn compare(name: &str, render: &Image, reference: &Image) -> Result<ViewMetr
     let (resized_render, resized_reference) = to_common_size(render, reference);
     let render = resized_render.as_ref().unwrap_or(render);
     let reference = resized_reference.as_ref().unwrap_or(reference);
-    let numbers = || {
-        Some(ViewMetrics {
-            name: name.to_owned(),
-            psnr: psnr(render, reference)?,
-            ssim: ssim(render, reference),
-            lpips: None,
-            psnr_affine: psnr(&fit_affine(render, reference)?, reference)?,
-            psnr_quadratic: psnr(&fit_quadratic(render, reference)?, reference)?,
-        })
+    let counted = counted.map(|counted| counted.resized(reference.width, reference.height));
+    let numbers = match counted.filter(|_| (render.width, render.height) == (reference.width, reference.height)) {
+        None => numbers(name, [render, reference], ssim(render, reference)),
+        Some(counted) => {
+            let merged = counted.merged(render, reference);
+            let ssim = ssim_where(&merged, reference, &|at| counted.at(at));
+            numbers(name, [&counted.only(render), &counted.only(reference)], ssim)
+        }
     };
-    numbers().ok_or_else(|| {
+    numbers.ok_or_else(|| {
         let sizes = (render.width, render.height, reference.width, reference.height);
         let found = format!("the render has {}x{} pixels, its reference {}x{}", sizes.0, sizes.1, sizes.2, sizes.3);
         Error::setting(name, found, "compare pictures of the same view")
+    })
+}
+
+fn numbers(name: &str, [render, reference]: [&Image; 2], ssim: Option<f64>) -> Option<ViewMetrics> {
+    Some(ViewMetrics {
+        name: name.to_owned(),
+        psnr: psnr(render, reference)?,
+        ssim,
+        lpips: None,
+        psnr_affine: psnr(&fit_affine(render, reference)?, reference)?,
+        psnr_quadratic: psnr(&fit_quadratic(render, reference)?, reference)?,
     })
 }
 
@@ -133,7 +144,12 @@ pub fn compare_pairs(pairs: &[Pair], progress: &dyn Progress) -> Result<Group> {
         progress.check()?;
         let name = pair.render.file_name().unwrap_or(pair.render.as_os_str()).to_string_lossy();
         let (render, reference) = (read_8bit(&pair.render)?, read_8bit(&pair.reference)?);
-        let view = compare(&name, &render, &reference).map_err(|error| match error {
+        let counted = counted(&pair.reference)?;
+        if counted.as_ref().is_some_and(Counted::is_empty) {
+            tracing::warn!("{}: every pixel is transparent; left out", pair.reference.display());
+            continue;
+        }
+        let view = compare(&name, &render, &reference, counted.as_ref()).map_err(|error| match error {
             Error::Setting { found, remedy, .. } => Error::input(&pair.render, found, remedy),
             other => other,
         })?;
@@ -142,6 +158,12 @@ pub fn compare_pairs(pairs: &[Pair], progress: &dyn Progress) -> Result<Group> {
     }
     progress.end();
     Ok(Group::new(views))
+}
+
+/// The pixels of a picture that are not transparent, where it has an alpha channel.
+fn counted(path: &Path) -> Result<Option<Counted>> {
+    let weights = |alpha: &Image| alpha.pixels.iter().map(|pixel| pixel[0]).collect::<Vec<_>>();
+    Ok(read_alpha(path)?.map(|alpha| Counted::new(alpha.width, alpha.height, &weights(&alpha))))
 }
 
 /// Compares the pictures of two folders, paired by file stem without regard to case (`0031.JPG` and `0031.png`).

@@ -4,7 +4,7 @@
 //! file's size, times or inode changed since it was hashed last ([`Hashes`]).
 
 use super::output::Written;
-use crate::capture::View;
+use crate::capture::{Mask, View};
 use crate::hash::{sha256, sha256_of_file};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -115,7 +115,12 @@ impl Hashes {
         let hashes: Vec<_> = views.par_iter().map(|view| Some(self.of(view.image.as_deref()?)?.sha256)).collect();
         let parts: Vec<_> = views.iter().zip(hashes).map(|(v, hash)| (&v.name, &v.camera, hash)).collect();
         let lenses: Vec<_> = views.iter().filter_map(|v| v.lens).collect();
-        if lenses.is_empty() { of(&parts) } else { of(&(parts, lenses)) }
+        let fingerprint = if lenses.is_empty() { of(&parts) } else { of(&(parts, lenses)) };
+        if views.iter().all(|view| view.mask.is_none()) {
+            return fingerprint;
+        }
+        let mask = |mask: &Mask| (mask.alpha.is_some(), mask.inverted, mask.file.as_deref().map(|file| self.of(file)));
+        of(&(fingerprint, views.iter().map(|view| view.mask.as_ref().map(mask)).collect::<Vec<_>>()))
     }
 }
 

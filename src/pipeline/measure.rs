@@ -4,7 +4,7 @@ use super::output::names;
 use super::pictures::Painter;
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
-use crate::eval::{Group, Metrics, compare};
+use crate::eval::{Counted, Group, Metrics, compare};
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -66,7 +66,14 @@ pub(super) fn measure(
             if view.image.is_none() {
                 continue;
             }
-            numbers.push(compare(&view.name, &painter.render(&view.camera)?, &view.read()?)?);
+            let (width, height) = (view.camera.width, view.camera.height);
+            let counted = view.read_weights(width, height)?.map(|weights| Counted::new(width, height, &weights));
+            if counted.as_ref().is_some_and(Counted::is_empty) {
+                tracing::warn!("{}: a mask hides all of it, so it is not measured", view.name);
+                continue;
+            }
+            let render = painter.render(&view.camera)?;
+            numbers.push(compare(&view.name, &render, &view.read()?, counted.as_ref())?);
             done += 1;
             progress.set(done, &view.name);
         }

@@ -269,10 +269,6 @@ pub fn unique_renders(source: &Path, test: &[View]) -> Result<()> {
 
 /// The capture of `job` as it came.
 fn load(job: &Job) -> Result<Capture> {
-    let masks = job.scene.join("masks");
-    if masks.is_dir() {
-        tracing::warn!("{}: masks are not read; what they hide is trained on", masks.display());
-    }
     capture::load(&job.scene, &job.settings.capture_options(&job.scene))
 }
 

@@ -118,12 +118,17 @@ fn ensure_apart(job: &Job, photos: &Capture) -> Result<()> {
 fn open(job: &Job) -> Result<(Capture, Vec<Error>)> {
     match &job.inputs[..] {
         [scene] if is_scene(scene) => {
-            let options = capture::Options { allow_outside: job.settings.allow_outside, ..Default::default() };
+            let (allow_outside, masks) = (job.settings.allow_outside, job.settings.masks);
+            let options = capture::Options { allow_outside, masks, ..Default::default() };
             Ok((capture::load(scene, &options)?, Vec::new()))
         }
         several => match several.iter().find(|path| is_scene(path)) {
             Some(scene) => Err(Error::input(scene, "a scene beside other inputs", "enhance every scene by itself")),
-            None => capture::readable_photos(several),
+            None => {
+                let (mut photos, unreadable) = capture::readable_photos(several)?;
+                capture::add_masks(&mut photos, job.settings.masks)?;
+                Ok((photos, unreadable))
+            }
         },
     }
 }

@@ -338,6 +338,7 @@ pub(super) fn lit_from_files(job: &Job, capture: &Capture) -> Capture {
         image: images.as_ref().map(|folder| folder.join(&view.name)).or_else(|| view.image.clone()),
         camera: view.camera.downscaled(job.settings.downscale),
         lens: view.lens.filter(|_| images.is_none()),
+        mask: if images.is_some() { view.undistorted_mask() } else { view.mask.clone() },
     };
     let [train, holdout] = [&capture.train, &capture.holdout].map(|views| views.iter().map(lit).collect());
     Capture { train, holdout, ..capture.clone() }

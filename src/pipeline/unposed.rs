@@ -38,6 +38,7 @@ pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>
         tracing::warn!("left out: {error}");
     }
     found.root = job.scene.clone();
+    capture::add_masks(&mut found, job.settings.masks)?;
     if found.train.len() < MIN_REGISTERED {
         let count = found.train.len();
         let found = format!("holds {count} readable photographs and no poses");

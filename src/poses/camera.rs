@@ -33,7 +33,7 @@ impl<'a> Original<'a> {
     pub fn parse(path: &Path, number: usize, line: &'a str) -> Result<Self> {
         let (id, (size, intrinsics)) = camera_line(path, number, line)?;
         let words = line.trim().split_once(' ').map_or(line, |(_, words)| words);
-        let frame = Frame { image: String::new(), size: Some(size), intrinsics, viewmat: DMat4::IDENTITY };
+        let frame = Frame { image: String::new(), mask: None, size: Some(size), intrinsics, viewmat: DMat4::IDENTITY };
         Ok(Self { id, words, size, frame })
     }
 

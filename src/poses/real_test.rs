@@ -79,7 +79,13 @@ fn find(lens: Lens, k: f64) {
         let name = format!("{i}.png");
         picture(camera, distortion).save(images.join(picture_name(&name))).unwrap();
         // The model is wanted for pictures of half the size.
-        View { name, image: None, camera: Camera { viewmat: DMat4::IDENTITY, ..camera.downscaled(2) }, lens: None }
+        View {
+            name,
+            image: None,
+            camera: Camera { viewmat: DMat4::IDENTITY, ..camera.downscaled(2) },
+            lens: None,
+            mask: None,
+        }
     };
     let views: Vec<View> = cameras.iter().enumerate().map(view).collect();
     let log = dir.path().join("colmap.log");

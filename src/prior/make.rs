@@ -2,7 +2,7 @@
 
 use super::neighbors::references;
 use super::origin::Poses;
-use super::stereo::{self, Found, Kept, Kind, Stereo};
+use super::stereo::{self, DepthMap, Found, Kept, Kind, Stereo};
 use super::{PointCloud, ReadOptions, align};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -186,7 +186,8 @@ pub fn make(
         let found = "no points can be made from no images";
         return Err(Error::input(&capture.root, found, "add images, or a point prior (points.ply, sparse/0)"));
     }
-    let pixels: usize = maps.iter().map(|map| map.planes.len()).sum();
+    let shown = |map: &DepthMap| map.planes.len() - map.hidden.iter().filter(|hidden| **hidden).count();
+    let pixels: usize = maps.iter().map(shown).sum::<usize>().max(1);
     let with_depth = maps.iter().flat_map(|map| &map.agreeing).filter(|agreeing| **agreeing > 0).count();
     let (points, report) = select(found, wanted, config.seed);
     let depths = with_depth as f64 / pixels as f64;

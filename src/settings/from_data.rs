@@ -12,6 +12,7 @@ const HARMLESS: &[&str] = &[
     "seed",
     "downscale",
     "holdout",
+    "masks",
     "enhance.response",
     "enhance.scope",
     "enhance.n",

@@ -35,6 +35,9 @@ pub struct Settings {
     pub holdout: Option<u32>,
     /// Let paths in the scene's files leave the scene folder
     pub allow_outside: bool,
+    /// Masks beside the photographs and their alpha channels: `use` (what is black in a mask is hidden), `invert` (what is
+    /// bright in a mask is) or `ignore`
+    pub masks: capture::MaskUse,
     /// Dark to lit
     pub enhance: enhance::Config,
     /// Poses, for photographs that have none
@@ -71,7 +74,7 @@ impl Settings {
         let named = Some(&self.poses.poses_from).filter(|path| !path.is_empty()).map(PathBuf::from);
         let beside = || if capture::is_scene(scene) { None } else { capture::cameras_beside(scene) };
         let cameras = named.or_else(beside);
-        capture::Options { holdout: self.holdout, allow_outside: self.allow_outside, cameras }
+        capture::Options { holdout: self.holdout, allow_outside: self.allow_outside, cameras, masks: self.masks }
     }
 
     /// Refuses values that no stage could use.

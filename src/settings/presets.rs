@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::train::{Background, densify};
-use crate::{enhance, poses, ppm, prior, train};
+use crate::{capture, enhance, poses, ppm, prior, train};
 use serde::{Deserialize, Serialize};
 
 /// A named set of settings to start from.
@@ -37,6 +37,7 @@ fn standard() -> Settings {
         downscale: 1,
         holdout: None,
         allow_outside: false,
+        masks: capture::MaskUse::Use,
         enhance: enhance::Config::default(),
         poses: poses::Config::default(),
         prior: prior::Config::default(),

@@ -8,7 +8,7 @@ use super::watch::{Answer, Audience, Command, Now, Start, Watch};
 use super::{CurvePoint, Report};
 use crate::capture::{Capture, Image, View, resize_area};
 use crate::error::{Error, Result};
-use crate::eval;
+use crate::eval::{self, Counted};
 use crate::gpu::Gpu;
 use crate::prior::PointCloud;
 use crate::progress::Progress;
@@ -25,7 +25,7 @@ pub(super) struct Course<'a> {
     trainer: Trainer<'a>,
     /// The settings in force.
     config: Config,
-    holdout: Vec<(View, Image)>,
+    holdout: Vec<Reference>,
     keeper: Keeper,
     progress: &'a dyn Progress,
     audience: Audience<'a>,
@@ -260,19 +260,31 @@ fn with_checkpoint(error: Error, words: &str) -> Error {
     }
 }
 
-/// A held-out view with its picture.
-fn reference(view: &View) -> Result<(View, Image)> {
+/// A held-out view with its picture, and which of its pixels count.
+struct Reference {
+    view: View,
+    image: Image,
+    counted: Option<Counted>,
+}
+
+fn reference(view: &View) -> Result<Reference> {
     let image = view.read()?;
     let (width, height) = (view.camera.width, view.camera.height);
     let fits = image.width == width && image.height == height;
-    Ok((view.clone(), if fits { image } else { resize_area(&image, width, height) }))
+    let image = if fits { image } else { resize_area(&image, width, height) };
+    let counted = view.read_weights(width, height)?.map(|weights| Counted::new(width, height, &weights));
+    Ok(Reference { view: view.clone(), image, counted })
 }
 
 /// `None` without views, or where a picture is identical to its reference.
-fn mean_psnr(trainer: &mut Trainer<'_>, views: &[(View, Image)]) -> Result<Option<f64>> {
+fn mean_psnr(trainer: &mut Trainer<'_>, references: &[Reference]) -> Result<Option<f64>> {
     let mut values = Vec::new();
-    for (view, image) in views {
-        values.extend(eval::psnr(&trainer.render(&view.camera)?, image));
+    for Reference { view, image, counted } in references {
+        let render = trainer.render(&view.camera)?;
+        values.extend(match counted {
+            Some(counted) => eval::psnr(&counted.only(&render), &counted.only(image)),
+            None => eval::psnr(&render, image),
+        });
     }
     Ok((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64))
 }

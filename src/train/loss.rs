@@ -64,9 +64,11 @@ impl LossScratch {
 }
 
 impl Loss {
-    /// Compiles the kernels for packed 8-bit targets.
-    pub fn new(gpu: &Gpu) -> Result<Self> {
-        Self::with_defines(gpu, &[])
+    /// Compiles the kernels for packed 8-bit targets. `masked`: the fourth byte is how much the pixel counts, and the
+    /// other three are multiplied by it; the rendered image is, too, before it is compared, so that what is hidden has no
+    /// loss and no gradient.
+    pub fn new(gpu: &Gpu, masked: bool) -> Result<Self> {
+        Self::with_defines(gpu, if masked { &[("MASKED", "true")] } else { &[] })
     }
 
     /// Compiles the kernels for targets that are planes of floats like the rendered image.

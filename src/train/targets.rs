@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, channel};
 /// Bytes that packed images may hold; beyond it they are decoded again when needed.
 const BUDGET: usize = 1 << 30;
 
-/// A training image on its way to the device: RGBA, 8 bits each, one word a pixel, rows padded to whole tiles.
+/// A training image on its way to the device: RGBA, 8 bits each, one word a pixel, rows padded to whole tiles. A is how
+/// much the pixel counts; colors are multiplied by it.
 pub type Packed = std::sync::Arc<Vec<u32>>;
 
 /// View and downscaling of an image that is being decoded, and where it will arrive.
@@ -80,14 +81,16 @@ fn load(view: &View, downscale: u32) -> Result<Packed> {
     let (width, height) = (camera.width, camera.height);
     let image = view.read()?;
     let image = if (image.width, image.height) == (width, height) { image } else { resize_area(&image, width, height) };
-    let pack = |p: &[f32; 3]| {
-        let [r, g, b] = p.map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u32);
-        r | g << 8 | b << 16 | 255 << 24
+    let weights = view.read_weights(width, height)?;
+    let pack = |(p, weight): (&[f32; 3], f32)| {
+        let [r, g, b] = p.map(|v| (v.clamp(0.0, 1.0) * weight * 255.0).round() as u32);
+        r | g << 8 | b << 16 | ((weight * 255.0).round() as u32) << 24
     };
+    let weight = |row: usize, column: usize| weights.as_ref().map_or(1.0, |all| all[row * width as usize + column]);
     let pitch = (tiles(width, height)[0] * TILE) as usize;
     let mut packed = Vec::with_capacity(pitch * height as usize);
-    for row in image.pixels.chunks_exact(width as usize) {
-        packed.extend(row.iter().map(pack));
+    for (row, pixels) in image.pixels.chunks_exact(width as usize).enumerate() {
+        packed.extend(pixels.iter().enumerate().map(|(column, pixel)| pack((pixel, weight(row, column)))));
         packed.resize(packed.len().next_multiple_of(pitch), 0);
     }
     Ok(Packed::new(packed))

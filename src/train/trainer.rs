@@ -116,7 +116,7 @@ impl<'g> Trainer<'g> {
             scene_scale: capture.scene_scale(),
             targets: Targets::new(capture.train.clone()),
             renderer,
-            loss: Loss::new(gpu)?,
+            loss: Loss::new(gpu, capture.train.iter().any(|view| view.mask.is_some()))?,
             adam: Adam::new(gpu)?,
             densifier: Densifier::new(gpu, &config.densify)?,
             floor: floor.transpose()?,

@@ -36,7 +36,7 @@ fn folders_pair_by_stem_whatever_the_case() {
 
 #[test]
 fn the_json_is_the_documented_one() {
-    let view = compare("0031.JPG", &picture(16, 16, 0.0), &picture(16, 16, 0.0)).unwrap();
+    let view = compare("0031.JPG", &picture(16, 16, 0.0), &picture(16, 16, 0.0), None).unwrap();
     let metrics = Metrics { test: Group::new(vec![view]), holdout: None };
     let json = serde_json::to_value(&metrics).unwrap();
     assert_eq!(json["psnr"], 100.0);
@@ -54,10 +54,49 @@ fn the_json_is_the_documented_one() {
 fn a_smaller_render_is_held_against_the_averaged_reference() {
     let reference = picture(80, 47, 0.0);
     let small = resize_area(&reference, 20, 11);
-    assert!(compare("a", &small, &reference).unwrap().psnr > 45.0);
-    assert!(compare("a", &reference, &small).unwrap().psnr > 45.0);
-    let turned = compare("a", &picture(47, 80, 0.0), &reference);
+    assert!(compare("a", &small, &reference, None).unwrap().psnr > 45.0);
+    assert!(compare("a", &reference, &small, None).unwrap().psnr > 45.0);
+    let turned = compare("a", &picture(47, 80, 0.0), &reference, None);
     assert!(turned.unwrap_err().to_string().contains("47x80"));
+}
+
+#[test]
+fn only_pixels_that_count_are_compared() {
+    let (reference, mut render) = (picture(40, 30, 0.0), picture(40, 30, 0.1));
+    let weights: Vec<f32> = (0..40 * 30).map(|i| if i % 40 < 20 { 1.0 } else { 0.0 }).collect();
+    let counted = Counted::new(40, 30, &weights);
+    let left = compare("a", &render, &reference, Some(&counted)).unwrap();
+    assert!((left.psnr - 20.0).abs() < 0.3 && left.psnr_affine > 35.0, "{left:?}");
+    // Whatever is where nothing counts.
+    render.pixels.iter_mut().enumerate().filter(|(i, _)| i % 40 >= 20).for_each(|(i, p)| *p = [i as f32 % 7.0; 3]);
+    assert_eq!(compare("a", &render, &reference, Some(&counted)).unwrap(), left);
+    let merged = counted.merged(&render, &reference);
+    assert_eq!(left.ssim, crate::eval::metrics::ssim_where(&merged, &reference, &|at| at % 40 < 20));
+    assert!(left.ssim < ssim(&merged, &reference), "windows outside are of no account");
+    let all = Counted::new(40, 30, &[1.0; 1200]);
+    let whole = compare("a", &picture(40, 30, 0.1), &reference, None).unwrap();
+    assert_eq!(compare("a", &picture(40, 30, 0.1), &reference, Some(&all)).unwrap(), whole);
+    // The other picture may be smaller.
+    let small = resize_area(&picture(40, 30, 0.1), 20, 15);
+    assert!((compare("a", &small, &reference, Some(&counted)).unwrap().psnr - 20.0).abs() < 0.3);
+    assert!(Counted::new(2, 1, &[0.4, 0.0]).is_empty() && !counted.is_empty());
+}
+
+/// A challenge's or another program's references may be transparent in parts.
+#[test]
+fn transparent_pixels_of_a_reference_do_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let [renders, references] = ["renders", "references"].map(|name| dir.path().join(name));
+    std::fs::create_dir_all(&renders).unwrap();
+    std::fs::create_dir_all(&references).unwrap();
+    ::image::RgbImage::from_pixel(24, 20, ::image::Rgb([60, 60, 60])).save(renders.join("0.png")).unwrap();
+    let reference = |x, alpha| ::image::Rgba(if x < 12 { [60, 60, 60, 255] } else { [250, 0, 0, alpha] });
+    let psnr = |alpha| {
+        ::image::RgbaImage::from_fn(24, 20, |x, _| reference(x, alpha)).save(references.join("0.png")).unwrap();
+        compare_folders(&renders, &references, &Silent::default()).unwrap().test.psnr.unwrap()
+    };
+    assert_eq!(psnr(0), 100.0);
+    assert!(psnr(255) < 12.0);
 }
 
 #[test]

@@ -99,6 +99,7 @@ fn point(
     let map = &stereo.maps[index];
     let number = |k: u64| uniform(seed, cell as u64, k);
     let tries = (0..TRIES).filter_map(|k| map.pixel(cells.place(cell, DVec2::new(number(2 * k), number(2 * k + 1)))));
+    let tries = tries.filter(|at| !map.is_hidden(*at));
     let rank = |at: &usize| (map.agreeing[*at] > 0, contrast(map, *at));
     let at = tries.max_by_key(rank)?;
     if let Some(point) = stereo.cloud.point(index, at) {

@@ -23,6 +23,8 @@ pub struct DepthMap {
     pub planes: Vec<Plane>,
     /// Views that agree with a pixel's depth; 0 for pixels without one.
     pub agreeing: Vec<u8>,
+    /// Whether each pixel is hidden by a mask, so that it gets neither a depth nor a point; empty where none is.
+    pub hidden: Vec<bool>,
 }
 
 /// A pixel's surface, in world coordinates.
@@ -51,8 +53,21 @@ impl DepthMap {
         // Not (cost > …), so that NaN has no depth.
         let is_good = |p: &Plane| p[3] <= 1.0 - min_correlation as f32 && p[0] > 0.0 && p.iter().all(|v| v.is_finite());
         planes.iter_mut().filter(|p| !is_good(p)).for_each(|p| *p = [0.0; 4]);
+        planes.iter_mut().zip(&picture.hidden).filter(|(_, hidden)| **hidden).for_each(|(p, _)| *p = [0.0; 4]);
         let colors = (0..count).map(|at| picture.color(at)).collect();
-        Self { view, camera: picture.camera.clone(), colors, planes, agreeing: vec![0; count] }
+        Self {
+            view,
+            camera: picture.camera.clone(),
+            colors,
+            planes,
+            agreeing: vec![0; count],
+            hidden: picture.hidden.clone(),
+        }
+    }
+
+    /// Whether a mask hides a pixel.
+    pub fn is_hidden(&self, at: usize) -> bool {
+        self.hidden.get(at).copied().unwrap_or_default()
     }
 
     pub fn width(&self) -> usize {

@@ -21,6 +21,8 @@ pub struct Level {
 pub struct Picture {
     pub camera: Camera,
     pub image: Arc<Image>,
+    /// Whether each pixel is hidden by a mask; empty where none is.
+    pub hidden: Vec<bool>,
     /// Largest first.
     pub levels: Vec<Level>,
 }
@@ -35,7 +37,9 @@ impl Picture {
         let scale = (f64::from(size) / f64::from(w.max(h))).min(1.0);
         let fit = |extent: u32| ((f64::from(extent) * scale).round() as u32).max(1);
         let image = cache.get(view, fit(w), fit(h))?;
-        Ok(Self::new(&view.camera, image))
+        let weights = view.read_weights(image.width, image.height)?.unwrap_or_default();
+        let hidden = weights.iter().map(|weight| *weight < 0.5).collect();
+        Ok(Self { hidden, ..Self::new(&view.camera, image) })
     }
 
     /// `image` as seen by `camera` (of any size).
@@ -48,7 +52,7 @@ impl Picture {
             let (width, height) = size(k);
             Level { camera: camera.resized(width, height), quads: quads(&resize_area(&image, width, height), gain) }
         });
-        Self { levels: levels.collect(), camera, image }
+        Self { levels: levels.collect(), camera, image, hidden: Vec::new() }
     }
 
     /// Colour of the pixel with index `at`.

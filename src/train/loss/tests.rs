@@ -87,7 +87,13 @@ fn to_f64(pixels: &[[f32; 3]]) -> Rgb {
 }
 
 /// Runs the kernels; the rendered image has five planes with NaN in the padding. Returns (L1, SSIM) and the gradient.
-fn run(gpu: &Gpu, rendered: &[[f32; 3]], targets: &[u32], size: [u32; 2], lambda: f32) -> (Vec<f32>, Vec<f32>) {
+fn run(
+    gpu: &Gpu,
+    rendered: &[[f32; 3]],
+    (targets, masked): (&[u32], bool),
+    size: [u32; 2],
+    lambda: f32,
+) -> (Vec<f32>, Vec<f32>) {
     let [width, height] = size;
     let (plane, pitch) = (plane_len(width, height), (tiles(width, height)[0] * TILE) as usize);
     let mut planes = vec![f32::NAN; 5 * plane];
@@ -102,7 +108,7 @@ fn run(gpu: &Gpu, rendered: &[[f32; 3]], targets: &[u32], size: [u32; 2], lambda
     let planes = gpu.upload("rendered", &planes).unwrap();
     let packed = gpu.upload("targets", &packed).unwrap();
     let v_image = gpu.upload("v_image", &vec![7.0f32; 4 * plane]).unwrap();
-    let kernels = Loss::new(gpu).unwrap();
+    let kernels = Loss::new(gpu, masked).unwrap();
     let scratch = kernels.scratch(gpu, width, height, lambda).unwrap();
     // Twice, so that the second run meets what the first one left.
     for _ in 0..2 {
@@ -118,8 +124,13 @@ fn run(gpu: &Gpu, rendered: &[[f32; 3]], targets: &[u32], size: [u32; 2], lambda
 fn check(gpu: &Gpu, size: [u32; 2], lambda: f32) {
     let (width, height) = (size[0] as usize, size[1] as usize);
     let (targets, rendered) = pictures(width, height, u64::from(size[0] + 1000 * size[1]));
-    let (loss, v) = run(gpu, &rendered, &targets, size, lambda);
+    let (loss, v) = run(gpu, &rendered, (&targets, false), size, lambda);
     let (want, want_v) = twin(&to_f64(&rendered), &unpack(&targets), width, height, f64::from(lambda));
+    compare(&loss, &v, &want, &want_v, size);
+}
+
+fn compare(loss: &[f32], v: &[f32], want: &[f64; 3], want_v: &Rgb, size: [u32; 2]) {
+    let (width, height) = (size[0] as usize, size[1] as usize);
     for (got, want) in loss.iter().zip(&want[1..]) {
         assert!((f64::from(*got) - want).abs() < 2e-5, "{size:?}: {loss:?} instead of {want:?}");
     }
@@ -145,6 +156,33 @@ fn matches_the_definition_at_any_size() {
     }
     check(&gpu, [21, 18], 1.0);
     check(&gpu, [21, 18], 0.0);
+}
+
+/// Weights of 0 to 1 multiply both pictures; what is hidden may be anything.
+#[test]
+fn hidden_pixels_have_neither_loss_nor_gradient() {
+    let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
+    for size in [[1, 1], [33, 26], [47, 29]] {
+        let (width, height) = (size[0] as usize, size[1] as usize);
+        let (targets, rendered) = pictures(width, height, 9);
+        let weight = |i: usize| [255u32, 0, 255, 100][i % width / 7 % 4];
+        let masked: Vec<u32> = (0..targets.len())
+            .map(|i| {
+                let level = |c: u32| (targets[i] >> (8 * c) & 255) * weight(i) / 255;
+                level(0) | level(1) << 8 | level(2) << 16 | weight(i) << 24
+            })
+            .collect();
+        let (loss, v) = run(&gpu, &rendered, (&masked, true), size, 0.2);
+        let factor = |i: usize| f64::from(weight(i)) / 255.0;
+        let weighted = |pixels: Rgb| {
+            pixels.into_iter().enumerate().map(|(i, pixel)| pixel.map(|v| v * factor(i))).collect::<Rgb>()
+        };
+        let (want, want_v) = twin(&weighted(to_f64(&rendered)), &unpack(&masked), width, height, 0.2);
+        compare(&loss, &v, &want, &weighted(want_v), size);
+        let hidden: Vec<[f32; 3]> =
+            rendered.iter().enumerate().map(|(i, p)| if weight(i) == 0 { [0.7, -3.0, 9.0] } else { *p }).collect();
+        assert_eq!(run(&gpu, &hidden, (&masked, true), size, 0.2), (loss, v));
+    }
 }
 
 #[test]

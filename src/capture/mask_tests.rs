@@ -1,0 +1,146 @@
+//! Masks beside photographs, as the programs that write them lay them out.
+
+use super::*;
+use crate::progress::Silent;
+use ::image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use glam::DMat4;
+use std::fs;
+use std::path::Path;
+
+const SIZE: (u32, u32) = (12, 8);
+
+/// The left half counts, the right half is black.
+fn half() -> GrayImage {
+    GrayImage::from_fn(SIZE.0, SIZE.1, |x, _| Luma([if x < SIZE.0 / 2 { 255 } else { 0 }]))
+}
+
+fn save(path: &Path, image: &GrayImage) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.save(path).unwrap();
+}
+
+/// A scene with three photographs in `images/`; `mask_paths` go into the JSON.
+fn scene(root: &Path, mask_paths: &[&str]) {
+    fs::create_dir_all(root.join("images")).unwrap();
+    let frame = |i: usize| {
+        let name = format!("images/{i}.jpg");
+        RgbImage::from_pixel(SIZE.0, SIZE.1, Rgb([9, 9, 9])).save(root.join(&name)).unwrap();
+        let mask = mask_paths.get(i).map(|mask| format!(", \"mask_path\": \"{mask}\"")).unwrap_or_default();
+        let pose = format!("[[1,0,0,{i}],[0,1,0,0],[0,0,1,0],[0,0,0,1]]");
+        format!("{{\"file_path\": \"{name}\", \"transform_matrix\": {pose}{mask}}}")
+    };
+    let frames: Vec<String> = (0..3).map(frame).collect();
+    let json = format!("{{\"camera_angle_x\": 0.8, \"frames\": [{}]}}", frames.join(","));
+    fs::write(root.join("transforms.json"), json).unwrap();
+}
+
+fn load(root: &Path, masks: MaskUse) -> crate::Result<Capture> {
+    super::load(root, &Options { masks, ..Options::default() })
+}
+
+fn weights(view: &View) -> Option<Vec<f32>> {
+    view.read_weights(SIZE.0, SIZE.1).unwrap()
+}
+
+fn columns(view: &View) -> [f32; 2] {
+    let weights = weights(view).unwrap();
+    [weights[0], weights[SIZE.0 as usize - 1]]
+}
+
+#[test]
+fn masks_are_found_where_programs_put_them() {
+    for place in ["masks/1.jpg.png", "masks/1.png", "mask/1.PNG", "images/masks/1.png", "masks/images/1.png"] {
+        let dir = tempfile::tempdir().unwrap();
+        scene(dir.path(), &[]);
+        half().save(dir.path().join("mask.png")).unwrap();
+        fs::create_dir_all(dir.path().join(place).parent().unwrap()).unwrap();
+        fs::rename(dir.path().join("mask.png"), dir.path().join(place)).unwrap();
+        let capture = load(dir.path(), MaskUse::Use).unwrap();
+        assert_eq!(columns(&capture.train[1]), [1.0, 0.0], "{place}");
+        assert!(capture.train[0].mask.is_none() && weights(&capture.train[0]).is_none());
+        assert_eq!(columns(&load(dir.path(), MaskUse::Invert).unwrap().train[1]), [0.0, 1.0]);
+        assert!(load(dir.path(), MaskUse::Ignore).unwrap().train[1].mask.is_none());
+    }
+    // Beside a folder of photographs without poses, and below it.
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &[]);
+    save(&dir.path().join("masks/2.png"), &half());
+    let mut photos = photos(dir.path().join("images")).unwrap();
+    add_masks(&mut photos, MaskUse::Use).unwrap();
+    assert_eq!(columns(&photos.train[2]), [1.0, 0.0]);
+    assert!(photos.train[0].mask.is_none());
+}
+
+#[test]
+fn a_frame_names_its_mask() {
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &["", "m\\\\b.png"]);
+    save(&dir.path().join("m/b.png"), &half());
+    let text = fs::read_to_string(dir.path().join("transforms.json")).unwrap().replace(", \"mask_path\": \"\"", "");
+    fs::write(dir.path().join("transforms.json"), text).unwrap();
+    let capture = load(dir.path(), MaskUse::Use).unwrap();
+    assert_eq!(columns(&capture.train[1]), [1.0, 0.0]);
+    for (named, found) in [("gone.png", "gone.png"), ("../m.png", "outside")] {
+        scene(dir.path(), &[named]);
+        let error = load(dir.path(), MaskUse::Use).unwrap_err().to_string();
+        assert!(error.contains("transforms.json") && error.contains(found), "{error}");
+    }
+}
+
+#[test]
+fn a_mask_of_another_shape_is_refused_and_a_smaller_one_scaled() {
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &[]);
+    let mask = dir.path().join("masks/0.png");
+    save(&mask, &GrayImage::from_fn(6, 4, |x, _| Luma([u8::from(x < 3)])));
+    // Labels of 0 and 1 count as black and not.
+    assert_eq!(columns(&load(dir.path(), MaskUse::Use).unwrap().train[0]), [1.0, 0.0]);
+    save(&mask, &GrayImage::new(8, 12));
+    let error = load(dir.path(), MaskUse::Use).unwrap_err().to_string();
+    assert!(error.contains("0.png") && error.contains("8 × 12") && error.contains("12 × 8"), "{error}");
+    fs::write(&mask, "no picture").unwrap();
+    assert!(load(dir.path(), MaskUse::Use).unwrap_err().to_string().contains("0.png"));
+}
+
+/// What JPEG makes of black is not exactly black.
+#[test]
+fn alpha_and_mask_both_hide_and_follow_the_lens() {
+    let dir = tempfile::tempdir().unwrap();
+    let (photo, file) = (dir.path().join("a.png"), dir.path().join("m.jpg"));
+    let top = RgbaImage::from_fn(SIZE.0, SIZE.1, |_, y| Rgba([5, 5, 5, if y < 4 { 255 } else { 0 }]));
+    top.save(&photo).unwrap();
+    half().save(&file).unwrap();
+    let mask = Mask { alpha: Some(photo.clone()), file: Some(file), ..Mask::default() };
+    let camera = Camera { width: 12, height: 8, fx: 10.0, fy: 10.0, cx: 6.0, cy: 4.0, viewmat: DMat4::IDENTITY };
+    let view = View { name: "a.png".into(), image: Some(photo), camera: camera.clone(), lens: None, mask: Some(mask) };
+    let flat = weights(&view).unwrap();
+    assert_eq!([flat[0], flat[11], flat[7 * 12], flat[7 * 12 + 11]], [1.0, 0.0, 0.0, 0.0]);
+    let distortion = Distortion::Brown { k: [0.3, 0.0, 0.0, 0.0, 0.0, 0.0], p: [0.0; 2] };
+    let bent = View { lens: Some(Lens::new(&camera, distortion).unwrap()), ..view };
+    let through_lens = weights(&bent).unwrap();
+    assert_ne!(through_lens, flat);
+    // The lit picture has no lens any more; its mask still has.
+    let lit = View { mask: bent.undistorted_mask(), lens: None, ..bent.clone() };
+    assert_eq!(weights(&lit).unwrap(), through_lens);
+}
+
+#[test]
+fn masks_that_hide_everything_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &[]);
+    for i in 0..3 {
+        save(&dir.path().join(format!("masks/{i}.png")), &GrayImage::new(SIZE.0, SIZE.1));
+    }
+    let gpu = crate::gpu::Gpu::open(&crate::gpu::Choice::Best, crate::gpu::Mask::ALL).unwrap();
+    let config = crate::enhance::Config { weights: "none".into(), ..Default::default() };
+    let lit = |masks| {
+        let capture = load(dir.path(), masks).unwrap();
+        crate::enhance::enhance_capture(&gpu, &capture, &config, 1, &dir.path().join("lit"), &Silent::default())
+    };
+    let error = lit(MaskUse::Use).unwrap_err().to_string();
+    assert!(error.contains("every pixel") && error.contains("invert"), "{error}");
+    assert_eq!(lit(MaskUse::Invert).unwrap().1.hidden, 0.0);
+    save(&dir.path().join("masks/1.png"), &half());
+    let report = lit(MaskUse::Use).unwrap().1;
+    assert!((report.hidden - 2.5 / 3.0).abs() < 1e-9, "{}", report.hidden);
+}

@@ -1,0 +1,54 @@
+//! Which pixels of a picture are compared.
+//!
+//! PSNR and color fits are over the pixels that count. Of SSIM's windows those count whose center does; pixels of a
+//! window that do not count are those of the reference in both pictures.
+
+use crate::capture::{Image, resize_area};
+
+/// The least weight of a pixel that is compared.
+const LEAST: f32 = 0.5;
+
+/// Which pixels of a picture count.
+pub struct Counted {
+    width: u32,
+    height: u32,
+    counts: Vec<bool>,
+}
+
+impl Counted {
+    /// From the weight of every pixel, 0 to 1, row-major (see [`crate::capture::View::read_weights`]).
+    pub fn new(width: u32, height: u32, weights: &[f32]) -> Self {
+        Self { width, height, counts: weights.iter().map(|weight| *weight >= LEAST).collect() }
+    }
+
+    /// Whether nothing counts.
+    pub fn is_empty(&self) -> bool {
+        !self.counts.contains(&true)
+    }
+
+    /// For a picture of another size.
+    pub(super) fn resized(&self, width: u32, height: u32) -> Self {
+        let pixels = self.counts.iter().map(|counts| [f32::from(u8::from(*counts)); 3]).collect();
+        let resized = resize_area(&Image { width: self.width, height: self.height, pixels }, width, height);
+        Self::new(width, height, &resized.pixels.iter().map(|pixel| pixel[0]).collect::<Vec<_>>())
+    }
+
+    /// Whether the pixel with index `at` counts.
+    pub(super) fn at(&self, at: usize) -> bool {
+        self.counts[at]
+    }
+
+    /// The pixels that count, in one row.
+    pub fn only(&self, image: &Image) -> Image {
+        let pixels: Vec<[f32; 3]> =
+            image.pixels.iter().zip(&self.counts).filter(|(_, counts)| **counts).map(|(pixel, _)| *pixel).collect();
+        Image { width: pixels.len() as u32, height: 1, pixels }
+    }
+
+    /// `render` with the pixels of `reference` where they do not count.
+    pub(super) fn merged(&self, render: &Image, reference: &Image) -> Image {
+        let pixels = render.pixels.iter().zip(&reference.pixels).zip(&self.counts);
+        let pixels = pixels.map(|((render, reference), counts)| if *counts { *render } else { *reference });
+        Image { width: render.width, height: render.height, pixels: pixels.collect() }
+    }
+}
