@@ -3,6 +3,7 @@
 use super::make::{Config, Report, make};
 use super::origin::Origin;
 use super::read::read_any;
+use super::readings;
 use super::stereo::Kept;
 use super::{Found, PointCloud, read_with};
 use crate::capture::Capture;
@@ -52,6 +53,9 @@ pub fn prior(
         let few = !origin.asked && total < config.min_existing as u64;
         if seen >= MIN_SEEN && !few && total > 0 {
             let report = given(path, cloud.len(), total as usize, &origin.reason);
+            if readings::can_check(capture, config) {
+                readings::quick_check(gpu()?.as_ref(), capture, config, progress)?;
+            }
             return Ok((cloud, Report { alignment, ..report }));
         }
         if few {

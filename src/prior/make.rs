@@ -2,7 +2,8 @@
 
 use super::neighbors::references;
 use super::origin::Poses;
-use super::stereo::{self, DepthMap, Found, Kept, Kind, Stereo};
+use super::readings::{self, PoseCheck, share_of};
+use super::stereo::{self, Found, Kept, Kind, Stereo};
 use super::{PointCloud, ReadOptions, align};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -61,6 +62,9 @@ pub struct Config {
     pub min_correlation: f64,
     /// Other views whose depth maps must agree for a depth to be believed.
     pub min_views: usize,
+    /// Where photographs and poses contradict each other: `refuse` the capture if another reading of the poses (other
+    /// axes, inverse matrices, focal length, order) clearly fits, `warn`, or do not look (`off`).
+    pub pose_check: PoseCheck,
     /// Seed of the random choices.
     pub seed: u64,
 }
@@ -82,6 +86,7 @@ impl Default for Config {
             max_views: 64,
             min_correlation: 0.5,
             min_views: 2,
+            pose_check: PoseCheck::Refuse,
             seed: 42,
         }
     }
@@ -156,10 +161,6 @@ impl Report {
 const PIXELS_PER_POINT: usize = 100;
 const MOST_POINTS: usize = 160_000;
 
-/// Part of the pixels with a depth below which poses contradict the photographs. The tiny capture of `shared/cases` has
-/// 47.5 %, with OpenCV axes 0.06 %, with inverted poses 0.08 %.
-const CONTRADICTORY: f64 = 0.005;
-
 /// [`Report::source`] of points that were made.
 const IMAGES: &str = "images";
 
@@ -167,7 +168,8 @@ const IMAGES: &str = "images";
 /// of threads. Depths that an earlier run has `kept` are not searched again.
 ///
 /// # Errors
-/// An image that cannot be read; [`Error::Setting`] for parameters out of range; the device; an interrupt.
+/// An image that cannot be read; [`Error::Setting`] for parameters out of range; poses that contradict the photographs
+/// ([`PoseCheck`]); the device; an interrupt.
 pub fn make(
     gpu: &Gpu,
     capture: &Capture,
@@ -186,27 +188,12 @@ pub fn make(
         let found = "no points can be made from no images";
         return Err(Error::input(&capture.root, found, "add images, or a point prior (points.ply, sparse/0)"));
     }
-    let shown = |map: &DepthMap| map.planes.len() - map.hidden.iter().filter(|hidden| **hidden).count();
-    let pixels: usize = maps.iter().map(shown).sum::<usize>().max(1);
-    let with_depth = maps.iter().flat_map(|map| &map.agreeing).filter(|agreeing| **agreeing > 0).count();
-    let (points, report) = select(found, wanted, config.seed);
-    let depths = with_depth as f64 / pixels as f64;
-    if let Some(warning) = contradiction(depths) {
-        tracing::warn!("{warning}");
+    let depths = share_of(&maps);
+    if config.make == Make::Stereo {
+        readings::check(gpu, capture, depths, config, progress)?;
     }
+    let (points, report) = select(found, wanted, config.seed);
     Ok((points, Report { depths, fused: cloud.points.len(), ..report }))
-}
-
-/// What a part of all pixels with a depth says of the poses, where it is so small that they do not fit the photographs.
-pub(super) fn contradiction(depths: f64) -> Option<String> {
-    (depths < CONTRADICTORY).then(|| {
-        format!(
-            "views agree on a depth for only {:.2} % of the pixels: photographs and poses do not fit each other, or there is \
-             nothing to match. Check that poses are camera to world with OpenGL axes (x right, y up, z backward), that each \
-             belongs to its photograph, and the focal length",
-            100.0 * depths
-        )
-    })
 }
 
 /// `wanted` of `found` at random, of those at random depths only what the others leave. Filled points count

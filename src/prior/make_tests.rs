@@ -124,11 +124,3 @@ fn a_stop_is_obeyed_and_bad_settings_are_named() {
     let blind = Config { image_size: 0, ..config() };
     assert_eq!(make(&gpu(), &capture, &blind, None, &Silent::default()).unwrap_err().exit_code(), 2);
 }
-
-#[test]
-fn poses_that_contradict_the_photographs_are_told_of() {
-    for (depths, told) in [(0.475, false), (0.02, false), (0.0008, true), (0.0, true)] {
-        assert_eq!(make::contradiction(depths).is_some(), told, "{depths}");
-    }
-    assert!(make::contradiction(0.0006).unwrap().contains("0.06 %"));
-}

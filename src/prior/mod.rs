@@ -13,6 +13,9 @@ mod neighbors;
 mod origin;
 mod point_cloud;
 mod read;
+mod readings;
+#[cfg(test)]
+mod readings_tests;
 pub mod stereo;
 mod write;
 
@@ -23,4 +26,5 @@ pub use make::{Config, Make, Report, make};
 pub use origin::{Origin, Poses, locate};
 pub use point_cloud::PointCloud;
 pub use read::{Found, Options as ReadOptions, read, read_with};
+pub use readings::PoseCheck;
 pub use write::write_ply;

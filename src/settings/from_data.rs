@@ -42,6 +42,7 @@ const HARMLESS: &[&str] = &[
     "prior.max_views",
     "prior.min_correlation",
     "prior.min_views",
+    "prior.pose_check",
     "prior.seed",
     "ppm.voxel_size",
     "ppm.tau0",

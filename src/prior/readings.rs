@@ -1,0 +1,267 @@
+//! Photographs and poses that contradict each other, and how else the poses could be meant.
+//!
+//! Stereo knows: with the poses of the photographs, views agree on the depth of many pixels; with those of other axes, of
+//! the inverse matrix, of other photographs or with another focal length, on hardly any.
+
+use super::make::Config;
+use super::neighbors::references;
+use super::stereo::{self, DepthMap};
+use crate::capture::{Camera, Capture, View};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::progress::{Progress, Silent};
+use glam::DMat4;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What happens where poses and photographs contradict each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PoseCheck {
+    /// An error where another reading of the poses clearly fits, a warning where none does.
+    #[default]
+    Refuse,
+    /// A warning in any case.
+    Warn,
+    /// Nothing is compared.
+    Off,
+}
+
+/// Part of the pixels with a depth below which poses contradict the photographs. The tiny capture of `shared/cases` has
+/// 47.5 %, with OpenCV axes 0.06 %, with inverted poses 0.08 %.
+const CONTRADICTORY: f64 = 0.005;
+/// Below this, other readings are tried: a focal length that is off leaves some pixels that agree by chance.
+const DOUBTFUL: f64 = 0.05;
+/// Another reading fits clearly where so many pixels have a depth, and so many times those of the poses as they are.
+const CLEAR: (f64, f64) = (0.1, 4.0);
+/// No other reading is tried once one gives so many pixels a depth.
+const CERTAIN: f64 = 0.3;
+/// Views and longer side of the pictures that readings are compared with.
+const VIEWS: usize = 8;
+const IMAGE_SIZE: u32 = 160;
+
+/// Another way to understand the poses.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reading {
+    /// Camera to world, but y points down and z forward.
+    OpenCvAxes,
+    /// World to camera, in OpenCV or OpenGL axes.
+    WorldToCamera { opencv: bool },
+    /// Focal lengths are so many times those given.
+    Focal(f64),
+    /// The photographs belong to the poses in another order.
+    Order(Order),
+}
+
+/// How photographs could be ordered beside their poses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Reversed,
+    /// Each photograph belongs to the pose so many places further.
+    Shifted(isize),
+    /// `10.png` comes before `9.png` for the poses, and after it for the photographs, or the other way round.
+    ByNumber {
+        poses: bool,
+    },
+}
+
+impl Reading {
+    const ALL: [Self; 12] = [
+        Self::OpenCvAxes,
+        Self::WorldToCamera { opencv: true },
+        Self::WorldToCamera { opencv: false },
+        Self::Focal(0.5),
+        Self::Focal(0.7),
+        Self::Focal(1.4),
+        Self::Focal(2.0),
+        Self::Order(Order::Reversed),
+        Self::Order(Order::Shifted(1)),
+        Self::Order(Order::Shifted(-1)),
+        Self::Order(Order::ByNumber { poses: true }),
+        Self::Order(Order::ByNumber { poses: false }),
+    ];
+
+    /// The views as this reading has them; `None` where they stay as they are.
+    pub(super) fn of(self, views: &[View]) -> Option<Vec<View>> {
+        let moved = |change: &dyn Fn(&Camera) -> Camera| {
+            Some(views.iter().map(|view| View { camera: change(&view.camera), ..view.clone() }).collect())
+        };
+        let axes = DMat4::from_diagonal(glam::DVec4::new(1.0, -1.0, -1.0, 1.0));
+        match self {
+            Self::OpenCvAxes => moved(&|camera| Camera { viewmat: axes * camera.viewmat, ..camera.clone() }),
+            Self::WorldToCamera { opencv } => moved(&|camera| {
+                let inverse = camera.viewmat.inverse() * axes;
+                Camera { viewmat: if opencv { inverse } else { axes * inverse }, ..camera.clone() }
+            }),
+            Self::Focal(factor) => {
+                moved(&|camera| Camera { fx: camera.fx * factor, fy: camera.fy * factor, ..camera.clone() })
+            }
+            Self::Order(order) => order.of(views),
+        }
+    }
+
+    /// What to do where this reading fits.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::OpenCvAxes => "negate the second and third column of every pose",
+            Self::WorldToCamera { .. } => "give the inverse of every pose",
+            Self::Focal(_) => "correct the focal length, or the size that it belongs to",
+            Self::Order(_) => "give every pose the name of its photograph",
+        }
+    }
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OpenCvAxes => write!(f, "as camera to world in OpenCV axes (x right, y down, z forward)"),
+            Self::WorldToCamera { opencv: true } => write!(f, "as world to camera in OpenCV axes"),
+            Self::WorldToCamera { opencv: false } => write!(f, "as world to camera in OpenGL axes"),
+            Self::Focal(factor) => write!(f, "with {factor} times the focal length"),
+            Self::Order(Order::Reversed) => write!(f, "with the photographs in reverse order"),
+            Self::Order(Order::Shifted(by)) => write!(f, "with every photograph at the pose {by:+} places further"),
+            Self::Order(Order::ByNumber { poses }) => {
+                let (one, other) = if *poses { ("poses", "photographs") } else { ("photographs", "poses") };
+                write!(f, "with {one} ordered by number (9, 10) and {other} by letter (10, 9)")
+            }
+        }
+    }
+}
+
+impl Order {
+    /// `views` with the pictures of others.
+    fn of(self, views: &[View]) -> Option<Vec<View>> {
+        let count = views.len();
+        let from: Vec<usize> = match self {
+            Self::Reversed => (0..count).rev().collect(),
+            Self::Shifted(by) => (0..count).map(|i| (i as isize - by).rem_euclid(count as isize) as usize).collect(),
+            Self::ByNumber { poses } => {
+                let sorted = |key: &dyn Fn(&str) -> Vec<(u64, String)>| {
+                    let mut order: Vec<usize> = (0..count).collect();
+                    order.sort_by_cached_key(|&i| key(&views[i].name));
+                    order
+                };
+                let (number, letter) = (sorted(&by_number), sorted(&|name| vec![(0, name.into())]));
+                let (at_pose, of_picture) = if poses { (number, letter) } else { (letter, number) };
+                let mut from = vec![0; count];
+                at_pose.iter().zip(&of_picture).for_each(|(pose, picture)| from[*pose] = *picture);
+                from
+            }
+        };
+        let unchanged = from.iter().enumerate().all(|(i, from)| i == *from);
+        let picture = |(view, from): (&View, usize)| View { camera: view.camera.clone(), ..views[from].clone() };
+        (!unchanged).then(|| views.iter().zip(from).map(picture).collect())
+    }
+}
+
+/// A name in parts that sort as people count: text as letters, digits as numbers.
+fn by_number(name: &str) -> Vec<(u64, String)> {
+    let mut parts: Vec<(u64, String)> = Vec::new();
+    let mut rest = name;
+    while !rest.is_empty() {
+        let text = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let digits = rest[text..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - text);
+        parts.push((rest[text..text + digits].parse().unwrap_or_default(), rest[..text].into()));
+        rest = &rest[text + digits..];
+    }
+    // The text comes first.
+    parts.iter_mut().for_each(|part| part.1.push('\0'));
+    parts
+}
+
+/// The part of the pixels on whose depth views agree.
+pub(super) fn share_of(maps: &[DepthMap]) -> f64 {
+    let shown = |map: &DepthMap| map.planes.len() - map.hidden.iter().filter(|hidden| **hidden).count();
+    let with_depth = maps.iter().flat_map(|map| &map.agreeing).filter(|agreeing| **agreeing > 0).count();
+    with_depth as f64 / maps.iter().map(shown).sum::<usize>().max(1) as f64
+}
+
+/// As [`share_of`], of a few small pictures of `views`.
+fn quick_share(gpu: &Gpu, capture: &Capture, views: Vec<View>, progress: &dyn Progress) -> Result<f64> {
+    let capture = Capture { train: views, ..capture.clone() };
+    let config = Config { image_size: IMAGE_SIZE, max_views: VIEWS, ..Config::default() };
+    let references = references(&capture, &config);
+    let silent = Silent(progress.stop().clone());
+    let (maps, _) = stereo::maps_of(gpu, &capture, &references, &config, None, &silent)?;
+    Ok(share_of(&maps))
+}
+
+/// Views for a quick test: those in the middle of the capture, which follow each other in most.
+fn some_of(capture: &Capture) -> &[View] {
+    let views = &capture.train[..];
+    let first = views.len().saturating_sub(VIEWS) / 2;
+    &views[first..(first + VIEWS).min(views.len())]
+}
+
+/// Whether [`quick_check`] is asked for and has pictures to look at.
+pub(super) fn can_check(capture: &Capture, config: &Config) -> bool {
+    let there = |view: &View| view.image.as_ref().is_some_and(|image| image.is_file());
+    config.pose_check != PoseCheck::Off && some_of(capture).iter().all(there)
+}
+
+/// A test of poses that no stereo search has looked at yet, on a few small pictures.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn quick_check(gpu: &Gpu, capture: &Capture, config: &Config, progress: &dyn Progress) -> Result<()> {
+    let share = quick_share(gpu, capture, some_of(capture).to_vec(), progress)?;
+    check(gpu, capture, share, config, progress)
+}
+
+/// Tries other readings of the poses where views agree on few depths (`share`, a part of all pixels).
+///
+/// # Errors
+/// [`Error::Input`] where another reading clearly fits, if the settings say so.
+pub(super) fn check(gpu: &Gpu, capture: &Capture, share: f64, config: &Config, progress: &dyn Progress) -> Result<()> {
+    if config.pose_check == PoseCheck::Off || share >= DOUBTFUL {
+        return Ok(());
+    }
+    let found = format!("views agree on a depth for only {:.2} % of the pixels", 100.0 * share);
+    match better(gpu, capture, progress)? {
+        Some((reading, other)) => {
+            let found = format!("{found}; read {reading}, for {:.0} %", 100.0 * other);
+            let remedy = format!(
+                "check axes and direction of the poses: {}, or set pose_check to `warn` to go on",
+                reading.remedy()
+            );
+            match config.pose_check {
+                PoseCheck::Refuse => return Err(Error::input(&capture.root, found, remedy)),
+                _ => tracing::warn!("{found}: {remedy}"),
+            }
+        }
+        None if share < CONTRADICTORY => tracing::warn!(
+            "{found}: photographs and poses do not fit each other, or there is nothing to match. Check axes and direction \
+             of the poses (camera to world, OpenGL axes: x right, y up, z backward), that each belongs to its photograph, \
+             and the focal length"
+        ),
+        None => {}
+    }
+    Ok(())
+}
+
+/// The reading that clearly fits better than the poses as they are, and its share.
+fn better(gpu: &Gpu, capture: &Capture, progress: &dyn Progress) -> Result<Option<(Reading, f64)>> {
+    let views = some_of(capture);
+    let as_is = quick_share(gpu, capture, views.to_vec(), progress)?;
+    let mut best = None;
+    for reading in Reading::ALL {
+        progress.check()?;
+        // An order is one of all views.
+        let read = match reading {
+            Reading::Order(_) => reading
+                .of(&capture.train)
+                .map(|views| some_of(&Capture { train: views, ..Capture::default() }).to_vec()),
+            _ => reading.of(views),
+        };
+        let Some(read) = read else { continue };
+        let share = quick_share(gpu, capture, read, progress)?;
+        tracing::debug!("poses read {reading}: {:.2} % of the pixels have a depth", 100.0 * share);
+        if share >= CLEAR.0 && share >= CLEAR.1 * as_is && best.is_none_or(|(_, best)| share > best) {
+            best = Some((reading, share));
+        }
+        if share >= CERTAIN && share >= CLEAR.1 * as_is {
+            break;
+        }
+    }
+    Ok(best)
+}

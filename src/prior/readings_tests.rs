@@ -1,0 +1,118 @@
+//! Poses that mean something else than they say, of views whose true poses are known.
+
+use super::make::{Config, Make, make};
+use super::readings::*;
+use crate::capture::{Camera, Capture, Image, View};
+use crate::gpu::{Choice, Gpu, Mask};
+use crate::progress::Silent;
+use glam::{DMat3, DMat4, DVec3, DVec4};
+use std::path::Path;
+
+const COUNT: usize = 11;
+
+fn gpu() -> Gpu {
+    Gpu::open(&Choice::Best, Mask::ALL).unwrap()
+}
+
+/// On an arc around a slanted, textured plane, looking at it, each a little higher than the one before.
+fn camera(i: usize) -> Camera {
+    let angle = 0.12 * (i as f64 - 5.0);
+    let center = DVec3::new(4.0 * angle.sin(), 0.15 * (i as f64 - 5.0), 4.0 - 4.0 * angle.cos());
+    let viewmat = DMat4::from_mat3(DMat3::from_rotation_y(angle)) * DMat4::from_translation(-center);
+    Camera { width: 120, height: 90, fx: 100.0, fy: 100.0, cx: 60.0, cy: 45.0, viewmat }
+}
+
+fn picture(camera: &Camera) -> Image {
+    let mut image = Image::new(camera.width, camera.height);
+    let origin = camera.center();
+    for (index, pixel) in image.pixels.iter_mut().enumerate() {
+        let (column, row) = (index as u32 % camera.width, index as u32 / camera.width);
+        let direction = camera.unproject(f64::from(column) + 0.5, f64::from(row) + 0.5, 1.0) - origin;
+        // z = 4 + 0.4 x
+        let along = (4.0 + 0.4 * origin.x - origin.z) / (direction.z - 0.4 * direction.x);
+        let p = origin + along * direction;
+        let wave = |a: f64, b: f64, c: f64| (0.5 + 0.5 * (a * p.x + b * p.y + c * (p.x * p.y).sin()).sin()) as f32;
+        *pixel = [wave(7.0, 3.0, 2.0), wave(-4.0, 9.0, 3.0), wave(15.0, -11.0, 1.0)];
+    }
+    image
+}
+
+fn capture(dir: &Path) -> Capture {
+    let view = |i: usize| {
+        let (name, camera) = (format!("{i}.png"), camera(i));
+        picture(&camera).to_rgb8().save(dir.join(&name)).unwrap();
+        View { image: Some(dir.join(&name)), name, camera, lens: None, mask: None }
+    };
+    Capture { root: dir.into(), train: (0..COUNT).map(view).collect(), ..Capture::default() }
+}
+
+fn posed(capture: &Capture, change: impl Fn(DMat4) -> DMat4) -> Capture {
+    let mut changed = capture.clone();
+    changed.train.iter_mut().for_each(|view| view.camera.viewmat = change(view.camera.viewmat));
+    changed
+}
+
+fn config() -> Config {
+    Config { make_points: 300, image_size: 120, ..Config::default() }
+}
+
+#[test]
+fn the_reading_that_fits_is_named() {
+    let (gpu, dir, axes) =
+        (gpu(), tempfile::tempdir().unwrap(), DMat4::from_diagonal(DVec4::new(1.0, -1.0, -1.0, 1.0)));
+    let right = capture(dir.path());
+    let message = |capture: &Capture, pose_check| {
+        let made = make(&gpu, capture, &Config { pose_check, ..config() }, None, &Silent::default());
+        made.map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(message(&right, PoseCheck::Refuse), Ok(()));
+    for (wrong, words) in [
+        (posed(&right, |viewmat| axes * viewmat), "camera to world in OpenCV axes"),
+        (posed(&right, |viewmat| axes * viewmat.inverse()), "world to camera in OpenCV axes"),
+        (posed(&right, |viewmat| axes * viewmat.inverse() * axes), "world to camera in OpenGL axes"),
+    ] {
+        let error = message(&wrong, PoseCheck::Refuse).unwrap_err();
+        assert!(error.contains(words) && error.contains("axes and direction") && error.contains('%'), "{error}");
+        assert_eq!(message(&wrong, PoseCheck::Off), Ok(()));
+    }
+    assert_eq!(message(&posed(&right, |viewmat| axes * viewmat), PoseCheck::Warn), Ok(()));
+    // A prior of its own is tested on a few small pictures.
+    let quick = |capture: &Capture| quick_check(&gpu, capture, &config(), &Silent::default());
+    quick(&right).unwrap();
+    assert!(quick(&posed(&right, |viewmat| axes * viewmat)).unwrap_err().to_string().contains("OpenCV axes"));
+}
+
+#[test]
+fn without_anything_to_match_there_is_no_other_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = capture(dir.path());
+    plain.train.iter().for_each(|view| {
+        ::image::RgbImage::from_pixel(120, 90, ::image::Rgb([90, 90, 90])).save(view.image.as_ref().unwrap()).unwrap();
+    });
+    make(&gpu(), &plain, &config(), None, &Silent::default()).unwrap();
+    make(&gpu(), &plain, &Config { make: Make::Frustum, ..config() }, None, &Silent::default()).unwrap();
+}
+
+#[test]
+fn photographs_can_be_in_another_order() {
+    let view = |name: &str| View {
+        name: name.into(),
+        image: Some(name.into()),
+        camera: camera(name.len()),
+        lens: None,
+        mask: None,
+    };
+    let views = ["a10.png", "a2.png", "a9.png"].map(view);
+    let pictures = |order: Order| {
+        let read = Reading::Order(order).of(&views)?;
+        assert!(read.iter().zip(&views).all(|(read, view)| read.camera == view.camera));
+        Some(read.into_iter().map(|view| view.name).collect::<Vec<_>>())
+    };
+    assert_eq!(pictures(Order::Reversed).unwrap(), ["a9.png", "a2.png", "a10.png"]);
+    assert_eq!(pictures(Order::Shifted(1)).unwrap(), ["a9.png", "a10.png", "a2.png"]);
+    // The pose of 2 was made third, that of 10 first; in order of number the pictures are 2, 9, 10.
+    assert_eq!(pictures(Order::ByNumber { poses: true }).unwrap(), ["a9.png", "a10.png", "a2.png"]);
+    assert_eq!(pictures(Order::ByNumber { poses: false }).unwrap(), ["a2.png", "a9.png", "a10.png"]);
+    let padded = ["a02.png", "a09.png", "a10.png"].map(view);
+    assert!(Reading::Order(Order::ByNumber { poses: true }).of(&padded).is_none());
+}
