@@ -1,6 +1,6 @@
 //! Poses that mean something else than they say, of views whose true poses are known.
 
-use super::make::{Config, Make, make};
+use super::make::{Config, make};
 use super::readings::*;
 use crate::capture::{Camera, Capture, Image, View};
 use crate::gpu::{Choice, Gpu, Mask};
@@ -8,7 +8,7 @@ use crate::progress::Silent;
 use glam::{DMat3, DMat4, DVec3, DVec4};
 use std::path::Path;
 
-const COUNT: usize = 11;
+const COUNT: usize = 7;
 
 fn gpu() -> Gpu {
     Gpu::open(&Choice::Best, Mask::ALL).unwrap()
@@ -16,10 +16,10 @@ fn gpu() -> Gpu {
 
 /// On an arc around a slanted, textured plane, looking at it, each a little higher than the one before.
 fn camera(i: usize) -> Camera {
-    let angle = 0.12 * (i as f64 - 5.0);
-    let center = DVec3::new(4.0 * angle.sin(), 0.15 * (i as f64 - 5.0), 4.0 - 4.0 * angle.cos());
+    let angle = 0.12 * (i as f64 - 3.0);
+    let center = DVec3::new(4.0 * angle.sin(), 0.15 * (i as f64 - 3.0), 4.0 - 4.0 * angle.cos());
     let viewmat = DMat4::from_mat3(DMat3::from_rotation_y(angle)) * DMat4::from_translation(-center);
-    Camera { width: 120, height: 90, fx: 100.0, fy: 100.0, cx: 60.0, cy: 45.0, viewmat }
+    Camera { width: 80, height: 60, fx: 67.0, fy: 67.0, cx: 40.0, cy: 30.0, viewmat }
 }
 
 fn picture(camera: &Camera) -> Image {
@@ -53,7 +53,7 @@ fn posed(capture: &Capture, change: impl Fn(DMat4) -> DMat4) -> Capture {
 }
 
 fn config() -> Config {
-    Config { make_points: 300, image_size: 120, ..Config::default() }
+    Config { make_points: 300, image_size: 80, ..Config::default() }
 }
 
 #[test]
@@ -73,9 +73,11 @@ fn the_reading_that_fits_is_named() {
     ] {
         let error = message(&wrong, PoseCheck::Refuse).unwrap_err();
         assert!(error.contains(words) && error.contains("axes and direction") && error.contains('%'), "{error}");
-        assert_eq!(message(&wrong, PoseCheck::Off), Ok(()));
     }
-    assert_eq!(message(&posed(&right, |viewmat| axes * viewmat), PoseCheck::Warn), Ok(()));
+    let wrong = posed(&right, |viewmat| axes * viewmat);
+    for pose_check in [PoseCheck::Warn, PoseCheck::Off] {
+        assert_eq!(message(&wrong, pose_check), Ok(()));
+    }
     // A prior of its own is tested on a few small pictures.
     let quick = |capture: &Capture| quick_check(&gpu, capture, &config(), &Silent::default());
     quick(&right).unwrap();
@@ -87,10 +89,9 @@ fn without_anything_to_match_there_is_no_other_reading() {
     let dir = tempfile::tempdir().unwrap();
     let plain = capture(dir.path());
     plain.train.iter().for_each(|view| {
-        ::image::RgbImage::from_pixel(120, 90, ::image::Rgb([90, 90, 90])).save(view.image.as_ref().unwrap()).unwrap();
+        ::image::RgbImage::from_pixel(80, 60, ::image::Rgb([90, 90, 90])).save(view.image.as_ref().unwrap()).unwrap();
     });
     make(&gpu(), &plain, &config(), None, &Silent::default()).unwrap();
-    make(&gpu(), &plain, &Config { make: Make::Frustum, ..config() }, None, &Silent::default()).unwrap();
 }
 
 #[test]
