@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 pub mod capture;
+mod color;
 pub mod enhance;
 pub mod eval;
 pub mod poses;

@@ -39,6 +39,7 @@ fn picture(folder: &Path, index: u32, [width, height]: [u32; 2]) -> View {
         camera: Camera { width, height, fx: f, fy: f, cx, cy, viewmat },
         lens: None,
         mask: None,
+        gain: None,
     }
 }
 

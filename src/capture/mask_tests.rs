@@ -112,7 +112,14 @@ fn alpha_and_mask_both_hide_and_follow_the_lens() {
     half().save(&file).unwrap();
     let mask = Mask { alpha: Some(photo.clone()), file: Some(file), ..Mask::default() };
     let camera = Camera { width: 12, height: 8, fx: 10.0, fy: 10.0, cx: 6.0, cy: 4.0, viewmat: DMat4::IDENTITY };
-    let view = View { name: "a.png".into(), image: Some(photo), camera: camera.clone(), lens: None, mask: Some(mask) };
+    let view = View {
+        name: "a.png".into(),
+        image: Some(photo),
+        camera: camera.clone(),
+        lens: None,
+        mask: Some(mask),
+        gain: None,
+    };
     let flat = weights(&view).unwrap();
     assert_eq!([flat[0], flat[11], flat[7 * 12], flat[7 * 12 + 11]], [1.0, 0.0, 0.0, 0.0]);
     let distortion = Distortion::Brown { k: [0.3, 0.0, 0.0, 0.0, 0.0, 0.0], p: [0.0; 2] };

@@ -7,6 +7,7 @@ mod camera;
 mod colmap;
 mod decode;
 mod distortion;
+mod exposure;
 mod extras;
 mod fill;
 mod frame;
@@ -35,6 +36,7 @@ pub use camera::Camera;
 pub(crate) use colmap::camera_line;
 pub use decode::{decode_image, encoded_size, image_size, read_image};
 pub use distortion::Distortion;
+pub(crate) use exposure::assign_gains;
 pub use extras::{Extras, read_alpha};
 pub(crate) use frame::Frame;
 pub use image::Image;
@@ -68,6 +70,10 @@ pub struct View {
     /// What hides pixels of `image`; `None` where all count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Mask>,
+    /// What the linear light of `image` is multiplied by to be exposed and balanced as the mean of the capture; `None`
+    /// where photographs do not differ. [`View::read`] leaves it to the stage that knows what light the pixels stand for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<[f32; 3]>,
 }
 
 /// A posed capture. Views are in the order of the file that named them.

@@ -1,5 +1,6 @@
 //! A scene folder to a [`Capture`]: which files count, and every check a view has to pass.
 
+use super::exposure::assign_gains;
 use super::frame::Frame;
 use super::loose::images_in;
 use super::mask::{Finder, Mask, MaskUse, report};
@@ -59,7 +60,8 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     let test = read.test(&views)?;
     let points = read.points(&source)?;
     read.warn_of_others(&source, &views.iter().chain(&holdout).chain(&test).collect::<Vec<_>>());
-    let capture = Capture { root: root.to_path_buf(), train: views, holdout, test, points };
+    let mut capture = Capture { root: root.to_path_buf(), train: views, holdout, test, points };
+    assign_gains(&mut capture);
     report(&capture);
     Ok(capture)
 }
@@ -264,7 +266,7 @@ pub(super) fn view(
     let Some(name) = file.file_name() else {
         return Err(Error::input(source, format!("`{named}` is not a file name"), "name the frame's image"));
     };
-    Ok(View { name: name.to_string_lossy().into_owned(), image, camera, lens, mask: None })
+    Ok(View { name: name.to_string_lossy().into_owned(), image, camera, lens, mask: None, gain: None })
 }
 
 /// Results are stored under the views' names, so these must differ.

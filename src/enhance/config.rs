@@ -28,6 +28,8 @@ pub struct Config {
     /// Estimate colours of 8-bit files between the whole levels that their Cb and Cr were rounded to, from the ratio of
     /// colour to brightness around them. Brightness is left alone.
     pub dequantize: bool,
+    /// Bring photographs to their mean exposure where EXIF data say that they were exposed differently.
+    pub exif_exposure: bool,
     /// Strength of the colour-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
     /// Brightness is left alone. For pictures to look at; splats average noise over views better than any filter.
     pub denoise: f32,
@@ -51,6 +53,7 @@ impl Default for Config {
             normalize: Normalize::White,
             camera: String::new(),
             dequantize: true,
+            exif_exposure: true,
             denoise: 0.0,
             weights: "auto".into(),
             working: 0,
@@ -70,6 +73,7 @@ impl Config {
             normalize: Normalize::Linear,
             weights: "none".into(),
             dequantize: false,
+            exif_exposure: false,
             eight_bit: true,
             ..Self::default()
         }

@@ -32,6 +32,7 @@ pub use kernels::Kernels;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
 use crate::capture::{Capture, Image, View, resize_area};
+use crate::color::exposed_unclipped;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::parallel::try_map;
@@ -39,6 +40,7 @@ use crate::progress::{Journal, Progress};
 use choose::{Choice, choose, describe};
 use correct::Correction;
 use network::Maps;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -110,6 +112,9 @@ pub fn enhance_capture<'a>(
     let views: Vec<&View> = capture.train.iter().chain(&capture.holdout).collect();
     unique_names(&views)?;
     progress.begin("enhance", "images", views.len() as u64);
+    if config.exif_exposure && views.iter().any(|view| view.gain.is_some()) {
+        tracing::info!("photographs are brought to their mean exposure");
+    }
     let hidden = hidden::hidden(capture, &views, downscale, progress)?;
     let samples = sample(&views, config, downscale, progress)?;
     let choice = choose(config, &capture.root, &samples)?;
@@ -130,7 +135,14 @@ pub fn enhance_capture<'a>(
         }
         progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
         let camera = view.camera.downscaled(downscale);
-        Ok(View { image: Some(path), camera, name: view.name.clone(), lens: None, mask: view.undistorted_mask() })
+        Ok(View {
+            image: Some(path),
+            camera,
+            name: view.name.clone(),
+            lens: None,
+            mask: view.undistorted_mask(),
+            gain: None,
+        })
     })?;
     progress.end();
     let mut report = Report { hidden, ..report(&choice, config, &samples, lit.len()) };
@@ -201,12 +213,23 @@ fn prepared(view: &View, config: &Config, choice: &Choice, downscale: u32) -> Re
     if config.dequantize && brightened && view.image.as_deref().is_none_or(dequantize::rounded) {
         image = dequantize(image);
     }
+    expose(&mut image, view, config);
     Ok(chroma::denoise(averaged(&image, view, downscale), config.denoise, downscale))
 }
 
 /// The decoded image, averaged to the size it is trained at.
 fn dark(view: &View, config: &Config, downscale: u32) -> Result<Image> {
-    Ok(averaged(&decoded(view, config)?, view, downscale))
+    let mut image = decoded(view, config)?;
+    expose(&mut image, view, config);
+    Ok(averaged(&image, view, downscale))
+}
+
+/// Brings a dark picture to the mean exposure of its capture.
+fn expose(image: &mut Image, view: &View, config: &Config) {
+    if let Some(gain) = view.gain.filter(|_| config.exif_exposure) {
+        let exposed = |p: &mut [f32; 3]| *p = std::array::from_fn(|c| exposed_unclipped(p[c], gain[c]));
+        image.pixels.par_iter_mut().for_each(exposed);
+    }
 }
 
 fn decoded(view: &View, config: &Config) -> Result<Image> {

@@ -2,8 +2,8 @@
 
 use super::{Row, sheet};
 use crate::capture::{Camera, Image, View, principal_axes, world_normalization};
+use crate::color::{exposed, srgb_to_linear};
 use crate::prior::PointCloud;
-use crate::scenes::{exposed, srgb_to_linear};
 use glam::{DMat3, DMat4, DVec2, DVec3};
 
 /// Pixels along the longer side of a picture.
@@ -202,7 +202,7 @@ mod tests {
 
     fn view(name: &str, viewmat: DMat4) -> View {
         let camera = Camera { width: 80, height: 60, fx: 60.0, fy: 60.0, cx: 40.0, cy: 30.0, viewmat };
-        View { name: name.into(), image: None, camera, lens: None, mask: None }
+        View { name: name.into(), image: None, camera, lens: None, mask: None, gain: None }
     }
 
     #[test]

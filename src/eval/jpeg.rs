@@ -28,7 +28,19 @@ pub fn write_jpeg(path: &Path, image: &Image) -> Result<()> {
 /// # Errors
 /// As [`write_jpeg`].
 pub fn write_jpeg_with(path: &Path, image: &Image, quality: u8, sampling: Sampling) -> Result<()> {
-    let bytes = encode_jpeg(image, quality, sampling).map_err(|error| match error {
+    write_encoded(path, encode(image, quality, sampling, None))
+}
+
+/// [`write_jpeg_with`] with a block of EXIF data (a TIFF structure).
+///
+/// # Errors
+/// As [`write_jpeg`].
+pub fn write_jpeg_with_exif(path: &Path, image: &Image, quality: u8, sampling: Sampling, exif: &[u8]) -> Result<()> {
+    write_encoded(path, encode(image, quality, sampling, Some(exif)))
+}
+
+fn write_encoded(path: &Path, encoded: std::result::Result<Vec<u8>, EncodingError>) -> Result<()> {
+    let bytes = encoded.map_err(|error| match error {
         EncodingError::IoError(source) => Error::io(path)(source),
         other => Error::input(path, other.to_string(), "a JPEG has 1 to 65535 pixels a side"),
     })?;
@@ -40,6 +52,15 @@ pub fn write_jpeg_with(path: &Path, image: &Image, quality: u8, sampling: Sampli
 /// # Errors
 /// The encoder's, if a side is zero or exceeds 65 535 pixels.
 pub fn encode_jpeg(image: &Image, quality: u8, sampling: Sampling) -> std::result::Result<Vec<u8>, EncodingError> {
+    encode(image, quality, sampling, None)
+}
+
+fn encode(
+    image: &Image,
+    quality: u8,
+    sampling: Sampling,
+    exif: Option<&[u8]>,
+) -> std::result::Result<Vec<u8>, EncodingError> {
     let side = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
     let (width, height) = (side(image.width), side(image.height));
     if u32::from(width) != image.width || u32::from(height) != image.height {
@@ -51,6 +72,7 @@ pub fn encode_jpeg(image: &Image, quality: u8, sampling: Sampling) -> std::resul
         Sampling::Half => SamplingFactor::F_2_2,
         Sampling::Full => SamplingFactor::F_1_1,
     });
+    exif.map_or(Ok(()), |exif| encoder.add_exif_metadata(exif))?;
     encoder.encode(image.to_rgb8().as_raw(), width, height, ColorType::Rgb)?;
     Ok(bytes)
 }

@@ -11,7 +11,7 @@ mod sheet;
 
 pub use cloud::cloud_sheet;
 pub use color_fit::{fit_affine, fit_quadratic};
-pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_with};
+pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_with, write_jpeg_with_exif};
 pub use masked::Counted;
 pub use metrics::{PSNR_CAP, psnr, ssim};
 pub use report::{Group, Metrics, Pair, ViewMetrics, compare, compare_folders, compare_pairs};

@@ -2,9 +2,9 @@
 
 use super::demo::spread;
 use crate::capture::{Extras, Image, View, resize_area};
+use crate::color::{exposed, srgb_to_linear};
 use crate::error::Result;
 use crate::eval::{Row, sheet, write_jpeg};
-use crate::scenes::{exposed, srgb_to_linear};
 use std::path::Path;
 
 /// Most rows, and most pixels along the longer side of a picture.

@@ -127,6 +127,7 @@ fn open(job: &Job) -> Result<(Capture, Vec<Error>)> {
             None => {
                 let (mut photos, unreadable) = capture::readable_photos(several)?;
                 capture::add_masks(&mut photos, job.settings.masks)?;
+                capture::assign_gains(&mut photos);
                 Ok((photos, unreadable))
             }
         },

@@ -265,7 +265,9 @@ impl<'a> Session<'a> {
     }
 
     fn train(&mut self) -> Result<Counts> {
-        let lit = self.lit()?.clone();
+        let mut lit = self.lit()?.clone();
+        let exposures = self.exposures();
+        lit.train.iter_mut().for_each(|view| view.gain = exposures.get(&view.name).copied());
         let points = match self.points.take() {
             Some(points) => points,
             None => prior::read(self.out(names::POINTS))?,
@@ -282,6 +284,12 @@ impl<'a> Session<'a> {
         self.run.kernel_ms.clone_from(&report.kernel_milliseconds);
         self.splats = Some(splats);
         counts(&report)
+    }
+
+    /// How the lit photographs differ in exposure, as the prior has found.
+    fn exposures(&self) -> BTreeMap<String, [f32; 3]> {
+        let found = self.run.stage(Stage::Prior).and_then(|record| record.counts.get("exposures"));
+        found.and_then(|found| serde_json::from_value(found.clone()).ok()).unwrap_or_default()
     }
 
     fn render(&mut self) -> Result<Counts> {
@@ -339,6 +347,7 @@ pub(super) fn lit_from_files(job: &Job, capture: &Capture) -> Capture {
         camera: view.camera.downscaled(job.settings.downscale),
         lens: view.lens.filter(|_| images.is_none()),
         mask: if images.is_some() { view.undistorted_mask() } else { view.mask.clone() },
+        gain: None,
     };
     let [train, holdout] = [&capture.train, &capture.holdout].map(|views| views.iter().map(lit).collect());
     Capture { train, holdout, ..capture.clone() }

@@ -39,6 +39,7 @@ pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>
     }
     found.root = job.scene.clone();
     capture::add_masks(&mut found, job.settings.masks)?;
+    capture::assign_gains(&mut found);
     if found.train.len() < MIN_REGISTERED {
         let count = found.train.len();
         let found = format!("holds {count} readable photographs and no poses");

@@ -85,6 +85,7 @@ fn find(lens: Lens, k: f64) {
             camera: Camera { viewmat: DMat4::IDENTITY, ..camera.downscaled(2) },
             lens: None,
             mask: None,
+            gain: None,
         }
     };
     let views: Vec<View> = cameras.iter().enumerate().map(view).collect();

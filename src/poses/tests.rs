@@ -40,7 +40,14 @@ impl Bench {
 
     fn views(&self) -> Vec<View> {
         let camera = Camera { width: 40, height: 30, fx: 1.0, fy: 1.0, cx: 0.0, cy: 0.0, viewmat: DMat4::IDENTITY };
-        let view = |name: &str| View { name: name.into(), image: None, camera: camera.clone(), lens: None, mask: None };
+        let view = |name: &str| View {
+            name: name.into(),
+            image: None,
+            camera: camera.clone(),
+            lens: None,
+            mask: None,
+            gain: None,
+        };
         ["a.png", "b c.png", "d.png", "e.png"].map(view).to_vec()
     }
 

@@ -1,9 +1,10 @@
 //! Points made from a capture's own images.
 
+use super::exposures;
 use super::neighbors::references;
 use super::origin::Poses;
 use super::readings::{self, PoseCheck, share_of};
-use super::stereo::{self, Found, Kept, Kind, Stereo};
+use super::stereo::{self, DepthMap, Found, Kept, Kind, Stereo};
 use super::{PointCloud, ReadOptions, align};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
@@ -12,6 +13,7 @@ use crate::progress::Progress;
 use crate::random::hash;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// How points are made where a capture brings none.
@@ -65,6 +67,9 @@ pub struct Config {
     /// Where photographs and poses contradict each other: `refuse` the capture if another reading of the poses (other
     /// axes, inverse matrices, focal length, order) clearly fits, `warn`, or do not look (`off`).
     pub pose_check: PoseCheck,
+    /// Find gain and white balance of each view, where they differ beyond what EXIF data say, by points that views share;
+    /// training takes views as the mean of all.
+    pub match_exposures: bool,
     /// Seed of the random choices.
     pub seed: u64,
 }
@@ -87,6 +92,7 @@ impl Default for Config {
             min_correlation: 0.5,
             min_views: 2,
             pose_check: PoseCheck::Refuse,
+            match_exposures: true,
             seed: 42,
         }
     }
@@ -148,6 +154,10 @@ pub struct Report {
     pub dropped: usize,
     /// Points returned.
     pub output: usize,
+    /// What the linear light of each lit photograph is multiplied by to be exposed and balanced as their mean, by name;
+    /// empty where nothing differs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub exposures: BTreeMap<String, [f32; 3]>,
 }
 
 impl Report {
@@ -193,7 +203,10 @@ pub fn make(
         readings::check(gpu, capture, depths, config, progress)?;
     }
     let (points, report) = select(found, wanted, config.seed);
-    Ok((points, Report { depths, fused: cloud.points.len(), ..report }))
+    let gains = if config.match_exposures { exposures::gains(&maps, &cloud) } else { None };
+    let name = |map: &DepthMap| capture.train[map.view].name.clone();
+    let exposures = gains.into_iter().flat_map(|gains| maps.iter().map(name).zip(gains)).collect();
+    Ok((points, Report { depths, fused: cloud.points.len(), exposures, ..report }))
 }
 
 /// `wanted` of `found` at random, of those at random depths only what the others leave. Filled points count

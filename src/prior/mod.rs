@@ -2,6 +2,7 @@
 //! where the points come from and which cameras they lead to, [`prior`] reads or makes them.
 
 mod align;
+mod exposures;
 mod given;
 #[cfg(test)]
 mod given_tests;

@@ -73,6 +73,16 @@ pub struct Sensor {
     pub read_noise: f64,
     /// JPEG quality of the dark pictures (4:2:0).
     pub quality: u8,
+    /// Stops by which an automatic exposure moves up and down, about; 0 for a fixed one. EXIF data say by how much.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub auto_exposure: f64,
+    /// Natural logarithm by which red and blue drift up and down, about; 0 for a fixed white balance.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub balance_drift: f64,
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// Light that has no place in the scene, and how finely light is computed.
@@ -174,8 +184,8 @@ pub struct Color {
 impl Color {
     /// The nearest colour to linear RGB, clipped to 0–1.
     pub fn from_linear(linear: glam::Vec3) -> Self {
-        let srgb = linear.to_array().map(|v| (255.0 * super::sensor::linear_to_srgb(v)).round() as u8);
-        let linear = srgb.map(|v| super::sensor::srgb_to_linear(f32::from(v) / 255.0));
+        let srgb = linear.to_array().map(|v| (255.0 * crate::color::linear_to_srgb(v)).round() as u8);
+        let linear = srgb.map(|v| crate::color::srgb_to_linear(f32::from(v) / 255.0));
         Self { srgb, linear: glam::Vec3::from(linear) }
     }
 
@@ -193,7 +203,7 @@ impl TryFrom<String> for Color {
         let byte = |i: usize| digits.and_then(|d| u8::from_str_radix(&d[2 * i..2 * i + 2], 16).ok());
         match (byte(0), byte(1), byte(2)) {
             (Some(r), Some(g), Some(b)) => {
-                let linear = [r, g, b].map(|v| super::sensor::srgb_to_linear(f32::from(v) / 255.0));
+                let linear = [r, g, b].map(|v| crate::color::srgb_to_linear(f32::from(v) / 255.0));
                 Ok(Self { srgb: [r, g, b], linear: glam::Vec3::from(linear) })
             }
             _ => Err(format!("{text:?} is no colour; write \"#rrggbb\"")),

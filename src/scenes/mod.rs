@@ -19,7 +19,6 @@ pub use agreement::{Agreement, agreement};
 pub use description::{CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, Scene, Sensor, Sphere};
 pub use path::{photograph, test_cameras, train_cameras};
 pub use random::Random;
-pub use sensor::{exposed, linear_to_srgb, srgb_to_linear};
 pub use texture::Texture;
 pub use truth::depths;
 pub use world::World;

@@ -3,6 +3,7 @@
 use super::description::Sensor;
 use super::random::Random;
 use crate::capture::Image;
+use crate::color::linear_to_srgb;
 use rayon::prelude::*;
 
 /// The well-lit picture of a radiance image: exposure, sRGB curve.
@@ -11,14 +12,14 @@ pub fn lit(radiance: &Image, sensor: &Sensor) -> Image {
     map(radiance, |_, value| linear_to_srgb(value * exposure))
 }
 
-/// The same radiance at 1/ratio of the exposure, as electrons are counted (Poisson), read out (Gaussian) and passed
-/// through the sRGB curve. `keys` name the random numbers.
-pub fn dark(radiance: &Image, sensor: &Sensor, keys: [u64; 2]) -> Image {
-    let electrons = sensor.exposure / sensor.ratio * sensor.full_well;
+/// The same radiance at 1/ratio of the exposure, as electrons are counted (Poisson), read out (Gaussian), balanced and
+/// passed through the sRGB curve. `keys` name the random numbers.
+pub fn dark(radiance: &Image, sensor: &Sensor, taken: &Taken, keys: [u64; 2]) -> Image {
+    let electrons = sensor.exposure / sensor.ratio * taken.exposure * sensor.full_well;
     map(radiance, |i, value| {
         let mut random = Random::new(&[keys[0], keys[1], i as u64]);
         let counted = random.poisson((f64::from(value) * electrons).max(0.0)) + sensor.read_noise * random.normal();
-        linear_to_srgb((counted / sensor.full_well) as f32)
+        linear_to_srgb((counted / sensor.full_well * taken.balance[i % 3]) as f32)
     })
 }
 
@@ -29,48 +30,80 @@ fn map(image: &Image, f: impl Fn(usize, f32) -> f32 + Sync) -> Image {
     Image { width: image.width, height: image.height, pixels }
 }
 
-/// IEC 61966-2-1, clipped to 0–1.
-pub fn linear_to_srgb(value: f32) -> f32 {
-    let v = value.clamp(0.0, 1.0);
-    if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }
+/// How one dark photograph was taken: an automatic camera changes exposure and white balance from view to view.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Taken {
+    /// Exposure over that of the sensor's description.
+    pub exposure: f64,
+    /// What the camera multiplies red, green and blue by.
+    pub balance: [f64; 3],
 }
 
-/// The inverse of [`linear_to_srgb`] on 0–1.
-pub fn srgb_to_linear(value: f32) -> f32 {
-    if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-}
-
-/// An encoded value as an exposure `gain` times as long would have it.
-pub fn exposed(value: f32, gain: f32) -> f32 {
-    linear_to_srgb(srgb_to_linear(value.max(0.0)) * gain)
+impl Sensor {
+    /// How view `index` of `count` is taken. Logarithms have zero mean over the views.
+    pub fn taken(&self, index: usize, count: usize) -> Taken {
+        use std::f64::consts::TAU;
+        let wave = |cycles: f64, phase: f64| {
+            let at = |i: usize| (TAU * (cycles * i as f64 / count as f64 + phase)).sin();
+            at(index) - (0..count).map(at).sum::<f64>() / count as f64
+        };
+        // Slow changes with a faster one on top, at most 1 together.
+        let stops = self.auto_exposure * (0.7 * wave(1.3, 0.1) + 0.3 * wave(4.7, 0.4));
+        let [red, blue] = [wave(0.9, 0.2), wave(1.1, 0.65)].map(|drift| (self.balance_drift * drift).exp());
+        Taken { exposure: stops.exp2(), balance: [red, 1.0, blue] }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SENSOR: Sensor = Sensor { exposure: 2.0, ratio: 40.0, full_well: 20_000.0, read_noise: 3.0, quality: 95 };
+    use crate::color::srgb_to_linear;
+
+    const SENSOR: Sensor = Sensor {
+        exposure: 2.0,
+        ratio: 40.0,
+        full_well: 20_000.0,
+        read_noise: 3.0,
+        quality: 95,
+        auto_exposure: 0.0,
+        balance_drift: 0.0,
+    };
+    const PLAIN: Taken = Taken { exposure: 1.0, balance: [1.0; 3] };
 
     fn flat(value: f32) -> Image {
         Image { width: 100, height: 60, pixels: vec![[value; 3]; 6000] }
     }
 
     #[test]
-    fn the_curve_and_its_inverse() {
-        for i in 0..=1000 {
-            let v = i as f32 / 1000.0;
-            assert!((srgb_to_linear(linear_to_srgb(v)) - v).abs() < 1e-5);
+    fn an_automatic_camera_has_the_mean_of_a_fixed_one() {
+        assert!((0..9).all(|i| SENSOR.taken(i, 9) == PLAIN));
+        let automatic = Sensor { auto_exposure: 1.5, balance_drift: 0.1, ..SENSOR };
+        let taken: Vec<Taken> = (0..24).map(|i| automatic.taken(i, 24)).collect();
+        let logs: Vec<[f64; 3]> =
+            taken.iter().map(|t| [t.exposure, t.balance[0], t.balance[2]].map(f64::log2)).collect();
+        for channel in 0..3 {
+            let of = || logs.iter().map(|log| log[channel]);
+            assert!(of().sum::<f64>().abs() < 1e-9);
+            let most = of().fold(0.0f64, |most, log| most.max(log.abs()));
+            let allowed = if channel == 0 { 0.9..2.0 } else { 0.08..0.3 };
+            assert!(allowed.contains(&most), "{channel}: {most}");
         }
-        assert!((linear_to_srgb(0.214_041) - 0.5).abs() < 1e-5);
-        assert_eq!(linear_to_srgb(-1.0), 0.0);
-        assert!((linear_to_srgb(7.0) - 1.0).abs() < 1e-6);
+        // Twice the exposure counts twice the light; balance follows the count.
+        let twice = Taken { exposure: 2.0, balance: [1.5, 1.0, 1.0] };
+        let mean = |taken: &Taken, channel: usize| {
+            let picture = dark(&flat(0.1), &SENSOR, taken, [1, 2]);
+            picture.pixels.iter().map(|p| f64::from(srgb_to_linear(p[channel]))).sum::<f64>() / 6000.0
+        };
+        assert!((mean(&twice, 1) / mean(&PLAIN, 1) - 2.0).abs() < 0.01);
+        assert!((mean(&twice, 0) / mean(&PLAIN, 0) - 3.0).abs() < 0.02);
     }
 
     #[test]
     fn dark_is_lit_over_the_ratio_with_the_noise_of_photons() {
         let radiance = 0.1;
         let expected = 0.1 * 2.0 / 40.0;
-        let values: Vec<f64> = dark(&flat(radiance), &SENSOR, [1, 2])
+        let values: Vec<f64> = dark(&flat(radiance), &SENSOR, &PLAIN, [1, 2])
             .pixels
             .iter()
             .flatten()
@@ -88,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_same_keys_give_the_same_noise() {
-        let picture = |view| dark(&flat(0.05), &SENSOR, [9, view]);
+        let picture = |view| dark(&flat(0.05), &SENSOR, &PLAIN, [9, view]);
         assert_eq!(picture(1), picture(1));
         assert_ne!(picture(1), picture(2));
     }

@@ -118,7 +118,7 @@ fn dark_pictures_are_the_lit_ones_at_a_fortieth() {
     let out = dir.path().join("capture");
     generate(&scene, &out, &Silent::default()).unwrap();
     let linear = |image: &Image| {
-        let values = image.pixels.iter().flatten().map(|&v| f64::from(super::sensor::srgb_to_linear(v)));
+        let values = image.pixels.iter().flatten().map(|&v| f64::from(crate::color::srgb_to_linear(v)));
         values.sum::<f64>() / (image.pixels.len() * 3) as f64
     };
     let (dark, lit) = (read(&out.join("train/0002.JPG")), read(&out.join("truth/0002.JPG")));

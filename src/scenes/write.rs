@@ -10,11 +10,14 @@ use super::sensor::{dark, lit};
 use super::world::World;
 use crate::capture::Camera;
 use crate::error::{Error, Result};
-use crate::eval::{Sampling, write_jpeg_with};
+use crate::eval::{Sampling, write_jpeg_with, write_jpeg_with_exif};
 use crate::hash::sha256_of_file;
 use crate::progress::Progress;
 use crate::storage;
+use exif::experimental::Writer;
+use exif::{Field, In, Rational, Tag, Value};
 use serde::Serialize;
+use std::io::Cursor;
 use std::path::{Component, Path, PathBuf};
 
 /// Quality of lit pictures: they are the truth that renders are measured against.
@@ -181,13 +184,32 @@ fn photograph_all(scene: &Scene, world: &World, folder: &Path, progress: &dyn Pr
         let truth = folder.join(if i < train.len() { "truth" } else { "test" }).join(&name);
         write_jpeg_with(&truth, &lit(&radiance, &scene.sensor), LIT_QUALITY, Sampling::Full)?;
         if i < train.len() {
-            let picture = dark(&radiance, &scene.sensor, [u64::from(scene.seed), i as u64]);
-            write_jpeg_with(&folder.join("train").join(&name), &picture, scene.sensor.quality, Sampling::Half)?;
+            let taken = scene.sensor.taken(i, train.len());
+            let picture = dark(&radiance, &scene.sensor, &taken, [u64::from(scene.seed), i as u64]);
+            let (quality, path) = (scene.sensor.quality, folder.join("train").join(&name));
+            match scene.sensor.auto_exposure {
+                0.0 => write_jpeg_with(&path, &picture, quality, Sampling::Half)?,
+                _ => write_jpeg_with_exif(&path, &picture, quality, Sampling::Half, &exif(taken.exposure)?)?,
+            }
         }
         progress.set(i as u64 + 1, "");
     }
     progress.end();
     Ok(())
+}
+
+/// What a camera says of an exposure so many times as long as 1/50 s.
+fn exif(exposure: f64) -> Result<Vec<u8>> {
+    let micros = Rational { num: (2e4 * exposure).round() as u32, denom: 1_000_000 };
+    let field = |tag, value| Field { tag, ifd_num: In::PRIMARY, value };
+    let fields = [
+        field(Tag::ExposureTime, Value::Rational(vec![micros])),
+        field(Tag::PhotographicSensitivity, Value::Short(vec![1600])),
+    ];
+    let (mut writer, mut bytes) = (Writer::new(), Cursor::new(Vec::new()));
+    fields.iter().for_each(|field| writer.push_field(field));
+    writer.write(&mut bytes, false).map_err(|e| Error::io("EXIF")(std::io::Error::other(e)))?;
+    Ok(bytes.into_inner())
 }
 
 /// Train views come first, from 0001; test views count on.

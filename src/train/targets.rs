@@ -1,6 +1,7 @@
 //! The images that training looks at, packed to 8 bits and kept within a budget.
 
 use crate::capture::{View, resize_area};
+use crate::color::exposed;
 use crate::error::{Error, Result};
 use crate::splat::{TILE, tiles};
 use std::collections::HashMap;
@@ -79,7 +80,10 @@ impl Targets {
 fn load(view: &View, downscale: u32) -> Result<Packed> {
     let camera = view.camera.downscaled(downscale);
     let (width, height) = (camera.width, camera.height);
-    let image = view.read()?;
+    let mut image = view.read()?;
+    if let Some(gain) = view.gain {
+        image.pixels.iter_mut().for_each(|pixel| *pixel = std::array::from_fn(|c| exposed(pixel[c], gain[c])));
+    }
     let image = if (image.width, image.height) == (width, height) { image } else { resize_area(&image, width, height) };
     let weights = view.read_weights(width, height)?;
     let pack = |(p, weight): (&[f32; 3], f32)| {

@@ -8,7 +8,14 @@ fn capture_of(photos: &[&Path]) -> Capture {
     let view = |photo: &&Path| {
         fs::create_dir_all(photo.parent().unwrap()).unwrap();
         fs::write(photo, "photo").unwrap();
-        View { name: "a.png".into(), image: Some(photo.to_path_buf()), camera: camera.clone(), lens: None, mask: None }
+        View {
+            name: "a.png".into(),
+            image: Some(photo.to_path_buf()),
+            camera: camera.clone(),
+            lens: None,
+            mask: None,
+            gain: None,
+        }
     };
     Capture { train: photos.iter().map(view).collect(), ..Capture::default() }
 }

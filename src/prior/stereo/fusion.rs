@@ -34,6 +34,11 @@ impl Cloud {
     pub fn point(&self, map: usize, pixel: usize) -> Option<&Fused> {
         self.points.get(self.of_pixel[map][pixel] as usize)
     }
+
+    /// The index of that point.
+    pub fn index(&self, map: usize, pixel: usize) -> Option<usize> {
+        Some(self.of_pixel[map][pixel]).filter(|point| *point != NONE).map(|point| point as usize)
+    }
 }
 
 /// The points of all pixels on whose depth views agree, view by view. A pixel that went into an earlier view's point

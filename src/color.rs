@@ -1,0 +1,53 @@
+//! The sRGB curve (IEC 61966-2-1).
+
+/// Linear light to the encoded value, clipped to 0–1.
+pub fn linear_to_srgb(value: f32) -> f32 {
+    encoded(value.clamp(0.0, 1.0))
+}
+
+fn encoded(v: f32) -> f32 {
+    if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }
+}
+
+/// The inverse of [`linear_to_srgb`] on 0–1, continued above.
+pub fn srgb_to_linear(value: f32) -> f32 {
+    if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+}
+
+/// An encoded value as an exposure `gain` times as long would have it, clipped to 0–1.
+pub fn exposed(value: f32, gain: f32) -> f32 {
+    linear_to_srgb(srgb_to_linear(value.max(0.0)) * gain)
+}
+
+/// As [`exposed`], without clipping: odd around black, so that noise stays centered there, and continued above white.
+pub fn exposed_unclipped(value: f32, gain: f32) -> f32 {
+    encoded(srgb_to_linear(value.abs()) * gain).copysign(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_curve_and_its_inverse() {
+        for i in 0..=1000 {
+            let v = i as f32 / 1000.0;
+            assert!((srgb_to_linear(linear_to_srgb(v)) - v).abs() < 1e-5);
+        }
+        assert!((linear_to_srgb(0.214_041) - 0.5).abs() < 1e-5);
+        assert_eq!(linear_to_srgb(-1.0), 0.0);
+        assert!((linear_to_srgb(7.0) - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn exposures_multiply_light() {
+        assert!((exposed(linear_to_srgb(0.05), 4.0) - linear_to_srgb(0.2)).abs() < 1e-6);
+        assert_eq!(exposed(0.9, 8.0), 1.0);
+        assert!((exposed_unclipped(linear_to_srgb(0.05), 4.0) - linear_to_srgb(0.2)).abs() < 1e-6);
+        assert!(exposed_unclipped(0.9, 8.0) > 2.0);
+        assert_eq!(exposed_unclipped(-0.02, 3.0), -exposed_unclipped(0.02, 3.0));
+        for value in [-0.1, 0.0, 0.01, 0.5, 1.3] {
+            assert!((exposed_unclipped(value, 1.0) - value).abs() < 1e-6);
+        }
+    }
+}
