@@ -139,3 +139,40 @@ fn a_run_in_the_frame_of_the_prior_is_resumed_with_its_cameras() {
     assert_refused(&tiny.run(&more), 1, &["--overwrite"]);
     assert!(contents(&tiny.out) == results, "nothing is touched");
 }
+
+/// What an automatic camera did is in its EXIF data, or seen by points that views share.
+#[test]
+fn exposures_that_differ_are_matched_and_others_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let tiny = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml")).unwrap();
+    let found = |name: &str, automatic: &str, exif: &str| {
+        let (scene, out) = (dir.path().join(format!("{name}.toml")), dir.path().join(name));
+        let larger =
+            tiny.replace("width = 64\nheight = 48", "width = 96\nheight = 72").replace("train = 6", "train = 9");
+        std::fs::write(&scene, larger.replace("quality = 96", &format!("quality = 96\n{automatic}"))).unwrap();
+        let photographed = naka_gs().args(["demo", "--photograph", "--scene"]).arg(&scene).arg("-o").arg(&out).output();
+        assert!(photographed.unwrap().status.success());
+        let mut run = naka_gs();
+        run.arg("run").arg(out.join("capture")).arg("-o").arg(out.join("run")).args(["--until", "ppm"]);
+        let output = run.args(["--weights", "none", "--adapter", "cpu", exif]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let record: Value = serde_json::from_slice(&std::fs::read(out.join("run/run.json")).unwrap()).unwrap();
+        let prior = record["stages"].as_array().unwrap().iter().find(|stage| stage["stage"] == "prior").unwrap();
+        let exposures = prior["counts"]["exposures"].as_object().cloned().unwrap_or_default();
+        let gains = exposures.values().map(|gain| [0, 1, 2].map(|c| gain[c].as_f64().unwrap())).collect::<Vec<_>>();
+        (gains, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let automatic = "auto_exposure = 1.5\nbalance_drift = 0.15";
+    let (fixed, stderr) = found("fixed", "", "--exif-exposure=true");
+    assert!(fixed.is_empty() && !stderr.contains("EXIF"), "{fixed:?}");
+    let (by_eye, stderr) = found("by_eye", automatic, "--exif-exposure=false");
+    assert!(by_eye.len() == 9 && stderr.contains("EXIF exposures differ by"), "{by_eye:?} {stderr}");
+    let (known, _) = found("known", automatic, "--exif-exposure=true");
+    // Twice the light of green needs half the gain. With EXIF data only the white balance is left.
+    let spread = |gains: &[[f64; 3]], channel: usize| {
+        let logs = gains.iter().map(|gain| gain[channel].log2());
+        logs.clone().fold(f64::MIN, f64::max) - logs.fold(f64::MAX, f64::min)
+    };
+    assert!(spread(&by_eye, 1) > 1.5, "{by_eye:?}");
+    assert!(known.is_empty() || spread(&known, 1) < 0.4, "{known:?}");
+}
