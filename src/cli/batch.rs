@@ -11,6 +11,11 @@ use std::path::{Path, PathBuf};
 
 /// Every scene below a folder, as `run` does one; goes on after a failure
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  naka-gs batch my-scenes --list                        what would be run
+  naka-gs batch my-scenes -o out --preset preview       every scene, quickly
+  naka-gs batch my-scenes -o out                        go on after an interruption
+All settings: naka-gs batch --help")]
 pub struct Batch {
     /// Folder with scenes in it, at any depth. A scene's own naka-gs.toml comes between --config and the flags
     #[arg(value_name = "DIR")]

@@ -4,14 +4,19 @@ use super::output::{self, OutFolder};
 use super::progress::Reporter;
 use super::report;
 use super::run::show;
-use super::setting_flags::{All, SettingFlags};
+use super::setting_flags::{AllOfDemo, SettingFlags, Tables};
+use naka_gs::Result;
 use naka_gs::pipeline::{Shared, demo};
 use naka_gs::scenes::Scene;
-use naka_gs::{Result, settings};
 use std::path::{Path, PathBuf};
 
 /// The whole pipeline on a procedural night scene, compared with its known truth
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  naka-gs demo                                 the built-in night scene, into out/demo
+  naka-gs demo --scene my.toml -o out/mine     a scene of your own
+  naka-gs demo --photograph                    only its photographs
+All settings: naka-gs demo --help")]
 pub struct Demo {
     /// Scene description [default: the built-in night courtyard]
     #[arg(long, value_name = "FILE.toml")]
@@ -22,12 +27,12 @@ pub struct Demo {
     #[command(flatten)]
     out: OutFolder,
     #[command(flatten)]
-    settings: SettingFlags<All>,
+    settings: SettingFlags<AllOfDemo>,
 }
 
 impl Demo {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let settings = self.settings.resolve(Some(settings::demo()))?;
+        let settings = self.settings.resolve(Some(AllOfDemo::defaults()))?;
         let scene = match &self.scene {
             Some(path) => Scene::load(path)?,
             None => Scene::night()?,

@@ -4,10 +4,12 @@
 
 mod batch;
 mod calibrate;
+mod completions;
 mod demo;
 mod doctor;
 mod enhance;
 mod eval;
+mod flag_names;
 mod interrupt;
 mod output;
 mod path;
@@ -49,11 +51,11 @@ struct Talk {
     /// Say more (-vv: still more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Progress: bars on a terminal and lines elsewhere (auto), lines, or nothing
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
+    /// Bars on a terminal and lines elsewhere (auto), lines (plain), or none
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW", hide_short_help = true)]
     progress: ProgressMode,
     /// Let one input file take up to so many GiB of memory [default: half of the machine's, and less for small files]
-    #[arg(long, global = true, value_name = "GIB")]
+    #[arg(long, global = true, value_name = "GIB", hide_short_help = true)]
     max_memory: Option<f64>,
 }
 
@@ -75,6 +77,7 @@ enum Command {
     Submit(submit::Submit),
     Report(report::Report),
     Doctor(doctor::Doctor),
+    Completions(completions::Completions),
 }
 
 /// Parses the arguments, runs the subcommand, and turns its outcome into the exit code.
@@ -137,13 +140,41 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Submit(command) => command.run(reporter),
         Command::Report(command) => command.run(reporter),
         Command::Doctor(command) => command.run(reporter),
+        Command::Completions(command) => command.run(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Cli;
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+
+    /// What is used most fits on a screen; the rest is in `--help`.
+    #[test]
+    fn short_help_fits_on_forty_lines() {
+        for mut command in Cli::command().get_subcommands_mut().map(|command| command.clone().term_width(100)) {
+            let lines = command.render_help().to_string().lines().count();
+            assert!(lines <= 40, "{}: {lines} lines", command.get_name());
+        }
+    }
+
+    #[test]
+    fn other_names_of_flags_are_understood() {
+        let parsed = |args: &[&str]| Cli::try_parse_from([&["naka-gs", "run", "scene"], args].concat()).map(|_| ());
+        for args in [
+            ["--max-steps", "3"],
+            ["--test-every", "8"],
+            ["--data-factor", "2"],
+            ["--cap-max", "9"],
+            ["--start", "100"],
+            ["--densify-start", "100"],
+            ["--working", "224"],
+            ["--network-size", "224"],
+        ] {
+            assert!(parsed(&args).is_ok(), "{args:?}");
+        }
+        assert!(parsed(&["--no-such-flag"]).is_err());
+    }
 
     #[test]
     fn no_two_flags_of_a_subcommand_share_a_name() {

@@ -12,6 +12,11 @@ use std::path::{Path, PathBuf};
 
 /// Dark photographs to splats, renders and numbers: every stage, resumable
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  naka-gs run my-scene --preset preview                 quickly, a quarter of the size
+  naka-gs run my-scene -o out/my-scene --holdout 8      keep every 8th view to measure
+  naka-gs run my-scene -o out/my-scene --steps 7000 -w  replace that by a longer training
+All settings: naka-gs run --help")]
 pub struct Run {
     /// Folder with photographs and poses, or with photographs alone
     scene: PathBuf,

@@ -1,8 +1,9 @@
 //! The settings as flags, made from the keys of [`Settings`] so that neither is written twice.
 
+use super::flag_names::{aliases, is_common, long, words};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 use naka_gs::Result;
-use naka_gs::settings::{Key, Layers, Settings, keys};
+use naka_gs::settings::{self, Key, Layers, Settings, keys_from};
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
@@ -14,6 +15,11 @@ pub trait Tables {
     const TOP: &'static [&'static str];
     /// Keys of the tables that mean nothing to the subcommand.
     const EXCEPT: &'static [&'static str];
+
+    /// What a setting is where nobody sets it.
+    fn defaults() -> Settings {
+        Settings::default()
+    }
 }
 
 /// Keys whose values are paths.
@@ -50,6 +56,19 @@ tables! {
     AdapterOnly: ["adapter"], [];
 }
 
+/// Every setting, as the demo has them.
+pub struct AllOfDemo;
+
+impl Tables for AllOfDemo {
+    const TOP: &'static [&'static str] = All::TOP;
+    const TABLES: &'static [&'static str] = All::TABLES;
+    const EXCEPT: &'static [&'static str] = All::EXCEPT;
+
+    fn defaults() -> Settings {
+        settings::demo()
+    }
+}
+
 /// The flags of the settings in `T`'s tables, and `--config`.
 pub struct SettingFlags<T> {
     config: Option<PathBuf>,
@@ -69,7 +88,7 @@ impl<T: Tables> SettingFlags<T> {
     }
 
     fn keys() -> impl Iterator<Item = Key> {
-        keys().into_iter().filter(|key| {
+        keys_from(&T::defaults()).into_iter().filter(|key| {
             let table = key.section.split('.').next().unwrap_or_default();
             let path = key.path.as_str();
             if table.is_empty() {
@@ -88,7 +107,8 @@ impl<T: Tables> Args for SettingFlags<T> {
             .value_name("FILE.toml")
             .value_parser(clap::value_parser!(PathBuf))
             .help("Settings from a file with the same keys as the flags; flags win")
-            .help_heading("Settings");
+            .help_heading("Settings")
+            .hide_short_help(true);
         Self::keys().fold(command.arg(config), |command, key| command.arg(flag(&key)))
     }
 
@@ -100,20 +120,32 @@ impl<T: Tables> Args for SettingFlags<T> {
 fn flag(key: &Key) -> Arg {
     let default = match &key.default {
         serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => format!(" [standard: {text}]"),
-        number => format!(" [standard: {}]", short(number)),
+        serde_json::Value::String(text) if text.is_empty() => String::new(),
+        serde_json::Value::String(text) => format!(" [default: {text}]"),
+        number => format!(" [default: {}]", short(number)),
     };
     let heading = match key.section {
+        // The most used stand together.
+        _ if is_common(&key.path) => "Settings".to_string(),
         "" => "Settings".to_string(),
         section => format!("Settings of [{section}]"),
     };
     let id = format!("set:{}", key.flag);
+    let full = key.help.trim_end_matches('.');
+    let first = full.split_once(". ").map_or(full, |(first, _)| first);
     let arg = Arg::new(id.clone())
-        .long(key.flag.clone())
+        .long(long(&key.path, &key.flag).to_string())
+        .aliases(aliases(&key.path, &key.flag))
         .overrides_with(id)
-        .help(format!("{}{default}", key.help.trim_end_matches('.')))
+        .help(format!("{first}{default}"))
+        .long_help(format!("{full}{default}"))
         .help_heading(heading)
+        .hide_short_help(!is_common(&key.path))
         .allow_negative_numbers(true);
+    let arg = match words(&key.path) {
+        Some(words) => arg.hide_possible_values(words.are_in(full)).value_parser(words),
+        None => arg,
+    };
     if key.default.is_boolean() {
         arg.value_name("true|false").num_args(0..=1).require_equals(true).default_missing_value("true")
     } else {

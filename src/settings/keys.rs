@@ -16,7 +16,7 @@ pub struct Key {
     pub flag: String,
     /// The field's doc comment.
     pub help: String,
-    /// Value in the preset *standard*; null for an optional key that is not set.
+    /// Value where nobody sets it; null for an optional key that is not set.
     pub default: Value,
 }
 
@@ -31,9 +31,14 @@ const SECTIONS: &[(&str, &[&str], &[&str])] = &[
     ("train.densify", train::densify::Config::FIELD_NAMES, train::densify::Config::FIELD_DOCS),
 ];
 
-/// All keys in the order of the struct.
+/// All keys in the order of the struct, with the values of the preset *standard*.
 pub fn keys() -> Vec<Key> {
-    let tree = serde_json::to_value(Settings::default()).unwrap_or_default();
+    keys_from(&Settings::default())
+}
+
+/// As [`keys`], with the values of `defaults`.
+pub fn keys_from(defaults: &Settings) -> Vec<Key> {
+    let tree = serde_json::to_value(defaults).unwrap_or_default();
     let is_section = |path: &str| SECTIONS.iter().any(|(section, _, _)| *section == path);
     // The name of a table is no key, so a key of another table may have it for its flag.
     let has =

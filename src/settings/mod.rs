@@ -8,7 +8,7 @@ mod from_data;
 mod keys;
 mod presets;
 
-pub use keys::{Key, keys};
+pub use keys::{Key, keys, keys_from};
 pub use presets::{Preset, demo};
 
 use crate::capture;
