@@ -55,7 +55,7 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     let test = read.test(&views)?;
     let points = read.points(&source)?;
     read.warn_of_others(&source, &views.iter().chain(&holdout).chain(&test).collect::<Vec<_>>());
-    Ok(Capture { root: root.to_path_buf(), train: views, holdout, test, points })
+    Ok(Capture { root: root.to_path_buf(), train: views, holdout, test, points, ..Capture::default() })
 }
 
 /// Whether the folder `path` holds cameras, that is, whether [`load`] would find a scene there.

@@ -65,6 +65,7 @@ impl<'a> Session<'a> {
             None => folder.make_way(names::RUN, None)?,
         }
         run.inputs = work.inputs.used();
+        run.frame = Some(capture.frame).filter(|frame| !frame.is_identity());
         if let Some(gpu) = &gpu {
             tracing::info!("adapter: {}", gpu.name());
             run.adapter = Some(gpu.name().into());
@@ -234,7 +235,7 @@ impl<'a> Session<'a> {
         let gpu = || self.gpu.clone().ok_or_else(no_adapter);
         let (points, report) = prior::prior(gpu, &lit, &self.origin, &self.job.settings.prior, self.progress)?;
         if self.job.scope != Scope::Everything {
-            prior::write_ply(self.out(names::POINTS), &points)?;
+            prior::write_ply_in(self.out(names::POINTS), &points, &self.capture.frame)?;
         }
         self.points = Some(points);
         self.made_points = report.made();
@@ -249,28 +250,30 @@ impl<'a> Session<'a> {
         let as_made = self.made_points && !config.thin_made;
         let config = if as_made { config.without_thinning() } else { config.clone() };
         let (points, report) = ppm::run(points, &config, &normalize, &cameras)?;
-        prior::write_ply(self.out(names::POINTS), &points)?;
+        prior::write_ply_in(self.out(names::POINTS), &points, &self.capture.frame)?;
         self.points = Some(points);
         counts(&report)
     }
 
     fn train(&mut self) -> Result<Counts> {
         let lit = self.lit()?.clone();
-        let points = match self.points.take() {
+        // In another frame they are those of the file, as after an interruption: checkpoints know them to the bit.
+        let points = match self.points.take().filter(|_| self.capture.frame.is_identity()) {
             Some(points) => points,
-            None => prior::read(self.out(names::POINTS))?,
+            None => prior::read_in(self.out(names::POINTS), &self.capture.frame)?,
         };
         let folder = self.out(names::CHECKPOINTS);
         let config = &self.job.settings.train;
         let (gpu, watch) = (self.gpu()?, self.shared.watch);
         let (splats, report) = train::train(gpu, &lit, &points, config, &folder, self.progress, watch)?;
-        splat::ply::write(self.out(names::SPLATS), &splats)?;
+        splat::ply::write_in(self.out(names::SPLATS), &splats, &self.capture.frame)?;
         self.run.splats = Some(splats.len() as u64);
         self.run.steps = Some(u64::from(report.steps));
         self.run.steps_per_second = Some(report.steps_per_second);
         self.run.peak_device_bytes = Some(self.gpu()?.peak_bytes());
         self.run.kernel_ms.clone_from(&report.kernel_milliseconds);
-        self.splats = Some(splats);
+        // Scales are rounded where the file has another unit: renders are of the file, now as after an interruption.
+        self.splats = Some(splats).filter(|_| self.capture.frame.unit == 1.0);
         counts(&report)
     }
 
@@ -300,7 +303,7 @@ impl<'a> Session<'a> {
     /// The model, read back if an earlier run made it.
     fn load_splats(&mut self) -> Result<()> {
         if self.splats.is_none() {
-            self.splats = Some(splat::ply::read(self.out(names::SPLATS))?);
+            self.splats = Some(splat::ply::read_in(self.out(names::SPLATS), &self.capture.frame)?);
         }
         Ok(())
     }
