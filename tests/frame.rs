@@ -4,14 +4,19 @@ mod support;
 
 use glam::DVec3;
 use naka_gs::capture::SceneFrame;
-use naka_gs::prior;
+use naka_gs::gpu::{Gpu, Mask};
+use naka_gs::pipeline::{Job, Scope, Shared, run};
 use naka_gs::progress::Silent;
 use naka_gs::scenes::{Scene, generate};
+use naka_gs::settings::Settings;
 use naka_gs::splat::{Splats, ply};
+use naka_gs::{Error, prior};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
-use support::{contents, naka_gs};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use support::{assert_refused, contents, naka_gs};
+use tempfile::TempDir;
 
 fn json(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
@@ -36,14 +41,27 @@ fn moved(scene: &Path, to: &Path, unit: f64, offset: DVec3) {
     }
 }
 
-fn run(scene: &Path, out: &Path, more: &[&str]) -> String {
-    let mut command = naka_gs();
-    command.arg("run").arg(scene).arg("-o").arg(out).args(more);
-    command.args(["--adapter", "cpu", "--downscale", "1", "--make-points", "500", "--steps", "30"]);
-    let output = command.args(["--weights", "none", "--deterministic"]).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{stderr}");
-    stderr
+/// Where all runs happen: a device that they share, and a folder.
+struct Bench {
+    gpu: Arc<Gpu>,
+    dir: TempDir,
+}
+
+impl Bench {
+    fn run(&self, scene: &Path, out: &str) -> naka_gs::Result<PathBuf> {
+        let mut settings = Settings { adapter: "cpu".into(), downscale: 1, ..Settings::default() };
+        settings.enhance.weights = "none".into();
+        settings.prior.make_points = 500;
+        (settings.train.steps, settings.train.deterministic) = (20, true);
+        let out = self.dir.path().join(out);
+        let job = Job { scene: scene.into(), out: out.clone(), settings, overwrite: false, scope: Scope::Everything };
+        let shared = Shared { gpu: Some(Arc::clone(&self.gpu)), watch: None };
+        run(&job, &shared, &Silent::default()).map(|_| out)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
 }
 
 fn psnr(out: &Path) -> f64 {
@@ -61,38 +79,32 @@ fn middle(splats: &Splats, frame: &SceneFrame, unit: f64, offset: DVec3) -> DVec
 
 #[test]
 fn unit_and_origin_of_a_capture_change_nothing() {
-    let dir = tempfile::tempdir().unwrap();
-    let [scene, base, tiny, small, far, out] =
-        ["scene", "base", "tiny", "small", "far", "out"].map(|name| dir.path().join(name));
+    let gpu = Arc::new(Gpu::open(&"cpu".parse().unwrap(), Mask::default()).unwrap());
+    let bench = Bench { gpu, dir: tempfile::tempdir().unwrap() };
+    let [scene, tiny, small, far] = ["scene", "tiny-scene", "small-scene", "far-scene"].map(|name| bench.path(name));
     let description = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml");
     generate(&Scene::load(&description).unwrap(), &scene, &Silent::default()).unwrap();
-    run(&scene, &base, &[]);
+    let base = bench.run(&scene, "base").unwrap();
     assert_eq!(json(&base.join("run.json")).get("frame"), None);
-    let (splats, _, own) = ply::read_framed(base.join("splats.ply")).unwrap();
+    let read = |out: &Path| ply::read_framed(out.join("splats.ply")).unwrap();
+    let (splats, _, own) = read(&base);
     assert!(own.is_identity());
 
     // By powers of two: all that is computed with is the same, and so are all bits.
-    for (folder, unit) in [(&tiny, 2f64.powi(-12)), (&small, 2f64.powi(-10))] {
-        moved(&scene, &dir.path().join("unit"), unit, DVec3::ZERO);
-        run(&dir.path().join("unit"), folder, &[]);
-        fs::remove_dir_all(dir.path().join("unit")).unwrap();
-    }
-    let read = |out: &Path| ply::read_framed(out.join("splats.ply")).unwrap();
-    let ((one, _, frame), (other, _, larger)) = (read(&tiny), read(&small));
+    moved(&scene, &tiny, 2f64.powi(-12), DVec3::ZERO);
+    moved(&scene, &small, 2f64.powi(-10), DVec3::ZERO);
+    let outs = [(&tiny, "tiny"), (&small, "small")].map(|(scene, out)| bench.run(scene, out).unwrap());
+    let [(one, _, frame), (other, _, larger)] = outs.each_ref().map(|out| read(out));
     assert!(frame.unit * 4.0 == larger.unit && !frame.is_recentered());
     assert_eq!(one.means, other.means);
-    assert_eq!(contents(&tiny.join("renders")).len(), 2);
-    for (a, b) in contents(&tiny.join("renders")).iter().zip(contents(&small.join("renders"))) {
-        assert_eq!(a.1, b.1, "{}", a.0.display());
-    }
-    assert!((psnr(&tiny) - psnr(&base)).abs() < 0.1, "{} {}", psnr(&tiny), psnr(&base));
+    let [renders, others] = outs.each_ref().map(|out| contents(&out.join("renders")));
+    assert!(renders.len() == 2 && renders.iter().zip(&others).all(|(a, b)| a.1 == b.1));
+    assert!((psnr(&outs[0]) - psnr(&base)).abs() < 0.1, "{} {}", psnr(&outs[0]), psnr(&base));
+    assert!(matches!(bench.run(&small, "tiny"), Err(Error::Exists(_))), "a model in another unit is another");
 
-    // Far away, made in two parts: the points come from their file.
     let (unit, offset) = (1e-3, DVec3::new(5e6, -4.2e6, 3.3e5));
     moved(&scene, &far, unit, offset);
-    let told = run(&far, &out, &["--until", "ppm"]);
-    assert!(told.contains("origin") && told.contains("points.ply"), "{told}");
-    run(&far, &out, &[]);
+    let out = bench.run(&far, "far").unwrap();
     assert!((psnr(&out) - psnr(&base)).abs() < 0.1, "{} {}", psnr(&out), psnr(&base));
     let (moved_splats, _, frame) = read(&out);
     let recorded: SceneFrame = serde_json::from_value(json(&out.join("run.json"))["frame"].clone()).unwrap();
@@ -103,18 +115,21 @@ fn unit_and_origin_of_a_capture_change_nothing() {
     assert!(there.distance(here) < 0.02, "{there} {here}");
     assert_eq!(prior::stated_frame(out.join("points.ply")).unwrap(), Some(frame));
 
-    // The other ways to the same pictures: files alone, and a run that goes on.
+    // The other ways to the same pictures: a run that goes on, and the file alone.
     let renders = contents(&out.join("renders"));
-    let alone = dir.path().join("alone");
-    let mut render = naka_gs();
-    render.arg("render").arg(out.join("splats.ply")).arg("--cameras").arg(far.join("transforms_test.json"));
-    let output = render.args(["--adapter", "cpu", "-o"]).arg(&alone).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    fs::remove_dir_all(out.join("renders")).unwrap();
+    bench.run(&far, "far").unwrap();
+    assert!(contents(&out.join("renders")) == renders);
+    let alone = bench.path("alone");
+    let render = || {
+        let mut render = naka_gs();
+        render.arg("render").arg(out.join("splats.ply")).arg("--cameras").arg(far.join("transforms_test.json"));
+        render.args(["--adapter", "cpu", "-o"]).arg(&alone).output().unwrap()
+    };
+    assert!(render().status.success());
     for (path, content) in &renders {
         let same = fs::read(alone.join(path.file_name().unwrap())).unwrap() == *content;
         assert!(same, "{} differs from the run's", path.display());
     }
-    fs::remove_dir_all(out.join("renders")).unwrap();
-    let told = run(&far, &out, &[]);
-    assert!(told.contains("train: kept") && contents(&out.join("renders")) == renders, "{told}");
+    assert_refused(&render(), 1, &["alone", "--overwrite"]);
 }

@@ -6,6 +6,7 @@
 use super::arrangement::typical_depth;
 use super::normalize::{median, median_vec};
 use super::{Camera, Capture, View};
+use crate::error::Result;
 use glam::{DMat4, DVec3};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
@@ -60,6 +61,25 @@ impl SceneFrame {
         let center = median_vec(&points);
         let size = median(points.iter().map(|p| p.distance(center)).collect());
         if size > 0.0 { Self::of(center, size) } else { Self::of(center, 1.0) }
+    }
+
+    /// What `read` makes of a file in the frame that suits its positions, and that frame. It is read again where single
+    /// precision has lost what the file may hold in double, and once more where it had lost the size as well.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn suiting<T>(read: impl Fn(&Self) -> Result<T>, positions: impl Fn(&T) -> &[[f32; 3]]) -> Result<(T, Self)> {
+        let mut frame = Self::IDENTITY;
+        let mut found = read(&frame)?;
+        for _ in 0..2 {
+            let within = Self::of_points(positions(&found));
+            if within.is_identity() {
+                break;
+            }
+            frame = Self { origin: frame.leave(within.origin), unit: frame.unit * within.unit };
+            found = read(&frame)?;
+        }
+        Ok((found, frame))
     }
 
     /// The frame for a scene of this size about `center`.

@@ -60,13 +60,9 @@ pub fn read_framed(path: impl AsRef<Path>) -> Result<(Splats, usize, SceneFrame)
     if let Some(frame) = VertexFile::open(path)?.stated_frame() {
         return read_counting_in(path, &frame).map(|(splats, dropped)| (splats, dropped, frame));
     }
-    let (splats, dropped) = read_counting(path)?;
-    let frame = SceneFrame::of_points(&splats.means);
-    if frame.is_identity() {
-        return Ok((splats, dropped, frame));
-    }
-    // Again, because single precision has lost what the file may hold in double.
-    read_counting_in(path, &frame).map(|(splats, dropped)| (splats, dropped, frame))
+    let ((splats, dropped), frame) =
+        SceneFrame::suiting(|frame| read_counting_in(path, frame), |(splats, _)| &splats.means)?;
+    Ok((splats, dropped, frame))
 }
 
 /// As [`read_in`], with the number of splats that were dropped.

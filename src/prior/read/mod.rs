@@ -110,13 +110,7 @@ pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
     if let Some(frame) = stated {
         return read_counting_in(path, &frame).map(|found| (found, frame));
     }
-    let found = read_with(path, &Options::default())?;
-    let frame = SceneFrame::of_points(&found.cloud.positions);
-    if frame.is_identity() {
-        return Ok((found, frame));
-    }
-    // Again, because single precision has lost what the file may hold in double.
-    read_counting_in(path, &frame).map(|found| (found, frame))
+    SceneFrame::suiting(|frame| read_counting_in(path, frame), |found| &found.cloud.positions)
 }
 
 /// The frame that a file of points states, where this program wrote it in another than the capture's own.
