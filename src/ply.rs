@@ -4,7 +4,9 @@
 //! decoded here, in chunks, straight to their place: `ply-rs` takes about the same time (`benches/points.rs` measures
 //! both), but keeps an object per row, and so twice the memory of a large file of splats.
 
+use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
+use glam::DVec3;
 use ply_rs::parser::{Parser, Reader};
 use ply_rs::ply::{DefaultElement, ElementDef, Encoding, Header, PropertyType, ScalarType};
 use std::fs::File;
@@ -21,6 +23,7 @@ pub struct VertexFile {
     encoding: Encoding,
     columns: Vec<Column>,
     count: usize,
+    frame: Option<SceneFrame>,
 }
 
 /// One scalar property of the vertices.
@@ -42,7 +45,8 @@ impl VertexFile {
         skip_to_vertices(path, &mut reader, &header)?;
         let vertex = vertex_element(&header).ok_or_else(|| not_ply(path, "a PLY file without a `vertex` element"))?;
         let columns = columns_of(path, vertex)?;
-        let this = Self { path: path.to_path_buf(), reader, encoding: header.encoding, columns, count: vertex.count };
+        let (encoding, count, frame) = (header.encoding, vertex.count, frame_in(&header.comments));
+        let this = Self { path: path.to_path_buf(), reader, encoding, columns, count, frame };
         this.check_size(bytes)
     }
 
@@ -61,8 +65,14 @@ impl VertexFile {
         !matches!(self.columns[column].scalar, ScalarType::Float | ScalarType::Double)
     }
 
-    /// Calls `take` with every vertex: its properties in the order of the header, whatever their type, as `f32`.
-    pub fn for_each_row(self, take: impl FnMut(&[f32])) -> Result<()> {
+    /// The frame that its comments state (see [`frame_comments`]).
+    pub fn stated_frame(&self) -> Option<SceneFrame> {
+        self.frame
+    }
+
+    /// Calls `take` with every vertex: its properties in the order of the header, whatever their type, as `f64`: single
+    /// precision does not hold coordinates far from the origin.
+    pub fn for_each_row(self, take: impl FnMut(&[f64])) -> Result<()> {
         match self.encoding {
             Encoding::Ascii => self.ascii_rows(take),
             Encoding::BinaryLittleEndian => self.binary_rows(take, false),
@@ -93,7 +103,7 @@ impl VertexFile {
         Ok(self)
     }
 
-    fn binary_rows(mut self, mut take: impl FnMut(&[f32]), big_endian: bool) -> Result<()> {
+    fn binary_rows(mut self, mut take: impl FnMut(&[f64]), big_endian: bool) -> Result<()> {
         let stride = self.stride();
         let mut row = vec![0.0; self.columns.len()];
         let rows_per_chunk = (CHUNK_BYTES / stride).max(1);
@@ -112,7 +122,7 @@ impl VertexFile {
         Ok(())
     }
 
-    fn ascii_rows(mut self, mut take: impl FnMut(&[f32])) -> Result<()> {
+    fn ascii_rows(mut self, mut take: impl FnMut(&[f64])) -> Result<()> {
         let mut row = Vec::with_capacity(self.columns.len());
         let mut line = String::new();
         for index in 0..self.count {
@@ -121,7 +131,7 @@ impl VertexFile {
                 return Err(Error::input(&self.path, found, TRUNCATED));
             }
             row.clear();
-            row.extend(line.split_ascii_whitespace().map_while(|word| word.parse::<f32>().ok()));
+            row.extend(line.split_ascii_whitespace().map_while(|word| word.parse::<f64>().ok()));
             if row.len() < self.columns.len() {
                 let found = format!(
                     "vertex {index} has {} readable numbers where the header names {} properties",
@@ -134,6 +144,39 @@ impl VertexFile {
         }
         Ok(())
     }
+}
+
+/// The words that comments with a frame begin with.
+const ORIGIN: &str = "naka-gs origin";
+const UNIT: &str = "naka-gs unit";
+
+/// The comments that state how the coordinates of a file belong to the capture's: add the origin to have the capture's.
+/// The unit is that of training; the file's is the capture's own. Nothing for the identity.
+pub fn frame_comments(frame: &SceneFrame) -> String {
+    let mut lines = String::new();
+    if frame.is_recentered() {
+        let [x, y, z] = frame.origin.to_array();
+        lines += &format!("comment {ORIGIN} {x} {y} {z}\n");
+    }
+    if frame.unit != 1.0 {
+        lines += &format!("comment {UNIT} {:e}\n", frame.unit);
+    }
+    lines
+}
+
+/// The frame that comments state; `None` where they state none, or none that can be computed with.
+fn frame_in(comments: &[String]) -> Option<SceneFrame> {
+    let numbers = |name: &str| {
+        let words = comments.iter().find_map(|comment| comment.trim().strip_prefix(name))?;
+        words.split_ascii_whitespace().map(|word| word.parse::<f64>().ok()).collect::<Option<Vec<_>>>()
+    };
+    let (origin, unit) = (numbers(ORIGIN), numbers(UNIT));
+    if origin.is_none() && unit.is_none() {
+        return None;
+    }
+    let origin = origin.map_or(Some(DVec3::ZERO), |values| values.try_into().ok().map(DVec3::from_array))?;
+    let unit = unit.map_or(Some(1.0), |values| values.first().copied())?;
+    Some(SceneFrame { origin, unit }).filter(SceneFrame::is_usable)
 }
 
 const TRUNCATED: &str = "it is cut off or damaged: copy or export it again";
@@ -257,7 +300,7 @@ fn size_of_scalar(scalar: &ScalarType) -> usize {
     }
 }
 
-fn decode_row(packed: &[u8], columns: &[Column], big_endian: bool, row: &mut [f32]) {
+fn decode_row(packed: &[u8], columns: &[Column], big_endian: bool, row: &mut [f64]) {
     let mut rest = packed;
     for (column, value) in columns.iter().zip(row) {
         let (bytes, tail) = rest.split_at(size_of_scalar(&column.scalar));
@@ -267,7 +310,7 @@ fn decode_row(packed: &[u8], columns: &[Column], big_endian: bool, row: &mut [f3
 }
 
 /// One number of `bytes.len()` = [`size_of_scalar`] bytes.
-fn decode(bytes: &[u8], scalar: &ScalarType, big_endian: bool) -> f32 {
+fn decode(bytes: &[u8], scalar: &ScalarType, big_endian: bool) -> f64 {
     let mut raw = [0u8; 8];
     raw[..bytes.len()].copy_from_slice(bytes);
     if big_endian {
@@ -275,13 +318,13 @@ fn decode(bytes: &[u8], scalar: &ScalarType, big_endian: bool) -> f32 {
     }
     let [a, b, c, d, ..] = raw;
     match scalar {
-        ScalarType::Char => f32::from(a.cast_signed()),
-        ScalarType::UChar => f32::from(a),
-        ScalarType::Short => f32::from(i16::from_le_bytes([a, b])),
-        ScalarType::UShort => f32::from(u16::from_le_bytes([a, b])),
-        ScalarType::Int => i32::from_le_bytes([a, b, c, d]) as f32,
-        ScalarType::UInt => u32::from_le_bytes([a, b, c, d]) as f32,
-        ScalarType::Float => f32::from_le_bytes([a, b, c, d]),
-        ScalarType::Double => f64::from_le_bytes(raw) as f32,
+        ScalarType::Char => f64::from(a.cast_signed()),
+        ScalarType::UChar => f64::from(a),
+        ScalarType::Short => f64::from(i16::from_le_bytes([a, b])),
+        ScalarType::UShort => f64::from(u16::from_le_bytes([a, b])),
+        ScalarType::Int => f64::from(i32::from_le_bytes([a, b, c, d])),
+        ScalarType::UInt => f64::from(u32::from_le_bytes([a, b, c, d])),
+        ScalarType::Float => f64::from(f32::from_le_bytes([a, b, c, d])),
+        ScalarType::Double => f64::from_le_bytes(raw),
     }
 }

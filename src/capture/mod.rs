@@ -1,5 +1,6 @@
 //! What a user brings: photographs with poses, read once, validated once.
 
+mod arrangement;
 #[cfg(test)]
 mod brought_tests;
 mod cache;
@@ -26,11 +27,13 @@ mod raw;
 mod resize;
 mod resolve;
 mod scene;
+mod scene_frame;
 #[cfg(test)]
 mod tests;
 mod transforms;
 mod undistort;
 
+pub(crate) use arrangement::typical_depth;
 pub use cache::ImageCache;
 pub use camera::Camera;
 pub(crate) use colmap::camera_line;
@@ -51,6 +54,7 @@ pub use posed::{LENSES, posed};
 pub use resize::resize_area;
 pub(crate) use resolve::file_in;
 pub use scene::{Options, cameras_beside, is_scene, load};
+pub use scene_frame::SceneFrame;
 pub use undistort::Lens;
 
 use serde::{Deserialize, Serialize};
@@ -89,4 +93,7 @@ pub struct Capture {
     pub test: Vec<View>,
     /// A point prior that came with the capture (`sparse/0`, `ply_file_path`, …).
     pub points: Option<PathBuf>,
+    /// The frame that the cameras are in: the capture's own until [`Capture::in_scene_frame`].
+    #[serde(default, skip_serializing_if = "SceneFrame::is_identity")]
+    pub frame: SceneFrame,
 }

@@ -1,7 +1,7 @@
 //! World normalisation: the frame in which the metric parameters of PPM are given (NAKA-GS §3.2; the transforms are
 //! those of gsplat's dataset code). Files keep the capture's own frame.
 
-use super::{Camera, Capture};
+use super::Camera;
 use crate::eigen;
 use glam::{DMat3, DMat4, DVec3};
 
@@ -49,42 +49,6 @@ pub fn principal_axes(points: &[DVec3]) -> DMat4 {
     super::pose::from_rotation_translation(rotation, -(rotation * center))
 }
 
-impl Capture {
-    /// 1.1 · the largest distance of a training camera from their centroid (the unit of the means' learning rate and
-    /// of densification; Kerbl et al. 2023). At least a tiny positive number.
-    pub fn scene_scale(&self) -> f64 {
-        let centers: Vec<DVec3> = self.train.iter().map(|view| view.camera.center()).collect();
-        let centroid = centers.iter().sum::<DVec3>() / centers.len().max(1) as f64;
-        let radius = centers.iter().map(|&center| center.distance(centroid)).fold(0.0, f64::max);
-        (1.1 * radius).max(1e-6)
-    }
-
-    /// What is wrong with the unit of length or the origin of the capture's frame, where it costs quality: training is in
-    /// single precision, and what is nearer than [`NEAREST`] units is not drawn.
-    pub fn frame_warning(&self) -> Option<String> {
-        let scale = self.scene_scale();
-        let farthest = self.train.iter().map(|view| view.camera.center().length()).fold(0.0, f64::max);
-        if farthest > FARTHEST * scale {
-            return Some(format!(
-                "cameras are {farthest:.3e} units from the origin and within {scale:.3e} units of each other: too far for \
-                 single precision, and renders will be coarse; move the origin of poses and points into the scene"
-            ));
-        }
-        (self.train.len() > 1 && scale < NEAREST).then(|| {
-            format!(
-                "cameras are within {scale:.1e} units of each other, and nothing nearer than {NEAREST} units is drawn; give \
-                 poses and points in a larger unit of length"
-            )
-        })
-    }
-}
-
-/// The near plane of the renderer, in units of length.
-const NEAREST: f64 = 0.01;
-/// Distance from the origin, in scene scales, from which on rounding shows: at 1e5 a synthetic capture loses nothing yet,
-/// at 5e5 it loses 1 dB, at 3e6 4 dB.
-const FARTHEST: f64 = 1e5;
-
 /// The smallest rotation that takes the unit vector `from` to `to`; half a turn about x where they are opposite.
 fn rotation_between(from: DVec3, to: DVec3) -> DMat3 {
     let cosine = from.dot(to);
@@ -97,7 +61,7 @@ fn rotation_between(from: DVec3, to: DVec3) -> DMat3 {
 }
 
 /// Component-wise [`median`].
-fn median_vec(points: &[DVec3]) -> DVec3 {
+pub(super) fn median_vec(points: &[DVec3]) -> DVec3 {
     let component = |pick: fn(&DVec3) -> f64| median(points.iter().map(pick).collect());
     DVec3::new(component(|p| p.x), component(|p| p.y), component(|p| p.z))
 }

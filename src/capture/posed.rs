@@ -42,7 +42,7 @@ pub fn posed(photos: &Capture, model: &Path, holdout: Option<u32>) -> Result<Cap
         let found = format!("has poses of {} views to train on ({} held out)", train.len(), holdout.len());
         return Err(Error::input(model, found, "at least 3 are needed: add photographs, or hold out fewer"));
     }
-    Ok(Capture { root: photos.root.clone(), train, holdout, test: Vec::new(), points: None })
+    Ok(Capture { root: photos.root.clone(), train, holdout, ..Capture::default() })
 }
 
 fn lenses(path: &Path) -> Result<BTreeMap<u32, Lens>> {

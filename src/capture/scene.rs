@@ -60,7 +60,7 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     let test = read.test(&views)?;
     let points = read.points(&source)?;
     read.warn_of_others(&source, &views.iter().chain(&holdout).chain(&test).collect::<Vec<_>>());
-    let mut capture = Capture { root: root.to_path_buf(), train: views, holdout, test, points };
+    let mut capture = Capture { root: root.to_path_buf(), train: views, holdout, test, points, ..Capture::default() };
     assign_gains(&mut capture);
     report(&capture);
     Ok(capture)

@@ -4,7 +4,7 @@ use super::output::{self, OutFile};
 use super::progress::Reporter;
 use super::setting_flags::{Ppm as PpmTables, SettingFlags};
 use glam::DMat4;
-use naka_gs::capture::{Camera, View};
+use naka_gs::capture::{Camera, SceneFrame, View};
 use naka_gs::pipeline::{self, record::write_json};
 use naka_gs::{Error, Result, capture, eval, ppm, prior, storage};
 use std::path::PathBuf;
@@ -49,12 +49,18 @@ impl Ppm {
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
         let options = capture::Options { allow_outside: settings.allow_outside, ..capture::Options::default() };
         let scene = self.scene.as_ref().map(|scene| capture::load(scene, &options)).transpose()?;
-        let points = prior::read(&self.points)?;
+        let scene = scene.map(|scene| scene.in_scene_frame());
+        let frame = match &scene {
+            Some(scene) => scene.frame,
+            // Lengths are the file's own, and so is the origin.
+            None => SceneFrame { unit: 1.0, ..prior::stated_frame(&self.points)?.unwrap_or_default() },
+        };
+        let points = prior::read_in(&self.points, &frame)?;
         let normalize = scene.as_ref().map_or(DMat4::IDENTITY, |scene| pipeline::normalization(scene, &points));
         let views: &[View] = scene.as_ref().map_or(&[], |scene| &scene.train);
         let cameras: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
         let (points, report) = ppm::run(points, &settings.ppm, &normalize, &cameras)?;
-        prior::write_ply(&self.out.path, &points)?;
+        prior::write_ply_in(&self.out.path, &points, &frame)?;
         if let (Some(stats), Some(plot)) = (&self.stats, &plot) {
             write_json(stats, &report)?;
             storage::write_bytes(plot, ppm::plot(&report).as_bytes())?;

@@ -43,7 +43,7 @@ impl Prior {
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
         let gpu = || Ok(Arc::new(Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?));
         let (points, report) = prior::prior(gpu, &scene, &origin, &settings.prior, None, reporter)?;
-        prior::write_ply(&self.out.path, &points)?;
+        prior::write_ply_in(&self.out.path, &points, &scene.frame)?;
         describe(&report)?;
         self.out.wrote(&settings)?;
         if let Some(sheet) = &sheet {

@@ -92,7 +92,8 @@ impl Render {
         }
         let beside = out.join(names::SETTINGS);
         settings::file::check(&beside, self.out.overwrite)?;
-        let splats = splat::ply::read(&self.splats)?;
+        let (splats, _, frame) = splat::ply::read_framed(&self.splats)?;
+        views.iter_mut().for_each(|view| view.camera = frame.camera(&view.camera));
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
         let mut painter = Painter::new(&gpu, &splats, self.antialiased)?;
         render_views(&mut painter, &views, &out, None, reporter)?;
@@ -124,7 +125,8 @@ impl Render {
             Some(file) => Some(Video { path: file.clone(), encoder: Encoder::find()?, fps: path.fps }),
             None => None,
         };
-        let splats = splat::ply::read(&self.splats)?;
+        let (splats, _, frame) = splat::ply::read_framed(&self.splats)?;
+        let cameras: Vec<_> = cameras.iter().map(|camera| frame.camera(camera)).collect();
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
         let mut painter = Painter::new(&gpu, &splats, self.antialiased)?;
         film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), reporter)?;

@@ -210,7 +210,7 @@ fn scene(folder: &Path, levels: &[u8], names: &[&str]) -> Capture {
     let mut train: Vec<View> = levels.iter().zip(names).map(view).collect();
     let holdout = train.split_off(train.len() - 1);
     let test = vec![View { name: "t.png".into(), image: None, camera, lens: None, mask: None, gain: None }];
-    Capture { root: folder.into(), train, holdout, test, points: None }
+    Capture { root: folder.into(), train, holdout, test, ..Capture::default() }
 }
 
 #[test]

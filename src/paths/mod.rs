@@ -93,6 +93,15 @@ impl CameraPath {
         Self { width, height, fps: 30.0, keyframes, closing: None, constant_speed: false, frames }
     }
 
+    /// The same path with every position taken to where `to` says.
+    #[must_use]
+    pub fn moved(&self, to: impl Fn(DVec3) -> DVec3) -> Self {
+        let mut path = self.clone();
+        let poses = path.keyframes.iter_mut().map(|key| &mut key.pose).chain(&mut path.frames);
+        poses.for_each(|pose| pose.position = to(pose.position));
+        path
+    }
+
     /// Seconds from the start to the end, or back to the start.
     pub fn seconds(&self) -> f64 {
         self.keyframes.last().map_or(0.0, |last| last.seconds) + self.closing.unwrap_or(0.0)

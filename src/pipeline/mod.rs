@@ -5,6 +5,7 @@
 //! run came, so that the same command continues from there.
 
 mod before_after;
+mod cameras;
 pub mod demo;
 pub mod film;
 pub mod fingerprint;
@@ -30,6 +31,7 @@ use crate::prior::{self, Origin, PointCloud};
 use crate::progress::Progress;
 use crate::settings::{self, Settings};
 use crate::train::{Change, Watch};
+use cameras::describe_cameras;
 use fingerprint::Hashes;
 use glam::{DMat4, DVec3};
 use output::{OutputFolder, Written, ensure_disjoint, ensure_no_input, names};
@@ -198,11 +200,9 @@ fn run_posed(
 ) -> Result<Run> {
     let Work { job, folder, inputs } = work;
     ensure_disjoint(&job.out, &capture)?;
-    if let Some(warning) = capture.frame_warning() {
-        tracing::warn!("{}: {warning}", job.scene.display());
-    }
     unique_renders(&job.scene, &capture.test)?;
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
+    describe_cameras(&job.scene, &posed);
     let steps_with = |changes: &[Change]| steps(job, inputs, &capture, &posed, &origin, changes);
     let earlier = earlier(job)?;
     let (mut steps, actions) = {
@@ -316,6 +316,9 @@ fn steps(
     let cameras = [&posed.train, &posed.holdout].map(|views| fingerprint::of_poses(views));
     let beside = origin.beside.as_ref().map(|(similarity, _)| similarity.matrix());
     let placed = fingerprint::of(&(points, colors, origin.similarity.matrix(), beside, cameras));
+    // The files' coordinates depend on the frame.
+    let frame = posed.frame;
+    let placed = if frame.is_identity() { placed } else { fingerprint::of(&(placed, frame)) };
     let (lit, points) = match &job.scope {
         Scope::Everything => {
             let Step { stage, fingerprint, outputs } = enhance_step(job, inputs, capture);

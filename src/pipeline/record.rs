@@ -2,6 +2,7 @@
 
 use super::fingerprint::{self, Hashed};
 use super::output::{Files, names};
+use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::storage;
@@ -126,6 +127,9 @@ pub struct Run {
     pub scene: PathBuf,
     /// The resolved [`Settings`].
     pub settings: Value,
+    /// The frame that the model was trained in, where it is not the capture's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<SceneFrame>,
     pub stages: Vec<StageRecord>,
     /// Gaussians in `splats.ply`.
     pub splats: Option<u64>,

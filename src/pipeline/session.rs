@@ -66,6 +66,7 @@ impl<'a> Session<'a> {
             None => folder.make_way(names::RUN, None)?,
         }
         run.inputs = work.inputs.used();
+        run.frame = Some(capture.frame).filter(|frame| !frame.is_identity());
         if let Some(gpu) = &gpu {
             tracing::info!("adapter: {}", gpu.name());
             run.adapter = Some(gpu.name().into());
@@ -244,7 +245,7 @@ impl<'a> Session<'a> {
         let config = &self.job.settings.prior;
         let (points, report) = prior::prior(gpu, &lit, &self.origin, config, Some(&kept), self.progress)?;
         if self.job.scope != Scope::Everything {
-            prior::write_ply(self.out(names::POINTS), &points)?;
+            prior::write_ply_in(self.out(names::POINTS), &points, &self.capture.frame)?;
         }
         self.points = Some(points);
         self.made_points = report.made();
@@ -259,7 +260,7 @@ impl<'a> Session<'a> {
         let as_made = self.made_points && !config.thin_made;
         let config = if as_made { config.without_thinning() } else { config.clone() };
         let (points, report) = ppm::run(points, &config, &normalize, &cameras)?;
-        prior::write_ply(self.out(names::POINTS), &points)?;
+        prior::write_ply_in(self.out(names::POINTS), &points, &self.capture.frame)?;
         self.points = Some(points);
         counts(&report)
     }
@@ -268,21 +269,23 @@ impl<'a> Session<'a> {
         let mut lit = self.lit()?.clone();
         let exposures = self.exposures();
         lit.train.iter_mut().for_each(|view| view.gain = exposures.get(&view.name).copied());
-        let points = match self.points.take() {
+        // In another frame they are those of the file, as after an interruption: checkpoints know them to the bit.
+        let points = match self.points.take().filter(|_| self.capture.frame.is_identity()) {
             Some(points) => points,
-            None => prior::read(self.out(names::POINTS))?,
+            None => prior::read_in(self.out(names::POINTS), &self.capture.frame)?,
         };
         let folder = self.out(names::CHECKPOINTS);
         let config = &self.job.settings.train;
         let (gpu, watch) = (self.gpu()?, self.shared.watch);
         let (splats, report) = train::train(gpu, &lit, &points, config, &folder, self.progress, watch)?;
-        splat::ply::write(self.out(names::SPLATS), &splats)?;
+        splat::ply::write_in(self.out(names::SPLATS), &splats, &self.capture.frame)?;
         self.run.splats = Some(splats.len() as u64);
         self.run.steps = Some(u64::from(report.steps));
         self.run.steps_per_second = Some(report.steps_per_second);
         self.run.peak_device_bytes = Some(self.gpu()?.peak_bytes());
         self.run.kernel_ms.clone_from(&report.kernel_milliseconds);
-        self.splats = Some(splats);
+        // Scales are rounded where the file has another unit: renders are of the file, now as after an interruption.
+        self.splats = Some(splats).filter(|_| self.capture.frame.unit == 1.0);
         counts(&report)
     }
 
@@ -318,7 +321,7 @@ impl<'a> Session<'a> {
     /// The model, read back if an earlier run made it.
     fn load_splats(&mut self) -> Result<()> {
         if self.splats.is_none() {
-            self.splats = Some(splat::ply::read(self.out(names::SPLATS))?);
+            self.splats = Some(splat::ply::read_in(self.out(names::SPLATS), &self.capture.frame)?);
         }
         Ok(())
     }

@@ -85,18 +85,21 @@ fn frames_that_would_be_one_picture_are_named() {
 }
 
 #[test]
-fn frames_that_single_precision_cannot_hold_are_told_of() {
+fn models_in_another_unit_or_place_are_others() {
     let at = |scale: f64, offset: f64| {
         let camera = |x: f64| Camera {
-            viewmat: DMat4::from_translation(-DVec3::new(x, 0.0, 0.0)),
+            viewmat: DMat4::from_translation(-DVec3::new(x * scale + offset, x * x * scale, 0.0)),
             ..view(Path::new("")).camera
         };
-        let views = [0.0, 2.0].map(|x| View { camera: camera(x * scale + offset), ..view(Path::new("a.png")) });
-        Capture { train: views.to_vec(), ..Capture::default() }.frame_warning()
+        let views = [0.0, 2.0, 5.0].map(|x| View { camera: camera(x), ..view(Path::new("a.png")) });
+        Capture { train: views.to_vec(), ..Capture::default() }
     };
-    for (scale, offset) in [(1.0, 0.0), (0.01, 0.0), (1e6, 0.0), (1.0, 1e5), (1e-2, 1e2)] {
-        assert_eq!(at(scale, offset), None, "{scale} {offset}");
+    let base = at(2f64.powi(-12), 0.0);
+    let others = [at(2f64.powi(-14), 0.0), at(2f64.powi(-12), 64.0), at(2f64.powi(-14), 64.0)];
+    for other in others {
+        assert_eq!(common(&fingerprints(Settings::default(), &base), &fingerprints(Settings::default(), &other)), 0);
     }
-    assert!(at(1.0, 5e6).unwrap().contains("origin"));
-    assert!(at(0.003, 0.0).unwrap().contains("unit of length"));
+    let (posed, origin) = prior::locate(&base, &Settings::default().prior).unwrap();
+    assert_eq!(origin.similarity.scale, 1.0 / posed.frame.unit);
+    assert_eq!(posed.train, prior::locate(&at(2f64.powi(-14), 0.0), &Settings::default().prior).unwrap().0.train);
 }

@@ -5,7 +5,7 @@ use super::origin::Origin;
 use super::read::read_any;
 use super::readings;
 use super::stereo::Kept;
-use super::{Found, PointCloud, read_with};
+use super::{Found, PointCloud, ReadOptions, Similarity, read_with};
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -36,15 +36,16 @@ pub fn prior(
     config.check()?;
     let mut reason = origin.reason.clone();
     if let Some(path) = &origin.points {
-        let options = config.read_options();
-        let found = if origin.asked { read_with(path, &options) } else { read_any(path, &options) };
-        let Found { mut cloud, total, .. } = found?;
-        origin.similarity.move_cloud(&mut cloud);
+        let read = |to: Similarity| {
+            let options = ReadOptions { to, ..config.read_options() };
+            if origin.asked { read_with(path, &options) } else { read_any(path, &options) }
+        };
+        let Found { mut cloud, total, .. } = read(origin.similarity)?;
         let mut seen = part_seen(capture, &cloud);
         let mut alignment = origin.alignment.clone();
         if let Some((similarity, report)) = &origin.beside {
-            let mut moved = cloud.clone();
-            similarity.move_cloud(&mut moved);
+            // Read again rather than moved: rounded to the one frame, it may be too coarse for the other.
+            let moved = read(*similarity)?.cloud;
             let there = part_seen(capture, &moved);
             if there > seen {
                 (cloud, seen, alignment) = (moved, there, Some(report.clone()));

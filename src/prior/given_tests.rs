@@ -23,7 +23,7 @@ fn capture(root: &Path) -> Capture {
     let mut train: Vec<View> = (0..8).map(view).collect();
     let holdout = train.split_off(7);
     let test = vec![View { name: "test.JPG".into(), ..view(9) }];
-    Capture { root: root.into(), train, holdout, test, points: None }
+    Capture { root: root.into(), train, holdout, test, ..Capture::default() }
 }
 
 fn cloud(z: f32) -> PointCloud {

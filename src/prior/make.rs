@@ -106,6 +106,7 @@ impl Config {
             seed: self.seed,
             min_confidence: self.min_confidence as f32,
             colors: self.colors.clone(),
+            ..ReadOptions::default()
         }
     }
 

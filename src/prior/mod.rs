@@ -26,6 +26,6 @@ pub use golden::golden_check;
 pub use make::{Config, Make, Report, make};
 pub use origin::{Origin, Poses, locate};
 pub use point_cloud::PointCloud;
-pub use read::{Found, Options as ReadOptions, read, read_with};
+pub use read::{Found, Options as ReadOptions, read, read_counting_in, read_framed, read_in, read_with, stated_frame};
 pub use readings::PoseCheck;
-pub use write::write_ply;
+pub use write::{write_ply, write_ply_in};

@@ -1,7 +1,7 @@
 //! Which views to search, with which others, and between which depths: from the poses alone.
 
 use super::make::Config;
-use crate::capture::{Camera, Capture, median};
+use crate::capture::{Camera, Capture, median, typical_depth};
 
 /// A view whose pixels are searched for.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,29 +63,4 @@ fn reference(cameras: &[&Camera], view: usize, searched: &[usize], typical: Opti
     let camera = cameras[view];
     let near = (2.0 * camera.fx * baseline / f64::from(camera.width)).clamp(0.1 * depth, 0.4 * depth);
     Reference { view, others, witnesses, depths: (near, 20.0 * depth), baseline }
-}
-
-/// The median depth at which the axes of two cameras pass each other, over pairs that are not parallel. `None` where
-/// no axes meet in front of their cameras (a camera that turns on the spot, or moves along a wall).
-fn typical_depth(cameras: &[&Camera]) -> Option<f64> {
-    let rays: Vec<_> = cameras.iter().map(|camera| (camera.center(), camera.forward())).collect();
-    // All pairs of a large capture would take minutes, and say nothing more.
-    let stride = rays.len().div_ceil(200).max(1);
-    let mut depths = Vec::new();
-    for (i, (center, forward)) in rays.iter().enumerate().step_by(stride) {
-        for (other_center, other_forward) in rays.iter().skip(i + 1).step_by(stride) {
-            let cosine = forward.dot(*other_forward);
-            let sine_squared = 1.0 - cosine * cosine;
-            if sine_squared < 0.003 || cosine < 0.0 {
-                continue;
-            }
-            let offset = *other_center - *center;
-            let along = (offset.dot(*forward) - offset.dot(*other_forward) * cosine) / sine_squared;
-            let other_along = (offset.dot(*forward) * cosine - offset.dot(*other_forward)) / sine_squared;
-            if along > 0.0 && other_along > 0.0 {
-                depths.extend([along, other_along]);
-            }
-        }
-    }
-    Some(median(depths)).filter(|depth| depth.is_finite() && *depth > 0.0)
 }

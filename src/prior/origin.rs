@@ -29,7 +29,7 @@ pub struct Origin {
     pub points: Option<PathBuf>,
     /// Whether the user named it: then it is not given up for made points.
     pub asked: bool,
-    /// From the points' frame to that of the capture that [`locate`] returns.
+    /// From the points' frame to the scene frame of the capture that [`locate`] returns.
     pub similarity: Similarity,
     pub alignment: Option<align::Report>,
     /// The same for the frame of cameras that lie beside the points and may or may not be theirs.
@@ -46,11 +46,21 @@ const REMEDY: &str = "give a points file, a COLMAP model, a network's output (sp
 ///
 /// Returns the capture with the poses that `config.poses` asks for. Views whose camera the prior lacks, or that was
 /// left out of the alignment because it does not fit the others, keep the capture's pose (in the prior's frame if that
-/// is the one asked for), and so do test views.
+/// is the one asked for), and so do test views. All of them are in the scene frame for the cameras
+/// ([`Capture::in_scene_frame`]): poses are compared in double precision and the capture's own unit, and all that follows
+/// is in single precision.
 ///
 /// # Errors
 /// A prior that cannot be read, or, if it was asked for by `config.points` or `config.poses`, not be aligned.
 pub fn locate(capture: &Capture, config: &Config) -> Result<(Capture, Origin)> {
+    let (posed, origin) = locate_in_own_frame(capture, config)?;
+    let posed = posed.in_scene_frame();
+    let similarity = origin.similarity.in_frame(&posed.frame);
+    let beside = origin.beside.map(|(similarity, report)| (similarity.in_frame(&posed.frame), report));
+    Ok((posed, Origin { similarity, beside, ..origin }))
+}
+
+fn locate_in_own_frame(capture: &Capture, config: &Config) -> Result<(Capture, Origin)> {
     let asked = config.points.is_some();
     let own = capture.points.as_deref().filter(|_| !config.ignore_existing);
     let path = config.points.as_deref().or(own);

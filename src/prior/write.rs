@@ -1,7 +1,9 @@
 //! Point clouds to files.
 
 use super::PointCloud;
+use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
+use crate::ply::frame_comments;
 use crate::storage;
 use std::io::Write;
 use std::path::Path;
@@ -12,10 +14,19 @@ use std::path::Path;
 /// # Errors
 /// [`Error::Io`] naming `path`.
 pub fn write_ply(path: impl AsRef<Path>, cloud: &PointCloud) -> Result<()> {
-    let path = path.as_ref();
+    write_ply_in(path, cloud, &SceneFrame::IDENTITY)
+}
+
+/// [`write_ply`] of a cloud in `frame`: the file is in the capture's unit, and has its origin or states another.
+///
+/// # Errors
+/// As there.
+pub fn write_ply_in(path: impl AsRef<Path>, cloud: &PointCloud, frame: &SceneFrame) -> Result<()> {
+    let (path, unit) = (path.as_ref(), frame.unit as f32);
     storage::write(path, |out| {
         let mut write = || -> std::io::Result<()> {
-            writeln!(out, "ply\nformat binary_little_endian 1.0\nelement vertex {}", cloud.len())?;
+            write!(out, "ply\nformat binary_little_endian 1.0\n{}", frame_comments(frame))?;
+            writeln!(out, "element vertex {}", cloud.len())?;
             ["x", "y", "z"].iter().try_for_each(|name| writeln!(out, "property float {name}"))?;
             ["red", "green", "blue"].iter().try_for_each(|name| writeln!(out, "property uchar {name}"))?;
             if !cloud.normals.is_empty() {
@@ -23,7 +34,7 @@ pub fn write_ply(path: impl AsRef<Path>, cloud: &PointCloud) -> Result<()> {
             }
             writeln!(out, "end_header")?;
             for (index, (p, rgb)) in cloud.positions.iter().zip(&cloud.colors).enumerate() {
-                p.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))?;
+                p.iter().try_for_each(|v| out.write_all(&(v * unit).to_le_bytes()))?;
                 out.write_all(rgb)?;
                 cloud.normals.get(index).into_iter().flatten().try_for_each(|v| out.write_all(&v.to_le_bytes()))?;
             }

@@ -6,7 +6,7 @@ use super::config::Config;
 use super::trainer::Trainer;
 use super::watch::{Answer, Audience, Command, Now, Start, Watch};
 use super::{CurvePoint, Report};
-use crate::capture::{Capture, Image, View, resize_area};
+use crate::capture::{Capture, Image, SceneFrame, View, resize_area};
 use crate::error::{Error, Result};
 use crate::eval::{self, Counted};
 use crate::gpu::Gpu;
@@ -23,6 +23,7 @@ const CURVE_EVERY: u32 = 100;
 pub(super) struct Course<'a> {
     gpu: &'a Gpu,
     trainer: Trainer<'a>,
+    frame: SceneFrame,
     /// The settings in force.
     config: Config,
     holdout: Vec<Reference>,
@@ -67,7 +68,8 @@ impl<'a> Course<'a> {
         let (changes, step) = (report.changes.as_slice(), trainer.step);
         audience.tell(|watch| watch.begin(&Start { capture, points, config: &config, changes, step }));
         let clock = Instant::now();
-        Ok(Self { gpu, trainer, config, holdout, keeper, progress, audience, report, clock })
+        let frame = capture.frame;
+        Ok(Self { gpu, trainer, frame, config, holdout, keeper, progress, audience, report, clock })
     }
 
     /// Runs to the end.
@@ -127,7 +129,7 @@ impl<'a> Course<'a> {
     }
 
     fn save(&mut self, path: PathBuf) -> Result<Answer> {
-        splat::ply::write(&path, &self.trainer.splats()?)?;
+        splat::ply::write_in(&path, &self.trainer.splats()?, &self.frame)?;
         Ok(Answer::Saved(path))
     }
 

@@ -155,6 +155,8 @@ fn keyframes(desk: &mut Desk, ui: &mut egui::Ui) {
 
 fn files(desk: &mut Desk, ui: &mut egui::Ui) {
     let beside = desk.scene.as_ref().map(|scene| filming::target(&scene.path));
+    // Files are in the capture's own frame.
+    let frame = desk.scene.as_ref().map(|scene| scene.frame).unwrap_or_default();
     let Recorder { path, file, film, own, .. } = &mut desk.recorder;
     if let Some(beside) = beside.filter(|_| file.is_empty() && film.is_empty()) {
         *film = beside.display().to_string();
@@ -165,13 +167,13 @@ fn files(desk: &mut Desk, ui: &mut egui::Ui) {
         let place = PathBuf::from(file.trim());
         if ui.button("Load").on_hover_text("A camera path of nerfstudio or of this program").clicked() {
             match CameraPath::read(&place) {
-                Ok(read) => (*path, *own) = (read, Some(place.clone())),
+                Ok(read) => (*path, *own) = (read.moved(|place| frame.enter(place)), Some(place.clone())),
                 Err(error) => desk.messages.error(&error),
             }
         }
         let some = !path.keyframes.is_empty();
         if ui.add_enabled(some, egui::Button::new("Save")).clicked() {
-            match save(path, &place, own.as_ref()) {
+            match save(&path.moved(|place| frame.leave(place)), &place, own.as_ref()) {
                 Ok(()) => {
                     desk.messages.note(format!("{} is written", place.display()));
                     *own = Some(place);

@@ -1,7 +1,7 @@
 //! What the window shows: a model, points, and the cameras that took the photographs.
 
 use super::bounds::Bounds;
-use crate::capture::{self, Camera, View};
+use crate::capture::{self, Camera, SceneFrame, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::pipeline::output::names;
@@ -43,6 +43,8 @@ pub struct Scene {
     pub splats: Option<Model>,
     pub points: Option<Model>,
     pub photos: Vec<Photo>,
+    /// What all of it is in.
+    pub frame: SceneFrame,
     /// As in training.
     pub antialiased: bool,
     /// What there is to say of it.
@@ -85,6 +87,7 @@ impl Scene {
             splats: None,
             points: None,
             photos: Vec::new(),
+            frame: SceneFrame::IDENTITY,
             antialiased: false,
             notes: Vec::new(),
         }
@@ -99,10 +102,12 @@ impl Scene {
         if path.is_dir() {
             scene.load_run(gpu)?;
         } else {
-            scene.load_file(gpu, path)?;
+            scene.frame = scene.load_file(gpu, path, None)?;
         }
         if let Some(file) = cameras {
-            let photo = |view: View| Photo { name: view.name, camera: view.camera, dark: None, lit: None };
+            let frame = scene.frame;
+            let photo =
+                |view: View| Photo { name: view.name, camera: frame.camera(&view.camera), dark: None, lit: None };
             scene.photos = capture::poses(file)?.into_iter().map(photo).collect();
         }
         Ok(scene)
@@ -118,22 +123,30 @@ impl Scene {
         self.photos.iter().map(|photo| photo.camera.clone()).collect()
     }
 
-    fn load_file(&mut self, gpu: &Gpu, path: &Path) -> Result<()> {
+    /// Reads one file, in `frame` or, where it is looked at by itself, in the one that suits it; returns that.
+    fn load_file(&mut self, gpu: &Gpu, path: &Path, frame: Option<SceneFrame>) -> Result<SceneFrame> {
         let is_ply = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ply"));
         if is_ply && splat::ply::holds_splats(path)? {
-            let (splats, dropped) = splat::ply::read_counting(path)?;
+            let (splats, dropped, frame) = match frame {
+                Some(frame) => splat::ply::read_counting_in(path, &frame).map(|(s, dropped)| (s, dropped, frame))?,
+                None => splat::ply::read_framed(path)?,
+            };
             if dropped > 0 {
                 self.notes.push(format!("{dropped} splats hold NaN or infinite values and are left out"));
             }
             self.splats = Some(Model::new(gpu, &splats)?);
+            Ok(frame)
         } else {
-            let found = prior::read_with(path, &prior::ReadOptions::default())?;
+            let (found, frame) = match frame {
+                Some(frame) => (prior::read_counting_in(path, &frame)?, frame),
+                None => prior::read_framed(path)?,
+            };
             if found.not_finite > 0 {
                 self.notes.push(format!("{} points have no usable coordinates and are left out", found.not_finite));
             }
             self.points = Some(Model::of_points(gpu, &found.cloud)?);
+            Ok(frame)
         }
-        Ok(())
     }
 
     /// The output folder of a run, as far as it came.
@@ -148,35 +161,34 @@ impl Scene {
             let found = "holds neither splats.ply nor points.ply";
             return Err(Error::input(&out, found, "run the same `naka-gs run` command again to finish it"));
         }
-        for file in [splats, points].iter().filter(|file| file.exists()) {
-            self.load_file(gpu, file)?;
-        }
-        let settings = match run.settings(&out) {
-            Ok(settings) => settings,
-            Err(error) => {
-                self.notes.push(format!("its cameras are not shown: {error}"));
-                return Ok(());
+        self.frame = run.frame.unwrap_or_default();
+        match run.settings(&out) {
+            Ok(settings) => {
+                self.antialiased = settings.train.antialiased;
+                let (scene, out) = (run.scene, out.clone());
+                match photos(&Job { scene, out, settings, overwrite: false, scope: Scope::Everything }) {
+                    Ok((photos, frame)) => (self.photos, self.frame) = (photos, frame),
+                    Err(error) => self.notes.push(format!("its cameras are not shown: {error}")),
+                }
             }
-        };
-        self.antialiased = settings.train.antialiased;
-        let job = Job { scene: run.scene, out: out.clone(), settings, overwrite: false, scope: Scope::Everything };
-        match photos(&job) {
-            Ok(photos) => self.photos = photos,
             Err(error) => self.notes.push(format!("its cameras are not shown: {error}")),
+        }
+        for file in [splats, points].iter().filter(|file| file.exists()) {
+            self.load_file(gpu, file, Some(self.frame))?;
         }
         Ok(())
     }
 }
 
-/// The views that the run of `job` trains on and holds out, with their photographs.
+/// The views that the run of `job` trains on and holds out, with their photographs, and the frame that they are in.
 ///
 /// # Errors
 /// A scene that cannot be read any more.
-pub fn photos(job: &Job) -> Result<Vec<Photo>> {
+pub fn photos(job: &Job) -> Result<(Vec<Photo>, SceneFrame)> {
     let capture = pipeline::capture_of(job, &Silent::default())?;
     let photo = |view: &View| {
         let lit = Some(job.out.join(names::IMAGES).join(&view.name)).filter(|path| path.exists());
         Photo { name: view.name.clone(), camera: view.camera.clone(), dark: Some(view.clone()), lit }
     };
-    Ok(capture.train.iter().chain(&capture.holdout).map(photo).collect())
+    Ok((capture.train.iter().chain(&capture.holdout).map(photo).collect(), capture.frame))
 }

@@ -2,6 +2,7 @@
 
 use super::desk::title;
 use super::scene::{self, Model, Photo, Scene};
+use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::pipeline::{self, Job, Outcome, Shared};
@@ -150,7 +151,7 @@ impl<'scope> Training<'scope> {
             let mut begun = Scene { path: self.job.scene.clone(), ..Scene::empty() };
             begun.points = Some(Model::of_points(gpu, &points)?);
             begun.antialiased = self.job.settings.train.antialiased;
-            begun.photos = self.photos(&mut begun.notes);
+            (begun.photos, begun.frame) = self.photos(&mut begun.notes);
             self.remote.want_snapshot();
             return Ok(Some(News::Begun(Box::new(begun))));
         }
@@ -165,10 +166,10 @@ impl<'scope> Training<'scope> {
         }))
     }
 
-    fn photos(&self, notes: &mut Vec<String>) -> Vec<Photo> {
+    fn photos(&self, notes: &mut Vec<String>) -> (Vec<Photo>, SceneFrame) {
         scene::photos(&self.job).unwrap_or_else(|error| {
             notes.push(format!("the cameras are not shown: {error}"));
-            Vec::new()
+            (Vec::new(), SceneFrame::IDENTITY)
         })
     }
 

@@ -68,12 +68,14 @@ pub struct Alignment {
     pub report: Report,
 }
 
-/// A residual above this is suspicious: in units of the capture, and as a part of its extent.
+/// A residual above this part of the extent is suspicious.
 const LARGE_RMSE: f64 = 0.1;
 /// A residual above this part of the extent is no alignment: the cameras are not arranged alike.
 const MAX_RELATIVE_RMSE: f64 = 0.5;
 /// Frames agree already where most cameras differ by less: a part of the extent, and an angle (radians).
 const AGREE: (f64, f64) = (1e-4, 2e-3);
+/// What rounding of files to single precision may add: a part of the distance from the origin, at most one of the extent.
+const ROUNDING: (f64, f64) = (1e-7, 1e-2);
 const REMEDY: &str =
     "give a prior made from these photographs, or a points file that already is in the capture's frame";
 
@@ -146,9 +148,10 @@ impl Problem<'_> {
 
     /// Which cameras are where the capture has them, if most are.
     fn agreeing(&self) -> Option<Vec<bool>> {
-        let tolerance = AGREE.0 * extent(&self.pairs);
+        let extent = extent(&self.pairs);
+        let tolerance = AGREE.0 * extent;
         let agrees = |pair: &Pair| {
-            let rounding = 1e-7 * pair.to.length();
+            let rounding = (ROUNDING.0 * pair.to.length()).min(ROUNDING.1 * extent);
             let turn = pair.turn.map_or(0.0, |turn| angle(turn, DQuat::IDENTITY));
             pair.from.distance(pair.to) <= tolerance + rounding && turn <= AGREE.1
         };
@@ -232,7 +235,7 @@ fn tell(report: &Report, basis: Basis) {
         let names = report.left_out.join(", ");
         tracing::warn!("{cameras}: cameras left out, because they do not fit the others: {names}");
     }
-    if *rmse > LARGE_RMSE || *relative_rmse > LARGE_RMSE {
+    if *relative_rmse > LARGE_RMSE {
         let percent = 100.0 * relative_rmse;
         tracing::warn!("{cameras}: the cameras fit badly, RMSE {rmse:.3} ({percent:.1} % of their extent)");
     }

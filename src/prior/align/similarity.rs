@@ -1,5 +1,6 @@
 //! The similarity that takes one set of camera poses to another.
 
+use crate::capture::SceneFrame;
 use crate::eigen;
 use crate::prior::PointCloud;
 use glam::{DMat3, DMat4, DQuat, DVec3};
@@ -39,6 +40,22 @@ impl Similarity {
     pub fn inverse(&self) -> Self {
         let (scale, rotation) = (1.0 / self.scale, self.rotation.transpose());
         Self { scale, rotation, translation: -scale * (rotation * self.translation) }
+    }
+
+    /// Into a frame of the space that this one leads to.
+    #[must_use]
+    pub fn in_frame(&self, frame: &SceneFrame) -> Self {
+        if frame.is_identity() {
+            return *self;
+        }
+        let Self { scale, rotation, translation } = *self;
+        Self { scale: scale / frame.unit, rotation, translation: frame.enter(translation) }
+    }
+
+    /// For points that are given relative to `origin`. Where that is the origin of a frame to enter, nothing is rounded.
+    #[must_use]
+    pub fn relative_to(&self, origin: DVec3) -> Self {
+        if origin == DVec3::ZERO { *self } else { Self { translation: self.point(origin), ..*self } }
     }
 
     /// As a 4 × 4 matrix.

@@ -130,7 +130,7 @@ fn points<'a>(
     let scale = if colored { scale(open, axis, 3)? } else { 1.0 };
     let mut index = 0;
     array.for_each_row(Some(axis), |row| {
-        let own = if colored { [row[3], row[4], row[5]].map(|v| byte(v * scale)) } else { GREY };
+        let own = if colored { [row[3], row[4], row[5]].map(|v| byte(v as f32 * scale)) } else { GREY };
         let color = colors.get(index).copied().unwrap_or(own);
         take(Point {
             position: [row[0], row[1], row[2]],
@@ -160,7 +160,7 @@ fn colors<'a>(open: &dyn Fn() -> Opened<'a>, expected: Option<usize>) -> Result<
     }
     let scale = scale(open, axis, 0)?;
     let mut colors = Vec::with_capacity(count);
-    array.for_each_row(Some(axis), |row| colors.push([row[0], row[1], row[2]].map(|v| byte(v * scale))))?;
+    array.for_each_row(Some(axis), |row| colors.push([row[0], row[1], row[2]].map(|v| byte(v as f32 * scale))))?;
     Ok(colors)
 }
 
@@ -169,7 +169,9 @@ fn scale<'a>(open: &dyn Fn() -> Opened<'a>, axis: usize, first: usize) -> Result
     let array = open()?;
     let mut largest = if array.is_integer() { f32::INFINITY } else { 0.0 };
     if largest == 0.0 {
-        array.for_each_row(Some(axis), |row| largest = row[first..first + 3].iter().fold(largest, |m, &v| m.max(v)))?;
+        array.for_each_row(Some(axis), |row| {
+            largest = row[first..first + 3].iter().fold(largest, |m, &v| m.max(v as f32))
+        })?;
     }
     Ok(if largest > UNIT { 1.0 / 255.0 } else { 1.0 })
 }
@@ -180,6 +182,6 @@ fn confidence(array: Array<Box<dyn Read + '_>>, count: usize) -> Result<Vec<f32>
         return Err(format!("{shape:?} confidences for {count} points"));
     }
     let mut values = Vec::with_capacity(count);
-    array.for_each_row(None, |v| values.push(v[0]))?;
+    array.for_each_row(None, |v| values.push(v[0] as f32))?;
     Ok(values)
 }

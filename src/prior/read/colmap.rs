@@ -34,7 +34,7 @@ pub fn read_binary(path: &Path, take: &mut Take<'_>) -> Result<()> {
     let mut record = [0; RECORD_BYTES];
     for index in 0..count {
         reader.read_exact(&mut record).map_err(|_| truncated(count, index))?;
-        let number = |at: usize| record[at..at + 8].try_into().map(f64::from_le_bytes).unwrap_or(f64::NAN) as f32;
+        let number = |at: usize| record[at..at + 8].try_into().map(f64::from_le_bytes).unwrap_or(f64::NAN);
         word.copy_from_slice(&record[RECORD_BYTES - 8..]);
         let track = u64::from_le_bytes(word).saturating_mul(TRACK_BYTES);
         left = left.checked_sub(track.saturating_add(RECORD_BYTES as u64)).ok_or_else(|| truncated(count, index))?;
@@ -73,10 +73,10 @@ pub fn read_text(path: &Path, take: &mut Take<'_>) -> Result<()> {
     Ok(())
 }
 
-fn parse_line(line: &str) -> Option<([f32; 3], [u8; 3])> {
+fn parse_line(line: &str) -> Option<([f64; 3], [u8; 3])> {
     let mut words = line.split_ascii_whitespace();
     words.next()?.parse::<u64>().ok()?;
-    let mut number = || words.next()?.parse::<f32>().ok();
+    let mut number = || words.next()?.parse::<f64>().ok();
     let p = [number()?, number()?, number()?];
     let rgb = [number()?, number()?, number()?].map(|v| v as u8);
     Some((p, rgb))

@@ -12,9 +12,11 @@ mod sampler;
 #[cfg(test)]
 mod tests;
 
-use super::PointCloud;
-use crate::capture::file_in;
+use super::{PointCloud, Similarity};
+use crate::capture::{SceneFrame, file_in};
 use crate::error::{Error, Result};
+use crate::ply::VertexFile;
+use glam::{DMat3, DVec3};
 use sampler::Sampler;
 use std::fs::File;
 use std::io::Read;
@@ -38,11 +40,13 @@ pub struct Options {
     pub min_confidence: f32,
     /// A file of colours, one for each point of the file of points, in place of its own.
     pub colors: Option<PathBuf>,
+    /// Where the points are taken to, in double precision and before they become single.
+    pub to: Similarity,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_points: usize::MAX, seed: 42, min_confidence: 2.0, colors: None }
+        Self { max_points: usize::MAX, seed: 42, min_confidence: 2.0, colors: None, to: Similarity::IDENTITY }
     }
 }
 
@@ -61,7 +65,7 @@ pub struct Found {
 
 /// One point of a file.
 struct Point {
-    position: [f32; 3],
+    position: [f64; 3],
     color: [u8; 3],
     /// Of all points of a file, or of none.
     normal: Option<[f32; 3]>,
@@ -79,6 +83,48 @@ pub fn read(path: impl AsRef<Path>) -> Result<PointCloud> {
     read_with(path, &Options::default()).map(|found| found.cloud)
 }
 
+/// All points of a file, in `frame`.
+///
+/// # Errors
+/// As there.
+pub fn read_in(path: impl AsRef<Path>, frame: &SceneFrame) -> Result<PointCloud> {
+    read_counting_in(path, frame).map(|found| found.cloud)
+}
+
+/// As [`read_in`], with what the file held.
+///
+/// # Errors
+/// As there.
+pub fn read_counting_in(path: impl AsRef<Path>, frame: &SceneFrame) -> Result<Found> {
+    let to = Similarity::IDENTITY.in_frame(frame);
+    read_with(path, &Options { to, ..Options::default() })
+}
+
+/// All points of a file, in the frame that it states, or else in the one that suits them.
+///
+/// # Errors
+/// As there.
+pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
+    let path = path.as_ref();
+    let stated = if path.is_file() { stated_frame(path)? } else { None };
+    if let Some(frame) = stated {
+        return read_counting_in(path, &frame).map(|found| (found, frame));
+    }
+    SceneFrame::suiting(|frame| read_counting_in(path, frame), |found| &found.cloud.positions)
+}
+
+/// The frame that a file of points states, where this program wrote it in another than the capture's own.
+///
+/// # Errors
+/// A PLY file whose header cannot be read.
+pub fn stated_frame(path: impl AsRef<Path>) -> Result<Option<SceneFrame>> {
+    let path = path.as_ref();
+    match Kind::of(path)? {
+        Kind::Ply => VertexFile::open(path).map(|file| file.stated_frame()),
+        _ => Ok(None),
+    }
+}
+
 /// Reads a point cloud:
 /// - a PLY (ascii or binary; any numeric type; colours as integers 0–255, floats 0–1 or a splat's `f_dc`; normals as `nx`,
 ///   `ny`, `nz`; other properties ignored);
@@ -89,7 +135,8 @@ pub fn read(path: impl AsRef<Path>) -> Result<PointCloud> {
 /// - a folder with one of those (or with `sparse/0`).
 ///
 /// Points without colours are grey. Points with NaN, infinite or absurd coordinates are dropped with a warning that
-/// counts them, and so are those below the lowest confidence.
+/// counts them, and so are those below the lowest confidence. Positions that a PLY states to be relative to another origin
+/// ([`SceneFrame`]) are taken back to it.
 ///
 /// # Errors
 /// Another kind of file, a file that is cut off, or one without a usable point; colours that are not as many as points.
@@ -118,6 +165,9 @@ fn unchecked(path: &Path, options: &Options) -> Result<(Found, f32)> {
     let inner = if path.is_dir() { file_in_folder(path) } else { None };
     let file = inner.as_deref().unwrap_or(path);
     let bytes = std::fs::metadata(file).map_err(Error::io(file))?.len();
+    let origin =
+        if file.is_file() { stated_frame(file)?.map_or(DVec3::ZERO, |frame| frame.origin) } else { DVec3::ZERO };
+    let to = options.to.relative_to(origin);
     let mut sampler = Sampler::new((file, bytes), options.max_points, options.seed);
     let (mut found, mut highest) = (Found::default(), f32::NEG_INFINITY);
     for_each(path, &mut |point| {
@@ -125,10 +175,12 @@ fn unchecked(path: &Path, options: &Options) -> Result<(Found, f32)> {
         found.total += 1;
         let confidence = point.confidence.unwrap_or(f32::INFINITY);
         highest = highest.max(confidence);
-        if !point.position.iter().all(|v| v.abs() <= MAX_COORDINATE) {
+        let position = placed(&to, point.position);
+        if !position.iter().all(|v| v.abs() <= MAX_COORDINATE) {
             found.not_finite += 1;
         } else if confidence >= options.min_confidence {
-            sampler.push(point.position, color.unwrap_or(point.color), point.normal);
+            let normal = point.normal.map(|normal| turned(&to, normal));
+            sampler.push(position, color.unwrap_or(point.color), normal);
         } else {
             found.unsure += 1;
         }
@@ -141,6 +193,22 @@ fn unchecked(path: &Path, options: &Options) -> Result<(Found, f32)> {
     }
     found.cloud = sampler.finish()?;
     Ok((found, highest))
+}
+
+/// A point where it is taken to; the identity rounds once.
+fn placed(to: &Similarity, position: [f64; 3]) -> [f32; 3] {
+    if *to == Similarity::IDENTITY {
+        position.map(|v| v as f32)
+    } else {
+        to.point(position.into()).as_vec3().to_array()
+    }
+}
+
+fn turned(to: &Similarity, normal: [f32; 3]) -> [f32; 3] {
+    if to.rotation == DMat3::IDENTITY {
+        return normal;
+    }
+    (to.rotation * DVec3::from(normal.map(f64::from))).as_vec3().to_array()
 }
 
 impl Found {

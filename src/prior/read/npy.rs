@@ -73,12 +73,12 @@ impl<R: Read> Array<R> {
     /// Memory that its numbers take while it is read: none where it is passed on row by row (`streamed`), in its order.
     pub fn held(&self, streamed: bool) -> u64 {
         let numbers = self.shape.iter().product::<usize>() as u64;
-        if streamed && !self.fortran { 0 } else { numbers * size_of::<f32>() as u64 }
+        if streamed && !self.fortran { 0 } else { numbers * size_of::<f64>() as u64 }
     }
 
     /// Calls `take` with the numbers along `axis` (single ones where `None`), for all indices of the other axes, the
     /// last of them fastest. Arrays in another order than that are read as a whole first.
-    pub fn for_each_row(mut self, axis: Option<usize>, take: impl FnMut(&[f32])) -> Result<(), String> {
+    pub fn for_each_row(mut self, axis: Option<usize>, take: impl FnMut(&[f64])) -> Result<(), String> {
         if self.shape.contains(&0) {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl<R: Read> Array<R> {
         self.reader.read(&mut [0]).map(|_| ()).map_err(cut_off)
     }
 
-    fn stream(&mut self, axis: Option<usize>, mut take: impl FnMut(&[f32])) -> Result<(), String> {
+    fn stream(&mut self, axis: Option<usize>, mut take: impl FnMut(&[f64])) -> Result<(), String> {
         let scalar = self.scalar;
         let mut row = vec![0.0; axis.map_or(1, |axis| self.shape[axis])];
         let stride = row.len() * scalar.bytes;
@@ -108,7 +108,7 @@ impl<R: Read> Array<R> {
         Ok(())
     }
 
-    fn gather(&mut self, axis: Option<usize>, mut take: impl FnMut(&[f32])) -> Result<(), String> {
+    fn gather(&mut self, axis: Option<usize>, mut take: impl FnMut(&[f64])) -> Result<(), String> {
         let strides = self.strides();
         let shape = self.shape.clone();
         let outer: Vec<usize> = (0..shape.len()).filter(|&d| Some(d) != axis).collect();
@@ -181,7 +181,7 @@ impl Scalar {
     }
 
     /// One number of `self.bytes` bytes.
-    fn decode(self, bytes: &[u8]) -> f32 {
+    fn decode(self, bytes: &[u8]) -> f64 {
         let mut raw = [0; 8];
         raw[..bytes.len()].copy_from_slice(bytes);
         if self.big_endian {
@@ -189,11 +189,11 @@ impl Scalar {
         }
         let [a, b, c, d, ..] = raw;
         match (self.kind, self.bytes) {
-            (b'f', 2) => f16::from_le_bytes([a, b]).to_f32(),
-            (b'f', 4) => f32::from_le_bytes([a, b, c, d]),
-            (b'f', _) => f64::from_le_bytes(raw) as f32,
-            (b'i', n) => (i64::from_le_bytes(raw) << (64 - 8 * n) >> (64 - 8 * n)) as f32,
-            _ => u64::from_le_bytes(raw) as f32,
+            (b'f', 2) => f16::from_le_bytes([a, b]).to_f64(),
+            (b'f', 4) => f32::from_le_bytes([a, b, c, d]).into(),
+            (b'f', _) => f64::from_le_bytes(raw),
+            (b'i', n) => (i64::from_le_bytes(raw) << (64 - 8 * n) >> (64 - 8 * n)) as f64,
+            _ => u64::from_le_bytes(raw) as f64,
         }
     }
 }

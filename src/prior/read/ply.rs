@@ -19,7 +19,7 @@ pub fn read(path: &Path, take: &mut Take<'_>) -> Result<()> {
     let color = Color::of(&file, &columns);
     let normal = columns(["nx", "ny", "nz"]);
     file.for_each_row(|row| {
-        let normal = normal.map(|columns| unit(columns.map(|i| row[i])));
+        let normal = normal.map(|columns| unit(columns.map(|i| row[i] as f32)));
         take(Point { position: position.map(|i| row[i]), color: color.at(row), normal, confidence: None });
     })
 }
@@ -52,12 +52,12 @@ impl Color {
         columns(["f_dc_0", "f_dc_1", "f_dc_2"]).map_or(Self::None, Self::Harmonic)
     }
 
-    fn at(&self, row: &[f32]) -> [u8; 3] {
+    fn at(&self, row: &[f64]) -> [u8; 3] {
         match self {
             Self::None => super::GREY,
             Self::Bytes(rgb) => rgb.map(|i| row[i] as u8),
-            Self::Unit(rgb) => rgb.map(|i| byte(row[i])),
-            Self::Harmonic(rgb) => rgb.map(|i| byte(row[i] * SH_C0 + 0.5)),
+            Self::Unit(rgb) => rgb.map(|i| byte(row[i] as f32)),
+            Self::Harmonic(rgb) => rgb.map(|i| byte(row[i] as f32 * SH_C0 + 0.5)),
         }
     }
 }

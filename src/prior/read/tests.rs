@@ -1,5 +1,7 @@
 use super::*;
-use crate::prior::write_ply;
+use crate::capture::SceneFrame;
+use crate::prior::{write_ply, write_ply_in};
+use glam::DVec3;
 use std::fs;
 
 fn cloud() -> PointCloud {
@@ -234,4 +236,51 @@ fn files_without_points_are_read_where_that_is_allowed() {
     }
     fs::write(dir.path().join("points3D.txt"), "1 nan 0 0 0 0 0 1\n").unwrap();
     assert!(read_any(&dir.path().join("points3D.txt"), &Options::default()).is_err(), "points without coordinates");
+}
+
+#[test]
+fn points_far_from_the_origin_keep_their_doubles() {
+    let dir = tempfile::tempdir().unwrap();
+    let frame = SceneFrame { origin: DVec3::new(5e6, -4e6, 3e6), unit: 1.0 / 1024.0 };
+    let place = frame.leave(DVec3::new(0.25, -1.5, 2.0));
+    let [x, y, z] = place.to_array();
+    let header = "ply\nformat ascii 1.0\nelement vertex 1\nproperty double x\nproperty double y\nproperty double z\n";
+    let ply = format!("{header}end_header\n{x} {y} {z}\n").into_bytes();
+    let text = format!("1 {x} {y} {z} 1 2 3 0.5\n").into_bytes();
+    let mut binary = [1u64.to_le_bytes(), 7u64.to_le_bytes()].concat();
+    [x, y, z].iter().for_each(|v| binary.extend(v.to_le_bytes()));
+    binary.extend([[1, 2, 3].as_slice(), &[0; 16]].concat());
+    let mut array = b"\x93NUMPY\x01\0\x76\0{'descr': '<f8', 'fortran_order': False, 'shape': (1, 3), }".to_vec();
+    array.resize(128, b' ');
+    [x, y, z].iter().for_each(|v| array.extend(v.to_le_bytes()));
+    for (name, content) in [("p.ply", ply), ("points3D.txt", text), ("points3D.bin", binary), ("p.npy", array)] {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        let found = read_in(&path, &frame).unwrap().positions[0];
+        assert!(
+            found.iter().zip([0.25, -1.5, 2.0]).all(|(a, b): (&f32, f32)| (a - b).abs() < 2e-6),
+            "{name}: {found:?}"
+        );
+        assert_eq!(read(&path).unwrap().positions[0], place.as_vec3().to_array(), "{name}");
+    }
+}
+
+#[test]
+fn points_of_another_frame_come_back_to_the_bit() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.ply");
+    let normals = vec![[0.0, 0.600_000_1, -0.800_000_1], [0.0; 3]];
+    let cloud = PointCloud { positions: vec![[1.1, -2.3, 0.7], [4.4, 5.5, 1e4]], normals, ..cloud() };
+    for (origin, unit) in [(DVec3::ZERO, 2f64.powi(-9)), (DVec3::new(5_412_345.3, 0.1, -7e5), 2f64.powi(14))] {
+        let frame = SceneFrame { origin, unit };
+        write_ply_in(&path, &cloud, &frame).unwrap();
+        assert_eq!(stated_frame(&path).unwrap(), Some(frame));
+        assert_eq!(read_in(&path, &frame).unwrap(), cloud);
+        let (found, stated) = read_framed(&path).unwrap();
+        assert_eq!((found.cloud, stated), (cloud.clone(), frame));
+        let own = read(&path).unwrap().positions[0];
+        assert_eq!(own, frame.leave(DVec3::from(cloud.positions[0].map(f64::from))).as_vec3().to_array());
+    }
+    write_ply_in(&path, &cloud, &SceneFrame::IDENTITY).unwrap();
+    assert_eq!(stated_frame(&path).unwrap(), None);
 }
