@@ -8,12 +8,16 @@ mod colmap;
 mod decode;
 mod distortion;
 mod extras;
+#[cfg(test)]
+mod folder_tests;
 mod frame;
 mod image;
 mod jpeg;
+mod json_keys;
 mod loose;
 mod models;
 mod named_pose;
+mod names;
 mod normalize;
 mod pose;
 mod posed;
@@ -21,6 +25,8 @@ mod raw;
 mod resize;
 mod resolve;
 mod scene;
+mod size;
+mod split;
 #[cfg(test)]
 mod tests;
 mod transforms;
@@ -37,6 +43,7 @@ pub use image::Image;
 pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, photo_folder, photos, poses, readable_photos};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
+pub(crate) use names::{clash_of, plain as plain_names};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
 pub(crate) use pose::{MAX_POSITION, rigid};
@@ -52,7 +59,7 @@ use std::path::PathBuf;
 /// One photograph (or one pose to be rendered) of a capture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
-    /// The image's own file name, without folders: `0001.JPG`.
+    /// The image's file name below the folder of the photographs, with `/` between folders: `0001.JPG`, `cam0/0001.JPG`.
     pub name: String,
     /// The image file; `None` for a test pose without a reference.
     pub image: Option<PathBuf>,
