@@ -270,6 +270,29 @@ fn names_in_any_writing() {
 }
 
 #[test]
+fn names_of_a_binary_model_in_latin_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, folder) = (dir.path(), dir.path().join("sparse/0"));
+    write(root, "images", &["café.png", "1.png", "2.png"]);
+    fs::create_dir_all(&folder).unwrap();
+    let mut cameras = 1u64.to_le_bytes().to_vec();
+    cameras.extend([1u32, 1].iter().flat_map(|v| v.to_le_bytes()));
+    cameras.extend([6u64, 4].iter().flat_map(|v| v.to_le_bytes()));
+    cameras.extend([5.0f64, 5.0, 3.0, 2.0].iter().flat_map(|v| v.to_le_bytes()));
+    fs::write(folder.join("cameras.bin"), cameras).unwrap();
+    let mut images = 3u64.to_le_bytes().to_vec();
+    for name in [&b"caf\xe9.png\0"[..], b"1.png\0", b"2.png\0"] {
+        images.extend(1u32.to_le_bytes());
+        images.extend([1.0f64, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0].iter().flat_map(|v| v.to_le_bytes()));
+        images.extend(1u32.to_le_bytes());
+        images.extend(name);
+        images.extend(0u64.to_le_bytes());
+    }
+    fs::write(folder.join("images.bin"), images).unwrap();
+    assert_eq!(names(&open(root).train), ["1.png", "2.png", "café.png"]);
+}
+
+#[test]
 fn backslashes_in_the_path_of_points() {
     let (dir, mut json) = scene();
     fs::create_dir(dir.path().join("points")).unwrap();
