@@ -99,7 +99,10 @@ impl OutputFolder {
     pub fn remove(&self, files: &Files) -> Result<()> {
         for (name, written) in files {
             if !self.within(name) {
-                tracing::warn!("{name} is not a name of results: left alone");
+                // Where its folder is gone, so is the file.
+                if self.occupied(name) {
+                    tracing::warn!("{name} is not a name of results: left alone");
+                }
                 continue;
             }
             match written {
