@@ -1,6 +1,6 @@
 //! The scenes below a folder.
 
-use crate::capture::{image_count, is_scene, photo_folder};
+use crate::capture::{holds_images, image_count, is_scene, photo_folder};
 use crate::error::{Error, Result};
 use crate::pipeline::record::RUN_FILE;
 use crate::poses::MIN_REGISTERED;
@@ -72,7 +72,9 @@ fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Resul
 
 /// Whether `folder` holds photographs enough to find poses for.
 fn photographs(folder: &Path) -> bool {
-    photo_folder(folder).is_some_and(|photos| image_count(&photos) >= MIN_REGISTERED)
+    // Folders below it, unless they are those of its `images/`, may be scenes of their own.
+    let own = photo_folder(folder).filter(|photos| photos != folder || holds_images(folder));
+    own.is_some_and(|photos| image_count(&photos) >= MIN_REGISTERED)
 }
 
 fn posed(scenes: &[Found]) -> bool {

@@ -209,7 +209,8 @@ impl<'a> Binary<'a> {
         if read == 0 || bytes.pop() != Some(0) {
             return Err(self.ends_early());
         }
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        // What is not UTF-8 comes from a Western Windows, in most cases.
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().map(|b| char::from(*b)).collect()))
     }
 
     fn skip(&mut self, bytes: u64) -> Result<()> {

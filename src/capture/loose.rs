@@ -1,15 +1,26 @@
 //! Photographs without poses, and poses without photographs: what single stages work on.
 
 use super::resolve::check_text;
-use super::{Camera, Capture, View, image_size, raw, scene, transforms};
+use super::{Camera, Capture, View, image_size, names, raw, resolve, scene, transforms};
 use crate::error::{Error, Result};
 use glam::DMat4;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Endings of image files, in lower case.
 pub(super) const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 
-/// The photograph `path`, or those directly in the folder `path`: [`readable_photos`], all of them.
+/// Folders beside photographs that hold other pictures, in lower case.
+const OTHERS: [&str; 13] = [
+    "masks", "mask", "depth", "depths", "normals", "sparse", "colmap", "test", "val", "truth", "renders", "__macosx",
+    "@eadir",
+];
+/// The file by which a folder of results is known.
+const RECORD: &str = "run.json";
+/// Folders within each other that are looked into for photographs.
+const DEEPEST: usize = 16;
+
+/// The photograph `path`, or those in the folder `path`: [`readable_photos`], all of them.
 ///
 /// # Errors
 /// As there, and for any image whose header cannot be read.
@@ -18,9 +29,10 @@ pub fn photos(path: impl AsRef<Path>) -> Result<Capture> {
     if unreadable.is_empty() { Ok(capture) } else { Err(unreadable.swap_remove(0)) }
 }
 
-/// The photographs among `paths`, and those directly in the folders among them, by name, as a capture whose cameras have
-/// sizes but no poses (all at the origin): enough for stages that look at pixels only. Files whose header cannot be
-/// read are set aside and returned as errors that name them, as long as there are others.
+/// The photographs among `paths`, and those of the folders among them, by name, as a capture whose cameras have sizes but
+/// no poses (all at the origin): enough for stages that look at pixels only. Of a folder without photographs directly in
+/// it those below it count (a folder for each camera of a rig). Files whose header cannot be read are set aside and
+/// returned as errors that name them, as long as there are others.
 ///
 /// # Errors
 /// A path that does not exist, a folder without images, or nothing that can be read.
@@ -29,18 +41,28 @@ pub fn readable_photos(paths: &[impl AsRef<Path>]) -> Result<(Capture, Vec<Error
     for path in paths.iter().map(AsRef::as_ref) {
         match std::fs::metadata(path).map_err(Error::io(path))?.is_dir() {
             true => {
-                files.extend(images_in(path)?);
+                files.extend(images_in(path)?.into_iter().map(|file| (file, Some(path))));
                 raw::warn_of(path);
+                warn_of_unused(path);
             }
-            false => files.push(path.to_path_buf()),
+            false => files.push((path.to_path_buf(), None)),
         }
     }
     let (mut train, mut unreadable) = (Vec::new(), Vec::new());
-    for file in files {
-        match photo(&file) {
-            Ok(view) => train.push(view),
-            Err(error) => unreadable.push(error),
+    let mut files = files.into_iter().peekable();
+    while let Some((_, folder)) = files.peek() {
+        let (folder, mut views) = (*folder, Vec::new());
+        while let Some((file, _)) = files.next_if(|(_, other)| *other == folder) {
+            match photo(&file) {
+                Ok(view) => views.push(view),
+                Err(error) => unreadable.push(error),
+            }
         }
+        // Of a file that is named alone the folder says nothing.
+        if let Some(folder) = folder {
+            names::assign(folder, folder, &mut views, false)?;
+        }
+        train.extend(views);
     }
     if train.is_empty() {
         let none = || Error::setting("IN", "no image is named", "name images, folders of images, or a scene");
@@ -60,39 +82,94 @@ pub fn holds_images(path: &Path) -> bool {
     entries.into_iter().any(|entry| is_image(&entry.path()))
 }
 
-/// The folder of the photographs of a scene folder without poses: the folder itself, its `images/` or its `train/`,
-/// whichever holds images.
-pub fn photo_folder(scene: &Path) -> Option<PathBuf> {
-    let folders = [scene.to_path_buf(), scene.join("images"), scene.join("train")];
-    folders.into_iter().find(|folder| holds_images(folder))
+/// Whether there are images in the folder `path` or in photographs' folders below it.
+pub fn holds_images_below(path: &Path) -> bool {
+    holds_images(path) || !below(path).is_empty()
 }
 
-/// How many files of the folder `path` are named as images.
+/// The folder of the photographs of a scene folder without poses: the folder itself, its `images/` or its `train/`,
+/// whichever holds images; else the largest of its smaller copies (`images_2`), else the folder itself where folders
+/// below it hold images.
+pub fn photo_folder(scene: &Path) -> Option<PathBuf> {
+    let customary = [scene.join("images"), scene.join("train")];
+    let found = customary.into_iter().find(|folder| holds_images_below(folder));
+    let smaller = || resolve::stand_in(scene).map(|name| scene.join(name));
+    let itself = || Some(scene.to_path_buf());
+    if holds_images(scene) {
+        return itself();
+    }
+    found.or_else(smaller).or_else(|| itself().filter(|scene| holds_images_below(scene)))
+}
+
+/// How many photographs of the folder `path` there are.
 pub fn image_count(path: &Path) -> usize {
     images_in(path).map_or(0, |images| images.len())
 }
 
+/// By the ending. Hidden files are none: macOS leaves `._0001.jpg` beside each file that it copies.
 fn is_image(path: &Path) -> bool {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    path.is_file() && ENDINGS.contains(&ending.as_str())
+    ENDINGS.contains(&ending.as_str()) && !is_hidden(path) && path.is_file()
 }
 
-/// The images directly in `folder`, by name.
+/// Whether the name of a file or folder begins with a period.
+pub(super) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+/// The images in `folder`, by name: those directly in it, else those in the folders below it.
 pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
-        let path = entry.map_err(Error::io(folder))?.path();
-        if is_image(&path) {
-            files.push(path);
-        }
+        files.push(entry.map_err(Error::io(folder))?.path());
+    }
+    files.retain(|path| is_image(path));
+    if files.is_empty() {
+        files = below(folder);
     }
     if files.is_empty() {
-        return Err(raw::refuse_folder(folder).unwrap_or_else(|| {
-            Error::input(folder, "holds no images", format!("images end in {}", ENDINGS.join(", ")))
-        }));
+        let none = || Error::input(folder, "holds no images", format!("images end in {}", ENDINGS.join(", ")));
+        return Err(raw::refuse_folder(folder).unwrap_or_else(none));
     }
     files.sort();
     Ok(files)
+}
+
+/// Warns of images below `folder` that are not used because there are others directly in it.
+pub(super) fn warn_of_unused(folder: &Path) {
+    let below = if holds_images(folder) { below(folder) } else { Vec::new() };
+    if !below.is_empty() {
+        let names: Vec<_> = below.iter().filter_map(|file| file.strip_prefix(folder).ok()?.to_str()).collect();
+        let (count, names) = (below.len(), scene::some(&names));
+        tracing::warn!(
+            "{}: {count} images in folders below it are not used, since there are images in it: {names}",
+            folder.display()
+        );
+    }
+}
+
+/// The images in the folders below `folder`, by path; not those of results, masks and the like.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
+    collect(folder, DEEPEST, &mut seen, &mut found);
+    found.sort();
+    found
+}
+
+fn collect(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, found: &mut Vec<PathBuf>) {
+    // Links may lead in a circle.
+    if depth == 0 || !folder.canonicalize().is_ok_and(|real| seen.insert(real)) {
+        return;
+    }
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let own = !is_hidden(&path) && !OTHERS.contains(&name.as_str()) && !path.join(RECORD).exists();
+        if own && path.is_dir() && !scene::is_scene(&path) {
+            collect(&path, depth - 1, seen, found);
+        } else if depth < DEEPEST && is_image(&path) {
+            found.push(path);
+        }
+    }
 }
 
 fn photo(file: &Path) -> Result<View> {
@@ -115,10 +192,10 @@ pub fn poses(path: impl AsRef<Path>) -> Result<Vec<View>> {
         let refuse = |found: String, remedy: &str| scene::refuse_frame(path, index, frame, &found, remedy);
         let size = frame.size.ok_or_else(|| refuse("no image size".into(), "add w and h to the file"))?;
         let camera = frame.camera(size).map_err(|found| refuse(found, "correct the intrinsics"))?;
-        scene::view(path, frame, None, camera)
+        Ok(scene::view(frame, None, camera))
     });
-    let views = views.collect::<Result<Vec<_>>>()?;
-    scene::unique_names(path, &views)?;
+    let mut views = views.collect::<Result<Vec<_>>>()?;
+    names::assign(path, path.parent().unwrap_or(path), &mut views, false)?;
     Ok(views)
 }
 

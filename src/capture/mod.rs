@@ -11,15 +11,19 @@ mod distortion;
 mod exposure;
 mod extras;
 mod fill;
+#[cfg(test)]
+mod folder_tests;
 mod frame;
 mod image;
 mod jpeg;
+mod json_keys;
 mod loose;
 mod mask;
 #[cfg(test)]
 mod mask_tests;
 mod models;
 mod named_pose;
+mod names;
 mod normalize;
 mod pose;
 mod posed;
@@ -28,6 +32,8 @@ mod resize;
 mod resolve;
 mod scene;
 mod scene_frame;
+mod size;
+mod split;
 #[cfg(test)]
 mod tests;
 mod transforms;
@@ -47,6 +53,7 @@ pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, photo_folder, photos, poses, readable_photos};
 pub use mask::{Mask, MaskUse, add_masks};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
+pub(crate) use names::{clash_of, plain as plain_names};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
 pub(crate) use pose::{MAX_POSITION, rigid};
@@ -63,7 +70,7 @@ use std::path::PathBuf;
 /// One photograph (or one pose to be rendered) of a capture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
-    /// The image's own file name, without folders: `0001.JPG`.
+    /// The image's file name below the folder of the photographs, with `/` between folders: `0001.JPG`, `cam0/0001.JPG`.
     pub name: String,
     /// The image file; `None` for a test pose without a reference.
     pub image: Option<PathBuf>,

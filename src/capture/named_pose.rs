@@ -46,7 +46,8 @@ fn of_transforms(folder: &Path, path: PathBuf) -> Result<NamedPoses> {
     let file = transforms::read(&path)?;
     let poses = file.frames.into_iter().map(|frame| NamedPose { image: frame.image, viewmat: frame.viewmat }).collect();
     let mut points = None;
-    if let Some(named) = file.ply_file_path.filter(|named| folder.join(named).is_file()) {
+    let named = file.ply_file_path.map(|named| named.replace('\\', "/"));
+    if let Some(named) = named.filter(|named| folder.join(named).is_file()) {
         if Path::new(&named).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err(outside(&path, &named));
         }

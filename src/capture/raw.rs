@@ -1,6 +1,7 @@
 //! Files of photographs that are not read: RAW and HEIC. They are named, with the way to convert them, and never taken
 //! for something else: a TIFF reader finds the thumbnail in most RAW files.
 
+use super::loose::is_hidden;
 use super::scene::some;
 use crate::error::Error;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,7 @@ pub fn warn_of(folder: &Path) {
 fn describe(folder: &Path) -> Option<(String, Unread)> {
     let entries = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
     let mut files: Vec<(PathBuf, Unread)> = entries
-        .filter(|path| path.is_file())
+        .filter(|path| path.is_file() && !is_hidden(path))
         .filter_map(|path| Unread::named(&path).map(|kind| (path, kind)))
         .collect();
     files.sort_by(|a, b| a.0.cmp(&b.0));

@@ -1,11 +1,14 @@
 //! The files that frames name, inside the scene folder unless allowed otherwise.
 
-use super::loose::ENDINGS;
+use super::loose::{ENDINGS, holds_images_below};
+use super::names::{self, SMALLER};
 use crate::error::{Error, Result};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use unicode_normalization::UnicodeNormalization;
 
+const IMAGES: &str = "images";
 const OUTSIDE: &str = "move the file into the scene, or pass --allow-outside if you trust it";
 
 /// What the picture of a frame is for, which decides where it may be looked for.
@@ -14,7 +17,7 @@ pub enum Purpose {
     /// A photograph to train on: also under its name in `train/` and `images/`.
     Training,
     /// The reference of a test pose. A training picture may have the same file name (`train/r_0.png`, `test/r_0.png`), so
-    /// it is looked for where the frame says, and a name without a folder in `test/` as well.
+    /// it is looked for under its whole path only, in the scene and in `test/`.
     Reference,
 }
 
@@ -25,6 +28,8 @@ pub struct Resolver<'a> {
     real_root: PathBuf,
     allow_outside: bool,
     folders: Folders,
+    /// The folder of smaller copies (`images_2`) that stands in for a missing `images/`.
+    pub stand_in: Option<String>,
 }
 
 impl<'a> Resolver<'a> {
@@ -36,12 +41,12 @@ impl<'a> Resolver<'a> {
             return Err(Error::input(root, "is a file, not a scene folder", layout));
         }
         check_text(&real_root)?;
-        Ok(Self { root, real_root, allow_outside, folders: Folders::default() })
+        Ok(Self { root, real_root, allow_outside, folders: Folders::default(), stand_in: stand_in(root) })
     }
 
     /// The file that `source` names `named`: there, with another letter case or an ending added; else where `purpose`
-    /// allows it. A path into a folder that exists is not looked up elsewhere. Of an absolute path of another machine the
-    /// file name counts.
+    /// allows it. A path into a folder that exists is not looked up elsewhere. Of a path into a folder that does not
+    /// exist, or of another machine, as many of the last folders count as the scene has.
     ///
     /// # Errors
     /// A path, or a symbolic link, that leads out of the scene folder.
@@ -56,28 +61,23 @@ impl<'a> Resolver<'a> {
         if !foreign {
             self.check_inside_by_name(source, path)?;
         }
-        let name = path.file_name().map(Path::new);
-        let bases = match purpose {
-            Purpose::Training => &["", "train", "images"][..],
-            Purpose::Reference => &["", "test"],
+        let plain = |part: &Component| match foreign {
+            true => matches!(part, Component::Normal(_)),
+            false => *part != Component::CurDir,
         };
-        let parent = path.parent().map(normal).filter(|parent| !parent.as_os_str().is_empty());
-        let mut candidates = Vec::new();
-        let mut folder_exists = false;
-        if !foreign {
-            // A folder that the frame names is in the scene or, as COLMAP has it, in the folder of the pictures.
-            let bases = if parent.is_some() && purpose == Purpose::Reference { &bases[..1] } else { bases };
-            candidates.extend(bases.iter().map(|base| self.root.join(base).join(normal(path))));
-            let exists = |base: &&str| parent.as_ref().is_some_and(|p| self.root.join(base).join(p).is_dir());
-            folder_exists = bases.iter().any(exists);
-        }
-        let elsewhere = foreign || (purpose == Purpose::Training && parent.is_some() && !folder_exists);
-        if let (true, Some(name)) = (elsewhere, name) {
-            candidates.extend(bases.iter().map(|base| self.root.join(base).join(name)));
-        }
-        for candidate in candidates {
-            if let Some(file) = self.folders.locate(&candidate) {
+        let parts: Vec<Component> = path.components().filter(plain).collect();
+        for skipped in 0..parts.len() {
+            let rest: PathBuf = parts[skipped..].iter().collect();
+            let places = self.places(&rest, purpose);
+            if let Some(file) = places.iter().find_map(|place| self.folders.locate(place)) {
                 return self.check_inside(source, file).map(Some);
+            }
+            // A folder that the frame names is in the scene or, as COLMAP has it, in the folder of the pictures.
+            let custom = |folder: &Path| foreign && folder.to_str().is_some_and(names::is_customary);
+            let folder = rest.parent().filter(|folder| !folder.as_os_str().is_empty() && !custom(folder));
+            let exists = |place: &PathBuf| place.parent().is_some_and(|folder| self.folders.folder(folder).is_some());
+            if (purpose == Purpose::Reference && !foreign) || (folder.is_some() && places.iter().any(exists)) {
+                break;
             }
         }
         // Where a drive letter is a name as any other, the file system has nothing to say about it.
@@ -87,6 +87,20 @@ impl<'a> Resolver<'a> {
             return Err(Error::input(source, found, OUTSIDE));
         }
         Ok(None)
+    }
+
+    /// Where the picture with the path `rest` may be.
+    fn places(&self, rest: &Path, purpose: Purpose) -> Vec<PathBuf> {
+        let images = self.stand_in.as_deref().unwrap_or(IMAGES);
+        let bases = match purpose {
+            Purpose::Training => &["", "train", images][..],
+            Purpose::Reference => &["", "test"],
+        };
+        let mut places: Vec<PathBuf> = bases.iter().map(|base| self.root.join(base).join(rest)).collect();
+        if let (Some(folder), Ok(below)) = (&self.stand_in, rest.strip_prefix(IMAGES)) {
+            places.push(self.root.join(folder).join(below));
+        }
+        places
     }
 
     /// The part below the scene folder of an absolute path into it.
@@ -131,18 +145,31 @@ pub fn is_absolute(named: &str) -> bool {
     named.starts_with('/') || drive
 }
 
-/// `path` without `.`.
-fn normal(path: &Path) -> PathBuf {
-    path.components().filter(|part| *part != Component::CurDir).collect()
+/// The largest of the folders of smaller copies in `root` (`images_2`, `images_4`; mip-NeRF 360 has them) that holds
+/// pictures, where `images/` holds none.
+pub fn stand_in(root: &Path) -> Option<String> {
+    if holds_images_below(&root.join(IMAGES)) {
+        return None;
+    }
+    let names = std::fs::read_dir(root).ok()?.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let number = |name: String| Some((name.strip_prefix(SMALLER)?.parse::<u32>().ok()?, name));
+    let mut copies: Vec<(u32, String)> = names.filter_map(number).collect();
+    copies.sort();
+    copies.into_iter().map(|(_, name)| name).find(|name| holds_images_below(&root.join(name)))
 }
 
-/// The content of folders by name in lower case, each read once.
+/// What names that look the same have in common: letter case and the form of accents differ between systems.
+fn folded(name: &str) -> String {
+    name.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
+
+/// The content of folders by [`folded`] name, each read once.
 #[derive(Default)]
 struct Folders(RefCell<BTreeMap<PathBuf, BTreeMap<String, Vec<PathBuf>>>>);
 
 impl Folders {
     /// The file `wanted`: by its exact name, by that and an ending of images (Blender's exports leave it away), or the
-    /// only one that differs in letter case.
+    /// only one that differs in letter case or in the form of its accents.
     fn locate(&self, wanted: &Path) -> Option<PathBuf> {
         if wanted.is_file() {
             return Some(wanted.to_path_buf());
@@ -152,7 +179,7 @@ impl Folders {
             file.push(format!(".{ending}"));
             PathBuf::from(file)
         };
-        let name = wanted.file_name()?.to_str()?.to_lowercase();
+        let name = folded(wanted.file_name()?.to_str()?);
         let folder = self.folder(wanted.parent()?)?;
         let exact = ENDINGS.iter().map(|ending| with(ending)).find(|file| file.is_file());
         exact.or_else(|| {
@@ -161,16 +188,17 @@ impl Folders {
         })
     }
 
-    /// The folder `wanted`, whatever the letter case of its last part.
+    /// The folder `wanted`, whatever the letter case of its parts.
     fn folder(&self, wanted: &Path) -> Option<PathBuf> {
         if wanted.is_dir() {
             return Some(wanted.to_path_buf());
         }
-        let name = wanted.file_name()?.to_str()?.to_lowercase();
-        self.only(wanted.parent()?, &name).filter(|folder| folder.is_dir())
+        let name = folded(wanted.file_name()?.to_str()?);
+        let above = self.folder(wanted.parent()?)?;
+        self.only(&above, &name).filter(|folder| folder.is_dir())
     }
 
-    /// The only entry of `folder` that is called `name` in lower case.
+    /// The only entry of `folder` whose name is `name` when [`folded`].
     fn only(&self, folder: &Path, name: &str) -> Option<PathBuf> {
         let mut known = self.0.borrow_mut();
         let entries = known.entry(folder.to_path_buf()).or_insert_with(|| entries(folder));
@@ -184,7 +212,7 @@ impl Folders {
 fn entries(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     let mut entries = BTreeMap::<String, Vec<PathBuf>>::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().to_lowercase();
+        let name = folded(&entry.file_name().to_string_lossy());
         entries.entry(name).or_default().push(entry.path());
     }
     entries
@@ -196,7 +224,7 @@ pub fn file_in(folder: &Path, name: &str) -> Option<PathBuf> {
     if exact.is_file() {
         return Some(exact);
     }
-    Folders::default().only(folder, &name.to_lowercase()).filter(|file| file.is_file())
+    Folders::default().only(folder, &folded(name)).filter(|file| file.is_file())
 }
 
 /// Refuses a path that records of a run, which are text, cannot hold.

@@ -5,9 +5,10 @@ use super::frame::Frame;
 use super::loose::images_in;
 use super::mask::{Finder, Mask, MaskUse, report};
 use super::resolve::{Purpose, Resolver, file_in, is_absolute};
-use super::{Camera, Capture, Lens, View, colmap, image_size, models, raw, transforms};
+use super::size::Sizes;
+use super::{Camera, Capture, Lens, View, colmap, image_size, models, names, raw, transforms};
 use crate::error::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// How [`load`] reads a scene.
@@ -34,7 +35,8 @@ const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or 
 /// Reads the scene folder `scene`: cameras from `transforms_train.json`, else `transforms.json`, else COLMAP
 /// `sparse/0` or `sparse` (of several models the largest); test poses from `transforms_test.json`; a point prior from `ply_file_path`, else
 /// `points.ply`, else the COLMAP model. Images are looked for where the file names them, then in `train/` and
-/// `images/`; only their headers are read. Poses without a picture, and photographs without a pose, are left out with a
+/// `images/` (or, where that is missing, in the largest of `images_2`, `images_4` …); only their headers are read. What a
+/// transforms file lists for validation or test is kept from training. Poses without a picture, and photographs without a pose, are left out with a
 /// warning that names them.
 ///
 /// # Errors
@@ -47,17 +49,19 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
         Some(path) => Source { ply_file_path: None, ..Source::find(path)? },
         None => Source::find(root)?,
     };
-    let mut views = read.train(&source)?;
-    unique_names(&source.path, &views)?;
-    let mut holdout = Vec::new();
+    let (mut views, kept) = read.posed(&source)?;
+    let nested = names::have_folders(&views) || names::have_folders(&kept.holdout);
+    let mut holdout = kept.holdout;
     if let Some(every) = options.holdout {
-        (holdout, views) = split_holdout(views, every)?;
+        let (held, trained) = split_holdout(views, every)?;
+        views = trained;
+        holdout = [held, holdout].concat();
     }
     if views.len() < MIN_VIEWS {
         let found = format!("{} views to train on ({} held out)", views.len(), holdout.len());
         return Err(Error::input(&source.path, found, "at least 3 are needed: add views, or hold out fewer"));
     }
-    let test = read.test(&views)?;
+    let test = read.test(&views, kept.test, nested)?;
     let points = read.points(&source)?;
     read.warn_of_others(&source, &views.iter().chain(&holdout).chain(&test).collect::<Vec<_>>());
     let mut capture = Capture { root: root.to_path_buf(), train: views, holdout, test, points, ..Capture::default() };
@@ -85,20 +89,20 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
 struct Source {
     path: PathBuf,
     frames: Vec<Frame>,
+    /// Those that the file keeps for validation and test.
+    kept: Vec<Frame>,
     ply_file_path: Option<String>,
 }
 
 impl Source {
     fn find(root: &Path) -> Result<Self> {
         if root.is_file() {
-            let file = transforms::read(root)?;
-            return Ok(Self { path: root.into(), frames: file.frames, ply_file_path: None });
+            return Ok(Self { ply_file_path: None, ..Self::read(root.into())? });
         }
         for name in ["transforms_train.json", "transforms.json"] {
             let path = root.join(name);
             if path.exists() {
-                let file = transforms::read(&path)?;
-                return Ok(Self { path, frames: file.frames, ply_file_path: file.ply_file_path });
+                return Self::read(path);
             }
         }
         let Some(path) = models::find(root)? else {
@@ -106,8 +110,22 @@ impl Source {
             let unread = folders.iter().find_map(|folder| raw::refuse_folder(folder));
             return Err(unread.unwrap_or_else(|| Error::input(root, "holds no cameras", LAYOUT)));
         };
-        Ok(Self { frames: colmap::read(&path)?, path, ply_file_path: None })
+        Ok(Self { frames: colmap::read(&path)?, kept: Vec::new(), path, ply_file_path: None })
     }
+
+    fn read(path: PathBuf) -> Result<Self> {
+        let file = transforms::read(&path)?;
+        let (frames, kept) = file.lists.divide(&path, file.frames);
+        Ok(Self { path, frames, kept, ply_file_path: file.ply_file_path })
+    }
+}
+
+/// Views that are kept from training.
+struct Kept {
+    /// Photographs: they are lit, and measured against.
+    holdout: Vec<View>,
+    /// Poses whose pictures are references, since these lie in `test/`.
+    test: Vec<View>,
 }
 
 /// The views that the frames of a source become.
@@ -118,61 +136,107 @@ struct Views<'a> {
 
 impl Views<'_> {
     /// The frames whose pictures are in the scene; the others are left out, with one warning that names them.
-    fn train(&self, source: &Source) -> Result<Vec<View>> {
-        let (mut views, mut absent) = (Vec::new(), Vec::new());
+    fn posed(&self, source: &Source) -> Result<(Vec<View>, Kept)> {
+        let (mut sizes, mut absent) = (Sizes::new(&source.path), Vec::new());
+        let mut views = Vec::new();
         for (index, frame) in source.frames.iter().enumerate() {
-            let Some(image) = self.resolver.find(&source.path, &frame.image, Purpose::Training)? else {
-                absent.push(frame.image.as_str());
-                continue;
-            };
-            let size = image_size(&image)?;
-            check_size(&image, size, frame, &source.path)?;
-            let camera = frame
-                .camera(size)
-                .map_err(|found| refuse_frame(&source.path, index, frame, &found, "correct the intrinsics"))?;
-            let mask = self.mask(&source.path, frame, &image)?;
-            views.push(View { mask, ..view(&source.path, frame, Some(image), camera)? });
+            match self.resolver.find(&source.path, &frame.image, Purpose::Training)? {
+                Some(image) => views.push(self.view(source, (index, frame), image, &mut sizes)?),
+                None => absent.push(frame.image.as_str()),
+            }
         }
+        let (trained, mut test) = (views.len(), Vec::new());
+        for (index, frame) in (source.frames.len()..).zip(&source.kept) {
+            let find = |purpose| self.resolver.find(&source.path, &frame.image, purpose);
+            let reference = find(Purpose::Reference)?;
+            let is_reference = |image: &PathBuf| image.starts_with(self.resolver.root.join("test"));
+            match reference.clone().map_or_else(|| find(Purpose::Training), |found| Ok(Some(found)))? {
+                Some(image) if is_reference(&image) => {
+                    test.push(self.view(source, (index, frame), image, &mut sizes)?)
+                }
+                Some(image) => views.push(self.view(source, (index, frame), image, &mut sizes)?),
+                None => absent.push(frame.image.as_str()),
+            }
+        }
+        sizes.warn();
+        self.warn_of_absent(source, trained, &absent)?;
+        self.warn_of_stand_in(source, &views);
+        names::assign(&source.path, self.resolver.root, &mut views, false)?;
+        let holdout = views.split_off(trained);
+        Ok((views, Kept { holdout, test }))
+    }
+
+    fn view(
+        &self,
+        source: &Source,
+        (index, frame): (usize, &Frame),
+        image: PathBuf,
+        sizes: &mut Sizes<'_>,
+    ) -> Result<View> {
+        let size = image_size(&image)?;
+        let refuse = |found: String| refuse_frame(&source.path, index, frame, &found, "correct the intrinsics");
+        let camera = sizes.camera(frame, &image, size, refuse)?;
+        let mask = self.mask(&source.path, frame, &image)?;
+        Ok(View { mask, ..view(frame, Some(image), camera) })
+    }
+
+    /// Says which poses have no picture.
+    ///
+    /// # Errors
+    /// Fewer than three views are left.
+    fn warn_of_absent(&self, source: &Source, left: usize, absent: &[&str]) -> Result<()> {
         if absent.is_empty() {
-            return Ok(views);
+            return Ok(());
         }
-        let (count, of, names, root) = (absent.len(), source.frames.len(), some(&absent), self.resolver.root.display());
+        let of = source.frames.len() + source.kept.len();
+        let (count, names, root) = (absent.len(), some(absent), self.resolver.root.display());
         let found = format!("{count} of its {of} poses have no picture in {root}, train/ or images/: {names}");
-        if views.len() < MIN_VIEWS {
-            let found = format!("{found}; {} views to train on are left", views.len());
+        if left < MIN_VIEWS {
+            let found = format!("{found}; {left} views to train on are left");
             return Err(Error::input(&source.path, found, "restore the pictures: at least 3 are needed"));
         }
         tracing::warn!("{}: {found}; they are left out", source.path.display());
-        Ok(views)
+        Ok(())
     }
 
-    /// Test poses; a reference that does not exist is no error. A size that is not given is that of the training views.
-    fn test(&self, train: &[View]) -> Result<Vec<View>> {
-        let path = self.resolver.root.join("transforms_test.json");
-        if !path.exists() {
-            return Ok(Vec::new());
+    fn warn_of_stand_in(&self, source: &Source, views: &[View]) {
+        let Some(name) = &self.resolver.stand_in else { return };
+        let folder = self.resolver.root.join(name);
+        let named = |frame: &Frame| frame.image.replace('\\', "/").split('/').any(|part| part == name);
+        let used = views.iter().filter_map(|view| view.image.as_deref()).any(|image| image.starts_with(&folder));
+        if used && !source.frames.iter().all(named) {
+            tracing::warn!("{}: there are no pictures in images/: those of {name}/ are used", source.path.display());
         }
-        let frames = transforms::read(&path)?.frames;
-        let views = frames.iter().enumerate().map(|(index, frame)| {
+    }
+
+    /// Test poses, after those that are `kept` from training; a reference that does not exist is no error. A size that is
+    /// not given is that of the training views. Names keep their folders where the photographs' are `nested`.
+    fn test(&self, train: &[View], kept: Vec<View>, nested: bool) -> Result<Vec<View>> {
+        let (mut views, path) = (kept, self.resolver.root.join("transforms_test.json"));
+        let (before, frames) = (
+            views.len(),
+            match path.exists() {
+                true => transforms::read(&path)?.frames,
+                false => Vec::new(),
+            },
+        );
+        let mut sizes = Sizes::new(&path);
+        for (index, frame) in frames.iter().enumerate() {
             let image = self.resolver.find(&path, &frame.image, Purpose::Reference)?;
-            let mut size = frame.size;
-            if let Some(file) = &image {
-                let actual = image_size(file)?;
-                check_size(file, actual, frame, &path)?;
-                size = Some(actual);
-            }
-            let size = size.or(train.first().map(|v| (v.camera.width, v.camera.height))).unwrap_or((1, 1));
-            let camera = frame
-                .camera(size)
-                .map_err(|found| refuse_frame(&path, index, frame, &found, "correct the intrinsics"))?;
+            let refuse = |found: String| refuse_frame(&path, index, frame, &found, "correct the intrinsics");
+            let size = frame.size.or(train.first().map(|v| (v.camera.width, v.camera.height))).unwrap_or((1, 1));
+            let camera = match &image {
+                Some(file) => sizes.camera(frame, file, image_size(file)?, refuse)?,
+                None => frame.camera(size).map_err(refuse)?,
+            };
             let mask = image.as_deref().map_or(Ok(None), |image| self.mask(&path, frame, image))?;
-            Ok(View { mask, ..view(&path, frame, image, camera)? })
-        });
-        let views = views.collect::<Result<Vec<_>>>()?;
-        unique_names(&path, &views)?;
-        let elsewhere =
-            frames.iter().zip(&views).filter(|(frame, view)| view.image.is_none() && is_absolute(&frame.image));
-        let elsewhere: Vec<&str> = elsewhere.map(|(frame, _)| frame.image.as_str()).collect();
+            views.push(View { mask, ..view(frame, image, camera) });
+        }
+        sizes.warn();
+        names::assign(&path, self.resolver.root, &mut views, nested)?;
+        let without = frames.iter().zip(&views[before..]).filter(|(_, view)| view.image.is_none());
+        let elsewhere = without.map(|(frame, _)| frame.image.as_str()).filter(|image| is_absolute(image));
+        let elsewhere: Vec<&str> = elsewhere.collect();
         if !elsewhere.is_empty() {
             let (count, names) = (elsewhere.len(), some(&elsewhere));
             tracing::warn!("{}: {count} references are outside the scene and not in test/: {names}", path.display());
@@ -215,11 +279,21 @@ impl Views<'_> {
         let used: BTreeSet<&Path> = used.iter().filter_map(|view| view.image.as_deref()).collect();
         let folders: BTreeSet<&Path> = used.iter().filter_map(|image| image.parent()).collect();
         folders.iter().for_each(|folder| raw::warn_of(folder));
-        let photos = folders.iter().flat_map(|folder| images_in(folder).unwrap_or_default());
-        let others: Vec<PathBuf> = photos.filter(|photo| !used.contains(photo.as_path())).collect();
+        // A camera of a rig may have no pose at all.
+        let customary = |folder: &&Path| {
+            let first = folder.strip_prefix(self.resolver.root).ok()?.iter().next()?;
+            names::is_customary(first.to_str()?).then(|| self.resolver.root.join(first))
+        };
+        let whole: BTreeSet<PathBuf> = folders.iter().filter_map(customary).collect();
+        let own = folders.iter().map(|folder| folder.to_path_buf());
+        let all: BTreeSet<PathBuf> =
+            own.chain(whole).flat_map(|folder| images_in(&folder).unwrap_or_default()).collect();
+        let others: Vec<&PathBuf> = all.iter().filter(|photo| !used.contains(photo.as_path())).collect();
         if !others.is_empty() {
-            let names: Vec<_> = others.iter().filter_map(|photo| photo.file_name()?.to_str()).collect();
-            let (of, count, names) = (source.path.display(), others.len(), some(&names));
+            let below =
+                |photo: &&PathBuf| photo.strip_prefix(self.resolver.root).unwrap_or(photo).display().to_string();
+            let names = others.iter().map(below);
+            let (of, count, names) = (source.path.display(), others.len(), some(&names.collect::<Vec<_>>()));
             tracing::warn!("{of}: {count} photographs have no pose there and are not used: {names}");
         }
     }
@@ -238,47 +312,9 @@ pub(super) fn refuse_frame(source: &Path, index: usize, frame: &Frame, found: &s
     Error::input(source, format!("frame {index} (`{}`): {found}", frame.image), remedy)
 }
 
-fn check_size(image: &Path, actual: (u32, u32), frame: &Frame, source: &Path) -> Result<()> {
-    match frame.size {
-        Some(expected) if expected != actual => {
-            let found = format!(
-                "is {} × {} pixels, but {} says {} × {}",
-                actual.0,
-                actual.1,
-                source.display(),
-                expected.0,
-                expected.1
-            );
-            Err(Error::input(image, found, "give the image at that size, or correct w, h and the intrinsics"))
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn view(
-    source: &Path,
-    frame: &Frame,
-    image: Option<PathBuf>,
-    (camera, lens): (Camera, Option<Lens>),
-) -> Result<View> {
-    let named = frame.image.replace('\\', "/");
-    let file = image.as_deref().unwrap_or(Path::new(&named));
-    let Some(name) = file.file_name() else {
-        return Err(Error::input(source, format!("`{named}` is not a file name"), "name the frame's image"));
-    };
-    Ok(View { name: name.to_string_lossy().into_owned(), image, camera, lens, mask: None, gain: None })
-}
-
-/// Results are stored under the views' names, so these must differ.
-pub(super) fn unique_names(source: &Path, views: &[View]) -> Result<()> {
-    let mut seen = BTreeMap::new();
-    for (index, view) in views.iter().enumerate() {
-        if let Some(first) = seen.insert(&view.name, index) {
-            let found = format!("frames {first} and {index} are both called `{}`", view.name);
-            return Err(Error::input(source, found, "give every image its own file name, or remove one frame"));
-        }
-    }
-    Ok(())
+/// The view of `frame`, whose name is still the file's own for the picture (see [`names::assign`]).
+pub(super) fn view(frame: &Frame, image: Option<PathBuf>, (camera, lens): (Camera, Option<Lens>)) -> View {
+    View { name: frame.image.clone(), image, camera, lens, mask: None, gain: None }
 }
 
 pub(super) fn split_holdout(views: Vec<View>, every: u32) -> Result<(Vec<View>, Vec<View>)> {

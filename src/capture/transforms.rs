@@ -1,7 +1,8 @@
 //! `transforms*.json`: poses camera to world in OpenGL axes, intrinsics at the top or per frame.
 
 use super::frame::{self, Focal, Frame};
-use super::{Camera, Distortion, pose};
+use super::split::Lists;
+use super::{Camera, Distortion, json_keys, pose};
 use crate::error::{Error, Result};
 use crate::limits;
 use glam::DMat4;
@@ -17,6 +18,7 @@ pub struct Transforms {
     pub frames: Vec<Frame>,
     /// A point cloud that belongs to the frames.
     pub ply_file_path: Option<String>,
+    pub lists: Lists,
 }
 
 /// The poses; the intrinsics beside them are read by a pass of their own ([`Intrinsics`] at both levels), because
@@ -70,6 +72,8 @@ pub fn read(path: &Path) -> Result<Transforms> {
     let poses: Poses = parse(path, &text)?;
     let shared: Intrinsics = parse(path, &text)?;
     let own: FrameIntrinsics = parse(path, &text)?;
+    let lists: Lists = parse(path, &text)?;
+    json_keys::warn_of_unknown(path, &text);
     if poses.frames.is_empty() {
         return Err(Error::input(path, "holds no frames", "list at least 3 views under `frames`"));
     }
@@ -85,7 +89,7 @@ pub fn read(path: &Path) -> Result<Transforms> {
         })?;
         Ok(Frame { image: pose.file_path, mask: pose.mask_path, size, intrinsics, viewmat })
     });
-    Ok(Transforms { frames: frames.collect::<Result<_>>()?, ply_file_path: poses.ply_file_path })
+    Ok(Transforms { frames: frames.collect::<Result<_>>()?, ply_file_path: poses.ply_file_path, lists })
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {

@@ -69,6 +69,8 @@ pub struct Metrics {
 /// A render and its reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
+    /// What the numbers are of.
+    pub name: String,
     pub render: PathBuf,
     pub reference: PathBuf,
 }
@@ -142,14 +144,13 @@ pub fn compare_pairs(pairs: &[Pair], progress: &dyn Progress) -> Result<Group> {
     let mut views = Vec::with_capacity(pairs.len());
     for pair in pairs {
         progress.check()?;
-        let name = pair.render.file_name().unwrap_or(pair.render.as_os_str()).to_string_lossy();
         let (render, reference) = (read_8bit(&pair.render)?, read_8bit(&pair.reference)?);
         let counted = counted(&pair.reference)?;
         if counted.as_ref().is_some_and(Counted::is_empty) {
             tracing::warn!("{}: every pixel is transparent; left out", pair.reference.display());
             continue;
         }
-        let view = compare(&name, &render, &reference, counted.as_ref()).map_err(|error| match error {
+        let view = compare(&pair.name, &render, &reference, counted.as_ref()).map_err(|error| match error {
             Error::Setting { found, remedy, .. } => Error::input(&pair.render, found, remedy),
             other => other,
         })?;
@@ -166,7 +167,8 @@ fn counted(path: &Path) -> Result<Option<Counted>> {
     Ok(read_alpha(path)?.map(|alpha| Counted::new(alpha.width, alpha.height, &weights(&alpha))))
 }
 
-/// Compares the pictures of two folders, paired by file stem without regard to case (`0031.JPG` and `0031.png`).
+/// Compares the pictures of two folders and the folders below them, paired by path without ending and regard to case
+/// (`cam0/0031.JPG` and `cam0/0031.png`).
 /// Pictures without a partner are left out, with a warning.
 ///
 /// # Errors
@@ -177,7 +179,7 @@ pub fn compare_folders(renders: &Path, references: &Path, progress: &dyn Progres
     let mut alone = Vec::new();
     for (stem, render) in renders_by_stem {
         match references_by_stem.remove(&stem) {
-            Some(reference) => pairs.push(Pair { render, reference }),
+            Some(reference) => pairs.push(Pair { name: below(renders, &render), render, reference }),
             None => alone.push(render),
         }
     }
@@ -191,22 +193,40 @@ pub fn compare_folders(renders: &Path, references: &Path, progress: &dyn Progres
     Ok(Metrics { test: compare_pairs(&pairs, progress)?, holdout: None })
 }
 
-/// The pictures of a folder by lower-case stem.
+/// The pictures of a folder and the folders below it by lower-case path without ending.
 fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
     let mut found: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
-        let path = entry.map_err(Error::io(folder))?.path();
-        let lower = |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().to_lowercase());
-        let (Some(stem), Some(extension)) = (lower(path.file_stem()), lower(path.extension())) else { continue };
-        if !["jpg", "jpeg", "png", "tif", "tiff"].contains(&extension.as_str()) || !path.is_file() {
-            continue;
-        }
-        if let Some(other) = found.insert(stem, path.clone()) {
-            let what = format!("the same name as {}, but for case or extension", other.display());
-            return Err(Error::input(path, what, "keep one of the two"));
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(current) = folders.pop() {
+        for entry in std::fs::read_dir(&current).map_err(Error::io(&current))? {
+            let entry = entry.map_err(Error::io(&current))?;
+            let path = entry.path();
+            // macOS leaves `._0001.jpg` beside each file that it copies.
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+                continue;
+            }
+            let extension = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+            if !["jpg", "jpeg", "png", "tif", "tiff"].contains(&extension.as_str()) || !path.is_file() {
+                continue;
+            }
+            let key = below(folder, &path.with_extension("")).to_lowercase();
+            if let Some(other) = found.insert(key, path.clone()) {
+                let what = format!("the same name as {}, but for case or extension", other.display());
+                return Err(Error::input(path, what, "keep one of the two"));
+            }
         }
     }
     Ok(found)
+}
+
+/// The path of `file` below `folder`, with `/` between folders.
+fn below(folder: &Path, file: &Path) -> String {
+    let parts = file.strip_prefix(folder).unwrap_or(file).iter();
+    parts.map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// Memory of a pixel while it is decoded: coefficients or samples, 8 bits, floating point.

@@ -173,6 +173,20 @@ fn files_of_nerfstudios_viewers_have_the_right_poses() {
 }
 
 #[test]
+fn files_with_a_byte_order_mark_or_in_utf_16_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("path.json");
+    let written = path(&[pose(0.0, 0.0, 0.0, 0.0), pose(1.0, 0.0, 0.0, 0.0)], None);
+    written.write(&file).unwrap();
+    let (text, whole) = (std::fs::read_to_string(&file).unwrap(), CameraPath::read(&file).unwrap());
+    let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [format!("\u{feff}{text}").into_bytes(), wide] {
+        std::fs::write(&file, bytes).unwrap();
+        assert_eq!(CameraPath::read(&file).unwrap(), whole);
+    }
+}
+
+#[test]
 fn what_is_written_is_read_and_what_nerfstudio_reads() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("camera_path.json");

@@ -38,7 +38,6 @@ use output::{OutputFolder, Written, ensure_disjoint, ensure_no_input, names};
 use plan::{Action, Step, decide};
 use record::{Run, Stage, StageRecord};
 use session::Session;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -252,19 +251,16 @@ fn plan(
 /// # Errors
 /// [`Error::Input`] naming both.
 pub fn unique_renders(source: &Path, test: &[View]) -> Result<()> {
-    let mut names = BTreeMap::new();
-    for view in test {
-        // File systems may not tell letter cases apart.
-        if let Some(other) = names.insert(render_name(&view.name).to_lowercase(), &view.name) {
-            let found = format!(
-                "the test frames {other} and {} would both be rendered as {}",
-                view.name,
-                render_name(&view.name)
-            );
-            return Err(Error::input(source, found, "give every test frame a name of its own"));
-        }
-    }
-    Ok(())
+    // File systems may not tell letter cases apart.
+    let names: Vec<String> = test.iter().map(|view| render_name(&view.name).to_lowercase()).collect();
+    let Some((first, second)) = capture::clash_of(&names) else { return Ok(()) };
+    let [a, b] = [first, second].map(|index| &test[index].name);
+    let name = render_name(b);
+    let found = match names[first] == names[second] {
+        true => format!("the test frames {a} and {b} would both be rendered as {name}"),
+        false => format!("the test frame {b} would be rendered as {name}, which is the folder of {a}"),
+    };
+    Err(Error::input(source, found, "give every test frame a name of its own"))
 }
 
 /// The capture of `job` as it came.
@@ -366,6 +362,8 @@ pub fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
 
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod folder_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

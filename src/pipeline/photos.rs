@@ -73,8 +73,9 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     let (mut photos, mut unreadable) = open(job)?;
     ensure_apart(job, &photos)?;
     let names = photos.train.iter().map(|view| &view.name);
-    if let Some(name) = names.clone().find(|name| RESERVED.contains(&name.as_str())) {
-        let found = format!("a photograph is named {name}, like a file of results");
+    let reserved = |name: &&String| RESERVED.contains(&name.split('/').next().unwrap_or_default());
+    if let Some(name) = names.clone().find(reserved) {
+        let found = format!("a photograph is named {name}, like a file or folder of results");
         return Err(Error::setting("IN", found, "rename it"));
     }
     let [sheet, maps] =

@@ -81,7 +81,9 @@ fn frames_that_would_be_one_picture_are_named() {
         let text = error.to_string();
         assert!(text.contains(one) && text.contains(other), "{text}");
     }
-    unique_renders(Path::new("scene"), &[named("a.png"), named("b.png")]).unwrap();
+    unique_renders(Path::new("scene"), &[named("a.png"), named("b.png"), named("cam0/a.png")]).unwrap();
+    let nested = unique_renders(Path::new("scene"), &[named("a.jpg/b.png"), named("a.jpg")]).unwrap_err();
+    assert!(nested.to_string().contains("folder of a.jpg/b.png"), "{nested}");
 }
 
 #[test]

@@ -1,18 +1,21 @@
-//! Whether photographs can share one camera.
+//! Whether photographs can share one camera, or those of each folder can.
 
 use super::picture_name;
 use crate::capture::{Extras, View};
 use crate::error::Result;
 use exif::{In, Reader, Tag, Value};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Whether all views have one size and, as far as EXIF data says, one focal length (a zoom lens has many).
+/// Whether all views of a folder have one size and, as far as EXIF data says, one focal length (a zoom lens has many).
 pub fn agree(views: &[View], images: &Path) -> Result<bool> {
-    let sizes: BTreeSet<(u32, u32)> = views.iter().map(|view| (view.camera.width, view.camera.height)).collect();
-    let focals: BTreeSet<[Option<u64>; 2]> =
-        views.iter().map(|view| focal(&images.join(picture_name(&view.name)))).collect();
-    Ok(sizes.len() <= 1 && focals.len() <= 1)
+    let mut kinds = BTreeMap::<&str, BTreeSet<_>>::new();
+    for view in views {
+        let folder = view.name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let focal = focal(&images.join(picture_name(&view.name)));
+        kinds.entry(folder).or_default().insert((view.camera.width, view.camera.height, focal));
+    }
+    Ok(kinds.values().all(|kinds| kinds.len() <= 1))
 }
 
 /// Focal length and its equivalent on 35 mm film, in micrometres.

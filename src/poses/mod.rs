@@ -55,7 +55,7 @@ pub struct Report {
     pub registered: usize,
     /// Names of those without.
     pub unregistered: Vec<String>,
-    /// Whether all photographs share one camera.
+    /// Whether all photographs, or all of each folder, share one camera.
     pub shared_camera: bool,
     /// COLMAP's cameras: name of the camera model, size of the images that features were looked for in, parameters.
     #[serde(default)]

@@ -69,7 +69,12 @@ impl Steps<'_> {
         command.arg("--image_path").arg(self.folders.images);
         command.arg("--image_list_path").arg(self.work(work::LIST));
         help.set(&mut command, &["ImageReader.camera_model"], config.lens.name());
-        help.set(&mut command, &["ImageReader.single_camera"], u8::from(self.shared_camera));
+        // A folder for each camera of a rig, or for each walk.
+        let folders = self.views.iter().any(|view| view.name.contains('/'));
+        help.set(&mut command, &["ImageReader.single_camera"], u8::from(self.shared_camera && !folders));
+        if folders {
+            help.set(&mut command, &["ImageReader.single_camera_per_folder"], u8::from(self.shared_camera));
+        }
         help.set(&mut command, &["FeatureExtraction.use_gpu", "SiftExtraction.use_gpu"], 0);
         let size = ["FeatureExtraction.max_image_size", "SiftExtraction.max_image_size"];
         help.set(&mut command, &size, config.feature_size);

@@ -11,22 +11,29 @@ use std::time::{Duration, Instant};
 struct Bench {
     dir: tempfile::TempDir,
     config: Config,
+    names: [&'static str; 4],
 }
 
 impl Bench {
     /// Four photographs of 40 × 30, of which the model has the first three at 80 × 60.
     fn new() -> Self {
+        Self::of(["a.png", "b c.png", "d.png", "e.png"])
+    }
+
+    fn of(names: [&'static str; 4]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fake-colmap.sh");
         std::os::unix::fs::symlink(script, dir.path().join("colmap")).unwrap();
-        std::fs::create_dir(dir.path().join("images")).unwrap();
         let colmap = dir.path().join("colmap").display().to_string();
-        let bench = Self { dir, config: Config { colmap, ..Config::default() } };
+        let bench = Self { dir, config: Config { colmap, ..Config::default() }, names };
         for view in bench.views() {
-            ::image::RgbImage::new(80, 60).save(bench.path("images").join(picture_name(&view.name))).unwrap();
+            let picture = bench.path("images").join(picture_name(&view.name));
+            std::fs::create_dir_all(picture.parent().unwrap()).unwrap();
+            ::image::RgbImage::new(80, 60).save(picture).unwrap();
         }
         bench.set("cameras", "1 PINHOLE 80 60 100 101 40 30\n");
-        bench.set("poses", "1 0 0 0 0 0 0 1 a.png\n1 0 0 0 1 0 0 1 b c.png\n1 0 0 0 2 0 0 1 d.png\n");
+        let pose = |(x, name)| format!("1 0 0 0 {x} 0 0 1 {name}\n");
+        bench.set("poses", &names[..3].iter().enumerate().map(pose).collect::<String>());
         bench
     }
 
@@ -48,7 +55,7 @@ impl Bench {
             mask: None,
             gain: None,
         };
-        ["a.png", "b c.png", "d.png", "e.png"].map(view).to_vec()
+        self.names.map(view).to_vec()
     }
 
     fn estimate(&self, progress: &dyn Progress) -> Result<Report> {
@@ -96,6 +103,19 @@ fn the_largest_model_at_the_size_of_the_lit_photographs() {
     assert!(images.contains(" 1 b c.png\n5 10 -1 15 20.25 7\n"), "{images}");
     let log = std::fs::read_to_string(bench.path("colmap.log")).unwrap();
     assert!(log.contains("Processed file [2/2]") && log.contains("Registering image"), "{log}");
+}
+
+#[test]
+fn a_rig_has_a_camera_for_each_folder() {
+    let bench = Bench::of(["cam0/0.png", "cam0/1.png", "cam1/0.png", "cam1/1.png"]);
+    let report = bench.estimate(&Silent::default()).unwrap();
+    assert!(report.shared_camera && report.unregistered == ["cam1/1.png"]);
+    let features = &bench.calls()[0];
+    assert!(features.contains("single_camera 0") && features.contains("single_camera_per_folder 1"), "{features}");
+    let photos = crate::capture::Capture { train: bench.views(), ..Default::default() };
+    let capture = posed(&photos, &bench.path("sparse/0"), None).unwrap();
+    let places: Vec<_> = capture.train.iter().map(|view| (view.name.as_str(), view.camera.viewmat.w_axis.x)).collect();
+    assert_eq!(places, [("cam0/0.png", 0.0), ("cam0/1.png", 1.0), ("cam1/0.png", 2.0)]);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 
 use crate::error::Result;
 use crate::storage;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::{Component, Path, PathBuf};
 
 /// Names of the pictures that features are looked for in, one a line.
 pub const LIST: &str = "images.txt";
@@ -41,11 +42,14 @@ pub fn announce<'n>(work: &Path, pictures: impl Iterator<Item = &'n str>) -> Res
 /// A file that cannot be removed.
 pub fn remove(work: &Path) -> Result<()> {
     let pictures = std::fs::read_to_string(work.join(LIST)).unwrap_or_default();
-    for name in pictures.lines().filter(|name| Path::new(name).file_name() == Some(name.as_ref())) {
-        storage::remove_file(work.join(PICTURES).join(name))?;
-    }
-    storage::remove_leftovers(&work.join(PICTURES));
-    storage::remove_empty_folder(work.join(PICTURES));
+    let folder = work.join(PICTURES);
+    let names: Vec<&str> = pictures.lines().filter(|name| is_within(&folder, name)).collect();
+    names.iter().try_for_each(|name| storage::remove_file(folder.join(name)))?;
+    storage::remove_leftovers_below(&folder);
+    let folders: BTreeSet<&str> =
+        names.iter().flat_map(|name| name.match_indices('/').map(|(end, _)| &name[..end])).collect();
+    // What is within another folder goes before it.
+    folders.into_iter().rev().chain([""]).for_each(|name| _ = storage::remove_empty_folder(folder.join(name)));
     remove_models(work)?;
     remove_model(&work.join(TEXT))?;
     let database = ["", "-shm", "-wal", "-journal"].map(|ending| format!("{DATABASE}{ending}"));
@@ -58,6 +62,16 @@ pub fn remove(work: &Path) -> Result<()> {
         tracing::warn!("{} holds files that this run did not make: left alone", work.display());
     }
     Ok(())
+}
+
+/// Whether `name` is that of a file within `folder`, links followed.
+fn is_within(folder: &Path, name: &str) -> bool {
+    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    let Some(parent) = Path::new(name).parent().filter(|_| plain) else { return false };
+    match (folder.canonicalize(), folder.join(parent).canonicalize()) {
+        (Ok(folder), Ok(real)) => real == folder.join(parent),
+        _ => false,
+    }
 }
 
 /// Removes the models found so far.
@@ -88,21 +102,29 @@ mod tests {
     fn only_known_files_go() {
         let dir = tempfile::tempdir().unwrap();
         let work = dir.path().join("poses");
-        let ours = ["images/a.png.jpg", "database.db", "database.db-wal", "features.done", "models/0/cameras.bin"];
+        let ours = [
+            "images/a.png.jpg",
+            "images/cam0/b.png.jpg",
+            "database.db",
+            "database.db-wal",
+            "features.done",
+            "models/0/cameras.bin",
+        ];
         let more = ["models/12/rigs.bin", "models/0/project.ini", "text/points3D.txt"];
         let fill = || {
             for name in ours.iter().chain(&more) {
                 fs::create_dir_all(work.join(name).parent().unwrap()).unwrap();
                 fs::write(work.join(name), "").unwrap();
             }
-            fs::write(work.join(LIST), "a.png.jpg\n../../precious\n").unwrap();
+            fs::write(work.join(LIST), "a.png.jpg\ncam0/b.png.jpg\n../../precious\ncam0/../../../precious\n").unwrap();
         };
         fs::write(dir.path().join("precious"), "mine").unwrap();
         fill();
         remove(&work).unwrap();
         assert!(!work.exists() && dir.path().join("precious").exists());
         fill();
-        let mine = ["images/b.png.jpg", "models/notes.txt", "notes.txt", "models/mine/cameras.bin"];
+        let mine =
+            ["images/b.png.jpg", "images/cam0/mine.jpg", "models/notes.txt", "notes.txt", "models/mine/cameras.bin"];
         for name in mine {
             fs::create_dir_all(work.join(name).parent().unwrap()).unwrap();
             fs::write(work.join(name), "mine").unwrap();

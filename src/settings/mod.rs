@@ -161,7 +161,7 @@ impl Change<'_> {
 }
 
 fn file_changes<'k>(keys: &'k [Key], path: &Path) -> Result<Vec<Change<'k>>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let text = crate::limits::read_text(path)?;
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         Error::setting(format!("--config {}", path.display()), e.to_string(), "write it as TOML: key = value")
     })?;

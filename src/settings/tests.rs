@@ -22,6 +22,16 @@ fn preset_then_file_then_flags() {
 }
 
 #[test]
+fn a_file_with_a_byte_order_mark_or_in_utf_16() {
+    let (_dir, path) = file("");
+    let wide: Vec<u8> = "\u{feff}seed = 7\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in ["\u{feff}seed = 7\r\n".as_bytes().to_vec(), wide] {
+        std::fs::write(&path, bytes).unwrap();
+        assert_eq!(Layers { file: Some(path.clone()), ..Layers::default() }.resolve().unwrap().seed, 7);
+    }
+}
+
+#[test]
 fn a_preset_flag_beats_the_file_but_not_its_other_keys() {
     let (_dir, path) = file("preset = \"preview\"\ndownscale = 3\n");
     let layers = Layers { file: Some(path), flags: vec![flag("preset", "paper")], ..Layers::default() };

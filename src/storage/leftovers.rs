@@ -18,6 +18,19 @@ pub fn remove_leftovers(folder: &Path) {
     }
 }
 
+/// [`remove_leftovers`] of `folder` and the folders below it; links are not followed.
+pub fn remove_leftovers_below(folder: &Path) {
+    if !fs::symlink_metadata(folder).is_ok_and(|data| data.is_dir()) {
+        return;
+    }
+    remove_leftovers(folder);
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_leftovers_below(&entry.path());
+        }
+    }
+}
+
 /// `.NAME.XXXXXXXX.naka-part`.
 fn is_temporary(name: &str) -> bool {
     let random = name

@@ -8,7 +8,7 @@
 pub(crate) mod faults;
 mod leftovers;
 
-pub use leftovers::remove_leftovers;
+pub use leftovers::{remove_leftovers, remove_leftovers_below};
 
 use crate::error::{Error, Result};
 use rand::distr::{Alphanumeric, SampleString};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::str::FromStr;
 
 /// Names of pictures: text with `{scene}` (the scene folder's name), `{scene_lowercase}`, `{index}` (position among
-/// the scene's test frames, from 1; `{index:04}` with zeros to four digits) and `{name}` (the frame's own name, without
-/// ending). A `/` makes folders.
+/// the scene's test frames, from 1; `{index:04}` with zeros to four digits) and `{name}` (the frame's own name, with its
+/// folders, without ending). A `/` makes folders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
@@ -41,7 +41,8 @@ impl Template {
             Part::SceneLowercase => scene.to_lowercase(),
             Part::Index(digits) => format!("{index:0digits$}"),
             Part::Name => {
-                Path::new(frame).file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+                let path = Path::new(frame);
+                path.with_file_name(path.file_stem().unwrap_or_default()).to_string_lossy().into_owned()
             }
         };
         self.0.iter().map(part).collect()
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn every_field_is_filled() {
         let template: Template = "{scene}/{name}_{index}.jpeg".parse().unwrap();
-        assert_eq!(template.name("Room", 3, "a/0031.PNG"), "Room/0031_3.jpeg");
+        assert_eq!(template.name("Room", 3, "a/0031.PNG"), "Room/a/0031_3.jpeg");
         assert_eq!(template.name("Room", 3, "0031"), "Room/0031_3.jpeg");
     }
 

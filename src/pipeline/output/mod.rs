@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::storage;
 use lock::Lock;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 /// A file that a stage wrote.
@@ -44,9 +44,8 @@ impl OutputFolder {
     /// [`Error::InUse`](crate::Error::InUse) where another process works in it.
     pub fn open(path: &Path) -> Result<Self> {
         let lock = Lock::take(path)?;
-        for folder in names::FOLDERS.iter().map(|name| path.join(name)).chain([path.to_path_buf()]) {
-            storage::remove_leftovers(&folder);
-        }
+        storage::remove_leftovers(path);
+        names::FOLDERS.iter().for_each(|name| storage::remove_leftovers_below(&path.join(name)));
         Ok(Self { path: path.to_path_buf(), hashes: Hashes::default(), _lock: lock })
     }
 
@@ -78,9 +77,18 @@ impl OutputFolder {
         files.iter().all(|(name, written)| written.as_ref().is_some_and(|written| self.unchanged(name, written)))
     }
 
-    /// Whether something is at `name`, be it a link that leads nowhere.
+    /// Whether something is at `name`, be it a link that leads nowhere, or a file where one of its folders should be.
     pub fn occupied(&self, name: &str) -> bool {
-        std::fs::symlink_metadata(self.join(name)).is_ok()
+        std::fs::symlink_metadata(self.join(name)).is_ok() || self.in_place_of_folder(name).is_some()
+    }
+
+    /// The file that is where one of the folders of `name` should be.
+    fn in_place_of_folder(&self, name: &str) -> Option<String> {
+        let ends = name.match_indices('/').map(|(end, _)| &name[..end]);
+        ends.map(String::from).find(|folder| {
+            let path = self.join(folder);
+            std::fs::symlink_metadata(&path).is_ok() && !path.is_dir()
+        })
     }
 
     /// Deletes those of `files`, which a run listed as its own, that are as they were written, or were not finished. What
@@ -91,7 +99,10 @@ impl OutputFolder {
     pub fn remove(&self, files: &Files) -> Result<()> {
         for (name, written) in files {
             if !self.within(name) {
-                tracing::warn!("{name} is not a name of results: left alone");
+                // Where its folder is gone, so is the file.
+                if self.occupied(name) {
+                    tracing::warn!("{name} is not a name of results: left alone");
+                }
                 continue;
             }
             match written {
@@ -103,10 +114,14 @@ impl OutputFolder {
                 _ => storage::remove_file(self.join(name))?,
             }
         }
-        for folder in files.keys().filter_map(|name| Path::new(name).parent()) {
-            for folder in folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
-                storage::remove_empty_folder(self.path.join(folder));
-            }
+        let folders: BTreeSet<&str> = files
+            .keys()
+            .filter(|name| self.within(name))
+            .flat_map(|name| name.match_indices('/').map(|(end, _)| &name[..end]))
+            .collect();
+        // What is within another folder goes before it.
+        for folder in folders.into_iter().rev() {
+            storage::remove_empty_folder(self.join(folder));
         }
         Ok(())
     }
@@ -114,15 +129,19 @@ impl OutputFolder {
     /// Moves what is at `name` aside, to `NAME.bak` or the next free name like it, unless it is `ours`: there is nothing
     /// in the way of a new file then.
     pub fn make_way(&self, name: &str, ours: Option<&Option<Written>>) -> Result<()> {
+        if let Some(file) = self.in_place_of_folder(name) {
+            return self.set_aside(&file);
+        }
         let is_ours = match ours {
             None => false,
             Some(None) => true,
             Some(Some(written)) => self.unchanged(name, written),
         };
+        if is_ours || !self.occupied(name) { Ok(()) } else { self.set_aside(name) }
+    }
+
+    fn set_aside(&self, name: &str) -> Result<()> {
         let path = self.join(name);
-        if is_ours || !self.occupied(name) {
-            return Ok(());
-        }
         let backup = storage::set_aside(&path)?;
         tracing::warn!("{} is not a result of this run: kept as {}", path.display(), backup.display());
         Ok(())

@@ -29,5 +29,5 @@ pub const REPORT: &str = "report.html";
 /// The demo's picture sheet.
 pub const SHEET: &str = "sheet.jpg";
 
-/// The folders that files are written into.
-pub const FOLDERS: [&str; 7] = [IMAGES, RENDERS, CHECKPOINTS, STEREO, MODEL, POSES, "poses/images"];
+/// The folders that files are written into, or into folders below them.
+pub const FOLDERS: [&str; 6] = [IMAGES, RENDERS, CHECKPOINTS, STEREO, MODEL, POSES];
