@@ -2,7 +2,7 @@
 
 use super::tests::gpu;
 use super::*;
-use crate::capture::{self, read_image};
+use crate::capture::{self, MaskUse, read_image};
 use crate::progress::Silent;
 
 /// Lights `image` alone and returns what the file then holds.
@@ -117,7 +117,8 @@ fn what_a_mask_hides_does_not_sway_the_response() {
         };
         ::image::RgbaImage::from_fn(60, 40, pixel).save(&path).unwrap();
         let out = dir.path().join("out");
-        let capture = capture::photos(&path).unwrap();
+        let mut capture = capture::photos(&path).unwrap();
+        capture::add_masks(&mut capture, MaskUse::Use).unwrap();
         let config = Config { response: Response::Naka, weights: "none".into(), ..Config::default() };
         enhance_capture(gpu(), &capture, &config, 1, &out, &Silent::default()).unwrap();
         read_image(&out.join(name)).unwrap()

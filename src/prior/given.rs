@@ -19,7 +19,7 @@ use std::sync::Arc;
 const MIN_SEEN: f64 = 0.2;
 
 /// The points of `origin`, which [`super::locate`] found for `capture`, in the frame of `capture`: read and aligned
-/// where they fit the cameras, otherwise made from the training images ([`make`]), for which alone `gpu` is asked. The same
+/// where they fit the cameras, otherwise made from the training images ([`make`]). `gpu` is asked for that and, if there is one, for a test of the poses. The same
 /// on any number of threads. Depths that an earlier run has `kept` are not searched again.
 ///
 /// # Errors
@@ -55,7 +55,11 @@ pub fn prior(
         if seen >= MIN_SEEN && !few && total > 0 {
             let report = given(path, cloud.len(), total as usize, &origin.reason);
             if readings::can_check(capture, config) {
-                readings::quick_check(gpu()?.as_ref(), capture, config, progress)?;
+                // Points are read without a device, too.
+                match gpu() {
+                    Ok(gpu) => readings::quick_check(&gpu, capture, config, progress)?,
+                    Err(error) => tracing::debug!("poses are not compared with the photographs: {error}"),
+                }
             }
             return Ok((cloud, Report { alignment, ..report }));
         }
