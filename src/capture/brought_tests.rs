@@ -185,3 +185,18 @@ fn byte_order_marks_utf_16_and_windows_lines() {
         assert_eq!(crate::prior::read(&folder).unwrap().positions, [[0.0, 0.0, 5.0]]);
     }
 }
+
+/// COLMAP saw JPEG files of what is trained on as PNG (brush #550).
+#[test]
+fn a_picture_may_have_another_ending_than_its_name() {
+    let (dir, mut json) = scene();
+    for (named, found) in [("train/1.jpg", true), ("train/1.EXR", true), ("train/1.txt", false), ("train/9.jpg", false)]
+    {
+        json["frames"][1]["file_path"] = named.into();
+        let views = reload(dir.path(), &json).unwrap().train;
+        assert_eq!(views.iter().any(|view| view.name == "1.png"), found, "{named}");
+    }
+    write_image(&dir.path().join("train/1.tiff"), SIZE);
+    json["frames"][1]["file_path"] = "train/1.jpg".into();
+    assert!(reload(dir.path(), &json).unwrap().train.iter().all(|view| !view.name.starts_with('1')), "either will do");
+}

@@ -3,12 +3,15 @@
 use super::loose::{ENDINGS, holds_images_below};
 use super::names::{self, SMALLER};
 use crate::error::{Error, Result};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
 const IMAGES: &str = "images";
+/// Endings of pictures that are not read, and so may have been converted.
+const OTHER_ENDINGS: [&str; 14] =
+    ["exr", "webp", "bmp", "tga", "heic", "heif", "avif", "dng", "cr2", "cr3", "nef", "arw", "raf", "orf"];
 const OUTSIDE: &str = "move the file into the scene, or pass --allow-outside if you trust it";
 
 /// What the picture of a frame is for, which decides where it may be looked for.
@@ -30,6 +33,8 @@ pub struct Resolver<'a> {
     folders: Folders,
     /// The folder of smaller copies (`images_2`) that stands in for a missing `images/`.
     pub stand_in: Option<String>,
+    /// Whether it was said that pictures have other endings than named.
+    other_ending: Cell<bool>,
 }
 
 impl<'a> Resolver<'a> {
@@ -41,7 +46,14 @@ impl<'a> Resolver<'a> {
             return Err(Error::input(root, "is a file, not a scene folder", layout));
         }
         check_text(&real_root)?;
-        Ok(Self { root, real_root, allow_outside, folders: Folders::default(), stand_in: stand_in(root) })
+        Ok(Self {
+            root,
+            real_root,
+            allow_outside,
+            folders: Folders::default(),
+            stand_in: stand_in(root),
+            other_ending: Cell::new(false),
+        })
     }
 
     /// The file that `source` names `named`: there, with another letter case or an ending added; else where `purpose`
@@ -80,6 +92,9 @@ impl<'a> Resolver<'a> {
                 break;
             }
         }
+        if let Some(file) = self.with_another_ending(source, &parts.iter().collect::<PathBuf>(), purpose) {
+            return self.check_inside(source, file).map(Some);
+        }
         // Where a drive letter is a name as any other, the file system has nothing to say about it.
         if foreign && !self.allow_outside && purpose == Purpose::Training && named.starts_with('/') {
             let found =
@@ -87,6 +102,30 @@ impl<'a> Resolver<'a> {
             return Err(Error::input(source, found, OUTSIDE));
         }
         Ok(None)
+    }
+
+    /// The only picture that differs from the path `named` in its ending: poses were found on pictures of another format.
+    fn with_another_ending(&self, source: &Path, named: &Path, purpose: Purpose) -> Option<PathBuf> {
+        let ending = named.extension()?.to_str()?.to_lowercase();
+        let others = || ENDINGS.iter().filter(|other| **other != ending);
+        if !ENDINGS.contains(&ending.as_str()) && !OTHER_ENDINGS.contains(&ending.as_str()) {
+            return None;
+        }
+        let places = self.places(named, purpose);
+        let files = places
+            .iter()
+            .flat_map(|place| others().filter_map(|ending| self.folders.locate(&place.with_extension(ending))));
+        let files: BTreeSet<PathBuf> = files.collect();
+        let file = files.first().filter(|_| files.len() == 1)?;
+        if !self.other_ending.replace(true) {
+            tracing::warn!(
+                "{}: pictures have another ending than it says, such as {} for {}",
+                source.display(),
+                file.display(),
+                named.display()
+            );
+        }
+        Some(file.clone())
     }
 
     /// Where the picture with the path `rest` may be.

@@ -1,5 +1,6 @@
 //! A scene folder to a [`Capture`]: which files count, and every check a view has to pass.
 
+use super::elsewhere::scene_below;
 use super::exposure::assign_gains;
 use super::frame::Frame;
 use super::loose::images_in;
@@ -108,7 +109,9 @@ impl Source {
         let Some(path) = models::find(root)? else {
             let folders = ["", "images", "train"].map(|name| root.join(name));
             let unread = folders.iter().find_map(|folder| raw::refuse_folder(folder));
-            return Err(unread.unwrap_or_else(|| Error::input(root, "holds no cameras", LAYOUT)));
+            let below = scene_below(root).map(|folder| format!("give {}, which has some", folder.display()));
+            let remedy = below.unwrap_or_else(|| LAYOUT.into());
+            return Err(unread.unwrap_or_else(|| Error::input(root, "holds no cameras", remedy)));
         };
         Ok(Self { frames: colmap::read(&path)?, kept: Vec::new(), path, ply_file_path: None })
     }

@@ -3,7 +3,8 @@
 //! PSNR and color fits are over the pixels that count. Of SSIM's windows those count whose center does; pixels of a
 //! window that do not count are those of the reference in both pictures.
 
-use crate::capture::{Image, resize_area};
+use crate::capture::{Image, View, resize_area};
+use crate::color::exposed;
 
 /// The least weight of a pixel that is compared.
 const LEAST: f32 = 0.5;
@@ -50,5 +51,13 @@ impl Counted {
         let pixels = render.pixels.iter().zip(&reference.pixels).zip(&self.counts);
         let pixels = pixels.map(|((render, reference), counts)| if *counts { *render } else { *reference });
         Image { width: render.width, height: render.height, pixels: pixels.collect() }
+    }
+}
+
+/// A render, which has the capture's mean exposure and white balance, as the photograph of `view` was exposed.
+pub fn as_exposed(render: &mut Image, view: &View) {
+    if let Some(gain) = view.gain {
+        let as_taken = |pixel: [f32; 3]| std::array::from_fn(|c| exposed(pixel[c], 1.0 / gain[c]));
+        render.pixels.iter_mut().for_each(|pixel| *pixel = as_taken(*pixel));
     }
 }

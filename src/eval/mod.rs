@@ -12,7 +12,7 @@ mod sheet;
 pub use cloud::cloud_sheet;
 pub use color_fit::{fit_affine, fit_quadratic};
 pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_with, write_jpeg_with_exif};
-pub use masked::Counted;
+pub use masked::{Counted, as_exposed};
 pub use metrics::{PSNR_CAP, psnr, ssim};
 pub use report::{Group, Metrics, Pair, ViewMetrics, compare, compare_folders, compare_pairs};
 pub use sheet::{Row, sheet};

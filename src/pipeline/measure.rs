@@ -4,7 +4,7 @@ use super::output::names;
 use super::pictures::Painter;
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
-use crate::eval::{Counted, Group, Metrics, compare};
+use crate::eval::{Counted, Group, Metrics, as_exposed, compare};
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -72,7 +72,8 @@ pub(super) fn measure(
                 tracing::warn!("{}: a mask hides all of it, so it is not measured", view.name);
                 continue;
             }
-            let render = painter.render(&view.camera)?;
+            let mut render = painter.render(&view.camera)?;
+            as_exposed(&mut render, view);
             numbers.push(compare(&view.name, &render, &view.read()?, counted.as_ref())?);
             done += 1;
             progress.set(done, &view.name);

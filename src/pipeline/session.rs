@@ -268,7 +268,7 @@ impl<'a> Session<'a> {
     fn train(&mut self) -> Result<Counts> {
         let mut lit = self.lit()?.clone();
         let exposures = self.exposures();
-        lit.train.iter_mut().for_each(|view| view.gain = exposures.get(&view.name).copied());
+        lit.train.iter_mut().chain(&mut lit.holdout).for_each(|view| view.gain = exposures.get(&view.name).copied());
         // In another frame they are those of the file, as after an interruption: checkpoints know them to the bit.
         let points = match self.points.take().filter(|_| self.capture.frame.is_identity()) {
             Some(points) => points,
@@ -309,7 +309,8 @@ impl<'a> Session<'a> {
     }
 
     fn eval(&mut self) -> Result<Counts> {
-        let holdout = self.lit()?.holdout.clone();
+        let (mut holdout, exposures) = (self.lit()?.holdout.clone(), self.exposures());
+        holdout.iter_mut().for_each(|view| view.gain = exposures.get(&view.name).copied());
         self.load_splats()?;
         let mut painter = self.painter()?;
         let metrics =

@@ -32,6 +32,7 @@ pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>
         return Ok(None);
     }
     let Some(folder) = capture::photo_folder(&job.scene) else { return Ok(None) };
+    capture::look_for_other_poses(&job.scene)?;
     let (mut found, mut unreadable) = capture::readable_photos(&[&folder])?;
     unreadable.extend(photos::set_aside(&mut found, progress)?);
     for error in &unreadable {

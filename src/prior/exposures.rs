@@ -5,9 +5,10 @@
 //! that both see is robust against highlights and wrong matches; the gains follow from all pairs by weighted least
 //! squares in logarithms, with zero mean over the views. (Brown and Lowe 2007, §6, for panoramas.)
 
-use super::stereo::{Cloud, DepthMap};
+use super::stereo::{Cloud, DepthMap, Picture};
 use crate::capture::median;
 use crate::color::srgb_to_linear;
+use glam::DVec3;
 use std::collections::BTreeMap;
 
 /// Levels that are neither noise nor clipped.
@@ -17,15 +18,26 @@ const FEWEST: usize = 50;
 /// A capture whose gains deviate by no more than this (root mean square, natural logarithm) is exposed alike: so much
 /// differs by angle and noise. Twelve tiny views of one exposure have 0.035, with 10 % of drift 0.07.
 const ALIKE: f64 = 0.05;
+/// Pixels along a side of the cells in which the nearest point hides others, and how much farther these are.
+const CELL: usize = 4;
+const BEHIND: f64 = 1.05;
 /// Passes of Gauss and Seidel over the views: more than the longest chain of them needs.
 const PASSES: usize = 2000;
 /// Pull of every gain to 1, in points: what hangs together with nothing else stays as it is.
 const PULL: f64 = 10.0;
 
-/// For each of `maps` what the linear light of its view is multiplied by to be exposed and balanced as the mean of all;
-/// `None` where nothing differs.
-pub(super) fn gains(maps: &[DepthMap], cloud: &Cloud) -> Option<Vec<[f32; 3]>> {
-    let pairs = pairs(maps, cloud);
+/// How views differ.
+pub(super) struct Exposures {
+    /// For each depth map what the linear light of its view is multiplied by to be exposed and balanced as the mean of all.
+    pub gains: Vec<[f32; 3]>,
+    /// Points with the logarithms of their linear colors at the mean exposure.
+    points: Vec<(DVec3, [f64; 3])>,
+}
+
+/// What is found of `maps`; `None` where nothing differs.
+pub(super) fn exposures(maps: &[DepthMap], cloud: &Cloud) -> Option<Exposures> {
+    let seen = seen(maps, cloud);
+    let pairs = pairs(&seen);
     let logs: Vec<Vec<f64>> = (0..3).map(|channel| solve(maps.len(), &pairs, channel)).collect();
     let all = || logs.iter().flatten();
     let deviation = (all().map(|log| log * log).sum::<f64>() / all().count().max(1) as f64).sqrt();
@@ -35,7 +47,47 @@ pub(super) fn gains(maps: &[DepthMap], cloud: &Cloud) -> Option<Vec<[f32; 3]>> {
     }
     let most = all().fold(0.0f64, |most, log| most.max(log.abs()));
     tracing::info!("views differ in exposure or white balance by up to {:.0} %: matched", 100.0 * most.exp_m1());
-    Some((0..maps.len()).map(|i| std::array::from_fn(|c| (-logs[c][i]).exp() as f32)).collect())
+    let gains = (0..maps.len()).map(|i| std::array::from_fn(|c| (-logs[c][i]).exp() as f32)).collect();
+    let linear = logarithms();
+    let color = |views: &[(usize, [u8; 3])]| {
+        let at_mean = |c: usize, (view, color): &(usize, [u8; 3])| linear[usize::from(color[c])] - logs[c][*view];
+        std::array::from_fn(|c| views.iter().map(|seen| at_mean(c, seen)).sum::<f64>() / views.len() as f64)
+    };
+    let points = seen.iter().map(|(point, views)| (cloud.points[*point].position, color(views))).collect();
+    Some(Exposures { gains, points })
+}
+
+impl Exposures {
+    /// The gain of a view that was not searched, by the points that it sees; `None` where these are too few.
+    pub fn of_other(&self, picture: &Picture) -> Option<[f32; 3]> {
+        let (width, height) = (picture.image.width as usize, picture.image.height as usize);
+        let project = |(position, color): &(DVec3, [f64; 3])| {
+            let p = picture.camera.project(*position);
+            let inside = p.z > 0.0 && p.x >= 0.0 && p.y >= 0.0 && p.x < width as f64 && p.y < height as f64;
+            inside.then(|| (p.y as usize * width + p.x as usize, p.z, *color))
+        };
+        let seen: Vec<(usize, f64, [f64; 3])> = self.points.iter().filter_map(project).collect();
+        // What is behind something else is not seen.
+        let columns = width.div_ceil(CELL);
+        let cell = |at: usize| at / width / CELL * columns + at % width / CELL;
+        let mut nearest = vec![f64::INFINITY; columns * height.div_ceil(CELL)];
+        seen.iter().for_each(|(at, depth, _)| nearest[cell(*at)] = nearest[cell(*at)].min(*depth));
+        let linear = logarithms();
+        let mut logs: [Vec<f64>; 3] = Default::default();
+        for (at, depth, color) in &seen {
+            let level = picture.color(*at);
+            let hidden = picture.hidden.get(*at).copied().unwrap_or_default() || *depth > BEHIND * nearest[cell(*at)];
+            if !hidden && level.iter().all(|level| USABLE.contains(level)) {
+                (0..3).for_each(|c| logs[c].push(linear[usize::from(level[c])] - color[c]));
+            }
+        }
+        (logs[0].len() >= FEWEST).then(|| logs.map(|logs| (-median(logs)).exp() as f32))
+    }
+}
+
+/// The natural logarithm of the linear light of each level.
+fn logarithms() -> Vec<f64> {
+    (0..=255).map(|level| f64::from(srgb_to_linear(level as f32 / 255.0)).ln()).collect()
 }
 
 /// Of two views the points that both see, and the median logarithm of the first's color over the second's.
@@ -45,8 +97,11 @@ struct Ratio {
     log: [f64; 3],
 }
 
-fn pairs(maps: &[DepthMap], cloud: &Cloud) -> Vec<Ratio> {
-    let mut seen: BTreeMap<usize, Vec<(usize, [u8; 3])>> = BTreeMap::new();
+/// Points by index, each with the views that see it and the colors they show.
+type Seen = BTreeMap<usize, Vec<(usize, [u8; 3])>>;
+
+fn seen(maps: &[DepthMap], cloud: &Cloud) -> Seen {
+    let mut seen = Seen::new();
     for (place, map) in maps.iter().enumerate() {
         for (at, color) in map.colors.iter().enumerate() {
             let usable = color.iter().all(|level| USABLE.contains(level));
@@ -58,7 +113,11 @@ fn pairs(maps: &[DepthMap], cloud: &Cloud) -> Vec<Ratio> {
             }
         }
     }
-    let linear: Vec<f64> = (0..=255).map(|level| f64::from(srgb_to_linear(level as f32 / 255.0)).ln()).collect();
+    seen
+}
+
+fn pairs(seen: &Seen) -> Vec<Ratio> {
+    let linear = logarithms();
     let mut logs: BTreeMap<[usize; 2], [Vec<f64>; 3]> = BTreeMap::new();
     for views in seen.values() {
         for (i, (one, color)) in views.iter().enumerate() {

@@ -4,9 +4,9 @@ use super::exposures;
 use super::neighbors::references;
 use super::origin::Poses;
 use super::readings::{self, PoseCheck, share_of};
-use super::stereo::{self, DepthMap, Found, Kept, Kind, Stereo};
+use super::stereo::{self, Cloud, DepthMap, Found, Kept, Kind, Picture, Stereo};
 use super::{PointCloud, ReadOptions, align};
-use crate::capture::Capture;
+use crate::capture::{Capture, ImageCache};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::Progress;
@@ -204,10 +204,27 @@ pub fn make(
         readings::check(gpu, capture, depths, config, progress)?;
     }
     let (points, report) = select(found, wanted, config.seed);
-    let gains = if config.match_exposures { exposures::gains(&maps, &cloud) } else { None };
-    let name = |map: &DepthMap| capture.train[map.view].name.clone();
-    let exposures = gains.into_iter().flat_map(|gains| maps.iter().map(name).zip(gains)).collect();
+    let exposures =
+        if config.match_exposures { exposures_of(capture, &maps, &cloud, config)? } else { BTreeMap::new() };
     Ok((points, Report { depths, fused: cloud.points.len(), exposures, ..report }))
+}
+
+/// The gains of searched and of held-out views by name; none where nothing differs.
+fn exposures_of(
+    capture: &Capture,
+    maps: &[DepthMap],
+    cloud: &Cloud,
+    config: &Config,
+) -> Result<BTreeMap<String, [f32; 3]>> {
+    let Some(exposures) = exposures::exposures(maps, cloud) else { return Ok(BTreeMap::new()) };
+    let name = |map: &DepthMap| capture.train[map.view].name.clone();
+    let mut gains: BTreeMap<_, _> = maps.iter().map(name).zip(exposures.gains.iter().copied()).collect();
+    let cache = ImageCache::new(0);
+    for view in &capture.holdout {
+        let gain = exposures.of_other(&Picture::load(view, &cache, config.image_size)?);
+        gains.extend(gain.map(|gain| (view.name.clone(), gain)));
+    }
+    Ok(gains)
 }
 
 /// `wanted` of `found` at random, of those at random depths only what the others leave. Filled points count

@@ -282,7 +282,8 @@ fn reference(view: &View) -> Result<Reference> {
 fn mean_psnr(trainer: &mut Trainer<'_>, references: &[Reference]) -> Result<Option<f64>> {
     let mut values = Vec::new();
     for Reference { view, image, counted } in references {
-        let render = trainer.render(&view.camera)?;
+        let mut render = trainer.render(&view.camera)?;
+        eval::as_exposed(&mut render, view);
         values.extend(match counted {
             Some(counted) => eval::psnr(&counted.only(&render), &counted.only(image)),
             None => eval::psnr(&render, image),

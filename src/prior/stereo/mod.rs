@@ -30,7 +30,7 @@ use crate::progress::Progress;
 use depth_map::{agreement, checks};
 use kept::Pending;
 use matcher::{Matcher, Range};
-use picture::Picture;
+pub(super) use picture::Picture;
 
 /// Memory for decoded images.
 const CACHE_BYTES: usize = 512 << 20;

@@ -1,0 +1,150 @@
+//! Poses that are there but not where, or not as, they are read: what people call them, and other programs' files.
+
+use super::{is_scene, models};
+use crate::error::{Error, Result};
+use crate::limits;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Folders within each other that are looked into, and entries looked at.
+const DEEPEST: usize = 3;
+const MOST_ENTRIES: usize = 5000;
+/// Bytes that tell what kind of text a file is.
+const START: u64 = 1 << 16;
+
+/// Fails where a folder of photographs without poses has some in a file of another name, and warns of files of poses that
+/// are not read.
+///
+/// # Errors
+/// A JSON file with frames that is not called as a scene's.
+pub fn look_for_other_poses(scene: &Path) -> Result<()> {
+    for path in entries(scene) {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+        match ending.as_str() {
+            "json" if has_frames(&path) => {
+                let found = "holds poses, but a scene's are called transforms.json or transforms_train.json";
+                return Err(Error::input(path, found, "rename it, or name it by poses_from"));
+            }
+            "xml" | "csv" | "nvm" | "out" => {
+                if let Some(program) = program_of(&start(&path), &ending) {
+                    let file = path.display();
+                    tracing::warn!(
+                        "{file}: poses of {program} are not read: export them as a COLMAP model (text) or transforms.json"
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(folder) = scene_below(scene) {
+        tracing::warn!("{}: holds poses, which are not used: give that folder as the scene", folder.display());
+    }
+    Ok(())
+}
+
+/// The first folder below `scene` that is a scene itself.
+pub fn scene_below(scene: &Path) -> Option<PathBuf> {
+    let mut folders = vec![(scene.to_path_buf(), 0)];
+    let mut seen = 0;
+    while let Some((folder, depth)) = folders.pop() {
+        let below: Vec<PathBuf> = entries(&folder).into_iter().filter(|path| path.is_dir()).collect();
+        seen += below.len();
+        let is_one =
+            |path: &&PathBuf| is_scene(path) && (depth > 0 || path.file_name().is_none_or(|name| name != "sparse"));
+        let found = below
+            .iter()
+            .find(is_one)
+            .filter(|path| !path.join("sparse").is_dir() || models::find(path).is_ok_and(|model| model.is_some()));
+        if let Some(found) = found {
+            return Some(found.clone());
+        }
+        if depth + 1 < DEEPEST && seen < MOST_ENTRIES {
+            folders.extend(below.into_iter().map(|path| (path, depth + 1)));
+        }
+    }
+    None
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut entries: Vec<PathBuf> = entries.take(MOST_ENTRIES).collect();
+    entries.sort();
+    entries
+}
+
+fn has_frames(path: &Path) -> bool {
+    let value = limits::read_text(path).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
+    let frames = value.as_ref().and_then(|value| value.get("frames")?.as_array()?.first());
+    frames.is_some_and(|frame| frame.get("transform_matrix").is_some())
+}
+
+fn start(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    // What cannot be read is no file of poses.
+    let _ = File::open(path).and_then(|file| file.take(START).read_to_end(&mut bytes));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn program_of(start: &str, ending: &str) -> Option<&'static str> {
+    let first = start.lines().next().unwrap_or_default().to_lowercase();
+    match ending {
+        "xml" if start.contains("<document") && start.contains("<camera") => Some("Metashape"),
+        "xml" if start.contains("<BlocksExchange") => Some("ContextCapture"),
+        "csv" if first.contains("name") && (first.contains("heading") || first.contains("omega")) => {
+            Some("RealityCapture")
+        }
+        "nvm" if start.starts_with("NVM_V3") => Some("VisualSFM"),
+        "out" if start.starts_with("# Bundle") => Some("Bundler"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_misnamed_transforms_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("notes.json"), "{\"frames\": 3}").unwrap();
+        fs::write(dir.path().join("broken.json"), "{").unwrap();
+        look_for_other_poses(dir.path()).unwrap();
+        fs::write(dir.path().join("transform_train.json"), "{\"frames\": [{\"transform_matrix\": []}]}").unwrap();
+        let error = look_for_other_poses(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("transform_train.json") && error.contains("transforms.json"), "{error}");
+    }
+
+    #[test]
+    fn files_of_other_programs_are_known_by_their_content() {
+        for (start, ending, program) in [
+            (
+                "<?xml version=\"1.0\"?><document version=\"1.5.0\"><chunk><cameras><camera id=\"0\"/>",
+                "xml",
+                Some("Metashape"),
+            ),
+            ("<?xml version=\"1.0\"?><note/>", "xml", None),
+            ("#name,x,y,alt,heading,pitch,roll,f\n", "csv", Some("RealityCapture")),
+            ("name,price\n", "csv", None),
+            ("NVM_V3\n", "nvm", Some("VisualSFM")),
+            ("# Bundle file v0.3\n", "out", Some("Bundler")),
+        ] {
+            assert_eq!(program_of(start, ending), program, "{start}");
+        }
+    }
+
+    #[test]
+    fn a_scene_further_down_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(scene_below(dir.path()), None);
+        // As COLMAP's automatic reconstruction leaves it.
+        let folder = dir.path().join("dense/0");
+        fs::create_dir_all(folder.join("sparse")).unwrap();
+        assert_eq!(scene_below(dir.path()), None);
+        for name in ["cameras.txt", "images.txt", "points3D.txt"] {
+            fs::write(folder.join("sparse").join(name), "").unwrap();
+        }
+        assert_eq!(scene_below(dir.path()), Some(folder));
+    }
+}
