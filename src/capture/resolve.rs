@@ -43,7 +43,12 @@ impl<'a> Resolver<'a> {
     pub fn new(root: &'a Path, allow_outside: bool, layout: &str) -> Result<Self> {
         let real_root = root.canonicalize().map_err(Error::io(root))?;
         if !real_root.is_dir() {
-            return Err(Error::input(root, "is a file, not a scene folder", layout));
+            let remedy = match root.extension().and_then(|ending| ending.to_str()) {
+                Some("zip" | "tar" | "gz" | "7z") => "unpack it, and give the folder",
+                Some("json" | "bin" | "txt") => "give the folder that it describes",
+                _ => layout,
+            };
+            return Err(Error::input(root, "is a file, not a scene folder", remedy));
         }
         check_text(&real_root)?;
         Ok(Self {
