@@ -3,7 +3,41 @@
 //! The modules are the stages of the pipeline, in the order in which data passes through them:
 //! [`capture`] → [`enhance`] → [`prior`] → [`ppm`] → [`splat`] → [`train`] → [`eval`].
 //! A stage is a function from plain data and its own `Config` to plain data; [`pipeline`] connects them. `viewer` (cargo
-//! feature of that name) is the window on all of it.
+//! feature of that name) is the window on all of it. The program's command line is the feature `cli`; a library that embeds
+//! this one leaves both out: `naka-gs = { version = "0.1", default-features = false }`.
+//!
+//! # A scene in a few lines
+//!
+//! The procedural scene that the tests use, photographed and trained for a few steps:
+//!
+//! ```
+//! use naka_gs::pipeline::{Job, Scope, Shared, run};
+//! use naka_gs::progress::Silent;
+//! use naka_gs::scenes::{self, Scene};
+//! use naka_gs::settings::Preset;
+//!
+//! # fn main() -> naka_gs::Result<()> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let folder = folder.path();
+//! let scene = Scene::load(concat!(env!("CARGO_MANIFEST_DIR"), "/scenes/tiny.toml").as_ref())?;
+//! scenes::generate(&scene, &folder.join("capture"), &Silent::default())?;
+//!
+//! let mut settings = Preset::Preview.settings();
+//! settings.downscale = 1;
+//! settings.train.steps = 20;
+//! settings.enhance.weights = "none".into();
+//! let (capture, out) = (folder.join("capture"), folder.join("out"));
+//! let job = Job { scene: capture, out, settings, overwrite: false, scope: Scope::Everything };
+//! let outcome = run(&job, &Shared::default(), &Silent::default())?;
+//!
+//! assert!(outcome.run.splats > Some(0) && job.out.join("splats.ply").is_file());
+//! let psnr = outcome.metrics.metrics.test.psnr;
+//! assert!(psnr.is_some_and(|psnr| psnr > 5.0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/` enhances a folder, trains and saves, renders a path, and watches a training.
 
 #![deny(unsafe_code)]
 

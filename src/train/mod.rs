@@ -34,7 +34,7 @@ pub use golden::{Deviation, golden_check};
 pub use live::{Figures, Live, Remote, Seen, State};
 pub use loss::{Loss, LossScratch};
 pub use trainer::{StepFigures, Trainer};
-pub use watch::{Answer, Snapshot, Watch};
+pub use watch::{Answer, Command, Now, Snapshot, Start, Watch};
 
 use crate::capture::Capture;
 use crate::error::Result;
