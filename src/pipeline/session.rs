@@ -310,7 +310,7 @@ impl<'a> Session<'a> {
     /// The model, read back if an earlier run made it.
     fn load_splats(&mut self) -> Result<()> {
         if self.splats.is_none() {
-            self.splats = Some(splat::ply::read(self.out(names::SPLATS))?);
+            self.splats = Some(splat::read(self.out(names::SPLATS))?);
         }
         Ok(())
     }

@@ -119,9 +119,9 @@ impl Scene {
     }
 
     fn load_file(&mut self, gpu: &Gpu, path: &Path) -> Result<()> {
-        let is_ply = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ply"));
-        if is_ply && splat::ply::holds_splats(path)? {
-            let (splats, dropped) = splat::ply::read_counting(path)?;
+        if splat::holds_splats(path)? {
+            let splat::Found { splats, dropped, antialiased } = splat::read_file(path)?;
+            self.antialiased = antialiased;
             if dropped > 0 {
                 self.notes.push(format!("{dropped} splats hold NaN or infinite values and are left out"));
             }
