@@ -228,11 +228,11 @@ fn compressed_splats_that_promise_more_than_the_file() {
         refused("a.spz", &spz(splats, 0, 1 << 20), &words.each_ref().map(String::as_str), REFUSED, read);
     }
     // What it may take is taken as the file fills it.
-    refused("b.spz", &spz(2_000_000, 3, 4 << 20), &["positions", "18000000 bytes"], REFUSED, read);
-    let frames = [b"NGSP\x04\0\0\0", &1_000_000u32.to_le_bytes()[..], &[0, 12, 0, 5, 32], &[0; 15]].concat();
+    refused("b.spz", &spz(200_000, 3, 1 << 20), &["positions", "1800000 bytes"], REFUSED, read);
+    let frames = [b"NGSP\x04\0\0\0", &100_000u32.to_le_bytes()[..], &[0, 12, 0, 5, 32], &[0; 15]].concat();
     // A frame that asks for a window of 64 MiB, and one of a gigabyte, with nothing in it.
     for window in [0x80, 0xa0] {
-        let sizes = [9_000_000u64, 1_000_000, 3_000_000, 3_000_000, 4_000_000];
+        let sizes = [900_000u64, 100_000, 300_000, 300_000, 400_000];
         let table: Vec<u8> = sizes.iter().flat_map(|n| [9u64.to_le_bytes(), n.to_le_bytes()].concat()).collect();
         let frame = [&[0x28, 0xb5, 0x2f, 0xfd, 0x00, window][..], &[1, 0, 0]].concat();
         let data = [&frames[..], &table, &frame.repeat(5)].concat();
