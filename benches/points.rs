@@ -1,12 +1,12 @@
 //! Speed of what handles points by the million: `cargo bench --bench points`.
 //!
 //! Prints a line each for PPM on 1 000 000 points, and for 1 000 000 splats (SH 3) written and read by this program
-//! and read by ply-rs with a payload type of its own, the alternative that the direct rows of `src/ply.rs` replace.
+//! and read by ply-rs with a payload type of its own, the alternative that the direct rows of `src/ply/` replace.
 
 use glam::DMat4;
 use naka_gs::ppm;
 use naka_gs::prior::PointCloud;
-use naka_gs::splat::{Splats, ply};
+use naka_gs::splat::{self, Splats, ply};
 use ply_rs::parser::Parser;
 use ply_rs::ply::{PropertyAccess, PropertyAccessResult};
 use std::fs::File;
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = folder.path().join("splats.ply");
     let splats = splats();
     timed("PLY, write 1 000 000 splats SH 3", || ply::write(&path, &splats))?;
-    let back = timed("PLY, read 1 000 000 splats SH 3", || ply::read(&path))?;
+    let back = timed("PLY, read 1 000 000 splats SH 3", || splat::read(&path))?;
     assert!(back == splats);
     timed("PLY, read the same with ply-rs", || by_ply_rs(&path))?;
     Ok(())

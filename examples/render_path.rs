@@ -13,8 +13,8 @@ fn main() -> Result<()> {
     })?;
     let gpu = Gpu::open(&Choice::Best, Mask::ALL)?;
     // The file's own frame: one in which single precision is enough.
-    let (splats, _, frame) = splat::ply::read_framed(&splats)?;
-    let mut painter = Painter::new(&gpu, &splats, false)?;
+    let (found, frame) = splat::read_framed(&splats)?;
+    let mut painter = Painter::new(&gpu, &found.splats, found.antialiased)?;
     for (index, camera) in CameraPath::read(&path)?.cameras()?.iter().enumerate() {
         let picture = painter.render(&frame.camera(camera))?;
         eval::write_jpeg(&Path::new(&out).join(format!("{index:05}.jpg")), &picture)?;

@@ -21,9 +21,12 @@ use std::path::{Path, PathBuf};
 pub type Target = fn(&[u8], &Path);
 
 /// All targets by name, which is also that of their folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 16] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("ply_points", ply_points),
     ("ply_splats", ply_splats),
+    ("ply_compressed", ply_compressed),
+    ("spz_gzip", spz_gzip),
+    ("spz_frames", spz_frames),
     ("colmap_bin", colmap_bin),
     ("colmap_txt", colmap_txt),
     ("transforms", transforms),
@@ -71,7 +74,46 @@ fn points(path: &Path) {
 }
 
 pub fn ply_splats(data: &[u8], folder: &Path) {
-    if let Ok(splats) = splat::ply::read(file(folder, "splats.ply", data)) {
+    splats(&file(folder, "splats.ply", data));
+}
+
+/// Bounds and words of a compressed PLY, after a byte each for its chunks, pairs of splats, pairs of rows of harmonics, and
+/// their degree (plus 4 where chunks have no colors); the header is right.
+pub fn ply_compressed(data: &[u8], folder: &Path) {
+    let (counts, rest) = data.split_first_chunk().unwrap_or((&[0; 4], data));
+    let [chunks, vertices, rows, degree] = counts.map(usize::from);
+    let (vertices, rows) = (2 * vertices, 2 * rows);
+    let floats = |names: &[&str]| names.iter().map(|name| format!("property float {name}\n")).collect::<String>();
+    let axes = |prefix: &str| ["x", "y", "z"].map(|axis| format!("{prefix}_{axis}"));
+    let bounds = [axes("min"), axes("max"), axes("min_scale"), axes("max_scale")].concat();
+    let bounds: Vec<&str> = bounds.iter().map(String::as_str).collect();
+    let colors =
+        if degree & 4 == 0 { floats(&["min_r", "min_g", "min_b", "max_r", "max_g", "max_b"]) } else { String::new() };
+    let words =
+        ["position", "rotation", "scale", "color"].map(|name| format!("property uint packed_{name}\n")).concat();
+    let harmonics = (0..[0, 9, 24, 45][degree & 3]).map(|i| format!("property uchar f_rest_{i}\n")).collect::<String>();
+    let harmonics = if harmonics.is_empty() { harmonics } else { format!("element sh {rows}\n{harmonics}") };
+    let header = format!(
+        "ply\nformat binary_little_endian 1.0\nelement chunk {chunks}\n{}{colors}element vertex {vertices}\n{words}{harmonics}end_header\n",
+        floats(&bounds)
+    );
+    splats(&file(folder, "splats.ply", &[header.as_bytes(), rest].concat()));
+}
+
+/// What gzip holds in an SPZ file of version 1 to 3.
+pub fn spz_gzip(data: &[u8], folder: &Path) {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(data).expect("memory");
+    splats(&file(folder, "splats.spz", &encoder.finish().expect("memory")));
+}
+
+/// An SPZ file of version 4 after its first eight bytes.
+pub fn spz_frames(data: &[u8], folder: &Path) {
+    splats(&file(folder, "splats.spz", &[&b"NGSP\x04\0\0\0"[..], data].concat()));
+}
+
+fn splats(path: &Path) {
+    if let Ok(splats) = splat::read(path) {
         let all = splats.means.as_flattened().iter().chain(splats.quats.as_flattened());
         let all = all.chain(splats.log_scales.as_flattened()).chain(&splats.logit_opacities).chain(&splats.sh);
         assert!(all.into_iter().all(|v| v.is_finite()), "splats");

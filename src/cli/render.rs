@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 /// Pictures of a splat file from the poses of a transforms file, or along a camera path
 #[derive(clap::Args)]
 pub struct Render {
-    /// Splats in the 3DGS layout
+    /// Splats: a PLY in the 3DGS layout, SuperSplat's compressed PLY, or SPZ
     splats: PathBuf,
     #[command(flatten)]
     poses: Poses,
     #[command(flatten)]
     film: FilmFlags,
-    /// The splats were trained with `antialiased`
+    /// The splats were trained with `antialiased` (SPZ files say so themselves)
     #[arg(long)]
     antialiased: bool,
     #[command(flatten)]
@@ -92,10 +92,10 @@ impl Render {
         }
         let beside = out.join(names::SETTINGS);
         settings::file::check(&beside, self.out.overwrite)?;
-        let (splats, _, frame) = splat::ply::read_framed(&self.splats)?;
+        let (found, frame) = splat::read_framed(&self.splats)?;
         views.iter_mut().for_each(|view| view.camera = frame.camera(&view.camera));
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
-        let mut painter = Painter::new(&gpu, &splats, self.antialiased)?;
+        let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
         render_views(&mut painter, &views, &out, None, reporter)?;
         settings::file::write(&beside, settings, self.out.overwrite)?;
         output::line(out.display().to_string())
@@ -125,10 +125,10 @@ impl Render {
             Some(file) => Some(Video { path: file.clone(), encoder: Encoder::find()?, fps: path.fps }),
             None => None,
         };
-        let (splats, _, frame) = splat::ply::read_framed(&self.splats)?;
+        let (found, frame) = splat::read_framed(&self.splats)?;
         let cameras: Vec<_> = cameras.iter().map(|camera| frame.camera(camera)).collect();
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
-        let mut painter = Painter::new(&gpu, &splats, self.antialiased)?;
+        let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
         film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), reporter)?;
         if let Some(Frames { folder, .. }) = &frames {
             settings::file::write(&folder.join(names::SETTINGS), settings, self.out.overwrite)?;

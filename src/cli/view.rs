@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 /// Walk around in splats, points or the results of a run, in a window; or in a scene while it is trained
 #[derive(clap::Args)]
 pub struct View {
-    /// A PLY file of splats or points, the output folder of a run, or a scene to train on; the window also takes them by
-    /// drag and drop
+    /// A file of splats (PLY, compressed PLY, SPZ) or of points, the output folder of a run, or a scene to train on; the
+    /// window also takes them by drag and drop
     path: Option<PathBuf>,
     /// Poses to go with a PLY file, with `w` and `h`
     #[arg(long, value_name = "transforms.json")]

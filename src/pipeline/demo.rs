@@ -79,7 +79,7 @@ struct Pictures {
 fn lay_out(job: &Job, path: &Path, shared: &Shared<'_>) -> Result<()> {
     let (capture, _) = prior::locate(&super::load(job)?, &job.settings.prior)?;
     let gpu = shared.gpu(job)?;
-    let splats = splat::ply::read_in(job.out.join(names::SPLATS), &capture.frame)?;
+    let splats = splat::read_in(job.out.join(names::SPLATS), &capture.frame)?;
     let mut painter = Painter::new(&gpu, &splats, job.settings.train.antialiased)?;
     let mut rows = Vec::new();
     for view in spread(&capture.train, ROWS[0]) {

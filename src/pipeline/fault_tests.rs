@@ -82,7 +82,7 @@ fn check_whole(out: &Path, what: &str) {
             Some("JPG") => image::open(&path).is_ok(),
             Some("json") => serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).unwrap()).is_ok(),
             Some("toml") => settings::file::check(&path, false).is_ok(),
-            Some("ply") if name == names::SPLATS => crate::splat::ply::read(&path).is_ok(),
+            Some("ply") if name == names::SPLATS => crate::splat::read(&path).is_ok(),
             Some("ply") => prior::read(&path).is_ok(),
             Some("safetensors") => true,
             _ => panic!("{what}: {name} is no file of a run"),

@@ -322,7 +322,7 @@ impl<'a> Session<'a> {
     /// The model, read back if an earlier run made it.
     fn load_splats(&mut self) -> Result<()> {
         if self.splats.is_none() {
-            self.splats = Some(splat::ply::read_in(self.out(names::SPLATS), &self.capture.frame)?);
+            self.splats = Some(splat::read_in(self.out(names::SPLATS), &self.capture.frame)?);
         }
         Ok(())
     }

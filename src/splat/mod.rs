@@ -3,6 +3,9 @@
 mod init;
 pub mod ply;
 #[cfg(test)]
+mod ply_tests;
+mod read;
+#[cfg(test)]
 pub(crate) mod reference;
 mod renderer;
 mod splats;
@@ -12,6 +15,7 @@ mod tests;
 mod view;
 
 pub use init::{Init, dots, from_points};
+pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
 pub use renderer::{Raster, Rendered, Renderer, Workspace};
 pub use splats::Splats;
 pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};

@@ -6,7 +6,7 @@
 use super::Splats;
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
-use crate::ply::{VertexFile, frame_comments};
+use crate::ply::{ElementFile, frame_comments};
 use crate::storage::{self, Writer};
 use glam::DVec3;
 use std::io::Write;
@@ -20,79 +20,41 @@ const BASE_NAMES: [&str; 14] = [
     "f_dc_2",
 ];
 
-/// What stands for infinity in logarithms of scales and logits of opacities: beyond it nothing changes in f32. A splat as
-/// thin as exp(-30) is flat at any distance, and the square of its thickness is still a normal number (exp(-44) has none);
-/// the sigmoid of 30 is 1, that of -30 far below anything that is drawn.
-const LIMIT: f32 = 30.0;
-
-/// Reads a splat PLY (ascii or binary, any numeric type, extra properties ignored), SH degrees 0–3. Flat splats (a scale
-/// whose logarithm is -∞) and infinite logits of opacities are taken at [`LIMIT`]; splats with NaN or other infinite values
-/// are dropped with a warning that counts them.
+/// Reads a splat PLY (ascii or binary, any numeric type, extra properties ignored), SH degrees 0–3, values as they are.
 ///
 /// # Errors
-/// Not a splat PLY, cut off, or without one usable splat.
-pub fn read(path: impl AsRef<Path>) -> Result<Splats> {
-    read_counting(path).map(|(splats, _)| splats)
-}
-
-/// As [`read`], with the number of splats that were dropped.
-///
-/// # Errors
-/// As there.
-pub fn read_counting(path: impl AsRef<Path>) -> Result<(Splats, usize)> {
-    read_counting_in(path.as_ref(), &SceneFrame::IDENTITY)
-}
-
-/// As [`read`], in the scene frame `frame` of the capture.
-///
-/// # Errors
-/// As there.
-pub fn read_in(path: impl AsRef<Path>, frame: &SceneFrame) -> Result<Splats> {
-    read_counting_in(path.as_ref(), frame).map(|(splats, _)| splats)
-}
-
-/// As [`read_counting`], in the frame that the file states, or else in the one that suits its splats.
-///
-/// # Errors
-/// As there.
-pub fn read_framed(path: impl AsRef<Path>) -> Result<(Splats, usize, SceneFrame)> {
-    let path = path.as_ref();
-    if let Some(frame) = VertexFile::open(path)?.stated_frame() {
-        return read_counting_in(path, &frame).map(|(splats, dropped)| (splats, dropped, frame));
-    }
-    let ((splats, dropped), frame) =
-        SceneFrame::suiting(|frame| read_counting_in(path, frame), |(splats, _)| &splats.means)?;
-    Ok((splats, dropped, frame))
-}
-
-/// As [`read_in`], with the number of splats that were dropped.
-///
-/// # Errors
-/// As there.
-pub fn read_counting_in(path: &Path, frame: &SceneFrame) -> Result<(Splats, usize)> {
-    let file = VertexFile::open(path)?;
+/// Not a splat PLY, or cut off.
+pub(super) fn read(path: &Path, file: ElementFile, frame: &SceneFrame) -> Result<Splats> {
     let count = file.count();
     let placement = Placement::between(file.stated_frame().unwrap_or_default().origin, frame);
     let layout = Layout::of(path, &file)?;
-    let mut splats = layout.empty(count);
-    file.for_each_row(|row| layout.take(row, &placement, &mut splats))?;
-    let dropped = count - splats.len();
-    if dropped > 0 {
-        tracing::warn!("{}: {dropped} of {count} splats hold NaN or infinite values and were dropped", path.display());
-    }
-    if splats.is_empty() {
-        return Err(Error::input(path, format!("none of its {count} splats is usable"), REMEDY));
-    }
-    Ok((splats, dropped))
+    let mut splats = Splats::with_capacity(count, layout.sh_degree);
+    file.for_each_row(|row: &[f64]| layout.take(row, &placement, &mut splats))?;
+    Ok(splats)
 }
 
 /// Whether the vertices of a PLY file have what splats have and points have not.
-///
-/// # Errors
-/// Not a PLY file.
-pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
-    let file = VertexFile::open(path.as_ref())?;
-    Ok(["rot_0", "scale_0", "opacity"].iter().all(|name| file.column(name).is_some()))
+pub(super) fn holds_splats(file: &ElementFile) -> bool {
+    ["rot_0", "scale_0", "opacity"].iter().all(|name| file.column(name).is_some())
+}
+
+/// The columns of the coefficients above degree 0 in the order of [`Splats::sh`], and their degree.
+pub(super) fn rest_columns(path: &Path, file: &ElementFile) -> Result<(Vec<usize>, u32)> {
+    let names = (0..).map_while(|i| file.column(&format!("f_rest_{i}")));
+    let in_file: Vec<usize> = names.collect();
+    let sh_degree = match in_file.len() {
+        0 => 0,
+        9 => 1,
+        24 => 2,
+        45 => 3,
+        n => {
+            let found = format!("has {n} properties `f_rest_*`, which fits no degree of spherical harmonics");
+            return Err(Error::input(path, found, "degrees 0 to 3 have 0, 9, 24 or 45 of them"));
+        }
+    };
+    let per_channel = in_file.len() / 3;
+    let of_coefficient = |k: usize| [0, 1, 2].map(|channel| in_file[channel * per_channel + k]);
+    Ok(((0..per_channel).flat_map(of_coefficient).collect(), sh_degree))
 }
 
 /// Where the parameters are in a row.
@@ -105,7 +67,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(path: &Path, file: &VertexFile) -> Result<Self> {
+    fn of(path: &Path, file: &ElementFile) -> Result<Self> {
         let column = |name: &str| {
             file.column(name).ok_or_else(|| Error::input(path, format!("has no property `{name}`"), REMEDY))
         };
@@ -113,53 +75,13 @@ impl Layout {
         for (slot, name) in base.iter_mut().zip(BASE_NAMES) {
             *slot = column(name)?;
         }
-        let rest_count = (0..).take_while(|i| file.column(&format!("f_rest_{i}")).is_some()).count();
-        let sh_degree = match rest_count {
-            0 => 0,
-            9 => 1,
-            24 => 2,
-            45 => 3,
-            n => {
-                let found = format!("has {n} properties `f_rest_*`, which fits no degree of spherical harmonics");
-                return Err(Error::input(path, found, "degrees 0 to 3 have 0, 9, 24 or 45 of them"));
-            }
-        };
-        let per_channel = rest_count / 3;
-        let mut rest = Vec::with_capacity(rest_count);
-        for k in 0..per_channel {
-            for channel in 0..3 {
-                rest.push(column(&format!("f_rest_{}", channel * per_channel + k))?);
-            }
-        }
+        let (rest, sh_degree) = rest_columns(path, file)?;
         Ok(Self { base, rest, sh_degree })
     }
 
-    fn empty(&self, capacity: usize) -> Splats {
-        Splats {
-            means: Vec::with_capacity(capacity),
-            quats: Vec::with_capacity(capacity),
-            log_scales: Vec::with_capacity(capacity),
-            logit_opacities: Vec::with_capacity(capacity),
-            sh: Vec::with_capacity(capacity * 3 * Splats::coefficients(self.sh_degree)),
-            sh_degree: self.sh_degree,
-        }
-    }
-
     fn take(&self, row: &[f64], placement: &Placement, splats: &mut Splats) {
-        let position = placement.position([0, 1, 2].map(|i| row[self.base[i]]));
-        let mut base = self.base.map(|i| row[i] as f32);
-        base[..3].copy_from_slice(&position);
-        for (name, value) in BASE_NAMES.iter().zip(&mut base) {
-            let has_limit = *name == "opacity" || (name.starts_with("scale") && *value < 0.0);
-            if has_limit && value.is_infinite() {
-                *value = LIMIT.copysign(*value);
-            }
-        }
-        let finite = base.iter().all(|v| v.is_finite()) && self.rest.iter().all(|&i| (row[i] as f32).is_finite());
-        let [x, y, z, qw, qx, qy, qz, s0, s1, s2, opacity, r, g, b] = base;
-        if !finite {
-            return;
-        }
+        let [x, y, z] = placement.position([0, 1, 2].map(|i| row[self.base[i]]));
+        let [_, _, _, qw, qx, qy, qz, s0, s1, s2, opacity, r, g, b] = self.base.map(|i| row[i] as f32);
         splats.means.push([x, y, z]);
         splats.quats.push([qw, qx, qy, qz]);
         splats.log_scales.push([s0, s1, s2].map(|scale| scale - placement.log_unit));
@@ -260,6 +182,3 @@ fn write_header(out: &mut Writer, count: usize, width: usize, frame: &SceneFrame
     }
     writeln!(out, "end_header")
 }
-
-#[cfg(test)]
-mod tests;

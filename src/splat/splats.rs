@@ -1,6 +1,13 @@
 //! The model's parameters on the CPU.
 
+use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
+use glam::DVec3;
+
+/// What stands for infinity in logarithms of scales and logits of opacities: beyond it nothing changes in f32. A splat as
+/// thin as exp(-30) is flat at any distance, and the square of its thickness is still a normal number (exp(-44) has none);
+/// the sigmoid of 30 is 1, that of -30 far below anything that is drawn.
+pub(super) const LIMIT: f32 = 30.0;
 
 /// 3D Gaussians as they are stored and optimised (3DGS conventions).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,13 +39,7 @@ impl Splats {
 
     /// Splats with a value that is NaN or infinite.
     pub fn broken(&self) -> usize {
-        let row = 3 * Self::coefficients(self.sh_degree);
-        let is_sound = |i: usize| {
-            let geometry = self.means[i].iter().chain(&self.quats[i]).chain(&self.log_scales[i]);
-            let sh = self.sh[i * row..].iter().take(row);
-            geometry.chain(&self.logit_opacities[i..=i]).chain(sh).all(|value| value.is_finite())
-        };
-        (0..self.len()).filter(|i| !is_sound(*i)).count()
+        (0..self.len()).filter(|i| !self.is_sound(*i)).count()
     }
 
     /// Fails if a splat has a value that is NaN or infinite; `what` is the model's name in the message.
@@ -56,8 +57,63 @@ impl Splats {
         }
     }
 
+    /// No splats, with room for `capacity` of them.
+    pub(super) fn with_capacity(capacity: usize, sh_degree: u32) -> Self {
+        Self {
+            means: Vec::with_capacity(capacity),
+            quats: Vec::with_capacity(capacity),
+            log_scales: Vec::with_capacity(capacity),
+            logit_opacities: Vec::with_capacity(capacity),
+            sh: Vec::with_capacity(capacity * 3 * Self::coefficients(sh_degree)),
+            sh_degree,
+        }
+    }
+
+    /// Takes infinite logits and log-scales of -∞ (flat splats) at [`LIMIT`], and drops splats with NaN or other infinite
+    /// values; returns how many were dropped.
+    pub(super) fn make_finite(&mut self) -> usize {
+        let to_limit = |value: &mut f32| *value = LIMIT.copysign(*value);
+        self.logit_opacities.iter_mut().filter(|v| v.is_infinite()).for_each(to_limit);
+        self.log_scales.as_flattened_mut().iter_mut().filter(|v| **v == f32::NEG_INFINITY).for_each(to_limit);
+        let broken = self.broken();
+        if broken > 0 {
+            let kept: Vec<bool> = (0..self.len()).map(|i| self.is_sound(i)).collect();
+            retain_rows(&mut self.means, 1, &kept);
+            retain_rows(&mut self.quats, 1, &kept);
+            retain_rows(&mut self.log_scales, 1, &kept);
+            retain_rows(&mut self.logit_opacities, 1, &kept);
+            retain_rows(&mut self.sh, 3 * Self::coefficients(self.sh_degree), &kept);
+        }
+        broken
+    }
+
+    /// The same splats in the frame `frame` of the coordinates that they are in.
+    pub(super) fn placed_in(mut self, frame: &SceneFrame) -> Self {
+        if !frame.is_identity() {
+            let log_unit = frame.unit.ln() as f32;
+            let enter =
+                |mean: &mut [f32; 3]| *mean = frame.enter(DVec3::from(mean.map(f64::from))).as_vec3().to_array();
+            self.means.iter_mut().for_each(enter);
+            self.log_scales.as_flattened_mut().iter_mut().for_each(|scale| *scale -= log_unit);
+        }
+        self
+    }
+
+    fn is_sound(&self, i: usize) -> bool {
+        let row = 3 * Self::coefficients(self.sh_degree);
+        let geometry = self.means[i].iter().chain(&self.quats[i]).chain(&self.log_scales[i]);
+        let sh = self.sh[i * row..].iter().take(row);
+        geometry.chain(&self.logit_opacities[i..=i]).chain(sh).all(|value| value.is_finite())
+    }
+
     /// Spherical-harmonic coefficients per colour channel for `degree`.
     pub fn coefficients(degree: u32) -> usize {
         ((degree + 1) * (degree + 1)) as usize
     }
+}
+
+/// Keeps the rows of `width` values that are to be `kept`.
+fn retain_rows<T>(values: &mut Vec<T>, width: usize, kept: &[bool]) {
+    let mut index = 0..;
+    values.retain(|_| index.next().is_none_or(|i: usize| kept[i / width]));
 }

@@ -170,7 +170,7 @@ fn what_is_saved_in_a_pause_is_the_snapshot_and_failures_are_told() {
         assert_eq!(answers[0].as_ref().unwrap(), &Answer::Saved(good.clone()));
         assert!(answers[1].as_ref().unwrap_err().to_string().contains("capture"));
         assert!(answers[2].as_ref().unwrap_err().to_string().contains("train.seed"));
-        assert_eq!(splat::ply::read(&good).unwrap(), snapshot.splats.to_splats(&bed.gpu).unwrap());
+        assert_eq!(splat::read(&good).unwrap(), snapshot.splats.to_splats(&bed.gpu).unwrap());
         assert_eq!(snapshot.step, 1);
     });
     assert_eq!(trained.unwrap().1.steps, 4);

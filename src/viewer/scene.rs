@@ -125,12 +125,13 @@ impl Scene {
 
     /// Reads one file, in `frame` or, where it is looked at by itself, in the one that suits it; returns that.
     fn load_file(&mut self, gpu: &Gpu, path: &Path, frame: Option<SceneFrame>) -> Result<SceneFrame> {
-        let is_ply = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ply"));
-        if is_ply && splat::ply::holds_splats(path)? {
-            let (splats, dropped, frame) = match frame {
-                Some(frame) => splat::ply::read_counting_in(path, &frame).map(|(s, dropped)| (s, dropped, frame))?,
-                None => splat::ply::read_framed(path)?,
+        if splat::holds_splats(path)? {
+            let (found, frame) = match frame {
+                Some(frame) => (splat::read_file_in(path, &frame)?, frame),
+                None => splat::read_framed(path)?,
             };
+            let splat::Found { splats, dropped, antialiased } = found;
+            self.antialiased = antialiased;
             if dropped > 0 {
                 self.notes.push(format!("{dropped} splats hold NaN or infinite values and are left out"));
             }

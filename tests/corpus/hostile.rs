@@ -2,7 +2,7 @@
 
 use super::{MOST, peak};
 use flate2::Compression;
-use flate2::write::{DeflateEncoder, ZlibEncoder};
+use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use naka_gs::capture::{decode_image, read_image};
 use naka_gs::enhance::weights::Weights;
 use naka_gs::{prior, splat};
@@ -195,7 +195,7 @@ fn counts_that_no_file_holds() {
     for format in ["ascii", "binary_little_endian"] {
         refused("a.ply", &counted(format, &vertices, &[b'0'; 999]), &["promises"], REFUSED, |path| prior::read(path));
         let data = counted(format, &vertices, &[b'0'; 999]);
-        refused("b.ply", &data, &["b.ply"], REFUSED, |path| splat::ply::read(path));
+        refused("b.ply", &data, &["b.ply"], REFUSED, |path| splat::read(path));
     }
     let many = u64::MAX.to_le_bytes();
     refused("points3D.bin", &many, &["promises"], REFUSED, |path| prior::read(path));
@@ -210,6 +210,38 @@ fn counts_that_no_file_holds() {
         let taken = peak(|| assert!(naka_gs::capture::load(dir.path(), &Default::default()).is_err()));
         assert!(taken < REFUSED, "{name}: {taken}");
     }
+}
+
+/// An SPZ file of version 3 in gzip, whose header is followed by zeros.
+fn spz(splats: u32, degree: u8, zeros: u64) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&[b"NGSP\x03\0\0\0", &splats.to_le_bytes()[..], &[degree, 12, 0, 0]].concat()).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(0), zeros), &mut encoder).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn compressed_splats_that_promise_more_than_the_file() {
+    let read = |path: &Path| splat::read(path);
+    for splats in [9_000_000, u32::MAX] {
+        let words = [format!("{splats} splats"), "--max-memory".into()];
+        refused("a.spz", &spz(splats, 0, 1 << 20), &words.each_ref().map(String::as_str), REFUSED, read);
+    }
+    // What it may take is taken as the file fills it.
+    refused("b.spz", &spz(200_000, 3, 1 << 20), &["positions", "1800000 bytes"], REFUSED, read);
+    let frames = [b"NGSP\x04\0\0\0", &100_000u32.to_le_bytes()[..], &[0, 12, 0, 5, 32], &[0; 15]].concat();
+    // A frame that asks for a window of 64 MiB, and one of a gigabyte, with nothing in it.
+    for window in [0x80, 0xa0] {
+        let sizes = [900_000u64, 100_000, 300_000, 300_000, 400_000];
+        let table: Vec<u8> = sizes.iter().flat_map(|n| [9u64.to_le_bytes(), n.to_le_bytes()].concat()).collect();
+        let frame = [&[0x28, 0xb5, 0x2f, 0xfd, 0x00, window][..], &[1, 0, 0]].concat();
+        let data = [&frames[..], &table, &frame.repeat(5)].concat();
+        refused("c.spz", &data, &["positions"], REFUSED, read);
+    }
+    let packed =
+        ["position", "rotation", "scale", "color"].map(|name| format!("property uint packed_{name}\n")).concat();
+    let data = format!("ply\nformat binary_little_endian 1.0\nelement vertex 99999999\n{packed}end_header\n");
+    refused("d.ply", data.as_bytes(), &["promises 99999999"], REFUSED, read);
 }
 
 #[test]

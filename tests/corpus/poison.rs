@@ -191,7 +191,7 @@ fn splats_with_poison_are_dropped_and_counted() {
                 format!("ply\nformat binary_little_endian 1.0\nelement vertex 2\n{header}end_header\n").into_bytes();
             data.extend(rows.as_flattened().iter().flat_map(|v| v.to_le_bytes()));
             std::fs::write(&path, data).unwrap();
-            let (splats, dropped) = splat::ply::read_counting(&path).unwrap();
+            let splat::Found { splats, dropped, .. } = splat::read_file(&path).unwrap();
             // Infinite logits and log-scales have limits: opaque or not there, and flat.
             let has_limit = (6..10).contains(&slot) && (value as f32).is_infinite();
             let unusable = !(value as f32).is_finite() && !has_limit;

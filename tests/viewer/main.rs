@@ -12,7 +12,7 @@ use naka_gs::capture::{self, Camera};
 use naka_gs::gpu::{Choice, Gpu, Mask};
 use naka_gs::pipeline::Painter;
 use naka_gs::scenes::{Scene, generate};
-use naka_gs::splat::{Splats, ply};
+use naka_gs::splat::{self, Splats, ply};
 use std::io::BufRead;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -331,7 +331,7 @@ fn a_training_goes_on_in_the_window_ends_with_it_and_is_shown_again() {
     let mut command = view(&["out", "--at", "2", "--size", "64x48", "--screenshot", "shot.png"], folder.path());
     assert!(desktop.host(&mut command).output().unwrap().status.success());
     let shot = image::open(folder.path().join("shot.png")).unwrap().to_rgb8();
-    let splats = ply::read(folder.path().join("out/splats.ply")).unwrap();
+    let splats = splat::read(folder.path().join("out/splats.ply")).unwrap();
     let camera =
         capture::load(folder.path().join("tiny"), &capture::Options::default()).unwrap().train[1].camera.clone();
     let gpu = Gpu::open(&Choice::Cpu, Mask::default()).unwrap();

@@ -193,6 +193,22 @@ fn arrays_that_cannot_be_used_say_what_they_are() {
 }
 
 #[test]
+fn colors_of_16_bits_are_told_by_their_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("p.npz");
+    let points = npy("'<f4'", false, &[2, 3], &f4(&SIX));
+    for (colors, expected) in [
+        ([65_535u16, 32_896, 0, 257, 514, 0], [[255, 128, 0], [1, 2, 0]]),
+        ([255, 128, 0, 1, 2, 3], [[255, 128, 0], [1, 2, 3]]),
+    ] {
+        let bytes: Vec<u8> = colors.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let colors = npy("'<u2'", false, &[2, 3], &bytes);
+        fs::write(&path, zip(&[("points.npy", points.clone()), ("colors.npy", colors)], false)).unwrap();
+        assert_eq!(read(&path).unwrap().colors, expected);
+    }
+}
+
+#[test]
 fn archives_that_cannot_be_used() {
     let array = npy("'<f4'", false, &[2, 3], &f4(&SIX));
     let message = refusal("p.npz", &zip(&[("depth.npy", array.clone()), ("pose_enc.npy", array.clone())], false));

@@ -2,7 +2,7 @@
 
 use super::npy::Array;
 use super::npz::Npz;
-use super::{GREY, Point, Take, byte};
+use super::{GREY, Point, Take, byte, full_scale};
 use crate::error::{Error, Result};
 use crate::limits;
 use std::fs::File;
@@ -13,8 +13,6 @@ const POINTS: [&str; 5] = ["points", "xyz", "vertices", "world_points", "pts3d"]
 const COLORS: [&str; 3] = ["colors", "rgb", "images"];
 const CONFIDENCE: [&str; 3] = ["confidence", "conf", "world_points_conf"];
 const REMEDY: &str = "save x y z of each point as an N × 3 array of numbers, called `points` in a .npz";
-/// Colours in floating point are 0–1; where one is beyond this, they are 0–255.
-const UNIT: f32 = 2.0;
 
 /// What an array holds, or what is wrong with it.
 type Opened<'a> = Result<Array<Box<dyn Read + 'a>>, String>;
@@ -164,16 +162,17 @@ fn colors<'a>(open: &dyn Fn() -> Opened<'a>, expected: Option<usize>) -> Result<
     Ok(colors)
 }
 
-/// What colours are multiplied by to be 0–1: integers are 0–255, floats 0–1 or, where one is larger, 0–255.
+/// What colors are multiplied by to be 0–1, as the largest of them tells ([`full_scale`]).
 fn scale<'a>(open: &dyn Fn() -> Opened<'a>, axis: usize, first: usize) -> Result<f32, String> {
     let array = open()?;
-    let mut largest = if array.is_integer() { f32::INFINITY } else { 0.0 };
-    if largest == 0.0 {
+    let (is_integer, is_byte) = (array.is_integer(), array.is_byte());
+    let mut largest = 0.0f32;
+    if !is_byte {
         array.for_each_row(Some(axis), |row| {
-            largest = row[first..first + 3].iter().fold(largest, |m, &v| m.max(v as f32))
+            largest = row[first..first + 3].iter().filter(|v| v.is_finite()).fold(largest, |m, &v| m.max(v as f32));
         })?;
     }
-    Ok(if largest > UNIT { 1.0 / 255.0 } else { 1.0 })
+    Ok(full_scale(largest, is_integer).recip())
 }
 
 fn confidence(array: Array<Box<dyn Read + '_>>, count: usize) -> Result<Vec<f32>, String> {

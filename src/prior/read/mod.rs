@@ -15,7 +15,7 @@ mod tests;
 use super::{PointCloud, Similarity};
 use crate::capture::{SceneFrame, file_in};
 use crate::error::{Error, Result};
-use crate::ply::VertexFile;
+use crate::ply::{ElementFile, is_ply};
 use glam::{DMat3, DVec3};
 use sampler::Sampler;
 use std::fs::File;
@@ -120,14 +120,14 @@ pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
 pub fn stated_frame(path: impl AsRef<Path>) -> Result<Option<SceneFrame>> {
     let path = path.as_ref();
     match Kind::of(path)? {
-        Kind::Ply => VertexFile::open(path).map(|file| file.stated_frame()),
+        Kind::Ply => ElementFile::vertices(path).map(|file| file.stated_frame()),
         _ => Ok(None),
     }
 }
 
 /// Reads a point cloud:
-/// - a PLY (ascii or binary; any numeric type; colours as integers 0–255, floats 0–1 or a splat's `f_dc`; normals as `nx`,
-///   `ny`, `nz`; other properties ignored);
+/// - a PLY (ascii or binary; any numeric type; colors as integers of 8 or 16 bits, floats 0–1, 0–255 or 0–65535, told by the
+///   largest of them, or a splat's `f_dc`; normals as `nx`, `ny`, `nz`; other properties ignored);
 /// - a `.npy` of N × 3 or N × 6 numbers (x y z, then r g b), or with more dimensions before the last one (H × W × 3);
 /// - a `.npz` with such an array called `points`, `xyz`, `vertices`, `world_points` or `pts3d`, optionally `colors` or
 ///   `rgb` (or `images`) and `confidence` or `conf` (or `world_points_conf`) for each point;
@@ -283,7 +283,7 @@ impl Kind {
         }
         let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
         Ok(match (&start[..], ending.as_str()) {
-            ([b'p', b'l', b'y', b'\n' | b'\r', ..], _) => Self::Ply,
+            (start, _) if is_ply(start) => Self::Ply,
             ([0x93, b'N', b'U', b'M', b'P', b'Y', ..], _) => Self::Npy,
             ([b'P', b'K', 3, 4, ..], _) => Self::Npz,
             (_, "npy") => Self::Npy,
@@ -311,6 +311,17 @@ pub(super) fn file_in_folder(folder: &Path) -> Option<PathBuf> {
     ["", "0", "sparse/0", "sparse"]
         .iter()
         .find_map(|sub| NAMES.iter().find_map(|name| file_in(&folder.join(sub), name)))
+}
+
+/// What colors are divided by to be 0–1, told by the largest of them: integers are 0–255 or of 16 bits, floats are those or
+/// 0–1. Floats may be a little beyond their range (up to twice), as interpolated and sharpened ones are.
+fn full_scale(largest: f32, is_integer: bool) -> f32 {
+    const RANGES: [(f32, f32); 2] = [(1.0, 2.0), (255.0, 510.0)];
+    match is_integer {
+        true if largest <= 255.0 => 255.0,
+        true => 65_535.0,
+        false => RANGES.iter().find(|(_, limit)| largest <= *limit).map_or(65_535.0, |(full, _)| *full),
+    }
 }
 
 /// 0–1 to 0–255. The cast from float saturates, and takes NaN to 0.

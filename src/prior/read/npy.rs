@@ -65,6 +65,11 @@ impl<R: Read> Array<R> {
         self.scalar.kind != b'f'
     }
 
+    /// Whether its numbers are integers of one byte.
+    pub fn is_byte(&self) -> bool {
+        self.is_integer() && self.scalar.bytes == 1
+    }
+
     /// Bytes of all numbers.
     pub fn bytes(&self) -> usize {
         self.shape.iter().product::<usize>() * self.scalar.bytes

@@ -49,6 +49,40 @@ fn colours_may_be_floats_harmonics_or_absent() {
     assert_eq!(ascii(names, "1 2 3 nan 0 1").normals, [[0.0; 3]]);
 }
 
+/// Colors in any type and range are told by their values, and one outlier that is not finite does not count.
+#[test]
+fn colors_are_told_by_their_values() {
+    let dir = tempfile::tempdir().unwrap();
+    let colors = |kind: &str, rows: [[&str; 3]; 2]| {
+        let rgb = ["red", "green", "blue"].map(|name| format!("property {kind} {name}\n")).concat();
+        let mut text = format!(
+            "ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\nproperty float z\n{rgb}end_header\n"
+        );
+        rows.iter().for_each(|row| text += &format!("1 2 3 {}\n", row.join(" ")));
+        read_content(dir.path(), "p.ply", text.as_bytes()).unwrap().colors
+    };
+    let wide = [["65535", "32896", "0"], ["257", "514", "65535"]];
+    assert_eq!(colors("ushort", wide), [[255, 128, 0], [1, 2, 255]]);
+    assert_eq!(colors("uint", wide), [[255, 128, 0], [1, 2, 255]]);
+    assert_eq!(colors("float", wide), [[255, 128, 0], [1, 2, 255]]);
+    let bytes = [["255", "128", "0"], ["1", "2", "3"]];
+    for kind in ["uchar", "ushort", "int", "float", "double"] {
+        assert_eq!(colors(kind, bytes), [[255, 128, 0], [1, 2, 3]], "{kind}");
+    }
+    assert_eq!(colors("float", [["1", "0.5", "0"], ["inf", "nan", "-1"]]), [[255, 128, 0], [255, 0, 0]]);
+    assert_eq!(colors("double", [["0.5", "254.6", "0"], ["0", "0.4", "260"]]), [[1, 255, 0], [0, 0, 255]]);
+    // A little beyond 1, as sharpened colors are.
+    assert_eq!(colors("float", [["1.4", "0.5", "0"], ["0", "0", "0"]])[0], [255, 128, 0]);
+}
+
+#[test]
+fn compressed_splats_are_no_points() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "ply\nformat ascii 1.0\nelement vertex 1\nproperty uint packed_position\nend_header\n1\n";
+    let message = read_content(dir.path(), "p.ply", file.as_bytes()).unwrap_err().to_string();
+    assert!(message.contains("compressed splats, not points"), "{message}");
+}
+
 #[test]
 fn points_that_are_not_finite_are_dropped_and_none_left_is_an_error() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,7 @@
-use super::*;
+use super::splats::LIMIT;
+use super::{Found, Splats, holds_splats, ply, read, read_file, read_framed, read_in};
+use crate::capture::SceneFrame;
+use glam::DVec3;
 use std::fs;
 
 fn sample(n: usize, sh_degree: u32) -> Splats {
@@ -20,7 +23,7 @@ fn every_degree_survives_the_round_trip() {
     for degree in 0..=3 {
         let path = dir.path().join(format!("{degree}.ply"));
         let splats = sample(17, degree);
-        write(&path, &splats).unwrap();
+        ply::write(&path, &splats).unwrap();
         assert_eq!(read(&path).unwrap(), splats);
     }
 }
@@ -31,7 +34,7 @@ fn f_rest_is_channel_major_in_the_file() {
     let path = dir.path().join("s.ply");
     let mut splats = sample(1, 1);
     splats.sh = (0..12).map(|i| i as f32).collect();
-    write(&path, &splats).unwrap();
+    ply::write(&path, &splats).unwrap();
     let bytes = fs::read(&path).unwrap();
     let row: Vec<f32> =
         bytes[bytes.len() - 4 * 26..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
@@ -43,7 +46,7 @@ fn splats_with_nan_are_dropped() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.ply");
     let splats = sample(5, 2);
-    write(&path, &splats).unwrap();
+    ply::write(&path, &splats).unwrap();
     // Of 38 floats a row: z of the second splat, a coefficient of the fourth.
     let mut bytes = fs::read(&path).unwrap();
     let data = bytes.len() - 5 * 38 * 4;
@@ -54,7 +57,7 @@ fn splats_with_nan_are_dropped() {
     fs::write(&path, bytes).unwrap();
     let read_back = read(&path).unwrap();
     assert_eq!(read_back.len(), 3);
-    assert_eq!(read_counting(&path).unwrap().1, 2);
+    assert_eq!(read_file(&path).unwrap().dropped, 2);
     assert_eq!(read_back.means[1], splats.means[2]);
     assert_eq!(read_back.sh.len(), 3 * 27);
 }
@@ -64,7 +67,7 @@ fn infinite_scales_and_opacities_are_their_limits() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.ply");
     let splats = sample(5, 0);
-    write(&path, &splats).unwrap();
+    ply::write(&path, &splats).unwrap();
     let mut bytes = fs::read(&path).unwrap();
     let data = bytes.len() - 5 * 17 * 4;
     let infinite = f32::INFINITY;
@@ -76,7 +79,7 @@ fn infinite_scales_and_opacities_are_their_limits() {
         bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
     }
     fs::write(&path, bytes).unwrap();
-    let (found, dropped) = read_counting(&path).unwrap();
+    let super::Found { splats: found, dropped, .. } = read_file(&path).unwrap();
     assert_eq!((found.len(), dropped), (3, 2));
     assert_eq!(found.log_scales[0], [splats.log_scales[0][0], -LIMIT, splats.log_scales[0][2]]);
     assert_eq!(found.logit_opacities, [splats.logit_opacities[0], LIMIT, -LIMIT]);
@@ -97,7 +100,7 @@ fn nothing_is_written_of_a_model_that_is_not_finite() {
     for poison in poison {
         let mut splats = sample(5, 1);
         poison(&mut splats);
-        let message = write(&path, &splats).unwrap_err().to_string();
+        let message = ply::write(&path, &splats).unwrap_err().to_string();
         assert!(message.contains("s.ply") && message.contains("1 of 5 splats"), "{message}");
         assert!(!path.exists());
     }
@@ -139,7 +142,7 @@ fn ascii_and_big_endian_are_read() {
 fn a_cut_off_file_names_both_sizes() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("s.ply");
-    write(&path, &sample(9, 3)).unwrap();
+    ply::write(&path, &sample(9, 3)).unwrap();
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() - 5]).unwrap();
     let message = read(&path).unwrap_err().to_string();
@@ -177,8 +180,8 @@ fn splats_of_another_frame_are_written_in_the_captures_and_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let (path, splats) = (dir.path().join("s.ply"), sample(17, 2));
     for frame in FRAMES {
-        write_in(&path, &splats, &frame).unwrap();
-        let (back, dropped, stated) = read_framed(&path).unwrap();
+        ply::write_in(&path, &splats, &frame).unwrap();
+        let (Found { splats: back, dropped, .. }, stated) = read_framed(&path).unwrap();
         assert_eq!((stated, dropped), (frame, 0));
         assert_eq!((&back.means, &back.quats, &back.sh), (&splats.means, &splats.quats, &splats.sh));
         let scales = back.log_scales.as_flattened().iter().zip(splats.log_scales.as_flattened());
@@ -204,14 +207,14 @@ fn splats_of_another_frame_are_written_in_the_captures_and_read_back() {
 fn other_programs_find_positions_in_the_captures_unit() {
     let dir = tempfile::tempdir().unwrap();
     let (path, splats) = (dir.path().join("s.ply"), sample(5, 0));
-    write_in(&path, &splats, &FRAMES[2]).unwrap();
+    ply::write_in(&path, &splats, &FRAMES[2]).unwrap();
     let bytes = fs::read(&path).unwrap();
     let header = String::from_utf8_lossy(&bytes[..300]).into_owned();
     assert!(header.contains("comment naka-gs origin -512345.25 5412345.75 3\n"), "{header}");
     assert!(header.contains("comment naka-gs unit 2.44140625e-4\n"), "{header}");
     let x = bytes.len() - 5 * 17 * 4;
     assert_eq!(bytes[x..x + 4], (splats.means[0][0] / 4096.0).to_le_bytes());
-    write(&path, &splats).unwrap();
+    ply::write(&path, &splats).unwrap();
     assert!(!String::from_utf8_lossy(&fs::read(&path).unwrap()).contains("comment"));
 }
 
@@ -230,10 +233,10 @@ fn splats_of_other_programs_get_a_frame_where_they_need_one() {
         fs::write(&path, text).unwrap();
         read_framed(&path).unwrap()
     };
-    let (plain, _, frame) = file(1.0, 9.0, "");
+    let (Found { splats: plain, .. }, frame) = file(1.0, 9.0, "");
     assert!(frame.is_identity() && plain == read(&path).unwrap());
     for (unit, offset) in [(1e-3, 0.0), (1e-3, 5e6), (1e5, 0.0)] {
-        let (splats, _, frame) = file(unit, offset, "");
+        let (Found { splats, .. }, frame) = file(unit, offset, "");
         assert!(frame.unit != 1.0 && frame.is_recentered() == (offset != 0.0));
         for (i, mean) in splats.means.iter().enumerate() {
             let expected = DVec3::from([i % 5, i % 7, i % 11].map(|v| v as f64)) * unit;
@@ -245,6 +248,6 @@ fn splats_of_other_programs_get_a_frame_where_they_need_one() {
     }
     // What cannot be computed with is not believed.
     for comment in ["comment naka-gs unit 0\n", "comment naka-gs origin 1 2\n", "comment naka-gs unit nan\n"] {
-        assert!(file(1.0, 0.0, comment).2.is_identity(), "{comment}");
+        assert!(file(1.0, 0.0, comment).1.is_identity(), "{comment}");
     }
 }

@@ -1,0 +1,162 @@
+//! Splats from files. What a file is, its content says, not its ending: a PLY in the layout of 3D Gaussian Splatting,
+//! SuperSplat's compressed PLY, or SPZ; other formats are named with the way to convert them.
+//!
+//! [`Splats`] keep the frame of the PLY layout, x right, y down, z forward ("RDF") for a scene that stands upright in it.
+//! Formats whose own frame is another are turned into this one (`spz/axes.rs`).
+
+mod compressed;
+mod foreign;
+mod spz;
+#[cfg(test)]
+mod tests;
+
+use super::{Splats, ply};
+use crate::capture::SceneFrame;
+use crate::error::{Error, Result};
+use crate::ply::{ElementFile, is_ply};
+use flate2::read::GzDecoder;
+use foreign::Foreign;
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+const REMEDY: &str = "give splats as PLY (3D Gaussian Splatting, or SuperSplat's compressed form) or SPZ";
+/// Bytes that tell what a file is.
+const START: u64 = 4096;
+
+/// What a file of splats held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The splats that can be drawn.
+    pub splats: Splats,
+    /// Splats that were dropped, since they hold NaN or infinite values.
+    pub dropped: usize,
+    /// Whether the file says that it was trained for antialiased rendering (Mip-Splatting).
+    pub antialiased: bool,
+}
+
+/// Reads the splats of a file.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read(path: impl AsRef<Path>) -> Result<Splats> {
+    read_file(path).map(|found| found.splats)
+}
+
+/// Reads a file of splats, SH degrees 0–3: a PLY, SuperSplat's compressed PLY, or SPZ of version 1 to 4. Flat splats (a
+/// scale whose logarithm is -∞) and infinite logits of opacities are taken at their limits; splats with NaN or other
+/// infinite values are dropped with a warning that counts them.
+///
+/// # Errors
+/// Another kind of file, one that is cut off or damaged, that claims more than it may take, or without one usable splat.
+pub fn read_file(path: impl AsRef<Path>) -> Result<Found> {
+    read_file_in(path.as_ref(), &SceneFrame::IDENTITY)
+}
+
+/// As [`read`], in the scene frame `frame` of the capture.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_in(path: impl AsRef<Path>, frame: &SceneFrame) -> Result<Splats> {
+    read_file_in(path.as_ref(), frame).map(|found| found.splats)
+}
+
+/// As [`read_file`], in the frame that the file states, or else in the one that suits its splats.
+///
+/// # Errors
+/// As there.
+pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
+    let path = path.as_ref();
+    let stated = match Kind::of(path)? {
+        Kind::Ply => ElementFile::vertices(path)?.stated_frame(),
+        _ => None,
+    };
+    match stated {
+        Some(frame) => read_file_in(path, &frame).map(|found| (found, frame)),
+        None => SceneFrame::suiting(|frame| read_file_in(path, frame), |found| &found.splats.means),
+    }
+}
+
+/// As [`read_file`], in the scene frame `frame` of the capture.
+///
+/// # Errors
+/// As there.
+pub fn read_file_in(path: &Path, frame: &SceneFrame) -> Result<Found> {
+    let (mut splats, antialiased) = match Kind::of(path)? {
+        Kind::Ply => read_ply(path, frame)?,
+        Kind::Spz => spz::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
+        Kind::Foreign(foreign) => return Err(foreign.refusal(path)),
+    };
+    let count = splats.len();
+    let dropped = splats.make_finite();
+    if dropped > 0 {
+        tracing::warn!("{}: {dropped} of {count} splats hold NaN or infinite values and were dropped", path.display());
+    }
+    if splats.is_empty() {
+        return Err(Error::input(path, format!("none of its {count} splats is usable"), REMEDY));
+    }
+    Ok(Found { splats, dropped, antialiased })
+}
+
+/// Whether a file holds splats: `false` for points, and for what nobody would take for splats.
+///
+/// # Errors
+/// A PLY file whose header cannot be read; splats in a format that is not read.
+pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
+    let path = path.as_ref();
+    match Kind::of(path)? {
+        Kind::Ply => {
+            let file = ElementFile::vertices(path)?;
+            Ok(ply::holds_splats(&file) || compressed::is_compressed(&file))
+        }
+        Kind::Spz => Ok(true),
+        Kind::Foreign(foreign) if foreign.is_splats() => Err(foreign.refusal(path)),
+        Kind::Foreign(_) => Ok(false),
+    }
+}
+
+fn read_ply(path: &Path, frame: &SceneFrame) -> Result<(Splats, bool)> {
+    let file = ElementFile::vertices(path)?;
+    let antialiased = file.has_comment("SplatRenderMode: mip");
+    let splats = match compressed::is_compressed(&file) {
+        true => compressed::read(path, file)?.placed_in(frame),
+        false => ply::read(path, file, frame)?,
+    };
+    Ok((splats, antialiased))
+}
+
+enum Kind {
+    Ply,
+    Spz,
+    Foreign(Foreign),
+}
+
+impl Kind {
+    fn of(path: &Path) -> Result<Self> {
+        let mut start = Vec::new();
+        File::open(path).and_then(|file| file.take(START).read_to_end(&mut start)).map_err(Error::io(path))?;
+        let is_ply_by_name = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ply"));
+        Ok(match &start[..] {
+            start if is_ply(start) => Self::Ply,
+            start if start.starts_with(spz::MAGIC) => Self::Spz,
+            start if start.starts_with(spz::GZIP) && unpacked_magic(start) == *spz::MAGIC => Self::Spz,
+            start => match Foreign::of(path, start) {
+                // The reader says what a file is that is called a PLY and is none.
+                Foreign::Unknown if is_ply_by_name => Self::Ply,
+                foreign => Self::Foreign(foreign),
+            },
+        })
+    }
+}
+
+/// The first bytes of what gzip packed; zeros where they cannot be had.
+fn unpacked_magic(packed: &[u8]) -> [u8; 4] {
+    let mut magic = [0; 4];
+    GzDecoder::new(Cursor::new(packed)).read_exact(&mut magic).map_or([0; 4], |()| magic)
+}
+
+/// Bytes that a splat takes in memory.
+fn bytes_in_memory(sh_degree: u32) -> u64 {
+    const GEOMETRY: usize = 3 + 4 + 3 + 1;
+    (size_of::<f32>() * (GEOMETRY + 3 * Splats::coefficients(sh_degree))) as u64
+}
