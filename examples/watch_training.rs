@@ -21,7 +21,7 @@ impl Watch for Patience {
 
     fn stepped(&self, now: &Now<'_>) {
         self.seen.fetch_add(1, Ordering::Relaxed);
-        if now.step % 100 == 0 {
+        if now.step.is_multiple_of(100) {
             println!("step {} of {}: {} splats, loss {:.4}", now.step, now.steps, now.splats, now.figures.loss);
         }
     }
