@@ -19,9 +19,19 @@ pub fn exposed(value: f32, gain: f32) -> f32 {
     linear_to_srgb(srgb_to_linear(value.max(0.0)) * gain)
 }
 
-/// As [`exposed`], without clipping: odd around black, so that noise stays centered there, and continued above white.
+/// As [`srgb_to_linear`], odd around black: noise stays centered there.
+pub fn to_linear(value: f32) -> f32 {
+    srgb_to_linear(value.abs()).copysign(value)
+}
+
+/// The inverse of [`to_linear`], continued above white.
+pub fn to_srgb(light: f32) -> f32 {
+    encoded(light.abs()).copysign(light)
+}
+
+/// As [`exposed`], without clipping: odd around black, and continued above white.
 pub fn exposed_unclipped(value: f32, gain: f32) -> f32 {
-    encoded(srgb_to_linear(value.abs()) * gain).copysign(value)
+    to_srgb(to_linear(value) * gain)
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ fn picture(folder: &Path, index: u32, [width, height]: [u32; 2]) -> View {
         lens: None,
         mask: None,
         gain: None,
+        shots: Vec::new(),
     }
 }
 

@@ -130,7 +130,15 @@ mod tests {
         let view = |(i, center): (usize, &DVec3)| {
             let viewmat = DMat4::from_translation(-*center);
             let camera = Camera { width: 8, height: 6, fx: 9.0, fy: 9.0, cx: 4.0, cy: 3.0, viewmat };
-            View { name: format!("{i}.png"), image: None, camera, lens: None, mask: None, gain: None }
+            View {
+                name: format!("{i}.png"),
+                image: None,
+                camera,
+                lens: None,
+                mask: None,
+                gain: None,
+                shots: Vec::new(),
+            }
         };
         Capture { train: centers.iter().enumerate().map(view).collect(), ..Capture::default() }
     }

@@ -98,7 +98,7 @@ mod tests {
         let path = folder.join(name);
         ::image::RgbImage::from_pixel(8, 6, ::image::Rgb([level; 3])).save(&path).unwrap();
         let camera = Camera { width: 8, height: 6, fx: 8.0, fy: 8.0, cx: 4.0, cy: 3.0, viewmat: DMat4::IDENTITY };
-        View { name: name.into(), image: Some(path), camera, lens: None, mask: None, gain: None }
+        View { name: name.into(), image: Some(path), camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     }
 
     #[test]

@@ -112,7 +112,15 @@ mod tests {
             encoder.encode(&[9; 192], 8, 8, jpeg_encoder::ColorType::Rgb).unwrap();
             std::fs::write(folder.join(&name), bytes).unwrap();
             let camera = Camera { width: 8, height: 8, fx: 8.0, fy: 8.0, cx: 4.0, cy: 4.0, viewmat: DMat4::IDENTITY };
-            View { image: Some(folder.join(&name)), name, camera, lens: None, mask: None, gain: None }
+            View {
+                image: Some(folder.join(&name)),
+                name,
+                camera,
+                lens: None,
+                mask: None,
+                gain: None,
+                shots: Vec::new(),
+            }
         };
         let mut capture = Capture { train: blocks.iter().enumerate().map(view).collect(), ..Capture::default() };
         assign_gains(&mut capture);

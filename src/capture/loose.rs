@@ -178,7 +178,7 @@ fn photo(file: &Path) -> Result<View> {
     let (w, h) = (f64::from(width), f64::from(height));
     let camera = Camera { width, height, fx: w, fy: w, cx: w / 2.0, cy: h / 2.0, viewmat: DMat4::IDENTITY };
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(View { name, image: Some(file.to_path_buf()), camera, lens: None, mask: None, gain: None })
+    Ok(View { name, image: Some(file.to_path_buf()), camera, lens: None, mask: None, gain: None, shots: Vec::new() })
 }
 
 /// The poses of a `transforms_*.json`, without their images; the file must give the size (`w`, `h`).

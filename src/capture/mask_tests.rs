@@ -119,6 +119,7 @@ fn alpha_and_mask_both_hide_and_follow_the_lens() {
         lens: None,
         mask: Some(mask),
         gain: None,
+        shots: Vec::new(),
     };
     let flat = weights(&view).unwrap();
     assert_eq!([flat[0], flat[11], flat[7 * 12], flat[7 * 12 + 11]], [1.0, 0.0, 0.0, 0.0]);

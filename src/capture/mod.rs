@@ -1,6 +1,7 @@
 //! What a user brings: photographs with poses, read once, validated once.
 
 mod arrangement;
+mod bracket;
 #[cfg(test)]
 mod brought_tests;
 mod cache;
@@ -41,6 +42,7 @@ mod transforms;
 mod undistort;
 
 pub(crate) use arrangement::typical_depth;
+pub use bracket::Shot;
 pub use cache::ImageCache;
 pub use camera::Camera;
 pub(crate) use colmap::camera_line;
@@ -67,7 +69,7 @@ pub use scene_frame::SceneFrame;
 pub use undistort::Lens;
 
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One photograph (or one pose to be rendered) of a capture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +89,17 @@ pub struct View {
     /// where photographs do not differ. [`View::read`] leaves it to the stage that knows what light the pixels stand for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gain: Option<[f32; 3]>,
+    /// Further photographs of this pose, exposed differently: a bracket, of which [`View::read`] makes one picture.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shots: Vec<Shot>,
+}
+
+impl View {
+    /// The image files that [`View::read`] makes its picture of.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let shots = self.shots.iter().map(|shot| shot.image.as_path());
+        self.image.as_deref().into_iter().chain(shots)
+    }
 }
 
 /// A posed capture. Views are in the order of the file that named them.

@@ -164,6 +164,7 @@ mod tests {
             lens: None,
             mask: None,
             gain: None,
+            shots: Vec::new(),
         };
         let mut views: Vec<View> = views.iter().map(view).collect();
         assign(Path::new("t.json"), Path::new("/s"), &mut views, kept)?;

@@ -1,10 +1,10 @@
 //! Photographs that get their poses after they were read.
 
 use super::scene::{MIN_VIEWS, split_holdout};
-use super::{Camera, Capture, Lens, View, colmap};
+use super::{Camera, Capture, Lens, View, bracket, colmap};
 use crate::error::{Error, Result};
 use crate::limits;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The file beside a model that has the lenses of its distorted cameras by their ids (`{"1": …}`, see [`Lens`]). The
@@ -14,7 +14,7 @@ pub const LENSES: &str = "lenses.json";
 const AGAIN: &str = "estimate poses again";
 
 /// The photographs of `photos` (see [`super::readable_photos`]) with the cameras of the COLMAP model in `model` and the
-/// lenses in its [`LENSES`], at the photographs' own sizes. Every `holdout`-th photograph by index, from 0, is held out;
+/// lenses in its [`LENSES`], at the photographs' own sizes. Every `holdout`-th photograph by index, from 0, is held out (a bracket of exposures counts as one);
 /// then those that the model does not have are left out. The model's points are not the capture's: they are few, and those
 /// made from the photographs train better (`docs/poses.md`).
 ///
@@ -31,13 +31,20 @@ pub fn posed(photos: &Capture, model: &Path, holdout: Option<u32>) -> Result<Cap
         let refuse = |found| Error::input(model, format!("image `{}`: {found}", frame.image), AGAIN);
         cameras.insert(frame.image.clone(), (camera.map_err(refuse)?, lenses.get(&id)));
     }
+    let pose = |view: &View| cameras.get(&view.name).map(|(camera, lens)| at_size_of(view.clone(), camera, *lens));
+    let joined = bracket::join(photos.train.iter().filter_map(pose).collect())?;
+    let shots: BTreeSet<&Path> = joined.iter().flat_map(|view| view.files().skip(1)).collect();
+    let is_shot = |view: &&View| view.image.as_deref().is_some_and(|image| shots.contains(image));
+    let photos_left: Vec<View> = photos.train.iter().filter(|view| !is_shot(view)).cloned().collect();
     let (held, kept) = match holdout {
-        Some(every) => split_holdout(photos.train.clone(), every)?,
-        None => (Vec::new(), photos.train.clone()),
+        Some(every) => split_holdout(photos_left, every)?,
+        None => (Vec::new(), photos_left),
     };
-    let pose = |view: View| cameras.get(&view.name).map(|(camera, lens)| at_size_of(view, camera, *lens));
-    let train: Vec<View> = kept.into_iter().filter_map(pose).collect();
-    let holdout: Vec<View> = held.into_iter().filter_map(pose).collect();
+    let of = |views: Vec<View>| {
+        let named: BTreeSet<String> = views.into_iter().map(|view| view.name).collect();
+        joined.iter().filter(|view| named.contains(&view.name)).cloned().collect::<Vec<View>>()
+    };
+    let (train, holdout) = (of(kept), of(held));
     if train.len() < MIN_VIEWS {
         let found = format!("has poses of {} views to train on ({} held out)", train.len(), holdout.len());
         return Err(Error::input(model, found, "at least 3 are needed: add photographs, or hold out fewer"));

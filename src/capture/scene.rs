@@ -7,7 +7,7 @@ use super::loose::images_in;
 use super::mask::{Finder, Mask, MaskUse, report};
 use super::resolve::{Purpose, Resolver, file_in, is_absolute};
 use super::size::Sizes;
-use super::{Camera, Capture, Lens, View, colmap, image_size, models, names, raw, transforms};
+use super::{Camera, Capture, Lens, View, bracket, colmap, image_size, models, names, raw, transforms};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,8 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
         Some(path) => Source { ply_file_path: None, ..Source::find(path)? },
         None => Source::find(root)?,
     };
-    let (mut views, kept) = read.posed(&source)?;
+    let (views, kept) = read.posed(&source)?;
+    let mut views = bracket::join(views)?;
     let nested = names::have_folders(&views) || names::have_folders(&kept.holdout);
     let mut holdout = kept.holdout;
     if let Some(every) = options.holdout {
@@ -279,7 +280,7 @@ impl Views<'_> {
 
     /// Warns of photographs beside those of `used` that no frame names.
     fn warn_of_others(&self, source: &Source, used: &[&View]) {
-        let used: BTreeSet<&Path> = used.iter().filter_map(|view| view.image.as_deref()).collect();
+        let used: BTreeSet<&Path> = used.iter().flat_map(|view| view.files()).collect();
         let folders: BTreeSet<&Path> = used.iter().filter_map(|image| image.parent()).collect();
         folders.iter().for_each(|folder| raw::warn_of(folder));
         // A camera of a rig may have no pose at all.
@@ -317,7 +318,7 @@ pub(super) fn refuse_frame(source: &Path, index: usize, frame: &Frame, found: &s
 
 /// The view of `frame`, whose name is still the file's own for the picture (see [`names::assign`]).
 pub(super) fn view(frame: &Frame, image: Option<PathBuf>, (camera, lens): (Camera, Option<Lens>)) -> View {
-    View { name: frame.image.clone(), image, camera, lens, mask: None, gain: None }
+    View { name: frame.image.clone(), image, camera, lens, mask: None, gain: None, shots: Vec::new() }
 }
 
 pub(super) fn split_holdout(views: Vec<View>, every: u32) -> Result<(Vec<View>, Vec<View>)> {

@@ -130,13 +130,14 @@ fn bilinear(image: &Image, x: f64, y: f64) -> [f32; 3] {
 }
 
 impl View {
-    /// The pixels of the view's image file, as its pinhole camera sees them, at the file's size: the one way from a view
+    /// The pixels of the view's image file (of all its bracket, where it has one), as its pinhole camera sees them, at the file's size: the one way from a view
     /// to its pixels. Those that a mask hides have the colors around them.
     ///
     /// # Errors
     /// As [`read_image`], and [`Error::Input`] where the view has no image.
     pub fn read(&self) -> Result<Image> {
-        let mut image = read_image(self.file()?)?;
+        let own = read_image(self.file()?)?;
+        let mut image = if self.shots.is_empty() { own } else { self.merged(own)? };
         self.fill_hidden(&mut image)?;
         Ok(self.lens.map(|lens| lens.undistort(&image)).unwrap_or(image))
     }
@@ -150,7 +151,7 @@ impl View {
         Ok(alpha.map(|alpha| self.lens.map(|lens| lens.undistort(&alpha)).unwrap_or(alpha)))
     }
 
-    fn file(&self) -> Result<&Path> {
+    pub(super) fn file(&self) -> Result<&Path> {
         self.image.as_deref().ok_or_else(|| {
             Error::input(&self.name, "this view has no image", "add the image file, or remove its frame")
         })

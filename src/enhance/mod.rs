@@ -142,6 +142,7 @@ pub fn enhance_capture<'a>(
             lens: None,
             mask: view.undistorted_mask(),
             gain: None,
+            shots: Vec::new(),
         })
     })?;
     progress.end();
@@ -210,7 +211,9 @@ fn restore(
 fn prepared(view: &View, config: &Config, choice: &Choice, downscale: u32) -> Result<Image> {
     let mut image = decoded(view, config)?;
     let brightened = choice.restoration.tone != Tone::Identity;
-    if config.dequantize && brightened && view.image.as_deref().is_none_or(dequantize::rounded) {
+    // What a bracket is merged to is rounded no more.
+    let rounded = view.shots.is_empty() && view.image.as_deref().is_none_or(dequantize::rounded);
+    if config.dequantize && brightened && rounded {
         image = dequantize(image);
     }
     expose(&mut image, view, config);

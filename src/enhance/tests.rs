@@ -205,11 +205,20 @@ fn scene(folder: &Path, levels: &[u8], names: &[&str]) -> Capture {
         let path = folder.join(name);
         let picture = ::image::RgbImage::from_fn(32, 20, |x, _| ::image::Rgb([level + (x / 16) as u8, level, level]));
         picture.save(&path).unwrap();
-        View { name: name.into(), image: Some(path), camera: camera.clone(), lens: None, mask: None, gain: None }
+        View {
+            name: name.into(),
+            image: Some(path),
+            camera: camera.clone(),
+            lens: None,
+            mask: None,
+            gain: None,
+            shots: Vec::new(),
+        }
     };
     let mut train: Vec<View> = levels.iter().zip(names).map(view).collect();
     let holdout = train.split_off(train.len() - 1);
-    let test = vec![View { name: "t.png".into(), image: None, camera, lens: None, mask: None, gain: None }];
+    let test =
+        vec![View { name: "t.png".into(), image: None, camera, lens: None, mask: None, gain: None, shots: Vec::new() }];
     Capture { root: folder.into(), train, holdout, test, ..Capture::default() }
 }
 

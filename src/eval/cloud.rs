@@ -202,7 +202,7 @@ mod tests {
 
     fn view(name: &str, viewmat: DMat4) -> View {
         let camera = Camera { width: 80, height: 60, fx: 60.0, fy: 60.0, cx: 40.0, cy: 30.0, viewmat };
-        View { name: name.into(), image: None, camera, lens: None, mask: None, gain: None }
+        View { name: name.into(), image: None, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     }
 
     #[test]

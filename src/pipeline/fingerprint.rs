@@ -115,7 +115,12 @@ impl Hashes {
         let hashes: Vec<_> = views.par_iter().map(|view| Some(self.of(view.image.as_deref()?)?.sha256)).collect();
         let parts: Vec<_> = views.iter().zip(hashes).map(|(v, hash)| (&v.name, &v.camera, hash)).collect();
         let lenses: Vec<_> = views.iter().filter_map(|v| v.lens).collect();
-        let fingerprint = if lenses.is_empty() { of(&parts) } else { of(&(parts, lenses)) };
+        let mut fingerprint = if lenses.is_empty() { of(&parts) } else { of(&(parts, lenses)) };
+        if views.iter().any(|view| !view.shots.is_empty()) {
+            let shots = |view: &View| view.files().skip(1).map(|file| self.of(file)).collect::<Vec<_>>();
+            let exposures: Vec<_> = views.iter().flat_map(|view| &view.shots).map(|shot| shot.exposure).collect();
+            fingerprint = of(&(fingerprint, views.iter().map(shots).collect::<Vec<_>>(), exposures));
+        }
         if views.iter().all(|view| view.mask.is_none()) {
             return fingerprint;
         }

@@ -352,6 +352,7 @@ pub(super) fn lit_from_files(job: &Job, capture: &Capture) -> Capture {
         lens: view.lens.filter(|_| images.is_none()),
         mask: if images.is_some() { view.undistorted_mask() } else { view.mask.clone() },
         gain: None,
+        shots: if images.is_some() { Vec::new() } else { view.shots.clone() },
     };
     let [train, holdout] = [&capture.train, &capture.holdout].map(|views| views.iter().map(lit).collect());
     Capture { train, holdout, ..capture.clone() }

@@ -3,7 +3,15 @@ use crate::capture::Camera;
 
 fn view(image: &Path) -> View {
     let camera = Camera { width: 4, height: 4, fx: 4.0, fy: 4.0, cx: 2.0, cy: 2.0, viewmat: DMat4::IDENTITY };
-    View { name: "a.png".into(), image: Some(image.to_path_buf()), camera, lens: None, mask: None, gain: None }
+    View {
+        name: "a.png".into(),
+        image: Some(image.to_path_buf()),
+        camera,
+        lens: None,
+        mask: None,
+        gain: None,
+        shots: Vec::new(),
+    }
 }
 
 fn job(out: &Path, settings: Settings) -> Job {

@@ -86,6 +86,7 @@ fn find(lens: Lens, k: f64) {
             lens: None,
             mask: None,
             gain: None,
+            shots: Vec::new(),
         }
     };
     let views: Vec<View> = cameras.iter().enumerate().map(view).collect();

@@ -54,6 +54,7 @@ impl Bench {
             lens: None,
             mask: None,
             gain: None,
+            shots: Vec::new(),
         };
         self.names.map(view).to_vec()
     }

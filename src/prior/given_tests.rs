@@ -18,7 +18,7 @@ fn capture(root: &Path) -> Capture {
         let mut viewmat = DMat4::from_mat3(rotation);
         viewmat.w_axis = (-(rotation * center)).extend(1.0);
         let camera = Camera { width: 120, height: 90, fx: 60.0, fy: 60.0, cx: 60.0, cy: 45.0, viewmat };
-        View { name: format!("{i:04}.JPG"), image: None, camera, lens: None, mask: None, gain: None }
+        View { name: format!("{i:04}.JPG"), image: None, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     };
     let mut train: Vec<View> = (0..8).map(view).collect();
     let holdout = train.split_off(7);

@@ -33,7 +33,7 @@ fn plane(dir: &Path, color: impl Fn(f64, f64) -> [f32; 3]) -> Capture {
         }
         let name = format!("{i}.png");
         image.to_rgb8().save(dir.join(&name)).unwrap();
-        View { image: Some(dir.join(&name)), name, camera, lens: None, mask: None, gain: None }
+        View { image: Some(dir.join(&name)), name, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     });
     Capture { root: dir.into(), train: views.collect(), ..Capture::default() }
 }

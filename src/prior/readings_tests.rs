@@ -41,7 +41,7 @@ fn capture(dir: &Path) -> Capture {
     let view = |i: usize| {
         let (name, camera) = (format!("{i}.png"), camera(i));
         picture(&camera).to_rgb8().save(dir.join(&name)).unwrap();
-        View { image: Some(dir.join(&name)), name, camera, lens: None, mask: None, gain: None }
+        View { image: Some(dir.join(&name)), name, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     };
     Capture { root: dir.into(), train: (0..COUNT).map(view).collect(), ..Capture::default() }
 }
@@ -103,6 +103,7 @@ fn photographs_can_be_in_another_order() {
         lens: None,
         mask: None,
         gain: None,
+        shots: Vec::new(),
     };
     let views = ["a10.png", "a2.png", "a9.png"].map(view);
     let pictures = |order: Order| {

@@ -113,6 +113,17 @@ impl Album {
     }
 }
 
+/// Draws stripes over what a mask hides, whose pixels are filled by those around them.
+fn cross_out(image: &mut Image, weights: &[f32]) {
+    let width = image.width as usize;
+    // Some forty stripes along the longer side, whatever its size.
+    let stripe = (image.width.max(image.height) as usize / 80).max(1);
+    for (at, pixel) in image.pixels.iter_mut().enumerate().filter(|(at, _)| weights[*at] < 0.5) {
+        let level = if (at % width + at / width) / stripe % 2 == 0 { 0.5 } else { 0.1 };
+        *pixel = [level, 0.0, level];
+    }
+}
+
 fn colors(image: &Image, gain: f32) -> ColorImage {
     let byte = |v: &f32| (v * gain * 255.0).round().clamp(0.0, 255.0) as u8;
     let bytes: Vec<u8> = image.pixels.iter().flatten().map(byte).collect();
@@ -127,7 +138,10 @@ fn read(photo: &Photo, kind: Kind) -> Result<Image> {
         Kind::Lit => lit(),
         Kind::Small => lit().or_else(dark),
     };
-    let image = image.transpose()?.unwrap_or_default();
+    let mut image = image.transpose()?.unwrap_or_default();
+    if let Some(weights) = photo.dark.as_ref().map(|view| view.read_weights(image.width, image.height)).transpose()? {
+        weights.iter().for_each(|weights| cross_out(&mut image, weights));
+    }
     let longest = image.width.max(image.height).max(1);
     let most = if kind == Kind::Small { SMALL } else { WHOLE };
     if longest <= most {
@@ -135,4 +149,29 @@ fn read(photo: &Photo, kind: Kind) -> Result<Image> {
     }
     let side = |full: u32| (full * most).div_ceil(longest);
     Ok(resize_area(&image, side(image.width), side(image.height)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::{Camera, Mask, View};
+    use glam::DMat4;
+
+    #[test]
+    fn what_a_mask_hides_is_crossed_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let [file, mask] = ["a.png", "mask.png"].map(|name| dir.path().join(name));
+        ::image::RgbImage::from_pixel(8, 6, ::image::Rgb([10, 20, 30])).save(&file).unwrap();
+        ::image::GrayImage::from_fn(8, 6, |x, _| ::image::Luma([if x < 4 { 255 } else { 0 }])).save(&mask).unwrap();
+        let camera = Camera { width: 8, height: 6, fx: 8.0, fy: 8.0, cx: 4.0, cy: 3.0, viewmat: DMat4::IDENTITY };
+        let mask = Some(Mask { file: Some(mask), ..Mask::default() });
+        let (name, shots) = ("a.png".to_string(), Vec::new());
+        let view = View { name: name.clone(), image: Some(file.clone()), camera, lens: None, mask, gain: None, shots };
+        let photo = Photo { name, camera: view.camera.clone(), dark: Some(view), lit: Some(file) };
+        for kind in [Kind::Dark, Kind::Lit, Kind::Small] {
+            let image = read(&photo, kind).unwrap();
+            assert_eq!(image.at(1, 2)[1], 20.0 / 255.0, "{kind:?}");
+            assert!(image.at(6, 2)[1] == 0.0 && image.at(6, 2)[0] > 0.0, "{kind:?}");
+        }
+    }
 }

@@ -39,7 +39,7 @@ pub fn ensure_no_input<'n>(out: &Path, results: impl Iterator<Item = &'n str>, i
 /// The folders of the photographs and references, and those of the files that links lead to.
 fn photo_folders(capture: &Capture) -> Vec<PathBuf> {
     let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
-    let files = views.filter_map(|view| view.image.as_deref());
+    let files = views.flat_map(|view| view.files());
     let folder = |file: &Path| Some(real(&Path::new(".").join(file.parent()?)));
     let mut folders: Vec<PathBuf> =
         files.flat_map(|file| [folder(file), file.canonicalize().ok().as_deref().and_then(folder)]).flatten().collect();

@@ -15,6 +15,7 @@ fn capture_of(photos: &[&Path]) -> Capture {
             lens: None,
             mask: None,
             gain: None,
+            shots: Vec::new(),
         }
     };
     Capture { train: photos.iter().map(view).collect(), ..Capture::default() }

@@ -89,7 +89,15 @@ fn capture(
         let name = format!("{i}.png");
         let exposure = exposures.get(i).copied().unwrap_or((1.0, 0.0));
         photograph(camera, scene, exposure, noise, i as u64).to_rgb8().save(folder.join(&name)).unwrap();
-        View { image: Some(folder.join(&name)), name, camera: camera.clone(), lens: None, mask: None, gain: None }
+        View {
+            image: Some(folder.join(&name)),
+            name,
+            camera: camera.clone(),
+            lens: None,
+            mask: None,
+            gain: None,
+            shots: Vec::new(),
+        }
     };
     Capture { root: folder.into(), train: cameras.iter().enumerate().map(view).collect(), ..Capture::default() }
 }
