@@ -12,6 +12,7 @@ mod distortion;
 mod elsewhere;
 mod exposure;
 mod extras;
+mod facts;
 mod fill;
 #[cfg(test)]
 mod folder_tests;
@@ -51,6 +52,7 @@ pub use distortion::Distortion;
 pub(crate) use elsewhere::look_for_other_poses;
 pub(crate) use exposure::assign_gains;
 pub use extras::{Extras, read_alpha};
+pub use facts::Facts;
 pub(crate) use frame::Frame;
 pub use image::Image;
 pub(crate) use jpeg::ycbcr_to_rgb;

@@ -45,7 +45,8 @@ impl Run {
         };
         if let Some(name) = &self.until {
             let last = Stage::named(name).ok_or_else(|| {
-                Error::setting("--until", format!("'{name}'"), "use poses, enhance, ppm, train, render or eval")
+                let ends: Vec<&str> = Stage::ends().map(Stage::name).collect();
+                Error::setting("--until", format!("'{name}'"), format!("use one of {}", ends.join(", ")))
             })?;
             run_until(&job, last, &Shared::default(), reporter)?;
             return output::line(job.out.display().to_string());

@@ -19,11 +19,11 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: &Views) -> String {
         facts(&top(run, metrics))
     );
     body += &section("views", "Views", &all_views(views));
-    body += &section("curves", "Training", &curves(run.stage(Stage::Train)));
+    body += &section("curves", "Training", &curves(run.stage(Stage::TRAIN)));
     body += &section("points", "Points", &points(run));
     body += &section("timings", "Timings", &(stages(run) + &kernels(run)));
-    body += &section("enhance", "Dark to lit", &lighting(run.stage(Stage::Enhance)));
-    body += &section("settings", "Settings", &(changes(run.stage(Stage::Train)) + &settings(&run.settings)));
+    body += &section("enhance", "Dark to lit", &lighting(run.stage(Stage::ENHANCE)));
+    body += &section("settings", "Settings", &(changes(run.stage(Stage::TRAIN)) + &settings(&run.settings)));
     _ = write!(
         body,
         "</main>\n<footer>naka-gs {}, on {}. PSNR and SSIM on 8-bit pictures at 1/{} of their size, before JPEG \
@@ -81,9 +81,9 @@ fn curves(train: Option<&StageRecord>) -> String {
 
 fn points(run: &Run) -> String {
     let count = |stage: Stage, name: &str| run.stage(stage).and_then(|stage| stage.counts.get(name));
-    let iterations = count(Stage::Ppm, "iterations").and_then(Value::as_array);
+    let iterations = count(Stage::PPM, "iterations").and_then(Value::as_array);
     let Some(iterations) = iterations else { return String::new() };
-    let whole = |name| count(Stage::Ppm, name).and_then(Value::as_u64).map_or("?".into(), |v| v.to_string());
+    let whole = |name| count(Stage::PPM, name).and_then(Value::as_u64).map_or("?".into(), |v| v.to_string());
     let mut out = format!(
         "<p>{} points came in, {} were left after voxel pooling, {} after pruning.</p>\n",
         whole("input"),
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn settings_changed_while_training_are_told() {
-        let mut record = StageRecord::beginning(Stage::Train, "", String::new(), Default::default());
+        let mut record = StageRecord::beginning(Stage::TRAIN, "", String::new(), Default::default());
         record.status = Status::Done;
         assert_eq!(changes(Some(&record)), "");
         record.counts.insert("changes".into(), json!([{ "step": 120, "settings": { "ssim_weight": 0.3f32 } }]));

@@ -6,6 +6,7 @@
 use super::output::Written;
 use crate::capture::{Mask, View};
 use crate::hash::{sha256, sha256_of_file};
+use crate::train::Change;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +22,11 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// SHA-256 (hex) of the JSON of `parts`.
 pub fn of(parts: &impl Serialize) -> String {
     sha256(serde_json::to_vec(parts).unwrap_or_default())
+}
+
+/// The fingerprint of a model, from that of its training as it was `started`, and the settings that were changed on the way.
+pub(super) fn changed(started: &str, changes: &[Change]) -> String {
+    if changes.is_empty() { started.into() } else { of(&(started, changes)) }
 }
 
 /// What the file system says of a file whose hash is known.

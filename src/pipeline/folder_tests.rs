@@ -89,7 +89,7 @@ fn results_lie_in_the_photographs_folders_and_go_with_them() {
     );
     let measured: Vec<_> = outcome.metrics.metrics.test.views.iter().map(|view| view.name.as_str()).collect();
     assert_eq!(measured, ["cam0/0.JPG", "cam1/0.JPG"]);
-    let counts = &outcome.run.stage(Stage::Render).unwrap().counts;
+    let counts = &outcome.run.stage(Stage::RENDER).unwrap().counts;
     assert!(counts["sha256"].get("cam1/0.JPG").is_some());
 
     // A killed run leaves a temporary file; the same command keeps the rest.

@@ -17,27 +17,32 @@ mod pictures;
 pub mod plan;
 pub mod record;
 mod session;
+mod stage;
+mod stages;
 mod unposed;
 
 pub use demo::spread;
 pub use measure::MetricsFile;
 pub use pictures::{Painter, render_name, render_views};
+pub use stages::ppm::normalization;
+pub use stages::render::render_fingerprint;
 
 use crate::capture::{self, Capture, View};
-use crate::enhance;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
-use crate::prior::{self, Origin, PointCloud};
+use crate::prior::{self, Origin};
 use crate::progress::Progress;
 use crate::settings::{self, Settings};
 use crate::train::{Change, Watch};
 use cameras::describe_cameras;
 use fingerprint::Hashes;
-use glam::{DMat4, DVec3};
-use output::{OutputFolder, Written, ensure_disjoint, ensure_no_input, names};
+use output::{OutputFolder, ensure_disjoint, ensure_no_input, names};
 use plan::{Action, Step, decide};
 use record::{Run, Stage, StageRecord};
 use session::Session;
+use stage::Plan;
+use stages::STAGES;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -98,7 +103,7 @@ pub fn run(job: &Job, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Ou
 }
 
 fn run_in(folder: &OutputFolder, job: &Job, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Outcome> {
-    let run = run_stages(folder, job, Stage::Eval, shared, progress)?;
+    let run = run_stages(folder, job, Stage::EVAL, shared, progress)?;
     Ok(Outcome { run, metrics: MetricsFile::read(&job.out)? })
 }
 
@@ -106,11 +111,12 @@ fn run_in(folder: &OutputFolder, job: &Job, shared: &Shared<'_>, progress: &dyn 
 /// that it would have had.
 ///
 /// # Errors
-/// As [`run`]; [`Stage::Prior`], whose points live on only in what PPM makes of them; [`Stage::Poses`] where the scene has
+/// As [`run`]; [`Stage::PRIOR`], whose points live on only in what PPM makes of them; [`Stage::POSES`] where the scene has
 /// poses.
 pub fn run_until(job: &Job, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
-    if last == Stage::Prior {
-        return Err(Error::setting("--until", "prior", "its points live on only in what ppm makes of them: use ppm"));
+    if let Some(home) = last.definition().lives_in() {
+        let remedy = format!("its result lives on only in what {} makes of it: use {}", home.name(), home.name());
+        return Err(Error::setting("--until", last.name(), remedy));
     }
     run_stages(&OutputFolder::open(&job.out)?, job, last, shared, progress)
 }
@@ -126,11 +132,11 @@ fn run_stages(
     match unposed::find(job, progress)? {
         Some(photos) => {
             let (capture, run) = unposed::pose(&work, &photos, shared, progress)?;
-            if last == Stage::Poses { Ok(run) } else { run_posed(&work, capture, last, shared, progress) }
+            if last == Stage::POSES { Ok(run) } else { run_posed(&work, capture, last, shared, progress) }
         }
         None => {
             let capture = load(job)?;
-            if last == Stage::Poses {
+            if last == Stage::POSES {
                 return Err(Error::setting("--until", "poses", "the scene has poses: use enhance"));
             }
             run_posed(&work, capture, last, shared, progress)
@@ -176,7 +182,7 @@ pub fn posed_and_lit(job: &Job, progress: &dyn Progress) -> Result<Option<Captur
     let folder = OutputFolder::open(&job.out)?;
     let work = Work::new(job, &folder)?;
     let (capture, _) = unposed::pose(&work, &photos, &Shared::default(), progress)?;
-    run_posed(&work, capture.clone(), Stage::Enhance, &Shared::default(), progress)?;
+    run_posed(&work, capture.clone(), Stage::ENHANCE, &Shared::default(), progress)?;
     Ok(Some(session::lit_from_files(job, &capture)))
 }
 
@@ -207,7 +213,7 @@ fn run_posed(
     let (mut steps, actions) = {
         let steps = steps_with(&earlier.as_ref().map(Run::changes_under_way).unwrap_or_default());
         let actions = decide(&steps, earlier.as_ref(), folder, job.overwrite)?;
-        let trained = steps.iter().zip(&actions).any(|(s, action)| s.stage == Stage::Train && *action == Action::Keep);
+        let trained = steps.iter().zip(&actions).any(|(s, action)| s.stage == Stage::TRAIN && *action == Action::Keep);
         if trained { (steps, actions) } else { plan(steps_with(&[]), earlier.as_ref(), folder, job.overwrite)? }
     };
     settings::file::check(&folder.join(names::SETTINGS), job.overwrite)?;
@@ -226,9 +232,9 @@ fn run_posed(
             Action::Keep => session.keep(stage)?,
             Action::Make | Action::Replace => session.make(&steps[at], action, &steps[at + 1..])?,
         }
-        if stage == Stage::Train {
+        if stage == Stage::TRAIN {
             // What was changed on the way makes another model, and other results of it.
-            let changes = session.run().stage(Stage::Train).map(StageRecord::changes).unwrap_or_default();
+            let changes = session.run().stage(Stage::TRAIN).map(StageRecord::changes).unwrap_or_default();
             steps = steps_with(&changes);
         }
         at += 1;
@@ -268,31 +274,7 @@ fn load(job: &Job) -> Result<Capture> {
     capture::load(&job.scene, &job.settings.capture_options(&job.scene))
 }
 
-fn photos_fingerprint(inputs: &Hashes, capture: &Capture) -> String {
-    fingerprint::of(&[inputs.of_views(&capture.train), inputs.of_views(&capture.holdout)])
-}
-
-/// Dark to lit.
-fn enhance_step(job: &Job, inputs: &Hashes, capture: &Capture) -> Step {
-    let (settings, views) = (&job.settings, capture.train.iter().chain(&capture.holdout));
-    let outputs = views.map(|view| format!("{}/{}", names::IMAGES, view.name)).collect();
-    let camera = camera_files(job, inputs);
-    let weights = inputs.of(Path::new(&settings.enhance.weights));
-    let models = (weights, enhance::built_in_hash());
-    let photos = photos_fingerprint(inputs, capture);
-    let fingerprint = fingerprint::of(&(photos, camera, &settings.enhance, settings.downscale, models));
-    Step { stage: Stage::Enhance, fingerprint, outputs }
-}
-
-/// The files that may say how the camera responds to light.
-fn camera_files(job: &Job, inputs: &Hashes) -> [Option<Written>; 2] {
-    ["camera.toml", &job.settings.enhance.camera].map(|name| inputs.of(&job.scene.join(name)))
-}
-
-/// The stages of `job` with their fingerprints, each of which includes those it builds on. Light does not depend on where
-/// a prior puts the cameras, so only what follows the prior is made again where it leads to other ones (`posed`); where
-/// test views stand then follows from these and from where they stood. `changes` are those of the settings while the model
-/// was trained.
+/// The stages of a run with poses, each with its fingerprint, which includes those that it builds on.
 fn steps(
     job: &Job,
     inputs: &Hashes,
@@ -301,63 +283,14 @@ fn steps(
     origin: &Origin,
     changes: &[Change],
 ) -> Vec<Step> {
-    let settings = &job.settings;
+    let mut plan = Plan { job, inputs, capture, posed, origin, changes, before: BTreeMap::new() };
     let mut steps = Vec::new();
-    let mut step = |stage: Stage, fingerprint: String, outputs: Vec<String>| {
-        steps.push(Step { stage, fingerprint: fingerprint.clone(), outputs });
-        fingerprint
-    };
-    let points = origin.points.as_deref().map(|path| inputs.of_any(path));
-    let colors = settings.prior.colors.as_deref().map(|path| inputs.of(path));
-    let cameras = [&posed.train, &posed.holdout].map(|views| fingerprint::of_poses(views));
-    let beside = origin.beside.as_ref().map(|(similarity, _)| similarity.matrix());
-    let placed = fingerprint::of(&(points, colors, origin.similarity.matrix(), beside, cameras));
-    // The files' coordinates depend on the frame.
-    let frame = posed.frame;
-    let placed = if frame.is_identity() { placed } else { fingerprint::of(&(placed, frame)) };
-    let (lit, points) = match &job.scope {
-        Scope::Everything => {
-            let Step { stage, fingerprint, outputs } = enhance_step(job, inputs, capture);
-            let lit = step(stage, fingerprint, outputs);
-            let prior = step(Stage::Prior, fingerprint::of(&(&lit, &placed, &settings.prior)), Vec::new());
-            let ppm = fingerprint::of(&(&prior, &settings.ppm));
-            (lit, step(Stage::Ppm, ppm, vec![names::POINTS.into()]))
-        }
-        Scope::Training => {
-            let lit = fingerprint::of(&(photos_fingerprint(inputs, capture), settings.downscale));
-            let prior = fingerprint::of(&(&lit, &placed, &settings.prior));
-            (lit, step(Stage::Prior, prior, vec![names::POINTS.into()]))
-        }
-    };
-    let trained = trained_fingerprint(&fingerprint::of(&(&lit, &points, settings.train.essence())), changes);
-    let trained = step(Stage::Train, trained, vec![names::SPLATS.into()]);
-    if job.scope == Scope::Everything {
-        let renders =
-            capture.test.iter().map(|view| format!("{}/{}", names::RENDERS, render_name(&view.name))).collect();
-        step(Stage::Render, render_fingerprint(&trained, &capture.test), renders);
+    for definition in STAGES.iter().filter(|definition| definition.is_in(&job.scope)) {
+        let step = Step::of(*definition, &plan);
+        plan.before.insert(step.stage, step.fingerprint.clone());
+        steps.push(step);
     }
-    let measured = fingerprint::of(&(&trained, inputs.of_views(&capture.test)));
-    step(Stage::Eval, measured, vec![names::METRICS.into()]);
     steps
-}
-
-/// The fingerprint of a model, from that of its training as it was started, and what was changed on the way.
-fn trained_fingerprint(started: &str, changes: &[Change]) -> String {
-    if changes.is_empty() { started.into() } else { fingerprint::of(&(started, changes)) }
-}
-
-/// The fingerprint of the renders of `test` poses, of the model whose training has the fingerprint `trained`.
-pub fn render_fingerprint(trained: &str, test: &[View]) -> String {
-    fingerprint::of(&(trained, fingerprint::of_poses(test)))
-}
-
-/// The similarity to the frame in which PPM's lengths are meant: from the cameras, then the points' principal axes.
-pub fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
-    let cameras: Vec<_> = capture.train.iter().map(|view| view.camera.clone()).collect();
-    let world = capture::world_normalization(&cameras);
-    let normalized = points.positions.iter().map(|p| world.transform_point3(DVec3::from(p.map(f64::from))));
-    let finite: Vec<DVec3> = normalized.filter(|p| p.is_finite()).collect();
-    capture::principal_axes(&finite) * world
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::fingerprint::{self, Hashed};
 use super::output::{Files, names};
+pub use super::stage::Stage;
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
@@ -16,43 +17,6 @@ use std::path::{Path, PathBuf};
 pub const RUN_FILE: &str = names::RUN;
 /// The format of the record. Format 1, which had no such key, did not list files.
 pub const FORMAT: u32 = 2;
-
-/// The stages of a run, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    Poses,
-    Enhance,
-    Prior,
-    Ppm,
-    Train,
-    Render,
-    Eval,
-}
-
-impl Stage {
-    /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Poses, Self::Enhance, Self::Prior, Self::Ppm, Self::Train, Self::Render, Self::Eval];
-
-    /// The stage of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.name() == name)
-    }
-
-    /// As in `run.json` and in progress lines.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Poses => "poses",
-            Self::Enhance => "enhance",
-            Self::Prior => "prior",
-            Self::Ppm => "ppm",
-            Self::Train => "train",
-            Self::Render => "render",
-            Self::Eval => "eval",
-        }
-    }
-}
 
 /// How far a stage came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,9 +196,9 @@ impl Run {
     /// is finished, it is one of other settings than those that it was started with.
     pub fn changes_under_way(&self) -> Vec<Change> {
         let finished = |stage| self.stage(stage).filter(|record| record.status.finished());
-        match finished(Stage::Eval) {
+        match finished(Stage::EVAL) {
             Some(_) => Vec::new(),
-            None => finished(Stage::Train).map(StageRecord::changes).unwrap_or_default(),
+            None => finished(Stage::TRAIN).map(StageRecord::changes).unwrap_or_default(),
         }
     }
 

@@ -1,45 +1,43 @@
 //! A run under way: the data between the stages, taken from memory or from the files of an earlier run.
 
+use super::fingerprint;
 use super::journal::StageJournal;
-use super::output::names;
-use super::pictures::{Painter, render_name, render_views};
+use super::output::{OutputFolder, names};
+use super::pictures::Painter;
 use super::plan::{Action, Step};
-use super::record::{Run, Stage, StageRecord, Status, write_json};
-use super::{Job, Scope, Shared, Work, measure, normalization, trained_fingerprint, unposed};
-use crate::capture::{Camera, Capture, View};
+use super::record::{Run, Stage, StageRecord, Status};
+use super::stage::Counts;
+use super::{Job, Scope, Shared, Work};
+use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::prior::stereo::{self, Kept};
 use crate::prior::{Origin, PointCloud};
 use crate::progress::Progress;
 use crate::splat::Splats;
-use crate::{enhance, ppm, prior, settings, splat, train};
+use crate::{settings, splat};
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What a stage counted, for `run.json`.
-type Counts = Map<String, Value>;
-
 /// A run under way.
 pub(super) struct Session<'a> {
-    work: &'a Work<'a>,
-    job: &'a Job,
-    shared: &'a Shared<'a>,
-    progress: &'a dyn Progress,
+    pub(super) job: &'a Job,
+    pub(super) folder: &'a OutputFolder,
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) progress: &'a dyn Progress,
     /// With the poses that the prior leads to.
-    capture: Capture,
-    origin: Origin,
+    pub(super) capture: Capture,
+    pub(super) origin: Origin,
     gpu: Option<Arc<Gpu>>,
-    run: Run,
-    lit: Option<Capture>,
-    points: Option<PointCloud>,
+    pub(super) run: Run,
+    pub(super) lit: Option<Capture>,
+    pub(super) points: Option<PointCloud>,
     /// Whether the prior's points were made from the images.
-    made_points: bool,
-    splats: Option<Splats>,
+    pub(super) made_points: bool,
+    pub(super) splats: Option<Splats>,
 }
 
 impl<'a> Session<'a> {
@@ -73,7 +71,7 @@ impl<'a> Session<'a> {
         }
         settings::file::write(&folder.join(names::SETTINGS), &job.settings, job.overwrite)?;
         let (lit, points, made_points, splats) = (None, None, false, None);
-        Ok(Self { work, job, shared, progress, capture, origin, gpu, run, lit, points, made_points, splats })
+        Ok(Self { job, folder, shared, progress, capture, origin, gpu, run, lit, points, made_points, splats })
     }
 
     /// Notes that a stage's results are current.
@@ -83,10 +81,7 @@ impl<'a> Session<'a> {
             record.status = Status::Kept;
             self.run.put(record);
         }
-        if stage == Stage::Ppm {
-            // The file has them.
-            self.points = None;
-        }
+        stage.definition().keep(self);
         self.run.write(&self.job.out)
     }
 
@@ -95,7 +90,7 @@ impl<'a> Session<'a> {
     pub(super) fn make(&mut self, step: &Step, action: Action, later: &[Step]) -> Result<()> {
         self.progress.check()?;
         self.invalidate(step, later)?;
-        let folder = self.work.folder;
+        let folder = self.folder;
         let mut earlier = self.run.stage(step.stage).map(|record| record.outputs.clone()).unwrap_or_default();
         if action == Action::Replace {
             self.remove_earlier(step.stage)?;
@@ -114,19 +109,19 @@ impl<'a> Session<'a> {
         let started = Instant::now();
         self.run.put(record.clone());
         self.run.write(&self.job.out)?;
-        let made = self.stage(step.stage).and_then(|counts| self.check_gpu().map(|()| counts));
+        let made = step.stage.definition().make(self).and_then(|counts| self.check_gpu().map(|()| counts));
         record.seconds = started.elapsed().as_secs_f64();
         record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.written(name))).collect();
         match made {
             Ok(counts) => {
                 (record.status, record.counts) = (Status::Done, counts);
-                if step.stage == Stage::Train {
-                    record.fingerprint = trained_fingerprint(&step.fingerprint, &record.changes());
+                if step.stage == Stage::TRAIN {
+                    record.fingerprint = fingerprint::changed(&step.fingerprint, &record.changes());
                 }
                 self.run.put(record);
                 self.run.write(&self.job.out)?;
                 // What partial results are for is done, and on record.
-                self.discard_partial(step.stage)
+                step.stage.definition().discard_partial(&self.job.out)
             }
             Err(error) => {
                 let interrupted = matches!(error, Error::Interrupted(_));
@@ -159,7 +154,7 @@ impl<'a> Session<'a> {
         }
         self.run.files.clone_from(&outdated);
         self.run.write(&self.job.out)?;
-        self.work.folder.remove(&outdated)?;
+        self.folder.remove(&outdated)?;
         self.run.files.clear();
         Ok(())
     }
@@ -174,166 +169,54 @@ impl<'a> Session<'a> {
         self.run
     }
 
-    fn stage(&mut self, stage: Stage) -> Result<Counts> {
-        match stage {
-            Stage::Poses => self.poses(),
-            Stage::Enhance => self.enhance(),
-            Stage::Prior => self.prior(),
-            Stage::Ppm => self.ppm(),
-            Stage::Train => self.train(),
-            Stage::Render => self.render(),
-            Stage::Eval => self.eval(),
-        }
+    pub(super) fn gpu(&self) -> Result<&Gpu> {
+        self.gpu.as_deref().ok_or_else(no_adapter)
     }
 
-    fn gpu(&self) -> Result<&Gpu> {
-        self.gpu.as_deref().ok_or_else(no_adapter)
+    pub(super) fn shared_gpu(&self) -> Result<Arc<Gpu>> {
+        self.gpu.clone().ok_or_else(no_adapter)
     }
 
     fn check_gpu(&self) -> Result<()> {
         self.gpu()?.check()
     }
 
-    fn journal(&self, stage: Stage) -> StageJournal<'a> {
-        StageJournal::new(self.work.folder, &self.run, stage)
+    pub(super) fn journal(&self, stage: Stage) -> StageJournal<'a> {
+        StageJournal::new(self.folder, &self.run, stage)
     }
 
-    fn out(&self, name: &str) -> PathBuf {
+    pub(super) fn out(&self, name: &str) -> PathBuf {
         self.job.out.join(name)
     }
 
     /// Removes what an earlier run in this folder made in `stage`, as far as it is as that run left it.
     fn remove_earlier(&self, stage: Stage) -> Result<()> {
         let Some(record) = self.run.stage(stage) else { return Ok(()) };
-        self.work.folder.remove(&record.outputs)?;
-        match stage {
-            Stage::Poses => unposed::remove_work(&self.job.out),
-            _ => self.discard_partial(stage),
-        }
-    }
-
-    /// Removes what an unfinished `stage` continues from.
-    fn discard_partial(&self, stage: Stage) -> Result<()> {
-        match stage {
-            Stage::Train => train::discard_checkpoints(&self.out(names::CHECKPOINTS)),
-            Stage::Prior => stereo::discard(&self.out(names::STEREO)),
-            _ => Ok(()),
-        }
-    }
-
-    fn enhance(&mut self) -> Result<Counts> {
-        let settings = &self.job.settings;
-        let (images, journal) = (self.out(names::IMAGES), self.journal(Stage::Enhance));
-        let out = enhance::Folders { journal: Some(&journal), ..enhance::Folders::from(&images) };
-        let (gpu, capture) = (self.gpu()?, &self.capture);
-        let (lit, report) =
-            enhance::enhance_capture(gpu, capture, &settings.enhance, settings.downscale, out, self.progress)?;
-        self.lit = Some(lit);
-        counts(&report)
-    }
-
-    fn poses(&mut self) -> Result<Counts> {
-        counts(&unposed::estimate(self.job, &self.capture, self.gpu()?, self.progress)?)
-    }
-
-    fn prior(&mut self) -> Result<Counts> {
-        let lit = self.lit()?.clone();
-        let gpu = || self.gpu.clone().ok_or_else(no_adapter);
-        let record = self.run.stage(Stage::Prior);
-        let identity = record.map(|record| format!("{} {}", record.fingerprint, record.made_from)).unwrap_or_default();
-        let kept = Kept::new(&self.out(names::STEREO), identity, stereo::WRITE_EVERY);
-        let config = &self.job.settings.prior;
-        let (points, report) = prior::prior(gpu, &lit, &self.origin, config, Some(&kept), self.progress)?;
-        if self.job.scope != Scope::Everything {
-            prior::write_ply_in(self.out(names::POINTS), &points, &self.capture.frame)?;
-        }
-        self.points = Some(points);
-        self.made_points = report.made();
-        counts(&report)
-    }
-
-    fn ppm(&mut self) -> Result<Counts> {
-        let points = self.points.take().unwrap_or_default();
-        let normalize = normalization(&self.capture, &points);
-        let cameras: Vec<Camera> = self.capture.train.iter().map(|view| view.camera.clone()).collect();
-        let config = &self.job.settings.ppm;
-        let as_made = self.made_points && !config.thin_made;
-        let config = if as_made { config.without_thinning() } else { config.clone() };
-        let (points, report) = ppm::run(points, &config, &normalize, &cameras)?;
-        prior::write_ply_in(self.out(names::POINTS), &points, &self.capture.frame)?;
-        self.points = Some(points);
-        counts(&report)
-    }
-
-    fn train(&mut self) -> Result<Counts> {
-        let mut lit = self.lit()?.clone();
-        let exposures = self.exposures();
-        lit.train.iter_mut().chain(&mut lit.holdout).for_each(|view| view.gain = exposures.get(&view.name).copied());
-        // In another frame they are those of the file, as after an interruption: checkpoints know them to the bit.
-        let points = match self.points.take().filter(|_| self.capture.frame.is_identity()) {
-            Some(points) => points,
-            None => prior::read_in(self.out(names::POINTS), &self.capture.frame)?,
-        };
-        let folder = self.out(names::CHECKPOINTS);
-        let config = &self.job.settings.train;
-        let (gpu, watch) = (self.gpu()?, self.shared.watch);
-        let (splats, report) = train::train(gpu, &lit, &points, config, &folder, self.progress, watch)?;
-        splat::ply::write_in(self.out(names::SPLATS), &splats, &self.capture.frame)?;
-        self.run.splats = Some(splats.len() as u64);
-        self.run.steps = Some(u64::from(report.steps));
-        self.run.steps_per_second = Some(report.steps_per_second);
-        self.run.peak_device_bytes = Some(self.gpu()?.peak_bytes());
-        self.run.kernel_ms.clone_from(&report.kernel_milliseconds);
-        // Scales are rounded where the file has another unit: renders are of the file, now as after an interruption.
-        self.splats = Some(splats).filter(|_| self.capture.frame.unit == 1.0);
-        counts(&report)
+        self.folder.remove(&record.outputs)?;
+        stage.definition().discard_partial(&self.job.out)
     }
 
     /// How the lit photographs differ in exposure, as the prior has found.
-    fn exposures(&self) -> BTreeMap<String, [f32; 3]> {
-        let found = self.run.stage(Stage::Prior).and_then(|record| record.counts.get("exposures"));
+    pub(super) fn exposures(&self) -> BTreeMap<String, [f32; 3]> {
+        let found = self.run.stage(Stage::PRIOR).and_then(|record| record.counts.get("exposures"));
         found.and_then(|found| serde_json::from_value(found.clone()).ok()).unwrap_or_default()
     }
 
-    fn render(&mut self) -> Result<Counts> {
-        self.load_splats()?;
-        let (views, journal) = (&self.capture.test, self.journal(Stage::Render));
-        render_views(&mut self.painter()?, views, &self.out(names::RENDERS), Some(&journal), self.progress)?;
-        // What was written, so that a picture of another origin is known for one.
-        let written = |view: &View| {
-            let name = render_name(&view.name);
-            self.work.folder.written(&format!("{}/{name}", names::RENDERS)).map(|written| (name, written.sha256))
-        };
-        let sha256: BTreeMap<_, _> = views.iter().filter_map(written).collect();
-        counts(&json!({ "images": sha256.len(), "sha256": sha256 }))
-    }
-
-    fn eval(&mut self) -> Result<Counts> {
-        let (mut holdout, exposures) = (self.lit()?.holdout.clone(), self.exposures());
-        holdout.iter_mut().for_each(|view| view.gain = exposures.get(&view.name).copied());
-        self.load_splats()?;
-        let mut painter = self.painter()?;
-        let metrics =
-            measure::measure(&mut painter, &self.capture, &holdout, self.job.settings.downscale, self.progress)?;
-        write_json(&self.out(names::METRICS), &metrics)?;
-        counts(&json!({ "test": metrics.metrics.test.views.len(), "holdout": holdout.len() }))
-    }
-
     /// The model, read back if an earlier run made it.
-    fn load_splats(&mut self) -> Result<()> {
+    pub(super) fn load_splats(&mut self) -> Result<()> {
         if self.splats.is_none() {
             self.splats = Some(splat::read_in(self.out(names::SPLATS), &self.capture.frame)?);
         }
         Ok(())
     }
 
-    fn painter(&self) -> Result<Painter<'_>> {
+    pub(super) fn painter(&self) -> Result<Painter<'_>> {
         let none = Splats::default();
         Painter::new(self.gpu()?, self.splats.as_ref().unwrap_or(&none), self.job.settings.train.antialiased)
     }
 
     /// The capture as it is trained on: lit images, cameras at the training resolution.
-    fn lit(&mut self) -> Result<&Capture> {
+    pub(super) fn lit(&mut self) -> Result<&Capture> {
         let lit = match self.lit.take() {
             Some(lit) => lit,
             None => lit_from_files(self.job, &self.capture),
@@ -363,7 +246,7 @@ fn no_adapter() -> Error {
 }
 
 /// A stage's report as counts.
-fn counts(report: &impl Serialize) -> Result<Counts> {
+pub(super) fn counts(report: &impl Serialize) -> Result<Counts> {
     match serde_json::to_value(report) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(other) => Ok(Counts::from_iter([("value".to_string(), other)])),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::capture::Camera;
+use glam::{DMat4, DVec3};
 
 fn view(image: &Path) -> View {
     let camera = Camera { width: 4, height: 4, fx: 4.0, fy: 4.0, cx: 2.0, cy: 2.0, viewmat: DMat4::IDENTITY };

@@ -2,21 +2,19 @@
 //! poses and lenses. What comes out is a capture like any other; no stage but this one ever sees one without poses.
 
 use super::demo::spread;
-use super::fingerprint::{self, Hashes};
 use super::output::{ensure_disjoint, names};
 use super::plan::{Action, Step, decide};
 use super::record::{Run, Stage, StageRecord};
 use super::session::Session;
-use super::{Job, Scope, Shared, Work, camera_files, earlier, photos, photos_fingerprint};
+use super::stage::Plan;
+use super::{Job, Scope, Shared, Work, earlier, photos};
 use crate::capture::{self, Capture, View};
-use crate::enhance;
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
-use crate::poses::{self, MIN_REGISTERED, Program, Report};
+use crate::poses::{MIN_REGISTERED, Program};
 use crate::prior::Origin;
 use crate::progress::Progress;
-use crate::settings::{self, Settings};
-use crate::storage;
+use crate::settings;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Most training views that are rendered where there are no other poses to render.
@@ -61,7 +59,7 @@ pub(super) fn pose(
 ) -> Result<(Capture, Run)> {
     let job = work.job;
     ensure_disjoint(&job.out, photos)?;
-    let step = step(job, &work.inputs, photos);
+    let step = step(work, photos);
     let before = earlier(job)?;
     let action = decide(std::slice::from_ref(&step), before.as_ref(), work.folder, job.overwrite)?[0];
     settings::file::check(&job.out.join(names::SETTINGS), job.overwrite)?;
@@ -71,12 +69,12 @@ pub(super) fn pose(
         reject_unrecorded_outputs(job, photos, before.as_ref())?;
     }
     let gpu = if idle { None } else { Some(shared.gpu(job)?) };
-    if !idle && before.as_ref().is_none_or(|run| run.stage(Stage::Poses).is_none()) {
+    if !idle && before.as_ref().is_none_or(|run| run.stage(Stage::POSES).is_none()) {
         [names::POSES, names::COLMAP_LOG].iter().try_for_each(|name| work.folder.make_way(name, None))?;
     }
     let mut session = Session::new(work, shared, photos.clone(), Origin::default(), gpu, before, progress)?;
     match action {
-        Action::Keep => session.keep(Stage::Poses)?,
+        Action::Keep => session.keep(Stage::POSES)?,
         Action::Make | Action::Replace => session.make(&step, action, &following(session.run()))?,
     }
     Ok((posed(job, photos)?, session.finish()))
@@ -89,7 +87,7 @@ fn following(run: &Run) -> Vec<Step> {
         fingerprint: record.fingerprint.clone(),
         outputs: record.outputs.keys().cloned().collect(),
     };
-    run.stages.iter().filter(|record| record.stage != Stage::Poses).map(step).collect()
+    run.stages.iter().filter(|record| record.stage != Stage::POSES).map(step).collect()
 }
 
 /// Fails where files that no run recorded are where the lit photographs and COLMAP's files will go: better now than
@@ -97,9 +95,9 @@ fn following(run: &Run) -> Vec<Step> {
 fn reject_unrecorded_outputs(job: &Job, photos: &Capture, before: Option<&Run>) -> Result<()> {
     let recorded = |stage| before.is_some_and(|run| run.stage(stage).is_some());
     let lit = photos.train.iter().map(|view| job.out.join(names::IMAGES).join(&view.name));
-    let lit = lit.filter(|_| !recorded(Stage::Enhance));
+    let lit = lit.filter(|_| !recorded(Stage::ENHANCE));
     let work = [names::POSES, names::COLMAP_LOG].map(|name| job.out.join(name));
-    let work = work.into_iter().filter(|_| !recorded(Stage::Poses));
+    let work = work.into_iter().filter(|_| !recorded(Stage::POSES));
     match lit.chain(work).find(|path| !job.overwrite && std::fs::symlink_metadata(path).is_ok()) {
         Some(present) => Err(Error::Exists(present)),
         None => Ok(()),
@@ -114,64 +112,15 @@ pub(super) fn posed(job: &Job, photos: &Capture) -> Result<Capture> {
     Ok(posed)
 }
 
-/// The stage; the model is written for the size of the lit photographs, so this is part of its fingerprint.
-fn step(job: &Job, inputs: &Hashes, photos: &Capture) -> Step {
-    let settings = &job.settings;
-    let lit = (photos_fingerprint(inputs, photos), camera_files(job, inputs), lighting(settings), settings.downscale);
-    let fingerprint = fingerprint::of(&(lit, settings.poses.essence()));
-    let files = ["cameras.txt", "images.txt", "points3D.txt", capture::LENSES];
-    let outputs = files.map(|name| format!("{}/{name}", names::MODEL));
-    Step { stage: Stage::Poses, fingerprint, outputs: outputs.to_vec() }
-}
-
-/// How pictures are lit for features: without the chroma network, for features have no colour.
-fn lighting(settings: &Settings) -> enhance::Config {
-    enhance::Config { weights: "none".into(), working: 0, ..settings.enhance.clone() }
-}
-
-/// Removes what an interrupted search for poses left in the output folder `out`.
-pub(super) fn remove_work(out: &Path) -> Result<()> {
-    poses::remove_work(&out.join(names::POSES))
+/// The stage, before there are poses.
+fn step(work: &Work<'_>, photos: &Capture) -> Step {
+    let origin = Origin::default();
+    let (job, inputs, changes) = (work.job, &work.inputs, &[][..]);
+    let plan = Plan { job, inputs, capture: photos, posed: photos, origin: &origin, changes, before: BTreeMap::new() };
+    Step::of(Stage::POSES.definition(), &plan)
 }
 
 /// The folder of the model in an output folder.
 pub(super) fn model(out: &Path) -> PathBuf {
     out.join(names::MODEL)
-}
-
-/// The stage itself. Features are looked for in pictures that are lit for the purpose, not much larger than is of use: those
-/// to train on come after it, because they are undistorted, and may be small.
-pub(super) fn estimate(job: &Job, photos: &Capture, gpu: &Gpu, progress: &dyn Progress) -> Result<Report> {
-    let (settings, work, log) = (&job.settings, job.out.join(names::POSES), job.out.join(names::COLMAP_LOG));
-    if !work.exists() {
-        storage::create_folder(&work)?;
-        storage::write_bytes(&log, b"")?;
-    }
-    let images = work.join(poses::PICTURES);
-    let longest = photos.train.iter().map(|view| view.camera.width.max(view.camera.height)).max().unwrap_or(1);
-    let factor = (longest / settings.poses.feature_size.max(1)).max(1);
-    let picture = |view: &View| View { name: poses::picture_name(&view.name), ..view.clone() };
-    let pictures = Capture { train: photos.train.iter().map(picture).collect(), ..photos.clone() };
-    let complete = pictures.train.iter().all(|view| images.join(&view.name).is_file());
-    if !complete {
-        poses::announce(&work, pictures.train.iter().map(|view| view.name.as_str()))?;
-        enhance::enhance_capture(gpu, &pictures, &lighting(settings), factor, &images, progress)?;
-    }
-    let lit = |view: &View| View { camera: view.camera.downscaled(settings.downscale), ..view.clone() };
-    let views: Vec<View> = photos.train.iter().map(lit).collect();
-    let folders = poses::Folders { images: &images, work: &work, model: &model(&job.out), log: &log };
-    let report = poses::estimate(&views, &folders, &settings.poses, progress)?;
-    tracing::info!(
-        "{}: {} of {} photographs, {} points, reprojection error {:.2} pixels",
-        report.program,
-        report.registered,
-        report.images,
-        report.points,
-        report.reprojection_error
-    );
-    if let [camera] = &report.cameras[..] {
-        tracing::info!("camera: {camera}");
-    }
-    poses::remove_work(&work)?;
-    Ok(report)
 }

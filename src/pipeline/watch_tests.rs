@@ -38,33 +38,33 @@ fn a_run_with_changed_settings_is_finished_but_stands_for_no_other() {
     let meddler = Meddler { config, at: 3, asked: AtomicU32::new(0) };
     let quiet = Silent::default();
     let shared = Shared { gpu: Some(Arc::clone(&gpu)), watch: Some(&meddler) };
-    let trained = run_until(&job, Stage::Train, &shared, &quiet).unwrap();
+    let trained = run_until(&job, Stage::TRAIN, &shared, &quiet).unwrap();
     assert_eq!((trained.steps, trained.adapter.as_deref()), (Some(8), Some(gpu.name())));
     let fingerprint = |run: &Run, stage| run.stage(stage).unwrap().fingerprint.clone();
-    let changes = trained.stage(Stage::Train).unwrap().changes();
+    let changes = trained.stage(Stage::TRAIN).unwrap().changes();
     assert_eq!((changes.len(), changes[0].step), (1, 3));
 
     // What comes after training is made of the changed model, also by a later call.
     let alone = Shared { gpu: Some(gpu), watch: None };
     let whole = run(&job, &alone, &quiet).unwrap().run;
     let status = |run: &Run, stage| run.stage(stage).unwrap().status;
-    assert_eq!(status(&whole, Stage::Train), record::Status::Kept);
-    assert_eq!(status(&whole, Stage::Eval), record::Status::Done);
-    assert_eq!(fingerprint(&whole, Stage::Train), fingerprint(&trained, Stage::Train));
+    assert_eq!(status(&whole, Stage::TRAIN), record::Status::Kept);
+    assert_eq!(status(&whole, Stage::EVAL), record::Status::Done);
+    assert_eq!(fingerprint(&whole, Stage::TRAIN), fingerprint(&trained, Stage::TRAIN));
     let test = load(&job).unwrap().test;
-    let rendered = render_fingerprint(&fingerprint(&whole, Stage::Train), &test);
-    assert_eq!(fingerprint(&whole, Stage::Render), rendered);
+    let rendered = render_fingerprint(&fingerprint(&whole, Stage::TRAIN), &test);
+    assert_eq!(fingerprint(&whole, Stage::RENDER), rendered);
 
     // It is not what these settings give: that is another run.
     let refused = run(&job, &alone, &quiet).unwrap_err();
     assert!(matches!(&refused, Error::Exists(path) if path.ends_with("splats.ply")), "{refused}");
     job.overwrite = true;
     let plain = run(&job, &alone, &quiet).unwrap().run;
-    for stage in [Stage::Train, Stage::Render, Stage::Eval] {
+    for stage in [Stage::TRAIN, Stage::RENDER, Stage::EVAL] {
         assert_eq!(status(&plain, stage), record::Status::Done);
         assert_ne!(fingerprint(&plain, stage), fingerprint(&whole, stage));
     }
-    assert_eq!((plain.steps, plain.stage(Stage::Train).unwrap().changes().len()), (Some(6), 0));
+    assert_eq!((plain.steps, plain.stage(Stage::TRAIN).unwrap().changes().len()), (Some(6), 0));
     job.overwrite = false;
     assert!(run(&job, &alone, &quiet).unwrap().run.all_kept());
 }

@@ -43,7 +43,7 @@ fn is_software(adapter: &str) -> bool {
 
 /// The chroma network was trained on pictures that are not the scene's.
 fn learned_elsewhere(run: &FinishedRun) -> bool {
-    let network = run.record.stage(Stage::Enhance).and_then(|stage| stage.counts.get("network")?.as_str());
+    let network = run.record.stage(Stage::ENHANCE).and_then(|stage| stage.counts.get("network")?.as_str());
     network.is_some_and(|network| network != "none")
 }
 

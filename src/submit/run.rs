@@ -81,7 +81,7 @@ impl FinishedRun {
             }
             bytes => bytes.map_err(Error::io(&path))?,
         };
-        let written = self.stage(Stage::Render)?.counts.get("sha256").and_then(|all| all.get(render_name(&view.name)));
+        let written = self.stage(Stage::RENDER)?.counts.get("sha256").and_then(|all| all.get(render_name(&view.name)));
         if written.is_some_and(|hash| hash != sha256(&bytes).as_str()) {
             let found = format!("is not the picture that the run of {} wrote", self.out.display());
             return Err(Error::input(&path, found, format!("delete it and {AGAIN}")));
@@ -91,7 +91,7 @@ impl FinishedRun {
 
     /// Wall seconds per picture of the stage that rendered them.
     pub fn seconds_per_image(&self) -> f64 {
-        let seconds = self.record.stage(Stage::Render).map_or(0.0, |stage| stage.seconds);
+        let seconds = self.record.stage(Stage::RENDER).map_or(0.0, |stage| stage.seconds);
         seconds / self.scene.test.len().max(1) as f64
     }
 
@@ -104,9 +104,9 @@ impl FinishedRun {
     }
 
     fn check_renders(&self) -> Result<()> {
-        let (trained, rendered) = (self.stage(Stage::Train)?, self.stage(Stage::Render)?);
+        let (trained, rendered) = (self.stage(Stage::TRAIN)?, self.stage(Stage::RENDER)?);
         unique_renders(&self.scene.path, &self.scene.test)?;
-        let of_model = rendered.made_from == self.record.made_by(&[Stage::Train]);
+        let of_model = rendered.made_from == self.record.made_by(&[Stage::TRAIN]);
         if !of_model || rendered.fingerprint != render_fingerprint(&trained.fingerprint, &self.scene.test) {
             let found = "its pictures are stale: the model was trained again, or the test poses changed, since";
             return Err(Error::input(self.out.join(names::RENDERS), found, AGAIN));

@@ -119,7 +119,7 @@ fn cross_out(image: &mut Image, weights: &[f32]) {
     // Some forty stripes along the longer side, whatever its size.
     let stripe = (image.width.max(image.height) as usize / 80).max(1);
     for (at, pixel) in image.pixels.iter_mut().enumerate().filter(|(at, _)| weights[*at] < 0.5) {
-        let level = if (at % width + at / width) / stripe % 2 == 0 { 0.5 } else { 0.1 };
+        let level = if ((at % width + at / width) / stripe).is_multiple_of(2) { 0.5 } else { 0.1 };
         *pixel = [level, 0.0, level];
     }
 }

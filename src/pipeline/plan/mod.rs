@@ -7,6 +7,7 @@
 
 use super::output::OutputFolder;
 use super::record::{Run, Stage, StageRecord, Status};
+use super::stage::{Definition, Plan};
 use crate::error::{Error, Result};
 
 /// One stage of a plan.
@@ -19,16 +20,15 @@ pub struct Step {
 }
 
 impl Step {
+    /// The step of a stage, given those before it.
+    pub(super) fn of(definition: &dyn Definition, plan: &Plan<'_>) -> Self {
+        let (fingerprint, outputs) = (definition.fingerprint(plan), definition.outputs(plan));
+        Self { stage: definition.stage(), fingerprint, outputs }
+    }
+
     /// The stages whose files it reads.
     pub fn builds_on(&self) -> &'static [Stage] {
-        match self.stage {
-            Stage::Poses | Stage::Enhance => &[],
-            Stage::Prior => &[Stage::Enhance],
-            Stage::Ppm => &[Stage::Enhance, Stage::Prior],
-            Stage::Train => &[Stage::Enhance, Stage::Prior, Stage::Ppm],
-            Stage::Render => &[Stage::Train],
-            Stage::Eval => &[Stage::Enhance, Stage::Train],
-        }
+        self.stage.definition().builds_on()
     }
 }
 
@@ -75,7 +75,7 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
             _ => Action::Replace,
         });
     }
-    keep_prior_with_ppm(steps, &mut actions);
+    make_together(steps, &mut actions);
     Ok(actions)
 }
 
@@ -84,13 +84,15 @@ fn is_current(record: &StageRecord, step: &Step, folder: &OutputFolder) -> bool 
     complete && step.outputs.iter().all(|name| record.outputs.contains_key(name)) && folder.intact(&record.outputs)
 }
 
-/// The prior's points live on only in what PPM made of them.
-fn keep_prior_with_ppm(steps: &[Step], actions: &mut [Action]) {
-    let position = |stage| steps.iter().position(|s| s.stage == stage);
-    if let (Some(prior), Some(ppm)) = (position(Stage::Prior), position(Stage::Ppm))
-        && actions[prior] == Action::Keep
-    {
-        actions[prior] = actions[ppm];
+/// What lives on only in the files of another stage is made again with that one.
+fn make_together(steps: &[Step], actions: &mut [Action]) {
+    for (at, step) in steps.iter().enumerate() {
+        let home = step.stage.definition().lives_in();
+        if let Some(home) = steps.iter().position(|other| Some(other.stage) == home)
+            && actions[at] == Action::Keep
+        {
+            actions[at] = actions[home];
+        }
     }
 }
 

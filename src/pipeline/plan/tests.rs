@@ -40,32 +40,32 @@ impl Bench {
 
 #[test]
 fn finished_stages_are_kept_and_interrupted_ones_continued() {
-    let steps = [step(Stage::Enhance, "a"), step(Stage::Train, "b")];
-    let bench = Bench::new(&[(Stage::Enhance, "a", Status::Done), (Stage::Train, "b", Status::Interrupted)]);
+    let steps = [step(Stage::ENHANCE, "a"), step(Stage::TRAIN, "b")];
+    let bench = Bench::new(&[(Stage::ENHANCE, "a", Status::Done), (Stage::TRAIN, "b", Status::Interrupted)]);
     assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep, Action::Make]);
 }
 
 #[test]
 fn lost_damaged_and_edited_outputs_are_made_again() {
-    let steps = [step(Stage::Enhance, "a")];
+    let steps = [step(Stage::ENHANCE, "a")];
     for damage in ["", "a of enhancf", "a of enhance, and more"] {
-        let bench = Bench::new(&[(Stage::Enhance, "a", Status::Kept)]);
+        let bench = Bench::new(&[(Stage::ENHANCE, "a", Status::Kept)]);
         assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep]);
         std::fs::write(bench.path().join("enhance"), damage).unwrap();
         assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Make], "'{damage}'");
     }
-    let bench = Bench::new(&[(Stage::Enhance, "a", Status::Kept)]);
+    let bench = Bench::new(&[(Stage::ENHANCE, "a", Status::Kept)]);
     std::fs::remove_file(bench.path().join("enhance")).unwrap();
     assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Make]);
 }
 
 #[test]
 fn what_was_made_from_other_files_is_made_again() {
-    let steps = [step(Stage::Train, "a"), step(Stage::Render, "b")];
-    let mut bench = Bench::new(&[(Stage::Train, "a", Status::Done), (Stage::Render, "b", Status::Stale)]);
+    let steps = [step(Stage::TRAIN, "a"), step(Stage::RENDER, "b")];
+    let mut bench = Bench::new(&[(Stage::TRAIN, "a", Status::Done), (Stage::RENDER, "b", Status::Stale)]);
     assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep; 2], "trained again with the same result");
     std::fs::write(bench.path().join("train"), "another model").unwrap();
-    let mut record = bench.run.stage(Stage::Train).unwrap().clone();
+    let mut record = bench.run.stage(Stage::TRAIN).unwrap().clone();
     record.outputs.insert("train".into(), bench.folder().written("train"));
     bench.run.put(record);
     assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep, Action::Replace]);
@@ -73,8 +73,8 @@ fn what_was_made_from_other_files_is_made_again() {
 
 #[test]
 fn a_different_run_needs_overwrite_and_replaces_only_what_differs() {
-    let steps = [step(Stage::Enhance, "a"), step(Stage::Train, "new")];
-    let bench = Bench::new(&[(Stage::Enhance, "a", Status::Done), (Stage::Train, "old", Status::Interrupted)]);
+    let steps = [step(Stage::ENHANCE, "a"), step(Stage::TRAIN, "new")];
+    let bench = Bench::new(&[(Stage::ENHANCE, "a", Status::Done), (Stage::TRAIN, "old", Status::Interrupted)]);
     assert!(matches!(bench.decide(&steps, false), Err(crate::Error::Exists(_))));
     assert_eq!(bench.decide(&steps, true).unwrap(), [Action::Keep, Action::Replace]);
 }
@@ -82,7 +82,7 @@ fn a_different_run_needs_overwrite_and_replaces_only_what_differs() {
 #[test]
 fn files_without_a_record_are_not_ours() {
     let bench = Bench::new(&[]);
-    let steps = [step(Stage::Train, "a")];
+    let steps = [step(Stage::TRAIN, "a")];
     assert_eq!(decide(&steps, None, &bench.folder(), false).unwrap(), [Action::Make]);
     std::fs::write(bench.path().join("train"), "precious").unwrap();
     let error = decide(&steps, None, &bench.folder(), false).unwrap_err();
@@ -92,10 +92,10 @@ fn files_without_a_record_are_not_ours() {
 
 #[test]
 fn the_prior_is_made_again_for_a_new_ppm() {
-    let prior = Step { outputs: Vec::new(), ..step(Stage::Prior, "p") };
-    let steps = [prior, step(Stage::Ppm, "new")];
-    let mut bench = Bench::new(&[(Stage::Prior, "p", Status::Done), (Stage::Ppm, "old", Status::Done)]);
-    let mut record = bench.run.stage(Stage::Prior).unwrap().clone();
+    let prior = Step { outputs: Vec::new(), ..step(Stage::PRIOR, "p") };
+    let steps = [prior, step(Stage::PPM, "new")];
+    let mut bench = Bench::new(&[(Stage::PRIOR, "p", Status::Done), (Stage::PPM, "old", Status::Done)]);
+    let mut record = bench.run.stage(Stage::PRIOR).unwrap().clone();
     record.outputs.clear();
     bench.run.put(record);
     assert_eq!(bench.decide(&steps, true).unwrap(), [Action::Replace, Action::Replace]);

@@ -1,0 +1,72 @@
+//! Dark photographs to lit ones.
+
+use crate::capture::Capture;
+use crate::enhance;
+use crate::error::Result;
+use crate::pipeline::fingerprint::{self, Hashes};
+use crate::pipeline::output::{Written, names};
+use crate::pipeline::session::{Session, counts};
+use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::{Job, Scope};
+use std::path::Path;
+
+impl Stage {
+    /// Dark photographs to lit ones.
+    pub const ENHANCE: Self = Self::new("enhance");
+}
+
+pub(in crate::pipeline) struct Enhance;
+
+impl Definition for Enhance {
+    fn stage(&self) -> Stage {
+        Stage::ENHANCE
+    }
+
+    fn is_in(&self, scope: &Scope) -> bool {
+        *scope == Scope::Everything
+    }
+
+    fn builds_on(&self) -> &'static [Stage] {
+        &[]
+    }
+
+    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+        let (job, settings) = (plan.job, &plan.job.settings);
+        let camera = camera_files(job, plan.inputs);
+        let weights = plan.inputs.of(Path::new(&settings.enhance.weights));
+        let models = (weights, enhance::built_in_hash());
+        let photos = photos_fingerprint(plan.inputs, plan.capture);
+        fingerprint::of(&(photos, camera, &settings.enhance, settings.downscale, models))
+    }
+
+    fn outputs(&self, plan: &Plan<'_>) -> Vec<String> {
+        let views = plan.capture.train.iter().chain(&plan.capture.holdout);
+        views.map(|view| format!("{}/{}", names::IMAGES, view.name)).collect()
+    }
+
+    fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
+        let settings = &session.job.settings;
+        let (images, journal) = (session.out(names::IMAGES), session.journal(self.stage()));
+        let out = enhance::Folders { journal: Some(&journal), ..enhance::Folders::from(&images) };
+        let (gpu, capture, progress) = (session.gpu()?, &session.capture, session.progress);
+        let (lit, report) =
+            enhance::enhance_capture(gpu, capture, &settings.enhance, settings.downscale, out, progress)?;
+        session.lit = Some(lit);
+        counts(&report)
+    }
+}
+
+/// The fingerprint of the photographs that a run trains on: lit by this stage, or as they are.
+pub(in crate::pipeline) fn lit_fingerprint(plan: &Plan<'_>) -> String {
+    let as_they_are = || fingerprint::of(&(photos_fingerprint(plan.inputs, plan.capture), plan.job.settings.downscale));
+    plan.fingerprint(Stage::ENHANCE).map_or_else(as_they_are, String::from)
+}
+
+pub(super) fn photos_fingerprint(inputs: &Hashes, capture: &Capture) -> String {
+    fingerprint::of(&[inputs.of_views(&capture.train), inputs.of_views(&capture.holdout)])
+}
+
+/// The files that may say how the camera responds to light.
+pub(super) fn camera_files(job: &Job, inputs: &Hashes) -> [Option<Written>; 2] {
+    ["camera.toml", &job.settings.enhance.camera].map(|name| inputs.of(&job.scene.join(name)))
+}

@@ -1,0 +1,50 @@
+//! PSNR and SSIM of the views that have a reference.
+
+use crate::error::Result;
+use crate::pipeline::Scope;
+use crate::pipeline::output::names;
+use crate::pipeline::record::write_json;
+use crate::pipeline::session::{Session, counts};
+use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::{fingerprint, measure};
+use serde_json::json;
+
+impl Stage {
+    /// PSNR and SSIM of the views that have a reference.
+    pub const EVAL: Self = Self::new("eval");
+}
+
+pub(in crate::pipeline) struct Eval;
+
+impl Definition for Eval {
+    fn stage(&self) -> Stage {
+        Stage::EVAL
+    }
+
+    fn is_in(&self, _scope: &Scope) -> bool {
+        true
+    }
+
+    fn builds_on(&self) -> &'static [Stage] {
+        &[Stage::ENHANCE, Stage::TRAIN]
+    }
+
+    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+        fingerprint::of(&(plan.fingerprint(Stage::TRAIN), plan.inputs.of_views(&plan.capture.test)))
+    }
+
+    fn outputs(&self, _plan: &Plan<'_>) -> Vec<String> {
+        vec![names::METRICS.into()]
+    }
+
+    fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
+        let (mut holdout, exposures) = (session.lit()?.holdout.clone(), session.exposures());
+        holdout.iter_mut().for_each(|view| view.gain = exposures.get(&view.name).copied());
+        session.load_splats()?;
+        let mut painter = session.painter()?;
+        let downscale = session.job.settings.downscale;
+        let metrics = measure::measure(&mut painter, &session.capture, &holdout, downscale, session.progress)?;
+        write_json(&session.out(names::METRICS), &metrics)?;
+        counts(&json!({ "test": metrics.metrics.test.views.len(), "holdout": holdout.len() }))
+    }
+}

@@ -1,0 +1,101 @@
+//! Poses of photographs that came without, by COLMAP.
+//!
+//! Features are looked for in pictures that are lit for the purpose, not much larger than is of use: those to train on come
+//! after it, because they are undistorted, and may be small.
+
+use super::enhance::{camera_files, photos_fingerprint};
+use crate::capture::{self, Capture, View};
+use crate::error::Result;
+use crate::pipeline::Scope;
+use crate::pipeline::fingerprint;
+use crate::pipeline::output::names;
+use crate::pipeline::session::{Session, counts};
+use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::settings::Settings;
+use crate::{enhance, poses, storage};
+use std::path::Path;
+
+impl Stage {
+    /// Poses of photographs that came without.
+    pub const POSES: Self = Self::new("poses");
+}
+
+pub(in crate::pipeline) struct Poses;
+
+impl Definition for Poses {
+    fn stage(&self) -> Stage {
+        Stage::POSES
+    }
+
+    fn is_in(&self, _scope: &Scope) -> bool {
+        // It comes before there are poses, in a plan of its own.
+        false
+    }
+
+    fn builds_on(&self) -> &'static [Stage] {
+        &[]
+    }
+
+    /// The model is written for the size of the lit photographs, so this is part of it.
+    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+        let (settings, photos) = (&plan.job.settings, photos_fingerprint(plan.inputs, plan.capture));
+        let lit = (photos, camera_files(plan.job, plan.inputs), lighting(settings), settings.downscale);
+        fingerprint::of(&(lit, settings.poses.essence()))
+    }
+
+    fn outputs(&self, _plan: &Plan<'_>) -> Vec<String> {
+        let files = ["cameras.txt", "images.txt", "points3D.txt", capture::LENSES];
+        files.map(|name| format!("{}/{name}", names::MODEL)).to_vec()
+    }
+
+    fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
+        let (settings, photos) = (&session.job.settings, &session.capture);
+        let (work, log) = (session.out(names::POSES), session.out(names::COLMAP_LOG));
+        if !work.exists() {
+            storage::create_folder(&work)?;
+            storage::write_bytes(&log, b"")?;
+        }
+        let images = work.join(poses::PICTURES);
+        light(session, &work, &images)?;
+        let lit = |view: &View| View { camera: view.camera.downscaled(settings.downscale), ..view.clone() };
+        let views: Vec<View> = photos.train.iter().map(lit).collect();
+        let folders = poses::Folders { images: &images, work: &work, model: &session.out(names::MODEL), log: &log };
+        let report = poses::estimate(&views, &folders, &settings.poses, session.progress)?;
+        tracing::info!(
+            "{}: {} of {} photographs, {} points, reprojection error {:.2} pixels",
+            report.program,
+            report.registered,
+            report.images,
+            report.points,
+            report.reprojection_error
+        );
+        if let [camera] = &report.cameras[..] {
+            tracing::info!("camera: {camera}");
+        }
+        poses::remove_work(&work)?;
+        counts(&report)
+    }
+
+    fn discard_partial(&self, out: &Path) -> Result<()> {
+        poses::remove_work(&out.join(names::POSES))
+    }
+}
+
+/// Lights the pictures that features are looked for in, where they are not complete.
+fn light(session: &Session<'_>, work: &Path, images: &Path) -> Result<()> {
+    let (settings, photos) = (&session.job.settings, &session.capture);
+    let longest = photos.train.iter().map(|view| view.camera.width.max(view.camera.height)).max().unwrap_or(1);
+    let factor = (longest / settings.poses.feature_size.max(1)).max(1);
+    let picture = |view: &View| View { name: poses::picture_name(&view.name), ..view.clone() };
+    let pictures = Capture { train: photos.train.iter().map(picture).collect(), ..photos.clone() };
+    if pictures.train.iter().any(|view| !images.join(&view.name).is_file()) {
+        poses::announce(work, pictures.train.iter().map(|view| view.name.as_str()))?;
+        enhance::enhance_capture(session.gpu()?, &pictures, &lighting(settings), factor, images, session.progress)?;
+    }
+    Ok(())
+}
+
+/// How pictures are lit for features: without the chroma network, for features have no color.
+fn lighting(settings: &Settings) -> enhance::Config {
+    enhance::Config { weights: "none".into(), working: 0, ..settings.enhance.clone() }
+}
