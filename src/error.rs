@@ -19,14 +19,15 @@ pub enum Error {
     /// A file was read, but what it holds cannot be used.
     #[error("{}: {found}; {remedy}", path.display())]
     Input { path: PathBuf, found: String, remedy: String },
-    /// A setting (flag, key of a settings file, argument) has a value that cannot be used.
+    /// A setting has a value that cannot be used: `setting` is its key (`train.steps`), a parameter's name (`out`), or where
+    /// in which file it stands. Messages have keys in backticks; a command line turns both into its flags.
     #[error("{setting}: {found}; {remedy}")]
     Setting { setting: String, found: String, remedy: String },
     /// A file is in the way that is no result of the same run.
-    #[error("{}: exists, but not as a result of the same inputs and settings; pass --overwrite (-w) to replace it (files that no run made are moved aside), or choose another output with -o", .0.display())]
+    #[error("{}: exists, but not as a result of the same inputs and settings; `overwrite` replaces it (files that no run made are moved aside), or choose another output (`out`)", .0.display())]
     Exists(PathBuf),
     /// Another process works in the output folder.
-    #[error("{}: another naka-gs works in this folder (process {owner}); wait for its end, or choose another output with -o", folder.display())]
+    #[error("{}: another naka-gs works in this folder (process {owner}); wait for its end, or choose another output (`out`)", folder.display())]
     InUse { folder: PathBuf, owner: String },
     /// No adapter can run the kernels.
     #[error("no GPU adapter: {0}")]
@@ -39,11 +40,11 @@ pub enum Error {
     DeviceLost(String),
     /// The adapter has not enough memory, or a buffer is beyond its limits.
     #[error(
-        "out of GPU memory: {0}; try --downscale 2, fewer splats (--max-splats) or --adapter with more memory (see `naka-gs doctor`)"
+        "out of GPU memory: {0}; try `downscale = 2`, fewer splats (`train.densify.max_splats`) or an `adapter` with more memory (see `naka-gs doctor`)"
     )]
     OutOfMemory(String),
     /// The system has not enough memory for the program.
-    #[error("out of memory: {0}; close other programs, try --downscale 2, or use a machine with more memory")]
+    #[error("out of memory: {0}; close other programs, try `downscale = 2`, or use a machine with more memory")]
     OutOfHostMemory(String),
     /// The driver or a kernel is wrong; never the user's fault.
     #[error("GPU error: {0}; `naka-gs doctor` tests the driver")]
@@ -83,7 +84,7 @@ impl Error {
         Self::Input { path: path.as_ref().to_path_buf(), found: found.into(), remedy: remedy.into() }
     }
 
-    /// An [`Error::Setting`] for the flag or key `setting`.
+    /// An [`Error::Setting`] for the key `setting`.
     pub fn setting(setting: impl Into<String>, found: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Setting { setting: setting.into(), found: found.into(), remedy: remedy.into() }
     }

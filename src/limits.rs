@@ -65,7 +65,7 @@ pub(crate) fn claim(path: &Path, file_bytes: u64, needed: u64, what: &str) -> Re
             size(file_bytes),
             size(allowed)
         );
-        return Err(Error::input(path, found, "copy it again if that is wrong, or allow it by --max-memory GIB"));
+        return Err(Error::input(path, found, "copy it again if that is wrong, or allow it (`max_memory`)"));
     }
     probe(needed, || format!("{what} of {}", path.display()))
 }
@@ -92,7 +92,7 @@ pub(crate) fn claim_picture(width: u32, height: u32) -> Result<()> {
     if needed > allowed(RENDERED_FROM) {
         let found =
             format!("{width} × {height} pixels take {}; they may take {}", size(needed), size(allowed(RENDERED_FROM)));
-        return Err(Error::setting("size of a picture", found, "use --downscale, or allow it by --max-memory GIB"));
+        return Err(Error::setting("size of a picture", found, "use `downscale`, or allow it (`max_memory`)"));
     }
     probe(needed, || format!("{width} × {height} pixels of a picture"))
 }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_claim_names_file_size_and_remedy() {
         let message = claim(Path::new("a.jpg"), 1369, 6 << 30, "46000 × 46000 pixels").unwrap_err().to_string();
-        let words = ["a.jpg", "46000 × 46000 pixels", "6.0 GiB", "1.3 KiB", "--max-memory"];
+        let words = ["a.jpg", "46000 × 46000 pixels", "6.0 GiB", "1.3 KiB", "max_memory"];
         assert!(words.iter().all(|word| message.contains(word)), "{message}");
         assert!(claim(Path::new("a.jpg"), 1369, 1 << 20, "pixels").is_ok());
     }

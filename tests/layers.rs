@@ -83,6 +83,36 @@ fn no_arrow_runs_up() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// Messages below the command line name settings by their keys; the environment is the program's, not the library's.
+#[test]
+fn the_library_knows_no_flags_and_no_environment() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut all, mut wrong) = (Vec::new(), Vec::new());
+    files(&source, &mut all);
+    for file in all {
+        let below = file.strip_prefix(&source).unwrap();
+        // Flags of other programs, which are children.
+        let others = ["poses/steps.rs", "capture/raw.rs"].iter().any(|other| below.ends_with(other));
+        let is_test = below.to_str().unwrap().contains("test");
+        if below.starts_with("cli") || others || is_test {
+            continue;
+        }
+        let code = fs::read_to_string(&file).unwrap();
+        let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let text = line.split('"').skip(1).step_by(2).collect::<Vec<_>>().join(" ");
+            let flag = |word: &str| {
+                let name = word.trim_start_matches(['(', '`', '\'']).strip_prefix("--");
+                name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_lowercase()))
+            };
+            if text.split_whitespace().any(flag) || line.contains("env::var") {
+                wrong.push(format!("{}: {}", below.display(), line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn names_are_read_off_all_kinds_of_uses() {
     let code = "use crate::{gpu, capture::View};\n// crate::train\nfn f() { crate::error::g(crate::eval::psnr) }\n\

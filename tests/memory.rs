@@ -97,7 +97,7 @@ fn growth_of_training(gpu: &Gpu, steps: u32) -> [i64; PARTS] {
 
 #[test]
 fn memory_does_not_grow_with_pictures_or_steps() {
-    let gpu = Gpu::open(&Choice::Best, Mask::from_env().unwrap()).unwrap();
+    let gpu = Gpu::open(&Choice::Best, Mask::of_process()).unwrap();
     // The first pictures take what every run takes: weights, compiled kernels, threads.
     let first = growth_of_enhance(&gpu, 24);
     let growth = growth_of_enhance(&gpu, 200);

@@ -287,7 +287,7 @@ pub fn zip_check(data: &[u8], folder: &Path) {
     let [width, height] = SIZE;
     let view = |name: &str| {
         let camera = Camera { width, height, fx: 16.0, fy: 16.0, cx: 8.0, cy: 6.0, viewmat: Default::default() };
-        View { name: name.into(), image: None, camera, lens: None, mask: None, gain: None }
+        View { name: name.into(), image: None, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     };
     let scene =
         Scene { name: "s".into(), path: "s".into(), test: PICTURES[1..].iter().map(|name| view(name)).collect() };

@@ -28,7 +28,7 @@ pub fn find(folder: &Path, out: &Path) -> Result<Vec<Found>> {
     let results = out.canonicalize().ok();
     if results.as_ref() == Some(&real) {
         let found = format!("{} is the folder of the scenes", out.display());
-        return Err(Error::setting("--out", found, "choose another folder for the results"));
+        return Err(Error::setting("out", found, "choose another folder for the results"));
     }
     if !real.is_dir() {
         return Err(Error::input(folder, "is a file", "give a folder with scenes in it"));

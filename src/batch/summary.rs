@@ -110,7 +110,7 @@ pub fn read(out: &Path) -> Result<Option<Vec<Row>>> {
     };
     let refuse = |found: String| {
         let found = format!("is not the table of a batch ({found})");
-        Error::input(&path, found, "choose another output folder with -o, or move the file away")
+        Error::input(&path, found, "choose another output folder (`out`), or move the file away")
     };
     let rows: Result<Vec<Row>, csv::Error> = csv::Reader::from_reader(text.as_slice()).deserialize().collect();
     let rows = rows.map_err(|error| refuse(error.to_string()))?;

@@ -115,7 +115,7 @@ pub(super) fn refusal(path: &Path, error: &ImageError) -> Error {
             Error::input(path, format!("not an image this program reads ({what})"), "use JPEG, PNG or TIFF")
         }
         ImageError::Limits(limits) if matches!(limits.kind(), LimitErrorKind::InsufficientMemory) => {
-            Error::input(path, "takes more memory than it may", "reduce it, or allow it by --max-memory GIB")
+            Error::input(path, "takes more memory than it may", "reduce it, or allow it (`max_memory`)")
         }
         other => Error::input(path, format!("damaged or truncated ({other})"), "copy it again from its source"),
     }

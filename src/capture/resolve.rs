@@ -12,7 +12,7 @@ const IMAGES: &str = "images";
 /// Endings of pictures that are not read, and so may have been converted.
 const OTHER_ENDINGS: [&str; 14] =
     ["exr", "webp", "bmp", "tga", "heic", "heif", "avif", "dng", "cr2", "cr3", "nef", "arw", "raf", "orf"];
-const OUTSIDE: &str = "move the file into the scene, or pass --allow-outside if you trust it";
+const OUTSIDE: &str = "move the file into the scene, or set `allow_outside` if you trust it";
 
 /// What the picture of a frame is for, which decides where it may be looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

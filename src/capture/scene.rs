@@ -323,7 +323,7 @@ pub(super) fn view(frame: &Frame, image: Option<PathBuf>, (camera, lens): (Camer
 
 pub(super) fn split_holdout(views: Vec<View>, every: u32) -> Result<(Vec<View>, Vec<View>)> {
     if every == 0 {
-        return Err(Error::setting("--holdout", "0", "give N ≥ 2: every N-th view is held out"));
+        return Err(Error::setting("holdout", "0", "give N ≥ 2: every N-th view is held out"));
     }
     let (held, kept): (Vec<_>, Vec<_>) = views.into_iter().enumerate().partition(|(i, _)| i % every as usize == 0);
     let views = |indexed: Vec<(usize, View)>| indexed.into_iter().map(|(_, view)| view).collect();

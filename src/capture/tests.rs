@@ -196,7 +196,7 @@ fn paths_stay_inside_the_scene_unless_allowed() {
         let mut json = json.clone();
         json["frames"][1]["file_path"] = json!(name);
         let message = reload(dir.path(), &json).unwrap_err().to_string();
-        assert!(message.contains("outside") && message.contains("--allow-outside"), "{message}");
+        assert!(message.contains("outside") && message.contains("allow_outside"), "{message}");
         let capture = load(dir.path(), &Options { allow_outside: true, ..Options::default() }).unwrap();
         assert!(capture.train[1].image.is_some());
     }

@@ -11,6 +11,7 @@ mod enhance;
 mod eval;
 mod flag_names;
 mod interrupt;
+mod messages;
 mod output;
 mod path;
 mod ppm;
@@ -87,13 +88,14 @@ pub fn main() -> ExitCode {
     let mode = if cli.talk.quiet { ProgressMode::None } else { cli.talk.progress };
     let reporter = Reporter::new(mode);
     reporter.log_to_stderr(cli.talk.quiet, cli.talk.verbose);
-    let checked = text_arguments().and_then(|()| limit_memory(cli.talk.max_memory));
+    let checked = text_arguments().and_then(|()| limit_memory(cli.talk.max_memory)).and_then(|()| mask_features());
     let outcome = checked.and_then(|()| interrupt::on_ctrl_c(&reporter)).and_then(|()| run(cli.command, &reporter));
     reporter.finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}: {error}", if matches!(error, Error::Interrupted(_)) { "naka-gs" } else { "error" });
+            let message = messages::of_error(&error);
+            eprintln!("{}: {message}", if matches!(error, Error::Interrupted(_)) { "naka-gs" } else { "error" });
             ExitCode::from(error.exit_code())
         }
     }
@@ -120,6 +122,17 @@ fn limit_memory(gib: Option<f64>) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// Optional features of adapters that the environment variable `NAKA_GS_MASK` leaves unused.
+fn mask_features() -> Result<()> {
+    let mask = std::env::var("NAKA_GS_MASK").unwrap_or_default().parse();
+    let mask = mask.map_err(|error| match error {
+        Error::Setting { found, remedy, .. } => Error::setting("NAKA_GS_MASK", found, remedy),
+        other => other,
+    })?;
+    naka_gs::gpu::set_mask(mask);
+    Ok(())
 }
 
 fn run(command: Command, reporter: &Reporter) -> Result<()> {

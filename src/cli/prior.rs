@@ -41,7 +41,7 @@ impl Prior {
             None => capture::load(&job.scene, &settings.capture_options(&job.scene))?,
         };
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
-        let gpu = || Ok(Arc::new(Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?));
+        let gpu = || Ok(Arc::new(Gpu::open(&settings.adapter_choice(), Mask::of_process())?));
         let (points, report) = prior::prior(gpu, &scene, &origin, &settings.prior, None, reporter)?;
         prior::write_ply_in(&self.out.path, &points, &scene.frame)?;
         describe(&report)?;

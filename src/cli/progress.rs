@@ -1,5 +1,6 @@
 //! Progress on stderr: bars on a terminal, lines elsewhere; log messages pass between them.
 
+use super::messages::in_flags;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use naka_gs::{Progress, Stop};
 use std::io::{IsTerminal, Write, stderr};
@@ -188,10 +189,12 @@ struct AboveBar(Arc<Mutex<Option<Stage>>>);
 impl Write for AboveBar {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         // A message sent while the reporter itself holds the lock is written at once, at worst beside the bar.
+        let text = in_flags(&String::from_utf8_lossy(bytes));
         match self.0.try_lock().ok().and_then(|stage| stage.as_ref().map(|s| s.bar.clone())) {
-            Some(bar) => bar.suspend(|| stderr().write(bytes)),
-            None => stderr().write(bytes),
+            Some(bar) => bar.suspend(|| stderr().write_all(text.as_bytes()))?,
+            None => stderr().write_all(text.as_bytes())?,
         }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

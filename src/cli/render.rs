@@ -94,7 +94,7 @@ impl Render {
         settings::file::check(&beside, self.out.overwrite)?;
         let (found, frame) = splat::read_framed(&self.splats)?;
         views.iter_mut().for_each(|view| view.camera = frame.camera(&view.camera));
-        let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
+        let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
         render_views(&mut painter, &views, &out, None, reporter)?;
         settings::file::write(&beside, settings, self.out.overwrite)?;
@@ -127,7 +127,7 @@ impl Render {
         };
         let (found, frame) = splat::read_framed(&self.splats)?;
         let cameras: Vec<_> = cameras.iter().map(|camera| frame.camera(camera)).collect();
-        let gpu = Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?;
+        let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
         film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), reporter)?;
         if let Some(Frames { folder, .. }) = &frames {

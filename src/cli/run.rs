@@ -56,7 +56,7 @@ impl Run {
             let options = naka_gs::viewer::Options {
                 path: Some(job.scene.clone()),
                 adapter: job.settings.adapter_choice(),
-                mask: naka_gs::gpu::Mask::from_env()?,
+                mask: naka_gs::gpu::Mask::of_process(),
                 ..Default::default()
             };
             return super::view::open(options, &|_| job.clone(), reporter);

@@ -60,7 +60,7 @@ impl View {
             camera,
             screenshot: self.screenshot,
             adapter: settings.adapter_choice(),
-            mask: Mask::from_env()?,
+            mask: Mask::of_process(),
         };
         let job = |scene: &Path| Job {
             out: self.out.or_named_after(scene),

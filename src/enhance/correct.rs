@@ -171,7 +171,7 @@ impl<'g> Correction<'g> {
 fn own_working_size(weights: &Weights) -> Result<u32> {
     let Some(text) = weights.metadata.get("working") else { return Ok(0) };
     text.parse().map_err(|_| {
-        Error::input(&weights.name, format!("working size '{text}'"), "set enhance.working, such as --working 448")
+        Error::input(&weights.name, format!("working size '{text}'"), "set it, such as `enhance.working = 448`")
     })
 }
 

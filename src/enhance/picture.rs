@@ -134,5 +134,5 @@ fn eight(value: f32) -> u8 {
 }
 
 fn refusal(path: &Path, found: &str) -> Error {
-    Error::input(path, format!("a picture this format cannot hold ({found})"), "use --downscale")
+    Error::input(path, format!("a picture this format cannot hold ({found})"), "use `downscale`")
 }

@@ -4,8 +4,9 @@ use super::Capabilities;
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
 
-/// How `--adapter` names an adapter.
+/// How the setting `adapter` names an adapter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
     /// A discrete GPU before an integrated one before a virtual one before software.
@@ -31,7 +32,7 @@ impl FromStr for Choice {
     }
 }
 
-/// Optional features to leave unused, to test the fallbacks (`NAKA_GS_MASK=subgroups,float-atomics,timestamps` or `all`).
+/// Optional features to leave unused, to test the fallbacks; as text `subgroups,float-atomics,timestamps` or `all`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mask {
     pub subgroups: bool,
@@ -43,10 +44,17 @@ impl Mask {
     /// Everything optional is left unused.
     pub const ALL: Self = Self { subgroups: true, float_atomics: true, timestamps: true };
 
-    /// From the environment variable `NAKA_GS_MASK`.
-    pub fn from_env() -> Result<Self> {
-        std::env::var("NAKA_GS_MASK").unwrap_or_default().parse()
+    /// What [`set_mask`] was given; nothing is masked by default.
+    pub fn of_process() -> Self {
+        *PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+static PROCESS: Mutex<Mask> = Mutex::new(Mask { subgroups: false, float_atomics: false, timestamps: false });
+
+/// Sets what [`Mask::of_process`] returns, which is what stages open their adapters with.
+pub fn set_mask(mask: Mask) {
+    *PROCESS.lock().unwrap_or_else(PoisonError::into_inner) = mask;
 }
 
 impl FromStr for Mask {
@@ -62,7 +70,7 @@ impl FromStr for Mask {
                 "timestamps" => mask.timestamps = true,
                 _ => {
                     return Err(Error::setting(
-                        "NAKA_GS_MASK",
+                        "mask of features",
                         format!("unknown feature '{word}'"),
                         "use subgroups, float-atomics, timestamps, all or none, separated by commas",
                     ));
@@ -146,8 +154,8 @@ pub(super) fn choose(
     let found = if *choice == Choice::Best { able.min_by_key(|&i| rank(&adapters[i])) } else { able.min() };
     match found {
         Some(index) => Ok(adapters.swap_remove(index)),
-        None if all.is_empty() => Err(Error::NoAdapter(format!("--adapter {choice:?} matches none of: {names}"))),
-        None => Err(Error::NoWindow(format!("--adapter {choice:?} cannot draw to it; the adapters are {names}"))),
+        None if all.is_empty() => Err(Error::NoAdapter(format!("`adapter` {choice:?} matches none of: {names}"))),
+        None => Err(Error::NoWindow(format!("`adapter` {choice:?} cannot draw to it; the adapters are {names}"))),
     }
 }
 

@@ -10,7 +10,7 @@ pub mod shader;
 mod sort;
 mod surface;
 
-pub use adapter::{AdapterReport, Choice, Mask, adapters};
+pub use adapter::{AdapterReport, Choice, Mask, adapters, set_mask};
 pub use buffer::{Binding, Buffer};
 pub use kernel::{Kernel, WORKGROUPS_PER_DIMENSION, fold};
 pub use readback::LateReader;

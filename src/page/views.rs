@@ -47,7 +47,7 @@ pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progr
     let (settings, out) = (&job.settings, &job.out);
     let splats = out.join(names::SPLATS);
     let splats = if splats.is_file() { Some(splat::read_in(splats, &capture.frame)?) } else { None };
-    let gpu = if splats.is_some() { Some(Gpu::open(&settings.adapter_choice(), Mask::from_env()?)?) } else { None };
+    let gpu = if splats.is_some() { Some(Gpu::open(&settings.adapter_choice(), Mask::of_process())?) } else { None };
     let painter = match (&gpu, &splats) {
         (Some(gpu), Some(splats)) => Some(Painter::new(gpu, splats, settings.train.antialiased)?),
         _ => None,

@@ -28,7 +28,7 @@ pub fn through(cameras: &[Camera], tour: &Tour) -> Result<CameraPath> {
         return Err(Error::setting("a camera path", found, "at least two cameras are needed to go through"));
     };
     if tour.keyframes < 2 {
-        return Err(Error::setting("--keyframes", tour.keyframes.to_string(), "use at least 2"));
+        return Err(Error::setting("keyframes", tour.keyframes.to_string(), "use at least 2"));
     }
     let nearest = by_nearest(first, &poses[1..]);
     let order = if length(&nearest) < length(&poses) { nearest } else { poses };

@@ -32,7 +32,7 @@ const ENCODERS: [(&str, &[&str]); 3] =
 
 const INSTALL: &str = "install it (Debian, Ubuntu: apt install ffmpeg; Fedora: dnf install ffmpeg-free; Arch: pacman -S \
                        ffmpeg; macOS: brew install ffmpeg; Windows: winget install ffmpeg), or render pictures without \
-                       --video";
+                       `video`";
 
 /// An installed ffmpeg that makes MP4 files.
 #[derive(Clone, Debug)]
@@ -68,12 +68,12 @@ impl Encoder {
                 std::io::ErrorKind::NotFound => format!("there is no program `{program}`"),
                 _ => format!("`{program} -encoders` failed ({error})"),
             };
-            Error::setting("--video", found, INSTALL)
+            Error::setting("video", found, INSTALL)
         })?;
         let has = |name: &str| said.split_whitespace().any(|word| word == name);
         let codec = ENCODERS.into_iter().find(|(name, _)| has(name)).ok_or_else(|| {
             let names = ENCODERS.map(|(name, _)| name).join(", ");
-            Error::setting("--video", format!("`{program}` has none of the encoders {names}"), INSTALL)
+            Error::setting("video", format!("`{program}` has none of the encoders {names}"), INSTALL)
         })?;
         Ok(Self { program: program.into(), codec })
     }
@@ -106,7 +106,7 @@ impl Encoder {
     ) -> Result<T> {
         if size.iter().any(|side| *side < 2) {
             let found = format!("a film of {} × {} pixels", size[0], size[1]);
-            return Err(Error::setting("--video", found, "use at least 2 × 2"));
+            return Err(Error::setting("video", found, "use at least 2 × 2"));
         }
         storage::write_by(path, |temporary| {
             let mut child = self.command(temporary, size, fps).spawn().map_err(Error::io(&self.program))?;
@@ -168,7 +168,7 @@ impl Encoder {
         let tail = words.char_indices().rev().nth(QUOTED).map_or(words, |(at, _)| &words[at..]);
         let found =
             format!("`{}` {how}; its last words: {}", self.program, if tail.is_empty() { "none" } else { tail });
-        Error::input(path, found, "render pictures without --video, and make a film of them by hand")
+        Error::input(path, found, "render pictures without `video`, and make a film of them by hand")
     }
 }
 
@@ -180,7 +180,7 @@ impl Film<'_> {
     pub fn put(&mut self, picture: &Image) -> Result<()> {
         if [picture.width, picture.height] != self.size {
             let found = format!("a picture of {} × {} pixels", picture.width, picture.height);
-            return Err(Error::setting("--video", found, "all pictures of a film have one size"));
+            return Err(Error::setting("video", found, "all pictures of a film have one size"));
         }
         let mut bytes = picture.to_rgb8().into_raw();
         let started = Instant::now();

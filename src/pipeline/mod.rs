@@ -80,7 +80,7 @@ impl Shared<'_> {
     fn gpu(&self, job: &Job) -> Result<Arc<Gpu>> {
         match &self.gpu {
             Some(gpu) => Ok(Arc::clone(gpu)),
-            None => Ok(Arc::new(Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?)),
+            None => Ok(Arc::new(Gpu::open(&job.settings.adapter_choice(), Mask::of_process())?)),
         }
     }
 }
@@ -116,7 +116,7 @@ fn run_in(folder: &OutputFolder, job: &Job, shared: &Shared<'_>, progress: &dyn 
 pub fn run_until(job: &Job, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
     if let Some(home) = last.definition().lives_in() {
         let remedy = format!("its result lives on only in what {} makes of it: use {}", home.name(), home.name());
-        return Err(Error::setting("--until", last.name(), remedy));
+        return Err(Error::setting("until", last.name(), remedy));
     }
     run_stages(&OutputFolder::open(&job.out)?, job, last, shared, progress)
 }
@@ -137,7 +137,7 @@ fn run_stages(
         None => {
             let capture = load(job)?;
             if last == Stage::POSES {
-                return Err(Error::setting("--until", "poses", "the scene has poses: use enhance"));
+                return Err(Error::setting("until", "poses", "the scene has poses: use enhance"));
             }
             run_posed(&work, capture, last, shared, progress)
         }

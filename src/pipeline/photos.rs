@@ -68,7 +68,11 @@ impl Lit {
 /// written. Then those of [`enhance::enhance_capture`].
 pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     if job.maps && job.settings.enhance.weights == "none" {
-        return Err(Error::setting("--maps", "there is no network (--weights none)", "leave out one of the two"));
+        return Err(Error::setting(
+            "maps",
+            "there is no network (`enhance.weights = none`)",
+            "leave out one of the two",
+        ));
     }
     let (mut photos, mut unreadable) = open(job)?;
     ensure_apart(job, &photos)?;
@@ -92,7 +96,7 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     for error in &unreadable {
         tracing::warn!("left out: {error}");
     }
-    let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::from_env()?)?;
+    let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::of_process())?;
     let (enhance, downscale) = (&job.settings.enhance, job.settings.downscale);
     let out = Folders { images: &job.out, maps: maps.as_deref(), journal: None };
     let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, out, progress)?;

@@ -145,12 +145,12 @@ impl Run {
     /// The record in the text of a `run.json`, or what was found and what to do.
     fn parse(text: &[u8]) -> Result<Self, (String, &'static str)> {
         let no_record = |error: serde_json::Error| {
-            (format!("is no record of a run ({error})"), "choose another output folder with -o, or move the file away")
+            (format!("is no record of a run ({error})"), "choose another output folder (`out`), or move the file away")
         };
         let value: Value = serde_json::from_slice(text).map_err(no_record)?;
         if later_format(&value) {
             let found = "was written by a later version of naka-gs".into();
-            return Err((found, "update naka-gs, or choose another output folder with -o"));
+            return Err((found, "update naka-gs, or choose another output folder (`out`)"));
         }
         serde_json::from_value(value).map_err(no_record)
     }
@@ -169,7 +169,11 @@ impl Run {
     pub fn settings(&self, out: &Path) -> Result<Settings> {
         serde_json::from_value(self.settings.clone()).map_err(|error| {
             let found = format!("its settings are not those of naka-gs {} ({error})", env!("CARGO_PKG_VERSION"));
-            Error::input(out.join(RUN_FILE), found, "run the same scene again with -w, or into another folder with -o")
+            Error::input(
+                out.join(RUN_FILE),
+                found,
+                "run the same scene again with `overwrite`, or into another folder (`out`)",
+            )
         })
     }
 

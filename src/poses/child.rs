@@ -66,7 +66,7 @@ impl Watch<'_> {
             self.progress.check()?;
             if started.elapsed() > self.limit {
                 let found = format!("{} did not end within {:.1} min", self.name, self.limit.as_secs_f64() / 60.0);
-                let remedy = "raise --colmap-minutes, or use fewer photographs or --max-features; the same command \
+                let remedy = "raise `poses.colmap_minutes`, or use fewer photographs or `poses.max_features`; the same command \
                               continues";
                 return Err(Error::input(self.log, found, remedy));
             }

@@ -98,13 +98,13 @@ impl Config {
     pub(super) fn check(&self) -> Result<()> {
         let refuse = |name: &str, found: String, remedy: &str| Err(Error::setting(name, found, remedy));
         if self.feature_size < 64 {
-            return refuse("--feature-size", self.feature_size.to_string(), "use at least 64 pixels");
+            return refuse("poses.feature_size", self.feature_size.to_string(), "use at least 64 pixels");
         }
         if self.max_features < 64 {
-            return refuse("--max-features", self.max_features.to_string(), "use at least 64");
+            return refuse("poses.max_features", self.max_features.to_string(), "use at least 64");
         }
         if !(self.colmap_minutes > 0.0 && self.colmap_minutes <= 1e6) {
-            return refuse("--colmap-minutes", self.colmap_minutes.to_string(), "use a number above 0");
+            return refuse("poses.colmap_minutes", self.colmap_minutes.to_string(), "use a number above 0");
         }
         Ok(())
     }

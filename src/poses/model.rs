@@ -13,7 +13,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const AGAIN: &str = "delete the folder and run the same command again";
-const OTHER_LENS: &str = "use another --lens, such as simple_pinhole, or more photographs";
+const OTHER_LENS: &str = "use another `poses.lens`, such as simple_pinhole, or more photographs";
 
 /// A model as text.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,8 +12,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 const INSTALL: &str = "install it (Debian, Ubuntu: apt install colmap; Fedora: dnf install colmap; Arch: colmap in the \
                        AUR; macOS: brew install colmap; conda: conda-forge::colmap; Windows: \
-                       https://github.com/colmap/colmap/releases), name it with --colmap PATH, or bring poses: \
-                       --poses-from a COLMAP model or transforms.json";
+                       https://github.com/colmap/colmap/releases), name it (`poses.colmap`), or bring poses \
+                       (`poses.poses_from`): a COLMAP model or transforms.json";
 
 /// COLMAP (and, for the global mapper of older versions, GLOMAP beside it).
 #[derive(Clone, Debug)]
@@ -38,11 +38,11 @@ impl Program {
         let found = Self { version: version.unwrap_or_default(), path, commands };
         if found.version.is_empty() || !found.has("feature_extractor") || !found.has("mapper") {
             let what = format!("`{} help` does not answer as COLMAP does", config.colmap);
-            return Err(Error::setting("--colmap", what, INSTALL));
+            return Err(Error::setting("poses.colmap", what, INSTALL));
         }
         if config.mapper == Mapper::Global && !found.has("global_mapper") && said("glomap", &["-h"]).is_err() {
             let what = format!("global, which {} has not, and there is no glomap either", found.version);
-            return Err(Error::setting("--mapper", what, "use incremental, or install COLMAP 4 or GLOMAP"));
+            return Err(Error::setting("poses.mapper", what, "use incremental, or install COLMAP 4 or GLOMAP"));
         }
         Ok(found)
     }
@@ -106,7 +106,7 @@ fn said_within(program: &str, arguments: &[&str], limit: Duration) -> Result<Str
             ErrorKind::TimedOut => format!("`{program} {}` hangs: {error}", arguments.join(" ")),
             _ => format!("`{program}` cannot be run ({error})"),
         };
-        Error::setting("--colmap", found, INSTALL)
+        Error::setting("poses.colmap", found, INSTALL)
     })
 }
 
@@ -142,7 +142,7 @@ mod tests {
     fn a_missing_program_says_how_to_install_it() {
         let config = Config { colmap: "/nowhere/colmap".into(), ..Config::default() };
         let error = Program::find(&config).unwrap_err().to_string();
-        for words in ["/nowhere/colmap", "apt install", "dnf", "Arch", "brew", "Windows", "--poses-from"] {
+        for words in ["/nowhere/colmap", "apt install", "dnf", "Arch", "brew", "Windows", "poses.poses_from"] {
             assert!(error.contains(words), "{words}: {error}");
         }
     }
@@ -152,6 +152,9 @@ mod tests {
     fn a_program_that_hangs_is_named_and_not_waited_for() {
         let error = said_within("sleep", &["60"], Duration::from_millis(200)).unwrap_err();
         let words = error.to_string();
-        assert!(error.exit_code() == 2 && words.contains("`sleep 60` hangs") && words.contains("--colmap"), "{words}");
+        assert!(
+            error.exit_code() == 2 && words.contains("`sleep 60` hangs") && words.contains("poses.colmap"),
+            "{words}"
+        );
     }
 }

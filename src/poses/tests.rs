@@ -169,7 +169,7 @@ fn a_lens_that_cannot_be_undone_is_named_with_a_photograph() {
     let bench = Bench::new();
     bench.set("cameras", "1 SIMPLE_RADIAL 80 60 100 40 30 -9\n");
     let error = bench.refused();
-    for words in ["a.png", "SIMPLE_RADIAL 80 60 100 40 30 -9", "cannot be undone", "--lens", "more photographs"] {
+    for words in ["a.png", "SIMPLE_RADIAL 80 60 100 40 30 -9", "cannot be undone", "poses.lens", "more photographs"] {
         assert!(error.contains(words), "{words}: {error}");
     }
     // A camera of no photograph is no trouble.
@@ -226,7 +226,7 @@ fn the_global_mapper_where_there_is_one() {
     let mut bench = Bench::new();
     bench.config.mapper = Mapper::Global;
     if Program::find(&Config::default()).is_err() {
-        assert!(bench.refused().contains("--mapper"), "3.8 has none");
+        assert!(bench.refused().contains("poses.mapper"), "3.8 has none");
     }
     bench.set("modern", "");
     bench.estimate(&Silent::default()).unwrap();
@@ -269,7 +269,7 @@ fn a_hanging_step_ends_at_the_time_limit() {
     let started = Instant::now();
     let error = bench.refused();
     assert!(started.elapsed() < Duration::from_secs(60));
-    assert!(error.contains("mapper did not end") && error.contains("--colmap-minutes"), "{error}");
+    assert!(error.contains("mapper did not end") && error.contains("colmap_minutes"), "{error}");
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn poses_of_the_prior_in_either_frame() {
         }
     }
     let none = Config { poses: Poses::Align, ..Config::default() };
-    assert!(solve(&own, &none).unwrap_err().to_string().contains("--poses"));
+    assert!(solve(&own, &none).unwrap_err().to_string().contains("prior.poses"));
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn locate_in_own_frame(capture: &Capture, config: &Config) -> Result<(Capture, O
 
 fn no_poses(config: &Config, path: &Path) -> Error {
     let found = format!("`{}`, but {} holds no cameras of a prior", word(config.poses), path.display());
-    Error::setting("--poses", found, "name a COLMAP model or a folder with transforms.json by --points")
+    Error::setting("prior.poses", found, "name a COLMAP model or a folder with transforms.json by `prior.points`")
 }
 
 fn word(poses: Poses) -> &'static str {

@@ -13,7 +13,7 @@ const MARK: &str = "; sha256 of what follows: ";
 /// The text of the file: a comment with the hash of what follows it, then the settings.
 pub(super) fn text(body: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
-    format!("# Resolved settings of naka-gs {version}; `--config` reads them{MARK}{}\n{body}", sha256(body))
+    format!("# Resolved settings of naka-gs {version}, as a settings file{MARK}{}\n{body}", sha256(body))
 }
 
 /// Whether `text` is a settings file as the program wrote it.

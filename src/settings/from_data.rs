@@ -111,7 +111,7 @@ pub(super) fn check(change: &Change<'_>) -> Result<()> {
         return Ok(());
     }
     let found = "a settings file in a scene folder may not set this: it names a program or file, or lifts a limit";
-    let remedy = format!("if you trust it, pass --{} yourself, or set it in a file given by --config", change.key.flag);
+    let remedy = format!("if you trust it, set `{}` yourself, or in a settings file of your own", change.key.path);
     Err(Error::setting(&change.origin, found, remedy))
 }
 
@@ -155,7 +155,7 @@ mod tests {
             let error = resolve(text).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{text}");
             let error = error.to_string();
-            assert!(error.contains("naka-gs.toml") && error.contains("--config"), "{error}");
+            assert!(error.contains("naka-gs.toml") && error.contains("of your own"), "{error}");
         }
         let settings =
             resolve("steps = 4\nweights = \"none\"\ncamera = \"exposure-40-plain\"\n[ppm]\ntau0 = 0.1").unwrap();

@@ -80,10 +80,10 @@ impl Settings {
     /// Refuses values that no stage could use.
     fn check(&self) -> Result<()> {
         if self.downscale == 0 {
-            return Err(Error::setting("--downscale", "0", "use 1 for full size, 2 for half, …"));
+            return Err(Error::setting("downscale", "0", "use 1 for full size, 2 for half, …"));
         }
         if self.holdout == Some(0) {
-            return Err(Error::setting("--holdout", "0", "use 8 to keep every 8th view, or leave it out"));
+            return Err(Error::setting("holdout", "0", "use 8 to keep every 8th view, or leave it out"));
         }
         Ok(())
     }
@@ -120,9 +120,8 @@ impl Layers {
             changes.extend(own);
         }
         for (flag, text) in &self.flags {
-            let origin = format!("--{flag}");
-            let key = keys.iter().find(|k| k.flag == *flag).ok_or_else(|| unknown(&keys, &origin, flag))?;
-            changes.push(Change { origin, key, candidates: key.candidates(text) });
+            let key = keys.iter().find(|k| k.flag == *flag).ok_or_else(|| unknown(&keys, flag, flag))?;
+            changes.push(Change { origin: key.path.clone(), key, candidates: key.candidates(text) });
         }
         let mut settings = self.base.clone().unwrap_or_default();
         if let Some(change) = changes.iter().rev().find(|c| c.key.path == "preset") {
@@ -163,7 +162,7 @@ impl Change<'_> {
 fn file_changes<'k>(keys: &'k [Key], path: &Path) -> Result<Vec<Change<'k>>> {
     let text = crate::limits::read_text(path)?;
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
-        Error::setting(format!("--config {}", path.display()), e.to_string(), "write it as TOML: key = value")
+        Error::setting(path.display().to_string(), e.to_string(), "write it as TOML: key = value")
     })?;
     let mut changes = Vec::new();
     collect(keys, path, "", &table, &mut changes)?;
@@ -208,7 +207,7 @@ fn unknown(keys: &[Key], origin: &str, flag: &str) -> Error {
         (common, std::cmp::Reverse(k.flag.len()))
     });
     let hint = near.map_or_else(String::new, |k| format!(" (near: {})", k.flag));
-    Error::setting(origin, "no such key", format!("the keys are the flags of `naka-gs run --help`{hint}"))
+    Error::setting(origin, "no such key", format!("see the list of settings{hint}"))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub fn check(zip: &Path, scenes: &[Scene], template: &Template, progress: &dyn P
             let size = [view.camera.width, view.camera.height];
             if expected.insert(name.clone(), size).is_some() {
                 let found = format!("two test frames would be called {name}");
-                return Err(Error::setting("--template", found, "give every scene and frame a name of its own"));
+                return Err(Error::setting("template", found, "give every scene and frame a name of its own"));
             }
         }
     }

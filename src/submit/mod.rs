@@ -149,7 +149,7 @@ fn group(runs: Vec<FinishedRun>, average: bool) -> Result<Vec<Group>> {
         let first = &group.0[0];
         let found = format!("is a run of the scene {}, as is {}", run.scene.name, first.out.display());
         if !average {
-            let remedy = "leave one out, or give --average to submit the mean of both";
+            let remedy = "leave one out, or give `average` to submit the mean of both";
             return Err(Error::input(&run.out, found, remedy));
         }
         if of_poses(&first.scene.test) != of_poses(&run.scene.test) {
@@ -170,7 +170,7 @@ fn pictures<'a>(groups: &'a [Group], template: &Template) -> Result<Vec<Picture<
             let name = template.name(&scene.name, index, &view.name);
             if let Some(other) = names.insert(name.to_lowercase(), runs[0].out.clone()) {
                 let found = format!("{} and {} both give a picture {name}", other.display(), runs[0].out.display());
-                return Err(Error::setting("--template", found, "give every scene and frame a name of its own"));
+                return Err(Error::setting("template", found, "give every scene and frame a name of its own"));
             }
             pictures.push(Picture { name, view, runs });
         }

@@ -55,7 +55,7 @@ impl FinishedRun {
         let place = scene_folder(&record.scene, scenes);
         if !place.is_dir() {
             let found = format!("was made from {}, which does not exist", place.display());
-            return Err(Error::input(out.join(RUN_FILE), found, "name the folder that the scene lies in by --scenes"));
+            return Err(Error::input(out.join(RUN_FILE), found, "name the folder that the scene lies in by `scenes`"));
         }
         let settings = record.settings(out)?;
         let scene = Scene::open(&place, &settings.capture_options(&place))?;

@@ -55,7 +55,7 @@ impl FromStr for Template {
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |found: &str| {
             let fields = "{scene}, {scene_lowercase}, {index:04} and {name}";
-            Error::setting("--template", format!("'{text}' {found}"), format!("use {fields}, as in {NTIRE_3DRR}"))
+            Error::setting("template", format!("'{text}' {found}"), format!("use {fields}, as in {NTIRE_3DRR}"))
         };
         let mut parts = Vec::new();
         let mut rest = text;
@@ -133,7 +133,7 @@ mod tests {
         ];
         for text in bad {
             let error = text.parse::<Template>().expect_err(text);
-            assert!(error.to_string().starts_with("--template"), "{error}");
+            assert!(error.to_string().starts_with("template"), "{error}");
             assert_eq!(error.exit_code(), 2);
         }
     }

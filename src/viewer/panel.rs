@@ -143,7 +143,7 @@ fn picture(desk: &mut Desk, ui: &mut egui::Ui) {
     let times = Slider::new(size, 0.1..=10.0).logarithmic(true).custom_formatter(|v, _| format!("{v:.2} ×"));
     ui.add(times.text(name));
     if look.what != What::Points {
-        let hover = "Opacity is compensated for the low-pass filter: as the splats were trained (--antialiased)";
+        let hover = "Opacity is compensated for the low-pass filter: as the splats were trained (`train.antialiased`)";
         ui.checkbox(&mut look.antialiased, "Antialiased").on_hover_text(hover);
     }
     if look.what == What::Depth {

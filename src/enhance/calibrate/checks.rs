@@ -50,7 +50,7 @@ pub fn related(root: &Path, names: &[&str], pairs: Vec<Vec<Block>>, report: &mut
         return Err(Error::input(
             root,
             found,
-            "use pictures of one framing, or --quantiles for pictures that are no pairs",
+            "use pictures of one framing, or `quantiles` for pictures that are no pairs",
         ));
     }
     if !odd.is_empty() {

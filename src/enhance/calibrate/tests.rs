@@ -191,7 +191,7 @@ fn saturated_black_blank_and_tiny_pictures_are_refused() {
 fn pictures_of_two_places_are_refused_or_left_out() {
     let (here, there) = (surfaces(1, SIZE.0, SIZE.1), surfaces(4, SIZE.0, SIZE.1));
     let lit = lit_by(&camera(), &here);
-    Folders::new(&[("a.png", there.clone())], &[("a.png", lit.clone())]).refused(&["lit", "same thing", "--quantiles"]);
+    Folders::new(&[("a.png", there.clone())], &[("a.png", lit.clone())]).refused(&["lit", "same thing", "quantiles"]);
     let good = [("a.png", noisy(&here, 1.0, 1)), ("b.png", there), ("c.png", here.clone())];
     let found = Folders::new(&good, &[("A.png", lit.clone()), ("b.png", lit.clone()), ("d.png", lit)])
         .calibrate(false)

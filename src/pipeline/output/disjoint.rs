@@ -15,7 +15,7 @@ pub fn ensure_disjoint(out: &Path, capture: &Capture) -> Result<()> {
         let contains = folder.starts_with(&out) && !folder.starts_with(&own_capture);
         if contains || out.starts_with(&folder) {
             let found = format!("{} and {}, which holds photographs, overlap", out.display(), folder.display());
-            return Err(Error::setting("--out", found, "choose an output folder outside of the scene's photographs"));
+            return Err(Error::setting("out", found, "choose an output folder outside of the scene's photographs"));
         }
     }
     Ok(())
@@ -30,7 +30,7 @@ pub fn ensure_no_input<'n>(out: &Path, results: impl Iterator<Item = &'n str>, i
                 "{} is one of the photographs or other inputs of this run, and would be replaced",
                 target.display()
             );
-            return Err(Error::setting("--out", found, "choose another output folder"));
+            return Err(Error::setting("out", found, "choose another output folder"));
         }
     }
     Ok(())

@@ -139,7 +139,7 @@ impl Problem<'_> {
             let found = format!(
                 "its cameras are not arranged like those of the capture (RMSE {:.0} % of their extent){}",
                 100.0 * relative,
-                if rigid { "; --align sim3 lets their scale differ" } else { "" }
+                if rigid { "; `prior.align = sim3` lets their scale differ" } else { "" }
             );
             return Err(self.refuse(&found));
         }
@@ -164,7 +164,7 @@ impl Problem<'_> {
         match reason {
             Undetermined::Coincident => {
                 "all its cameras, or all of the capture's, stand at one point: their distances tell no scale \
-                 (--align rigid needs none)"
+                 (`prior.align = rigid` needs none)"
             }
             Undetermined::Line if self.pairs.len() == 2 => {
                 "only 2 of its cameras are views of the capture, and their orientations contradict each other; 3 are \

@@ -126,7 +126,7 @@ fn archives_stored_and_deflated_with_colours_and_confidence() {
             assert_eq!(read_bytes("p.npz", &archive, &all).unwrap().cloud.len(), 2);
             let none = Options { min_confidence: 3.0, ..Options::default() };
             let message = read_bytes("p.npz", &archive, &none).unwrap_err().to_string();
-            assert!(message.contains("highest is 2") && message.contains("--min-confidence"), "{message}");
+            assert!(message.contains("highest is 2") && message.contains("min_confidence"), "{message}");
             for length in (0..archive.len()).step_by(7) {
                 assert!(read_bytes("p.npz", &archive[..length], &all).is_err());
             }

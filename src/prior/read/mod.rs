@@ -219,7 +219,7 @@ impl Found {
                 "holds no usable point: {} of {total} have a confidence below {} (the highest is {highest})",
                 self.unsure, options.min_confidence
             );
-            return Err(Error::input(path, found, "lower --min-confidence"));
+            return Err(Error::input(path, found, "lower `prior.min_confidence`"));
         }
         if self.cloud.is_empty() {
             let found = format!("holds no usable point ({} are not finite)", self.not_finite);
