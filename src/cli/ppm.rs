@@ -67,7 +67,7 @@ impl Ppm {
         }
         self.out.wrote(&settings)?;
         if let Some(sheet) = &sheet {
-            eval::write_jpeg(sheet, &eval::cloud_sheet(&points, views))?;
+            eval::write_jpeg(sheet, &eval::cloud_sheet(&points, views)?)?;
             output::line(sheet.display().to_string())?;
         }
         Ok(())

@@ -47,7 +47,7 @@ impl Prior {
         describe(&report)?;
         self.out.wrote(&settings)?;
         if let Some(sheet) = &sheet {
-            eval::write_jpeg(sheet, &eval::cloud_sheet(&points, &scene.train))?;
+            eval::write_jpeg(sheet, &eval::cloud_sheet(&points, &scene.train)?)?;
             line(sheet.display().to_string())?;
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! Pictures of a point cloud: through two of the capture's cameras, and from above with the cameras in it.
 
-use super::{Row, sheet};
+use super::{Cell, Section, sheet};
 use crate::capture::{Camera, Image, View, principal_axes, world_normalization};
 use crate::color::{exposed, srgb_to_linear};
+use crate::error::Result;
 use crate::prior::PointCloud;
 use glam::{DMat3, DMat4, DVec2, DVec3};
 
@@ -26,7 +27,7 @@ const BRIGHT: f32 = 100.0;
 /// A sheet of three pictures of `cloud`: as two of the `views` see it and from above, with a frustum a view; without
 /// views along its three principal axes. Points cover one another by depth, and are drawn larger where there are few.
 /// Those of dark photographs are shown as a longer exposure would have them.
-pub fn cloud_sheet(cloud: &PointCloud, views: &[View]) -> Image {
+pub fn cloud_sheet(cloud: &PointCloud, views: &[View]) -> Result<Image> {
     let gain = exposure(&cloud.colors);
     let pictures = match views {
         [] => along_axes(cloud, gain),
@@ -38,10 +39,10 @@ pub fn cloud_sheet(cloud: &PointCloud, views: &[View]) -> Image {
         label += &format!(", {} cameras", views.len());
     }
     if gain > 1.0 {
-        label += &format!(", exposure x {gain:.0}");
+        label += &format!(", exposure × {gain:.0}");
     }
-    let pictures = pictures.iter().map(|(_, picture)| Some(picture)).collect();
-    sheet(&titles, &[Row { label: &label, pictures }])
+    let pictures: Vec<_> = pictures.iter().map(|(_, picture)| Some(picture)).collect();
+    sheet(&[Section { titles, rows: vec![Cell::row(&label, &pictures)] }])
 }
 
 /// How many times longer an exposure shows `colors`.
@@ -252,7 +253,7 @@ mod tests {
             [of(vec![]), of(vec![[1.0; 3]]), of(vec![[2.0; 3]; 50]), of(vec![[1e30; 3], [-1e30; 3], [f32::MAX; 3]])]
         {
             for views in [&[][..], &views] {
-                let picture = cloud_sheet(&cloud, views);
+                let picture = cloud_sheet(&cloud, views).unwrap();
                 assert!(picture.width > 0 && picture.width <= 4 * SIDE && picture.height <= 2 * SIDE);
             }
         }

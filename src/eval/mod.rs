@@ -2,12 +2,12 @@
 
 mod cloud;
 mod color_fit;
-pub mod font;
 mod jpeg;
 mod masked;
 mod metrics;
 mod report;
 mod sheet;
+mod text;
 
 pub use cloud::cloud_sheet;
 pub use color_fit::{fit_affine, fit_quadratic};
@@ -15,4 +15,4 @@ pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_with, write_jpeg_wi
 pub use masked::{Counted, as_exposed};
 pub use metrics::{PSNR_CAP, psnr, ssim};
 pub use report::{Group, Metrics, Pair, ViewMetrics, compare, compare_folders, compare_pairs};
-pub use sheet::{Row, sheet};
+pub use sheet::{Cell, Section, sheet};

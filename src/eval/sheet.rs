@@ -1,66 +1,74 @@
-//! The picture sheet: one row a view, one column a state of the picture, a line of text above each column.
+//! The picture sheet: sections of pictures in columns, with a title above each column and captions below the pictures.
 
-use super::font::{CELL_HEIGHT, CELL_WIDTH, ink};
+use super::text::{LINE, Text};
 use crate::capture::Image;
+use crate::error::Result;
 
 const GAP: u32 = 4;
 const PAPER: [f32; 3] = [0.07, 0.075, 0.09];
-const EMPTY: [f32; 3] = [0.12, 0.125, 0.14];
-const TEXT: [f32; 3] = [0.88, 0.87, 0.84];
-/// Dots of a letter are squares of this many pixels.
-const DOT: u32 = 2;
-const CAPTION: u32 = CELL_HEIGHT as u32 * DOT + 2 * GAP;
+const INK: [f32; 3] = [0.88, 0.87, 0.84];
+/// Height of a line of text with the space around it.
+const CAPTION: u32 = LINE + 2 * GAP;
 
-/// A row of the sheet: the view's name and its pictures, `None` where there is none.
-pub struct Row<'a> {
-    pub label: &'a str,
-    pub pictures: Vec<Option<&'a Image>>,
+/// A place of the sheet.
+#[derive(Clone, Copy, Default)]
+pub struct Cell<'a> {
+    pub picture: Option<&'a Image>,
+    /// Stands below the picture, and below those to the right of it that have none.
+    pub caption: &'a str,
 }
 
-/// Lays out `rows` under the titles of the `columns`. Cells take the size of the largest picture; smaller pictures
-/// keep their pixels and are centred, larger tables than the titles are cut to them. Cells without a picture stay grey.
-pub fn sheet(columns: &[&str], rows: &[Row]) -> Image {
-    let cells = || rows.iter().flat_map(|row| row.pictures.iter().take(columns.len()).flatten());
-    let cell_width = cells().map(|p| p.width).max().unwrap_or(160);
-    let cell_height = cells().map(|p| p.height).max().unwrap_or(120);
-    let (step_x, step_y) = (cell_width + GAP, cell_height + CAPTION);
-    let width = GAP + step_x * columns.len() as u32;
-    let mut out = Image::new(width, CAPTION + step_y * rows.len() as u32);
+impl<'a> Cell<'a> {
+    /// The cells of `pictures` beside each other, with one caption below.
+    pub fn row(caption: &'a str, pictures: &[Option<&'a Image>]) -> Vec<Self> {
+        let captions = std::iter::once(caption).chain(std::iter::repeat(""));
+        pictures.iter().zip(captions).map(|(picture, caption)| Self { picture: *picture, caption }).collect()
+    }
+}
+
+/// Rows of pictures under titles of their own.
+pub struct Section<'a> {
+    pub titles: Vec<&'a str>,
+    pub rows: Vec<Vec<Cell<'a>>>,
+}
+
+/// Lays out `sections` below each other. Cells take the size of the largest picture; smaller pictures keep their pixels and
+/// are centered. Cells beyond the titles of their section are left out.
+///
+/// # Errors
+/// None that a user could cause.
+pub fn sheet(sections: &[Section]) -> Result<Image> {
+    let text = Text::new()?;
+    let cells = || sections.iter().flat_map(|section| &section.rows).flatten();
+    let pictures = || cells().filter_map(|cell| cell.picture);
+    let (width, height) = (pictures().map(|p| p.width).max(), pictures().map(|p| p.height).max());
+    let (width, height) = (width.unwrap_or(160), height.unwrap_or(120));
+    let columns = sections.iter().map(|section| section.titles.len()).max().unwrap_or_default() as u32;
+    let rows: u32 = sections.iter().map(|section| CAPTION + section.rows.len() as u32 * (height + CAPTION)).sum();
+    let mut out = Image::new(GAP + (width + GAP) * columns, rows.max(1));
     out.pixels.fill(PAPER);
-    for (i, title) in columns.iter().enumerate() {
-        write(&mut out, title, GAP + step_x * i as u32, GAP, cell_width);
-    }
-    for (j, row) in rows.iter().enumerate() {
-        let y = CAPTION + step_y * j as u32;
-        for i in 0..columns.len() {
-            let x = GAP + step_x * i as u32;
-            fill(&mut out, x, y, cell_width, cell_height, EMPTY);
-            if let Some(picture) = row.pictures.get(i).copied().flatten() {
-                let (dx, dy) = ((cell_width - picture.width) / 2, (cell_height - picture.height) / 2);
-                paste(&mut out, picture, x + dx, y + dy);
-            }
+    let left = |column: usize| GAP + (width + GAP) * column as u32;
+    let mut top = 0;
+    for section in sections {
+        for (column, title) in section.titles.iter().enumerate() {
+            text.write(&mut out, title, [left(column), top + GAP], width, INK);
         }
-        write(&mut out, row.label, GAP, y + cell_height + GAP, width - GAP);
-    }
-    out
-}
-
-/// Writes a line of text from its upper left corner, cut after `room` pixels.
-fn write(out: &mut Image, text: &str, x: u32, y: u32, room: u32) {
-    let cell = CELL_WIDTH as u32 * DOT;
-    for (i, character) in text.chars().take((room / cell) as usize).enumerate() {
-        for (column, row) in (0..CELL_WIDTH).flat_map(|c| (0..CELL_HEIGHT).map(move |r| (c, r))) {
-            if ink(character, column, row) {
-                fill(out, x + i as u32 * cell + column as u32 * DOT, y + row as u32 * DOT, DOT, DOT, TEXT);
+        top += CAPTION;
+        for row in &section.rows {
+            let row = &row[..row.len().min(section.titles.len())];
+            for (column, cell) in row.iter().enumerate() {
+                if let Some(picture) = cell.picture {
+                    let (dx, dy) = ((width - picture.width) / 2, (height - picture.height) / 2);
+                    paste(&mut out, picture, left(column) + dx, top + dy);
+                }
+                let free = row[column + 1..].iter().take_while(|cell| cell.caption.is_empty()).count();
+                let room = left(column + free) + width - left(column);
+                text.write(&mut out, cell.caption, [left(column), top + height + GAP], room, INK);
             }
+            top += height + CAPTION;
         }
     }
-}
-
-fn fill(out: &mut Image, x: u32, y: u32, width: u32, height: u32, color: [f32; 3]) {
-    for row in out.pixels.chunks_mut(out.width.max(1) as usize).skip(y as usize).take(height as usize) {
-        row.iter_mut().skip(x as usize).take(width as usize).for_each(|pixel| *pixel = color);
-    }
+    Ok(out)
 }
 
 fn paste(out: &mut Image, picture: &Image, x: u32, y: u32) {
@@ -81,25 +89,28 @@ mod tests {
     #[test]
     fn pictures_stand_under_their_titles() {
         let (big, small) = (plain(40, 30, 0.9), plain(20, 10, 0.4));
-        let rows = [
-            Row { label: "0001", pictures: vec![Some(&big), None] },
-            Row { label: "0002", pictures: vec![None, Some(&small)] },
+        let cell = |picture, caption| Cell { picture, caption };
+        let sections = [
+            Section { titles: vec!["A", "B"], rows: vec![vec![cell(Some(&big), "0001"), cell(None, "")]] },
+            Section { titles: vec!["C"], rows: vec![vec![cell(Some(&small), ""), cell(Some(&big), "left out")]] },
         ];
-        let out = sheet(&["A", "B"], &rows);
-        assert_eq!((out.width, out.height), (4 + 2 * 44, CAPTION + 2 * (30 + CAPTION)));
+        let out = sheet(&sections).unwrap();
+        assert_eq!((out.width, out.height), (4 + 2 * 44, 2 * (CAPTION + 30 + CAPTION)));
         let count = |value: [f32; 3]| out.pixels.iter().filter(|p| **p == value).count();
         assert_eq!((count([0.9; 3]), count([0.4; 3])), (40 * 30, 20 * 10));
         assert_eq!(out.at(4, CAPTION), [0.9; 3]);
-        assert_eq!(out.at(48 + 10, CAPTION + 30 + CAPTION + 10), [0.4; 3]);
-        assert_eq!(out.at(48, CAPTION), EMPTY);
-        assert!(count(TEXT) > 40);
+        assert_eq!(out.at(4 + 10, 2 * CAPTION + 30 + CAPTION + 10), [0.4; 3]);
+        assert_eq!(out.at(48, CAPTION), PAPER);
+        let is_ink = |y: u32| (0..out.width).any(|x| out.at(x, y)[0] > 0.6);
+        assert!((0..CAPTION).any(is_ink) && (CAPTION + 30..2 * CAPTION + 30).any(is_ink));
     }
 
     #[test]
     fn nothing_at_all_is_still_a_picture() {
-        let out = sheet(&[], &[]);
-        assert_eq!(out.pixels.len(), (out.width * out.height) as usize);
-        let long = sheet(&["a title longer than its column can hold"], &[Row { label: "", pictures: vec![] }]);
+        let empty = sheet(&[]).unwrap();
+        assert!(!empty.pixels.is_empty() && empty.pixels.len() == (empty.width * empty.height) as usize);
+        let long = Section { titles: vec!["a title longer than its column can hold"], rows: vec![vec![]] };
+        let long = sheet(&[long]).unwrap();
         assert_eq!(long.pixels.len(), (long.width * long.height) as usize);
     }
 }

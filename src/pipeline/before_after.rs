@@ -4,7 +4,7 @@ use super::demo::spread;
 use crate::capture::{Extras, Image, View, resize_area};
 use crate::color::{exposed, srgb_to_linear};
 use crate::error::Result;
-use crate::eval::{Row, sheet, write_jpeg};
+use crate::eval::{Cell, Section, sheet, write_jpeg};
 use std::path::Path;
 
 /// Most rows, and most pixels along the longer side of a picture.
@@ -37,10 +37,10 @@ pub fn lay_out(dark: &[View], lit: &[View], path: &Path) -> Result<()> {
     let rows: Vec<(&str, [Image; 3])> = pictures
         .map(|(((dark, lit), bright), view)| (view.name.as_str(), [dark, bright, lit].map(|image| turned(image, view))))
         .collect();
-    let rows: Vec<Row<'_>> =
-        rows.iter().map(|(label, pictures)| Row { label, pictures: pictures.iter().map(Some).collect() }).collect();
-    let brightened = format!("exposure x {gain:.0}");
-    write_jpeg(path, &sheet(&["photograph", &brightened, "lit"], &rows))
+    let rows = rows.iter().map(|(name, pictures)| Cell::row(name, &pictures.each_ref().map(Some))).collect();
+    let brightened = format!("exposure × {gain:.0}");
+    let section = Section { titles: vec!["photograph", &brightened, "enhanced"], rows };
+    write_jpeg(path, &sheet(&[section])?)
 }
 
 /// The view's picture, not larger than a cell.

@@ -5,7 +5,7 @@ use super::record::Run;
 use super::{Job, Outcome, Painter, Scope, Shared};
 use crate::capture::{Image, View, read_image, resize_area};
 use crate::error::{Error, Result};
-use crate::eval::{Row, psnr, sheet, write_jpeg};
+use crate::eval::{Cell, Section, psnr, sheet, write_jpeg};
 use crate::prior;
 use crate::progress::Progress;
 use crate::scenes::{self, Scene};
@@ -13,14 +13,15 @@ use crate::settings::Settings;
 use crate::splat;
 use std::path::{Path, PathBuf};
 
-/// Rows of the sheet for training views (which have a dark photograph) and for new views.
-const ROWS: [usize; 2] = [3, 2];
+/// Views of the sheet: new ones, and those that were trained on.
+const NEW: usize = 4;
+const TRAINED: usize = 2;
 
 /// What the demo leaves behind.
 #[derive(Clone, Debug)]
 pub struct Demo {
     pub outcome: Outcome,
-    /// The picture sheet: dark photograph, lit, render, truth.
+    /// The picture sheet: new views beside the truth, then photographs, enhanced and rendered.
     pub sheet: PathBuf,
 }
 
@@ -70,30 +71,49 @@ fn photograph_in(scene: &Scene, out: &OutputFolder, overwrite: bool, progress: &
     Ok(folder)
 }
 
-/// One row of the sheet before it is laid out.
+/// Pictures of one view, with what is said of it.
 struct Pictures {
-    label: String,
-    columns: [Option<Image>; 4],
+    caption: String,
+    dark: Option<Image>,
+    enhanced: Option<Image>,
+    render: Image,
+    truth: Option<Image>,
 }
 
+impl Pictures {
+    /// A row of the sheet.
+    fn all(&self) -> Vec<Cell<'_>> {
+        let Self { dark, enhanced, render, truth, .. } = self;
+        Cell::row(&self.caption, &[dark.as_ref(), enhanced.as_ref(), Some(render), truth.as_ref()])
+    }
+}
+
+/// New views first, two in a row, since they are what a model is for; then views that were trained on.
 fn lay_out(job: &Job, path: &Path, shared: &Shared<'_>) -> Result<()> {
     let (capture, _) = prior::locate(&super::load(job)?, &job.settings.prior)?;
     let gpu = shared.gpu(job)?;
     let splats = splat::read_in(job.out.join(names::SPLATS), &capture.frame)?;
     let mut painter = Painter::new(&gpu, &splats, job.settings.train.antialiased)?;
-    let mut rows = Vec::new();
-    for view in spread(&capture.train, ROWS[0]) {
-        rows.push(trained(job, view, &mut painter)?);
-    }
-    for view in spread(&capture.test, ROWS[1]) {
+    let mut new = Vec::new();
+    for view in spread(&capture.test, NEW) {
         let truth = view.image.as_ref().map(|_| view.read()).transpose()?;
-        rows.push(row(job, view, [None, None], truth, &mut painter)?);
+        new.push(pictures(job, view, [None, None, truth], &mut painter)?);
     }
-    let rows: Vec<Row<'_>> = rows
-        .iter()
-        .map(|row| Row { label: &row.label, pictures: row.columns.each_ref().map(Option::as_ref).to_vec() })
-        .collect();
-    write_jpeg(path, &sheet(&["dark photograph", "lit", "render", "truth"], &rows))
+    let mut trained = Vec::new();
+    for view in spread(&capture.train, TRAINED) {
+        trained.push(trained_on(job, view, &mut painter)?);
+    }
+    let pairs: Vec<_> =
+        new.iter().map(|view| Cell::row(&view.caption, &[Some(&view.render), view.truth.as_ref()])).collect();
+    let new = Section {
+        titles: vec!["new view", "truth", "new view", "truth"],
+        rows: pairs.chunks(2).map(<[_]>::concat).collect(),
+    };
+    let trained = Section {
+        titles: vec!["dark photograph", "enhanced", "render", "truth"],
+        rows: trained.iter().map(Pictures::all).collect(),
+    };
+    write_jpeg(path, &sheet(&[new, trained])?)
 }
 
 /// `count` views, evenly spread.
@@ -102,31 +122,24 @@ pub fn spread(views: &[View], count: usize) -> impl Iterator<Item = &View> {
     (0..count).map(move |i| &views[i * views.len() / count])
 }
 
-fn trained(job: &Job, view: &View, painter: &mut Painter<'_>) -> Result<Pictures> {
+fn trained_on(job: &Job, view: &View, painter: &mut Painter<'_>) -> Result<Pictures> {
     let dark = view.image.as_ref().map(|_| view.read()).transpose()?;
-    let lit = read_image(&job.out.join(names::IMAGES).join(&view.name))?;
+    let enhanced = read_image(&job.out.join(names::IMAGES).join(&view.name))?;
     let truth = job.scene.join("truth").join(&view.name);
     let truth = if truth.is_file() { Some(read_image(&truth)?) } else { None };
-    row(job, view, [dark, Some(lit)], truth, painter)
+    pictures(job, view, [dark, Some(enhanced), truth], painter)
 }
 
-/// A row at the resolution of training, with the render's PSNR against the truth in its label.
-fn row(
-    job: &Job,
-    view: &View,
-    [dark, lit]: [Option<Image>; 2],
-    truth: Option<Image>,
-    painter: &mut Painter<'_>,
-) -> Result<Pictures> {
+/// The dark, enhanced and true picture of a view beside its render, at the resolution of training.
+fn pictures(job: &Job, view: &View, given: [Option<Image>; 3], painter: &mut Painter<'_>) -> Result<Pictures> {
     let camera = view.camera.downscaled(job.settings.downscale);
     let fit = |image: Option<Image>| image.map(|image| resize_area(&image, camera.width, camera.height));
     let render = painter.render(&camera)?;
-    let [dark, lit, truth] = [dark, lit, truth].map(fit);
+    let [dark, enhanced, truth] = given.map(fit);
     let figure = truth.as_ref().and_then(|truth| psnr(&render, truth));
-    let kind = if dark.is_some() { "trained on" } else { "new view" };
-    let label = match figure {
-        Some(figure) => format!("{} ({kind}): render {figure:.1} dB", view.name),
-        None => format!("{} ({kind})", view.name),
+    let caption = match figure {
+        Some(figure) => format!("{}: render {figure:.1} dB", view.name),
+        None => view.name.clone(),
     };
-    Ok(Pictures { label, columns: [dark, lit, Some(render), truth] })
+    Ok(Pictures { caption, dark, enhanced, render, truth })
 }

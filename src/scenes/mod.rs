@@ -6,6 +6,7 @@
 
 mod agreement;
 mod description;
+mod letters;
 mod path;
 mod random;
 mod sensor;

@@ -2,8 +2,9 @@
 //! corner. They are full of edges and irregularities at several scales, because a reconstruction holds on to those.
 
 use super::description::{Color, Material};
+use super::letters::{CELL_HEIGHT, CELL_WIDTH, ink};
 use super::random::{lattice, rough_noise, smooth_noise};
-use crate::eval::font::{CELL_HEIGHT, CELL_WIDTH, ink};
+
 use glam::Vec3;
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! The classic 5×7 dot-matrix alphabet, for labels on sheets and letters in procedural scenes.
+//! The classic 5×7 dot-matrix alphabet of procedural scenes: letters on surfaces. Its dots are part of what a scene is, so
+//! that no font of a library replaces it.
 
 /// Columns of a glyph's cell: five dots and a gap.
 pub const CELL_WIDTH: usize = 6;
