@@ -6,11 +6,12 @@ pub mod summary;
 pub use find::{Found, find};
 pub use summary::{Row, Status};
 
+use crate::capture::Facts;
 use crate::error::{Error, Result};
 use crate::pipeline::output::OutputFolder;
 use crate::pipeline::{self, Outcome, Scope, Shared};
 use crate::progress::{Progress, Stop};
-use crate::settings::{Layers, Settings};
+use crate::settings::{self, Layers, Settings};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -140,5 +141,6 @@ fn run_scene(job: &Job, scene: &Found, watch: &dyn Watch) -> Result<Outcome> {
 fn scene_settings(layers: &Layers, folder: &Path) -> Result<Settings> {
     let own = folder.join(SETTINGS_FILE);
     let own = own.is_file().then_some(own);
-    Layers { own_file: own, ..layers.clone() }.resolve()
+    let photographs = Facts::of(folder, settings::MANY);
+    Layers { own_file: own, photographs, ..layers.clone() }.resolve()
 }

@@ -23,8 +23,9 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Of the photographs of a scene folder; `None` where they cannot be read, which is for others to say.
-    pub fn of(scene: &Path) -> Option<Self> {
+    /// Of the photographs of a scene folder, where there are `least` of them at least; `None` too where they cannot be read,
+    /// which is for others to say.
+    pub fn of(scene: &Path, least: usize) -> Option<Self> {
         let listed = photo_folder(scene).and_then(|folder| images_in(&folder).ok());
         // Who reads the scene in earnest has the warnings.
         let named = || with_default(NoSubscriber::default(), || load(scene, &Options::default()).ok());
@@ -32,6 +33,9 @@ impl Facts {
             Some(files) => files,
             None => named()?.train.into_iter().filter_map(|view| view.image).collect(),
         };
+        if files.len() < least {
+            return None;
+        }
         let chosen: Vec<&PathBuf> = files.iter().step_by(files.len().div_ceil(SAMPLED).max(1)).collect();
         let noises = try_map(&chosen, |file| read_image(file).map(|image| noise(&image))).ok()?;
         Some(Self { views: files.len(), noise: median(noises) })
@@ -92,16 +96,17 @@ mod tests {
     #[test]
     fn photographs_are_counted_wherever_they_lie() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Facts::of(dir.path()), None);
+        assert_eq!(Facts::of(dir.path(), 0), None);
         std::fs::create_dir(dir.path().join("images")).unwrap();
         for i in 0..7 {
             let path = dir.path().join(format!("images/{i}.png"));
             picture(0.5, 0.02, i).to_rgb8().save(path).unwrap();
         }
-        let facts = Facts::of(dir.path()).unwrap();
+        let facts = Facts::of(dir.path(), 7).unwrap();
+        assert_eq!(Facts::of(dir.path(), 8), None);
         assert!(facts.views == 7 && (0.03..0.05).contains(&facts.noise), "{facts:?}");
         std::fs::write(dir.path().join("images/3.png"), b"cut").unwrap();
         std::fs::write(dir.path().join("images/4.png"), b"cut").unwrap();
-        assert_eq!(Facts::of(dir.path()), None);
+        assert_eq!(Facts::of(dir.path(), 0), None);
     }
 }

@@ -38,8 +38,8 @@ impl Run {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
         let job = Job {
             out: self.out.or_named_after(&self.scene),
+            settings: self.settings.resolve_for(&self.scene)?,
             scene: self.scene,
-            settings: self.settings.resolve(None)?,
             overwrite: self.out.overwrite,
             scope: Scope::Everything,
         };

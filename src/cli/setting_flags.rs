@@ -3,9 +3,10 @@
 use super::flag_names::{aliases, is_common, long, words};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 use naka_gs::Result;
+use naka_gs::capture::Facts;
 use naka_gs::settings::{self, Key, Layers, Settings, keys_from};
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which tables of the settings a subcommand takes flags for.
 pub trait Tables {
@@ -80,6 +81,11 @@ impl<T: Tables> SettingFlags<T> {
     /// The resolved settings; `base` is what to start from where no preset is named.
     pub fn resolve(&self, base: Option<Settings>) -> Result<Settings> {
         self.layers(base).resolve()
+    }
+
+    /// As [`SettingFlags::resolve`] from the preset, which follows what the photographs of `scene` are like.
+    pub fn resolve_for(&self, scene: &Path) -> Result<Settings> {
+        Layers { photographs: Facts::of(scene, settings::MANY), ..self.layers(None) }.resolve()
     }
 
     /// As [`SettingFlags::resolve`], not yet resolved.

@@ -23,8 +23,8 @@ impl Train {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
         let job = Job {
             out: self.out.or_named_after(&self.scene),
+            settings: self.settings.resolve_for(&self.scene)?,
             scene: self.scene,
-            settings: self.settings.resolve(None)?,
             overwrite: self.out.overwrite,
             scope: Scope::Training,
         };

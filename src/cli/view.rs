@@ -65,7 +65,8 @@ impl View {
         let job = |scene: &Path| Job {
             out: self.out.or_named_after(scene),
             scene: scene.to_path_buf(),
-            settings: settings.clone(),
+            // What can be resolved for no scene can be for one.
+            settings: self.settings.resolve_for(scene).unwrap_or_else(|_| settings.clone()),
             overwrite: self.out.overwrite,
             scope: Scope::Everything,
         };

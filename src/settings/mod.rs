@@ -9,9 +9,9 @@ mod keys;
 mod presets;
 
 pub use keys::{Key, keys, keys_from};
-pub use presets::{Preset, demo};
+pub use presets::{MANY, Preset, demo};
 
-use crate::capture;
+use crate::capture::{self, Facts};
 use crate::error::{Error, Result};
 use crate::gpu::Choice;
 use crate::{enhance, poses, ppm, prior, train};
@@ -94,6 +94,8 @@ impl Settings {
 pub struct Layers {
     /// What to start from where no preset is named; the preset *standard* if `None`.
     pub base: Option<Settings>,
+    /// What the photographs are like, which presets follow where `base` is not given.
+    pub photographs: Option<Facts>,
     /// A settings file.
     pub file: Option<PathBuf>,
     /// A settings file that comes with the data. It may set only the keys that [`from_data`] allows: none that names a
@@ -129,10 +131,29 @@ impl Layers {
             change.apply(&mut named)?;
             settings = named.preset.settings();
         }
+        if let Some(photographs) = self.photographs.filter(|_| self.base.is_none()) {
+            settings = follow(settings, &photographs, &changes)?;
+        }
         changes.iter().try_for_each(|change| change.apply(&mut settings))?;
         settings.check()?;
         Ok(settings)
     }
+}
+
+/// What a preset's `settings` are for such photographs, given what will be changed of them.
+fn follow(settings: Settings, photographs: &Facts, changes: &[Change<'_>]) -> Result<Settings> {
+    let mut changed = settings.clone();
+    changes.iter().try_for_each(|change| change.apply(&mut changed))?;
+    let steps = changes.iter().any(|change| change.key.path == "train.steps").then_some(changed.train.steps);
+    let Some(settings) = settings.for_many_clean(photographs, steps) else { return Ok(settings) };
+    let (views, noise, train) = (photographs.views, 100.0 * photographs.noise, &settings.train);
+    tracing::info!(
+        "{views} photographs with little noise ({noise:.1} %): {} steps, SH degree {}, and the model grows, where settings \
+         do not say otherwise",
+        train.steps,
+        train.sh_degree
+    );
+    Ok(settings)
 }
 
 /// One key that gets a value; the first of `candidates` that fits the key's type is taken.

@@ -114,3 +114,30 @@ fn the_paper_preset_has_the_published_settings() {
     assert_eq!((paper.downscale, paper.train.steps, paper.train.sh_degree), (1, 8000, 3));
     assert_eq!((paper.ppm.voxel_size, paper.ppm.tau0, paper.ppm.beta, paper.ppm.iters), (0.01, 0.005, 0.01, 6));
 }
+
+#[test]
+fn presets_follow_photographs_that_are_many_and_clean() {
+    let layers = |views, noise, flags: &[(&str, &str)]| Layers {
+        photographs: Some(capture::Facts { views, noise }),
+        flags: flags.iter().map(|(name, value)| flag(name, value)).collect(),
+        ..Layers::default()
+    };
+    let train = |views, noise, flags: &[(&str, &str)]| layers(views, noise, flags).resolve().unwrap().train;
+    // Few, noisy, or as published: as if nothing were known.
+    for (views, noise, preset) in [(39, 0.01, "standard"), (300, 0.05, "standard"), (300, 0.01, "paper")] {
+        let plain = Layers { flags: vec![flag("preset", preset)], ..Layers::default() }.resolve().unwrap().train;
+        assert_eq!(train(views, noise, &[("preset", preset)]), plain);
+    }
+    let fox = train(50, 0.012, &[]);
+    assert_eq!((fox.steps, fox.sh_degree, fox.densify.stop), (6000, 3, 3000));
+    assert_eq!(fox.densify.strategy, train::densify::Strategy::Default);
+    assert_eq!(train(300, 0.012, &[]).steps, 30_000);
+    assert_eq!(train(50, 0.012, &[("preset", "preview")]).steps, 2000);
+    // What is set stays, and times follow a length that is.
+    let set = train(50, 0.012, &[("steps", "1000"), ("strategy", "none"), ("sh-degree", "1")]);
+    assert_eq!((set.steps, set.densify.stop, set.sh_degree), (1000, 500, 1));
+    assert_eq!(set.densify.strategy, train::densify::Strategy::None);
+    // A base of its own (the demo's) is no preset.
+    let demo = Layers { base: Some(demo()), ..layers(50, 0.012, &[]) }.resolve().unwrap();
+    assert_eq!(demo.train.steps, 700);
+}
