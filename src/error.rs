@@ -12,23 +12,44 @@ pub enum Error {
     /// A file or folder could not be read or written.
     #[error("{}: {source}{}", path.display(), io_remedy(source))]
     Io {
+        /// The file or folder.
         path: PathBuf,
+        /// What the system says.
         #[source]
         source: std::io::Error,
     },
     /// A file was read, but what it holds cannot be used.
     #[error("{}: {found}; {remedy}", path.display())]
-    Input { path: PathBuf, found: String, remedy: String },
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What was found in it.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A setting has a value that cannot be used: `setting` is its key (`train.steps`), a parameter's name (`out`), or where
     /// in which file it stands. Messages have keys in backticks; a command line turns both into its flags.
     #[error("{setting}: {found}; {remedy}")]
-    Setting { setting: String, found: String, remedy: String },
+    Setting {
+        /// Its key, or where it stands.
+        setting: String,
+        /// Its value, or what is wrong with it.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A file is in the way that is no result of the same run.
     #[error("{}: exists, but not as a result of the same inputs and settings; `overwrite` replaces it (files that no run made are moved aside), or choose another output (`out`)", .0.display())]
     Exists(PathBuf),
     /// Another process works in the output folder.
     #[error("{}: another naka-gs works in this folder (process {owner}); wait for its end, or choose another output (`out`)", folder.display())]
-    InUse { folder: PathBuf, owner: String },
+    InUse {
+        /// The output folder.
+        folder: PathBuf,
+        /// The process that works in it.
+        owner: String,
+    },
     /// No adapter can run the kernels.
     #[error("no GPU adapter: {0}")]
     NoAdapter(String),
@@ -51,11 +72,20 @@ pub enum Error {
     Gpu(String),
     /// Numbers that must be finite and are not: a training that diverged, a broken model, a picture of one.
     #[error("{what}: {found}; {remedy}")]
-    NotFinite { what: String, found: String, remedy: String },
+    NotFinite {
+        /// What has such values.
+        what: String,
+        /// Which.
+        found: String,
+        /// What to do.
+        remedy: String,
+    },
     /// The user asked to stop, but what was done since the last checkpoint could not be saved.
     #[error("stopped, but the checkpoint of step {step} could not be written: {source}; {kept}")]
     NotSaved {
+        /// Steps done.
         step: u32,
+        /// Why it could not.
         #[source]
         source: Box<Error>,
         /// Which earlier checkpoint there is.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 pub struct GoldenReport {
     /// The file's name.
     pub file: String,
+    /// Whether everything is within its tolerance.
     pub pass: bool,
     /// Error of each quantity that is held against its tolerance: of images absolute, of gradients relative to the
     /// tensor's largest entry, both at the 99.9th percentile where there are enough values.

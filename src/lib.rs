@@ -40,6 +40,9 @@
 //! `examples/` enhances a folder, trains and saves, renders a path, and watches a training.
 
 #![deny(unsafe_code)]
+#![warn(missing_docs)]
+// Headers speak to those who read the source, too.
+#![allow(rustdoc::private_intra_doc_links)]
 
 pub mod capture;
 mod color;

@@ -63,13 +63,19 @@ impl Progress for Silent {
 /// What a stage has said so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// What it is called.
     pub stage: String,
     /// What it counts, how many are finished, and how many there are.
     pub unit: String,
+    /// How many are done.
     pub done: u64,
+    /// How many there are.
     pub total: u64,
+    /// What is said beside the count.
     pub note: String,
+    /// When it began.
     pub since: Instant,
+    /// Whether it is over.
     pub ended: bool,
 }
 

@@ -18,7 +18,9 @@ const SH_C0: f64 = 0.282_094_791_773_878_14;
 /// One check.
 #[derive(Clone, Debug, Serialize)]
 pub struct Check {
+    /// What was checked.
     pub name: &'static str,
+    /// Whether it is right.
     pub pass: bool,
     /// What was found.
     pub detail: String,

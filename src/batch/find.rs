@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 pub struct Found {
     /// Its path below the folder of the batch, with `/` between folders; the results' path below theirs.
     pub name: String,
+    /// The scene's folder.
     pub folder: PathBuf,
 }
 

@@ -29,6 +29,7 @@ pub struct Job {
     pub out: PathBuf,
     /// Settings of every scene; one's own file comes between the settings file and the flags.
     pub layers: Layers,
+    /// Whether results of different runs may be replaced.
     pub overwrite: bool,
     /// Scenes at one time, each with buffers of its own on the adapter.
     pub jobs: usize,

@@ -16,6 +16,7 @@ pub enum Status {
     /// Not begun yet.
     #[default]
     Waiting,
+    /// It is being made.
     Running,
     /// Finished now.
     Done,
@@ -46,18 +47,25 @@ impl Status {
 pub struct Row {
     /// The scene's path below the folder of the batch.
     pub scene: String,
+    /// How far it came.
     pub status: Status,
     /// Wall time in this batch.
     pub seconds: f64,
     /// Of the test views, dB.
     pub psnr: Option<f64>,
+    /// Mean SSIM of the test views that have a reference.
     pub ssim: Option<f64>,
     /// Of the held-out views against their lit images, dB.
     pub holdout_psnr: Option<f64>,
+    /// Splats of its model.
     pub splats: Option<u64>,
+    /// Training steps done.
     pub steps: Option<u64>,
+    /// Training steps a second, on average.
     pub steps_per_second: Option<f64>,
+    /// Most device memory that was held at one time, bytes.
     pub peak_device_bytes: Option<u64>,
+    /// The adapter that ran it.
     pub adapter: Option<String>,
     /// Why it failed.
     pub error: Option<String>,

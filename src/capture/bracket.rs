@@ -31,6 +31,7 @@ const FEWEST: f64 = 0.02;
 /// A further photograph of a view's pose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shot {
+    /// Its file.
     pub image: PathBuf,
     /// Light that it counted / light that the view's own image counted.
     pub exposure: f32,

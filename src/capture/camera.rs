@@ -7,11 +7,17 @@ use serde::{Deserialize, Serialize};
 /// Intrinsics in pixels; pixel centres lie at +0.5.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Camera {
+    /// Width of the picture, pixels.
     pub width: u32,
+    /// Height of the picture, pixels.
     pub height: u32,
+    /// Focal length along x, pixels.
     pub fx: f64,
+    /// Focal length along y, pixels.
     pub fy: f64,
+    /// Principal point along x, pixels from the left edge.
     pub cx: f64,
+    /// Principal point along y, pixels from the top edge.
     pub cy: f64,
     /// World-to-camera transform (rigid).
     pub viewmat: DMat4,

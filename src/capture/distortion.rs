@@ -9,20 +9,50 @@ use serde::{Deserialize, Serialize};
 pub enum Distortion {
     /// Brown–Conrady with OpenCV's rational radial term: SIMPLE_RADIAL, RADIAL, OPENCV, FULL_OPENCV. `k` is k1–k6, `p`
     /// p1 and p2.
-    Brown { k: [f64; 6], p: [f64; 2] },
+    Brown {
+        /// Radial coefficients: three of the numerator, three of the denominator.
+        k: [f64; 6],
+        /// Tangential coefficients.
+        p: [f64; 2],
+    },
     /// Equidistant (θ = atan r), then a polynomial of θ (Kannala & Brandt 2006), tangential and thin-prism terms:
     /// SIMPLE_FISHEYE, FISHEYE, SIMPLE_RADIAL_FISHEYE, RADIAL_FISHEYE, OPENCV_FISHEYE, THIN_PRISM_FISHEYE. `k` is k1–k4, `s`
     /// sx1 and sy1.
-    Fisheye { k: [f64; 4], p: [f64; 2], s: [f64; 2] },
+    Fisheye {
+        /// Coefficients of the powers of the angle.
+        k: [f64; 4],
+        /// Tangential coefficients.
+        p: [f64; 2],
+        /// Thin-prism coefficients.
+        s: [f64; 2],
+    },
     /// RAD_TAN_THIN_PRISM_FISHEYE (Project Aria's Fisheye624): the tangential and prism terms follow the radial one, and
     /// p0 and p1 are the other way round.
-    Fisheye624 { k: [f64; 6], p: [f64; 2], s: [f64; 4] },
+    Fisheye624 {
+        /// Coefficients of the powers of the angle.
+        k: [f64; 6],
+        /// Tangential coefficients.
+        p: [f64; 2],
+        /// Thin-prism coefficients.
+        s: [f64; 4],
+    },
     /// FOV (Devernay & Faugeras 2001); `omega` in radians.
-    Fov { omega: f64 },
+    Fov {
+        /// Field of view, radians.
+        omega: f64,
+    },
     /// SIMPLE_DIVISION, DIVISION (Fitzgibbon 2001).
-    Division { k: f64 },
+    Division {
+        /// Coefficient of the squared radius.
+        k: f64,
+    },
     /// EUCM (Khomutenko, Garcia & Martinet 2016).
-    Unified { alpha: f64, beta: f64 },
+    Unified {
+        /// Weight of the sphere, 0–1.
+        alpha: f64,
+        /// Shape of the sphere.
+        beta: f64,
+    },
 }
 
 impl Distortion {

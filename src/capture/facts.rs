@@ -17,6 +17,7 @@ const RESPONSE: f64 = 6.0 * 0.674_49;
 /// What photographs are like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Facts {
+    /// How many there are.
     pub views: usize,
     /// Standard deviation of a pixel's luma over the median luma, of the photograph in the middle.
     pub noise: f64,

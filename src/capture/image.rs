@@ -4,8 +4,11 @@
 /// negative values that must survive until they are averaged. Row-major, top row first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
+    /// Pixels in a row.
     pub width: u32,
+    /// Rows.
     pub height: u32,
+    /// RGB, `width` × `height` of them.
     pub pixels: Vec<[f32; 3]>,
 }
 

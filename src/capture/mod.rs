@@ -80,6 +80,7 @@ pub struct View {
     pub name: String,
     /// The image file; `None` for a test pose without a reference.
     pub image: Option<PathBuf>,
+    /// Intrinsics and pose of the (undistorted) picture.
     pub camera: Camera,
     /// The lens that took `image`, where it is no pinhole; `camera` is the pinhole that its pixels are resampled to.
     #[serde(default, skip_serializing_if = "Option::is_none")]

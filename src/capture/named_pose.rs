@@ -20,6 +20,7 @@ pub struct NamedPose {
 pub struct NamedPoses {
     /// The COLMAP model or the transforms file.
     pub path: PathBuf,
+    /// The poses, in the order of the file.
     pub poses: Vec<NamedPose>,
     /// The points that a transforms file names (`ply_file_path`).
     pub points: Option<PathBuf>,

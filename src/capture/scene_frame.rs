@@ -37,6 +37,7 @@ impl Default for SceneFrame {
 }
 
 impl SceneFrame {
+    /// The capture's own frame.
     pub const IDENTITY: Self = Self { origin: DVec3::ZERO, unit: 1.0 };
 
     /// The frame for what `cameras` look at. Medians decide, so that single stray cameras do not.
@@ -94,6 +95,7 @@ impl SceneFrame {
         if frame.is_usable() { frame } else { Self::IDENTITY }
     }
 
+    /// Whether it is the capture's own frame.
     pub fn is_identity(&self) -> bool {
         *self == Self::IDENTITY
     }

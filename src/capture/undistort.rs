@@ -19,12 +19,19 @@ const TRIED: (u32, u32) = (8, 12);
 /// A distorted lens that took an image file, and the pinhole that its pixels are resampled to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lens {
+    /// Width of the photograph, pixels.
     pub width: u32,
+    /// Height of the photograph, pixels.
     pub height: u32,
+    /// Focal length along x, pixels.
     pub fx: f64,
+    /// Focal length along y, pixels.
     pub fy: f64,
+    /// Principal point along x, pixels.
     pub cx: f64,
+    /// Principal point along y, pixels.
     pub cy: f64,
+    /// How rays are bent.
     pub distortion: Distortion,
     /// Focal length of the pinhole / focal length of the lens.
     pub zoom: f64,

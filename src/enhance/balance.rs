@@ -15,7 +15,9 @@ const AREA: u32 = 16;
 /// A gain and an offset for red, green and blue, the same for all views of a capture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Balance {
+    /// Factor of each channel.
     pub gain: [f32; 3],
+    /// What is added to each channel after the factor, 0–1.
     pub offset: [f32; 3],
 }
 

@@ -24,6 +24,7 @@ pub struct Camera {
     /// Where the matrix counts for yellows and greens only, the gain of other colours: a matrix fitted to a scene without
     /// pinks would turn them orange.
     pub yellows_only: Option<f32>,
+    /// How light becomes levels.
     pub kind: Kind,
 }
 
@@ -36,7 +37,10 @@ pub enum Kind {
     /// A measured monotone curve each for red, green and blue.
     Curve([Curve; 3]),
     /// An exposure longer by `ratio` under the plain sRGB curve: `y = srgb(ratio · srgb⁻¹(x))`.
-    SrgbExposure { ratio: f32 },
+    SrgbExposure {
+        /// The dark exposure is 1/`ratio` of the lit one.
+        ratio: f32,
+    },
 }
 
 /// A monotone curve through knots. Between knots it is a cubic in `u = asinh(255 x)`, which is linear within a level

@@ -186,8 +186,10 @@ words!(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "SigmaText", into = "SigmaText")]
 pub enum Sigma {
+    /// From the capture's own pixels.
     #[default]
     Auto,
+    /// As given, 0–1.
     Value(f32),
 }
 

@@ -6,23 +6,30 @@ use super::camera::Camera;
 /// centred until the final clipping.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tone {
+    /// Values stay as they are.
     Identity,
     /// `xⁿ / (xⁿ + σⁿ)`, NAKA-GS §3.1.
     Naka {
+        /// Exponent of the Naka–Rushton curve.
         n: f32,
+        /// Value that is taken to one half, 0–1.
         sigma: f32,
     },
     /// `log1p(x/s) / log1p(1/s)`.
     Log {
+        /// The divisor `s`.
         scale: f32,
     },
+    /// The response of a camera.
     Camera(Box<Camera>),
 }
 
 /// `(y − low) / (high − low)`, clipped to 0–1; an empty range gives 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
+    /// Value that becomes 0.
     pub low: f32,
+    /// Value that becomes 1.
     pub high: f32,
 }
 
@@ -32,8 +39,11 @@ pub type Equalization = [u8; 256];
 /// Everything between the averaged dark image and the file: response, range, and for `histogram` the equalisation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Restoration {
+    /// The curve.
     pub tone: Tone,
+    /// Where the result's black and white are.
     pub range: Range,
+    /// What evens out the histogram afterward, if anything does.
     pub equalize: Option<Box<Equalization>>,
 }
 

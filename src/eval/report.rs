@@ -32,10 +32,15 @@ pub struct ViewMetrics {
 pub struct Group {
     /// `null` where there was nothing to compare.
     pub psnr: Option<f64>,
+    /// Mean SSIM.
     pub ssim: Option<f64>,
+    /// Mean LPIPS, where it was measured.
     pub lpips: Option<f64>,
+    /// Mean PSNR after an affine color fit, dB.
     pub psnr_affine: Option<f64>,
+    /// Mean PSNR after a quadratic color fit, dB.
     pub psnr_quadratic: Option<f64>,
+    /// Each view.
     pub views: Vec<ViewMetrics>,
 }
 
@@ -61,8 +66,10 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 /// What `metrics.json` holds: the test views against their references, and the views kept from training.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
+    /// Views with a reference.
     #[serde(flatten)]
     pub test: Group,
+    /// Views that were held out of training.
     pub holdout: Option<Group>,
 }
 
@@ -71,7 +78,9 @@ pub struct Metrics {
 pub struct Pair {
     /// What the numbers are of.
     pub name: String,
+    /// The picture to judge.
     pub render: PathBuf,
+    /// What it should be.
     pub reference: PathBuf,
 }
 

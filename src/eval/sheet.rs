@@ -13,6 +13,7 @@ const CAPTION: u32 = LINE + 2 * GAP;
 /// A place of the sheet.
 #[derive(Clone, Copy, Default)]
 pub struct Cell<'a> {
+    /// What stands there; nothing where `None`.
     pub picture: Option<&'a Image>,
     /// Stands below the picture, and below those to the right of it that have none.
     pub caption: &'a str,
@@ -28,7 +29,9 @@ impl<'a> Cell<'a> {
 
 /// Rows of pictures under titles of their own.
 pub struct Section<'a> {
+    /// One for each column.
     pub titles: Vec<&'a str>,
+    /// The cells of each row.
     pub rows: Vec<Vec<Cell<'a>>>,
 }
 

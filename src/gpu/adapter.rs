@@ -35,8 +35,11 @@ impl FromStr for Choice {
 /// Optional features to leave unused, to test the fallbacks; as text `subgroups,float-atomics,timestamps` or `all`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mask {
+    /// Leave subgroup operations unused.
     pub subgroups: bool,
+    /// Leave additions to floats in memory unused.
     pub float_atomics: bool,
+    /// Leave timestamps unused.
     pub timestamps: bool,
 }
 
@@ -84,14 +87,23 @@ impl FromStr for Mask {
 /// What `doctor` says of one adapter.
 #[derive(Clone, Debug, Serialize)]
 pub struct AdapterReport {
+    /// Its number in the list, from 0.
     pub index: usize,
+    /// Its name.
     pub name: String,
+    /// Discrete, integrated, virtual or software.
     pub kind: String,
+    /// Vulkan, Metal or DX12.
     pub backend: String,
+    /// Driver and version.
     pub driver: String,
+    /// Fewest and most invocations of a subgroup.
     pub subgroup_size: [u32; 2],
+    /// Largest binding, MiB.
     pub max_binding_mib: u64,
+    /// Largest buffer, MiB.
     pub max_buffer_mib: u64,
+    /// What its device can do.
     pub capabilities: Capabilities,
 }
 

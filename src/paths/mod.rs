@@ -27,6 +27,7 @@ const MAX_FRAMES: f64 = 1e6;
 /// Where a camera stands, how it is turned, and how wide it sees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pose {
+    /// Center of the camera, in the capture's frame.
     pub position: DVec3,
     /// Camera to world, OpenGL axes (x right, y up, z backwards).
     pub rotation: DQuat,
@@ -63,6 +64,7 @@ impl Pose {
 /// A pose that the path goes through.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Keyframe {
+    /// Where the camera is.
     pub pose: Pose,
     /// Seconds from the start of the path.
     pub seconds: f64,
@@ -73,6 +75,7 @@ pub struct Keyframe {
 pub struct CameraPath {
     /// Size of the pictures.
     pub width: u32,
+    /// Height of the pictures, pixels.
     pub height: u32,
     /// Pictures a second.
     pub fps: f64,

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 pub struct Tour {
     /// Length of the film.
     pub seconds: f64,
+    /// Pictures a second.
     pub fps: f64,
     /// Back to the first camera at the end.
     pub closed: bool,

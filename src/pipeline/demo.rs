@@ -20,6 +20,7 @@ const TRAINED: usize = 2;
 /// What the demo leaves behind.
 #[derive(Clone, Debug)]
 pub struct Demo {
+    /// The run of the procedural capture.
     pub outcome: Outcome,
     /// The picture sheet: new views beside the truth, then photographs, enhanced and rendered.
     pub sheet: PathBuf,

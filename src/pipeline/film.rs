@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 /// How a frame is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// PNG, 8 bits.
     Png,
     /// Of a quality from 1 to 100.
     Jpeg(u8),
@@ -22,7 +23,9 @@ pub enum Format {
 /// Frames as files `00000.png`, `00001.png`, … in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frames {
+    /// Where they go.
     pub folder: PathBuf,
+    /// What they are written as.
     pub format: Format,
 }
 
@@ -51,7 +54,9 @@ impl Frames {
 /// A film as an MP4 file.
 #[derive(Clone, Debug)]
 pub struct Video {
+    /// The file.
     pub path: PathBuf,
+    /// What writes it.
     pub encoder: Encoder,
     /// Pictures a second.
     pub fps: f64,

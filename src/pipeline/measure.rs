@@ -12,6 +12,7 @@ use std::path::Path;
 /// The contents of `metrics.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct MetricsFile {
+    /// The numbers of the views.
     #[serde(flatten)]
     pub metrics: Metrics,
     /// What was measured at.

@@ -59,11 +59,15 @@ pub enum Scope {
 /// One run: a scene folder, an output folder and the settings.
 #[derive(Clone, Debug)]
 pub struct Job {
+    /// The scene folder.
     pub scene: PathBuf,
+    /// The output folder.
     pub out: PathBuf,
+    /// The resolved settings.
     pub settings: Settings,
     /// Whether results of a different run may be replaced.
     pub overwrite: bool,
+    /// Which stages there are.
     pub scope: Scope,
 }
 
@@ -88,7 +92,9 @@ impl Shared<'_> {
 /// What a run leaves behind.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The record of the run.
     pub run: Run,
+    /// What was measured.
     pub metrics: MetricsFile,
 }
 

@@ -30,13 +30,16 @@ pub struct Job {
     pub sheet: bool,
     /// Whether to write the network's maps to `maps/` there.
     pub maps: bool,
+    /// The resolved settings.
     pub settings: Settings,
 }
 
 /// What was done.
 #[derive(Debug)]
 pub struct Lit {
+    /// What the stage did.
     pub report: Report,
+    /// The sheet of pictures, if one was asked for.
     pub sheet: Option<PathBuf>,
     /// Why files were left out. Photographs of a scene never are: one that cannot be read is an error.
     pub unreadable: Vec<Error>,

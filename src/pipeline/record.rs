@@ -46,7 +46,9 @@ impl Status {
 /// One stage of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageRecord {
+    /// Which one.
     pub stage: Stage,
+    /// How far it came.
     pub status: Status,
     /// Wall time of the run that made it.
     pub seconds: f64,
@@ -94,11 +96,13 @@ pub struct Run {
     /// The frame that the model was trained in, where it is not the capture's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame: Option<SceneFrame>,
+    /// The stages that were begun, in order.
     pub stages: Vec<StageRecord>,
     /// Gaussians in `splats.ply`.
     pub splats: Option<u64>,
     /// Training steps done.
     pub steps: Option<u64>,
+    /// Training steps a second, on average.
     pub steps_per_second: Option<f64>,
     /// Largest amount of device memory that buffers held at one time.
     pub peak_device_bytes: Option<u64>,

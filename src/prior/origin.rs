@@ -31,6 +31,7 @@ pub struct Origin {
     pub asked: bool,
     /// From the points' frame to the scene frame of the capture that [`locate`] returns.
     pub similarity: Similarity,
+    /// How the prior's cameras lie to the capture's, where it has some.
     pub alignment: Option<align::Report>,
     /// The same for the frame of cameras that lie beside the points and may or may not be theirs.
     pub beside: Option<(Similarity, align::Report)>,

@@ -27,6 +27,7 @@ const DEPTH: f32 = 0.01;
 pub struct Agreement {
     /// Pairs of views that see common places, and how many places they see.
     pub pairs: usize,
+    /// Places that were compared.
     pub places: usize,
     /// Mean absolute difference of a place's error in two views, over all places of all pairs.
     pub flicker: [f64; 3],

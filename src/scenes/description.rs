@@ -16,19 +16,27 @@ pub struct Scene {
     pub name: String,
     /// Names all random numbers: the same seed gives the same files.
     pub seed: u32,
+    /// Where photographs are taken.
     pub camera: CameraPath,
+    /// What takes them.
     pub sensor: Sensor,
+    /// What lights the scene everywhere.
     pub light: Light,
     /// Surfaces by name.
     pub materials: BTreeMap<String, Material>,
+    /// Round lights.
     #[serde(default)]
     pub lamps: Vec<Lamp>,
+    /// Flat surfaces with two sides.
     #[serde(default)]
     pub panels: Vec<Panel>,
+    /// Boxes.
     #[serde(default)]
     pub boxes: Vec<Cuboid>,
+    /// Balls.
     #[serde(default)]
     pub spheres: Vec<Sphere>,
+    /// Upright cylinders.
     #[serde(default)]
     pub cylinders: Vec<Cylinder>,
 }
@@ -37,7 +45,9 @@ pub struct Scene {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CameraPath {
+    /// Width of the pictures, pixels.
     pub width: u32,
+    /// Height of the pictures, pixels.
     pub height: u32,
     /// Horizontal field of view.
     pub fov: f64,
@@ -64,6 +74,7 @@ pub struct CameraPath {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sensor {
+    /// Factor from radiance to the light that is counted.
     pub exposure: f64,
     /// How many times shorter the dark exposure is.
     pub ratio: f64,
@@ -89,9 +100,11 @@ fn is_zero(value: &f64) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Light {
+    /// Color of the sky.
     pub sky: Color,
     /// Radiance of the sky.
     pub sky_radiance: f32,
+    /// Color of the moon.
     pub moon: Color,
     /// Irradiance of a surface that faces the moon; 0 for none.
     pub moon_irradiance: f32,
@@ -109,8 +122,11 @@ pub struct Light {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lamp {
+    /// Where it is.
     pub center: [f32; 3],
+    /// Its radius.
     pub radius: f32,
+    /// Its radiance.
     pub color: Color,
     /// Radiant intensity: irradiance at one metre.
     pub intensity: f32,
@@ -120,6 +136,7 @@ pub struct Lamp {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Material {
+    /// What it looks like.
     pub texture: Texture,
     /// Depth of a fine irregular darkening, 0 to 1.
     #[serde(default)]
@@ -136,10 +153,13 @@ pub struct Material {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Panel {
+    /// Its middle.
     pub center: [f32; 3],
+    /// Where its front looks.
     pub facing: [f32; 3],
     /// Width and height as one sees it, upright.
     pub size: [f32; 2],
+    /// The name of its material.
     pub material: String,
 }
 
@@ -147,19 +167,26 @@ pub struct Panel {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cuboid {
+    /// Its middle.
     pub center: [f32; 3],
+    /// Its extent along each axis.
     pub size: [f32; 3],
     /// Turned about the vertical.
     #[serde(default)]
     pub yaw: f32,
+    /// The name of its material.
     pub material: String,
 }
 
+/// A ball.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sphere {
+    /// Its middle.
     pub center: [f32; 3],
+    /// Its radius.
     pub radius: f32,
+    /// The name of its material.
     pub material: String,
 }
 
@@ -167,9 +194,13 @@ pub struct Sphere {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cylinder {
+    /// Its middle.
     pub center: [f32; 3],
+    /// Its radius.
     pub radius: f32,
+    /// Its height.
     pub height: f32,
+    /// The name of its material.
     pub material: String,
 }
 

@@ -13,29 +13,81 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "pattern", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Texture {
     /// One colour.
-    Plain { color: Color },
+    Plain {
+        /// Its color.
+        color: Color,
+    },
     /// Squares of alternating colours.
-    Checker { colors: [Color; 2], size: f32 },
+    Checker {
+        /// Of even and odd fields.
+        colors: [Color; 2],
+        /// Side of a field.
+        size: f32,
+    },
     /// Courses of bricks, each of its own shade, between the two colours, in mortar.
-    Bricks { colors: [Color; 2], mortar: Color, size: [f32; 2], joint: f32 },
+    Bricks {
+        /// Between which bricks vary.
+        colors: [Color; 2],
+        /// Between bricks.
+        mortar: Color,
+        /// Width and height of a brick.
+        size: [f32; 2],
+        /// Width of the mortar.
+        joint: f32,
+    },
     /// Upright boards with grain, each of its own shade.
-    Planks { colors: [Color; 2], width: f32 },
+    Planks {
+        /// Between which the grain varies.
+        colors: [Color; 2],
+        /// Of a plank.
+        width: f32,
+    },
     /// Clouds between two colours.
-    Noise { colors: [Color; 2], size: f32 },
+    Noise {
+        /// Between which it varies.
+        colors: [Color; 2],
+        /// Of its largest parts.
+        size: f32,
+    },
     /// Straight bands; `angle` 0 is upright.
-    Stripes { colors: [Color; 2], width: f32, angle: f32 },
+    Stripes {
+        /// Of even and odd stripes.
+        colors: [Color; 2],
+        /// Of a stripe.
+        width: f32,
+        /// Degrees from the vertical.
+        angle: f32,
+    },
     /// Glazed tiles with rings, petals and a frame.
-    Tiles { colors: [Color; 3], size: f32 },
+    Tiles {
+        /// Of the ground, of petals, and of middles, corners and (darker) joints.
+        colors: [Color; 3],
+        /// Side of a tile.
+        size: f32,
+    },
     /// Lines of letters of the given `height`, over and over; made-up glyphs if `text` is empty.
     Letters {
+        /// Of the letters.
         ink: Color,
+        /// Behind the letters.
         paper: Color,
+        /// Of a line.
         height: f32,
+        /// Lines of letters.
         #[serde(default)]
         text: String,
     },
     /// A window of panes with a cross bar.
-    Panes { glass: [Color; 2], frame: Color, size: [f32; 2], bar: f32 },
+    Panes {
+        /// Between which panes vary.
+        glass: [Color; 2],
+        /// Between panes.
+        frame: Color,
+        /// Width and height of a pane.
+        size: [f32; 2],
+        /// Width of a bar.
+        bar: f32,
+    },
 }
 
 impl Texture {

@@ -22,7 +22,7 @@ fn is_unedited(text: &str) -> bool {
     first.split_once(MARK).is_some_and(|(_, recorded)| recorded == sha256(body))
 }
 
-/// Fails where [`write`] would have to move a file aside without `overwrite`.
+/// Fails where [`write()`] would have to move a file aside without `overwrite`.
 ///
 /// # Errors
 /// [`Error::Exists`].

@@ -16,12 +16,15 @@ const NEIGHBOURS: NonZero<usize> = NonZero::new(4).unwrap();
 /// How splats begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Init {
+    /// Highest spherical-harmonic degree, 0–3.
     pub sh_degree: u32,
+    /// Opacity of every splat, between 0 and 1.
     pub opacity: f32,
     /// Standard deviation / distance to the neighbours.
     pub scale: f32,
     /// Standard deviation along the normal / across it, for points with a normal.
     pub thickness: f32,
+    /// Seed of the random rotations.
     pub seed: u64,
 }
 

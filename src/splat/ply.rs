@@ -121,7 +121,7 @@ pub fn write(path: impl AsRef<Path>, splats: &Splats) -> Result<()> {
     write_in(path, splats, &SceneFrame::IDENTITY)
 }
 
-/// [`write`] of splats in `frame`: the file is in the capture's unit, and has its origin or states another.
+/// [`write()`] of splats in `frame`: the file is in the capture's unit, and has its origin or states another.
 ///
 /// # Errors
 /// As there.

@@ -32,7 +32,9 @@ const README: &str = "readme.txt";
 pub struct Job {
     /// Output folders of runs, and folders of such.
     pub outs: Vec<PathBuf>,
+    /// The file to write.
     pub zip: PathBuf,
+    /// How its entries are named.
     pub template: Template,
     /// Whether several runs of a scene become their mean, instead of an error.
     pub average: bool,
@@ -45,8 +47,11 @@ pub struct Job {
 /// What went into a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Submitted {
+    /// Scenes in it.
     pub scenes: usize,
+    /// Runs that they are from.
     pub runs: usize,
+    /// Pictures in it.
     pub images: usize,
 }
 

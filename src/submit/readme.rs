@@ -8,6 +8,7 @@ use crate::pipeline::record::Stage;
 pub struct Readme {
     /// Whether anything but the scene's own photographs was learned from.
     pub extra_data: Option<bool>,
+    /// What the authors say of their method.
     pub description: Option<String>,
 }
 

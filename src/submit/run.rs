@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 pub struct Scene {
     /// The scene folder's own name, or a demo's.
     pub name: String,
+    /// Its folder.
     pub path: PathBuf,
+    /// The poses that are asked for.
     pub test: Vec<View>,
 }
 
@@ -34,8 +36,11 @@ impl Scene {
 /// The output folder of a run whose renders are finished and its own.
 #[derive(Clone, Debug)]
 pub struct FinishedRun {
+    /// The output folder of the run.
     pub out: PathBuf,
+    /// The scene that it is of.
     pub scene: Scene,
+    /// Its record.
     pub record: Run,
 }
 

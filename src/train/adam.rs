@@ -23,7 +23,9 @@ struct Rates {
 /// Running means of the gradient and of its square.
 #[derive(Clone, Copy)]
 pub struct Moments<'a> {
+    /// Running means of the gradients.
     pub first: &'a Tensors,
+    /// Running means of their squares.
     pub second: &'a Tensors,
 }
 

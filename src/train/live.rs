@@ -28,6 +28,7 @@ pub enum State {
     /// Not begun: other stages are being made.
     #[default]
     Waiting,
+    /// It goes on.
     Running,
     /// Nothing happens until the remote says so.
     Paused,
@@ -42,6 +43,7 @@ pub enum State {
 pub struct Figures {
     /// Steps done, and steps to do in all.
     pub step: u32,
+    /// Steps done.
     pub steps: u32,
     /// Loss, visible splats and pairs of the last step that is known (two steps late at most).
     pub of_step: StepFigures,
@@ -53,20 +55,24 @@ pub struct Figures {
     pub seconds: f64,
     /// Device memory in buffers, now and at most, of everyone on the device.
     pub device_bytes: u64,
+    /// Most device memory held at one time, bytes.
     pub peak_device_bytes: u64,
 }
 
 /// What can be seen of a run.
 #[derive(Default)]
 pub struct Seen {
+    /// Whether it goes on.
     pub state: State,
     /// The lit views that are trained on and the points that training started from, once it has begun.
     pub capture: Option<Arc<Capture>>,
+    /// What it started from, once that is known.
     pub points: Option<Arc<PointCloud>>,
     /// The settings in force, once training has begun.
     pub config: Option<Config>,
     /// How these differ from those of the start.
     pub changes: Vec<Change>,
+    /// How far it is.
     pub figures: Figures,
     /// (step, loss) of every step since training began or was resumed.
     pub losses: Vec<(u32, f32)>,

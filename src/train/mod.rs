@@ -51,13 +51,17 @@ use std::path::Path;
 pub struct Report {
     /// Steps done in all, and how many of them before this run continued from a checkpoint.
     pub steps: u32,
+    /// The step of the checkpoint that it continued from.
     pub resumed_at: u32,
     /// Seconds of training in all, without measurements on held-out views.
     pub seconds: f64,
+    /// Steps a second, on average.
     pub steps_per_second: f64,
+    /// Splats at the end.
     pub splats: usize,
     /// Splats in the image and splat–tile pairs of the last step.
     pub visible: usize,
+    /// Most pairs of splat and tile in one step.
     pub pairs: usize,
     /// Steps whose pairs did not fit their buffer.
     pub overflows: u32,
@@ -73,9 +77,13 @@ pub struct Report {
 /// One measurement while training.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct CurvePoint {
+    /// Steps done.
     pub step: u32,
+    /// Seconds since it began.
     pub seconds: f64,
+    /// The loss.
     pub loss: f32,
+    /// Splats.
     pub splats: usize,
     /// Mean PSNR of the held-out views, dB.
     pub psnr: Option<f64>,

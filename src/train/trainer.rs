@@ -33,6 +33,7 @@ const FIGURES: usize = 4;
 /// Figures of one step, known a little later.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StepFigures {
+    /// The loss.
     pub loss: f32,
     /// Splats in the image.
     pub visible: usize,
@@ -73,6 +74,7 @@ pub struct Trainer<'g> {
     pub figures: StepFigures,
     /// Milliseconds per kernel, summed over `timed_steps`.
     pub timings: Timings,
+    /// Steps whose kernels were timed.
     pub timed_steps: u32,
     /// Steps whose pairs did not fit; their gradient lacked the farthest splats of some tiles.
     pub overflows: u32,

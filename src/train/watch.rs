@@ -45,6 +45,7 @@ pub enum Answer {
 pub struct Start<'a> {
     /// The views that are trained on, with lit images.
     pub capture: &'a Capture,
+    /// What it starts from.
     pub points: &'a PointCloud,
     /// The settings in force.
     pub config: &'a Config,
@@ -59,6 +60,7 @@ pub struct Start<'a> {
 pub struct Now<'a> {
     /// Steps done, and steps to do in all.
     pub step: u32,
+    /// Steps done.
     pub steps: u32,
     /// Loss and counts of the last step that is known, two steps late at most.
     pub figures: StepFigures,
@@ -70,18 +72,23 @@ pub struct Now<'a> {
     pub seconds: f64,
     /// Milliseconds per kernel, summed over `timed_steps`.
     pub timings: &'a Timings,
+    /// Steps whose kernels were timed.
     pub timed_steps: u32,
     /// Device memory in buffers, now and at most, of everyone on the device.
     pub device_bytes: u64,
+    /// Most device memory held at one time, bytes.
     pub peak_device_bytes: u64,
 }
 
 /// The model after `step` steps, in tensors of its own: it can be rendered while training goes on.
 pub struct Snapshot {
+    /// Steps done.
     pub step: u32,
+    /// The splats.
     pub splats: Tensors,
     /// SH bands in use at this step.
     pub sh_degree: u32,
+    /// Whether opacity is compensated for the low-pass filter.
     pub antialiased: bool,
 }
 

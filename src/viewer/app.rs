@@ -39,7 +39,9 @@ pub struct Options {
     pub camera: Option<usize>,
     /// A file for a screenshot of the first whole picture, after which the window closes.
     pub screenshot: Option<PathBuf>,
+    /// The device to draw on.
     pub adapter: Choice,
+    /// Optional features to leave unused.
     pub mask: Mask,
 }
 

@@ -8,17 +8,22 @@ use bytemuck::{Pod, Zeroable};
 /// What of a render is shown, in the kernel's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
+    /// The picture.
     Color = 0,
+    /// Distance along the viewing direction.
     Depth = 1,
+    /// How much of the background is covered.
     Opacity = 2,
 }
 
 /// How a render is shown.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tone {
+    /// What is shown.
     pub channel: Channel,
     /// Factor of the scene's colours.
     pub gain: f32,
+    /// RGB behind the splats.
     pub background: [f32; 3],
     /// Depths at the ends of the colour map, near and far.
     pub depths: [f32; 2],
@@ -42,6 +47,7 @@ struct ShowUniform {
 /// A texture of a render's size, RGBA with 8 bits, in display values.
 pub struct Screen {
     texture: wgpu::Texture,
+    /// What is drawn to.
     pub view: wgpu::TextureView,
     size: [u32; 2],
 }

@@ -35,8 +35,11 @@ pub struct Config {
 /// A fitted camera: the file's text, the camera it parses to, and how well it fits.
 #[derive(Clone, Debug)]
 pub struct Calibration {
+    /// The text of the camera file.
     pub toml: String,
+    /// The response that it describes.
     pub camera: Camera,
+    /// How well it fits.
     pub report: Report,
 }
 
@@ -60,6 +63,7 @@ pub struct Report {
 pub struct Fitted {
     /// Darkest and brightest level in the dark and in the lit pictures between which the curve is measured.
     pub dark: [f64; 2],
+    /// The same of the lit pictures.
     pub lit: [f64; 2],
     /// Root mean square of what the curve alone leaves, in lit levels, and of what is left with the matrix.
     pub rms: [f64; 2],

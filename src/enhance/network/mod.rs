@@ -46,7 +46,9 @@ pub struct Statistics {
 /// smoothed by a Gaussian (5×5, σ = 1) and `high` the rest of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Maps {
+    /// Pixels in a row.
     pub width: u32,
+    /// Rows.
     pub height: u32,
     /// Factor of every pixel, 0.4–1.6.
     pub mul: Vec<f32>,

@@ -23,7 +23,9 @@ const REMEDY: &str = "give a .safetensors file of weights, or a checkpoint as to
 /// One array, its last dimension contiguous.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tensor {
+    /// Its dimensions, outermost first.
     pub shape: Vec<usize>,
+    /// Its numbers, row-major.
     pub values: Vec<f32>,
 }
 
@@ -32,6 +34,7 @@ pub struct Tensor {
 pub struct Weights {
     /// Where they come from, for messages: the path of the file.
     pub name: String,
+    /// The tensors by their names.
     pub tensors: BTreeMap<String, Tensor>,
     /// Plain values that lie beside the tensors; of a checkpoint `epoch`, `args.base_ch` and their like.
     pub metadata: BTreeMap<String, String>,

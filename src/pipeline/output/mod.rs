@@ -21,6 +21,7 @@ use std::path::{Component, Path, PathBuf};
 /// A file that a stage wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
+    /// Its length.
     pub bytes: u64,
     /// SHA-256 of the content, in hex.
     pub sha256: String,

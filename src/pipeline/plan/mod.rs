@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 /// One stage of a plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
+    /// Which one.
     pub stage: Stage,
+    /// A hash of what it depends on.
     pub fingerprint: String,
     /// The files it writes, by their path below the output folder.
     pub outputs: Vec<String>,

@@ -8,8 +8,11 @@ use glam::{DMat3, DMat4, DQuat, DVec3};
 /// `x ↦ scale · rotation · x + translation`, det(rotation) = +1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Similarity {
+    /// Factor of lengths.
     pub scale: f64,
+    /// Rotation about the origin.
     pub rotation: DMat3,
+    /// What is added after scale and rotation.
     pub translation: DVec3,
 }
 
@@ -20,6 +23,7 @@ impl Default for Similarity {
 }
 
 impl Similarity {
+    /// Nothing changes.
     pub const IDENTITY: Self = Self { scale: 1.0, rotation: DMat3::IDENTITY, translation: DVec3::ZERO };
 
     /// The image of the point `p`.

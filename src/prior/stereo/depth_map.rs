@@ -16,6 +16,7 @@ const SEEN_THROUGH: f64 = 0.05;
 pub struct DepthMap {
     /// Index of the view in `capture.train`.
     pub view: usize,
+    /// The camera at the size of the map.
     pub camera: Camera,
     /// Row-major; as long as `planes`.
     pub colors: Vec<[u8; 3]>,
@@ -30,6 +31,7 @@ pub struct DepthMap {
 /// A pixel's surface, in world coordinates.
 #[derive(Clone, Copy, Debug)]
 pub struct Surface {
+    /// A point of it, in the capture's frame.
     pub position: DVec3,
     /// Towards the camera.
     pub normal: DVec3,
@@ -70,6 +72,7 @@ impl DepthMap {
         self.hidden.get(at).copied().unwrap_or_default()
     }
 
+    /// Pixels in a row.
     pub fn width(&self) -> usize {
         self.camera.width as usize
     }

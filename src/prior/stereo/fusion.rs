@@ -9,10 +9,13 @@ use rayon::prelude::*;
 pub struct Fused {
     /// Place in the maps of the view it is from, and its pixel there.
     pub map: usize,
+    /// Its pixel in the map that it is from, row-major.
     pub pixel: usize,
+    /// Where it is, in the capture's frame.
     pub position: DVec3,
     /// Unit length, towards the cameras.
     pub normal: DVec3,
+    /// RGB.
     pub color: [u8; 3],
     /// Views that see it.
     pub views: u8,
@@ -24,6 +27,7 @@ const NONE: u32 = u32::MAX;
 /// What all views see.
 #[derive(Clone, Debug, Default)]
 pub struct Cloud {
+    /// The points.
     pub points: Vec<Fused>,
     /// For each map and pixel the index of its point.
     of_pixel: Vec<Vec<u32>>,

@@ -74,11 +74,14 @@ struct Turn {
 /// `rays · (x, y, 1) + w · offset`, whose third component is the depth there over the depth here.
 #[derive(Clone, Copy, Debug)]
 pub struct Relation {
+    /// Takes `(x, y, 1)` of a pixel to where the other camera sees it at infinite depth.
     pub rays: DMat3,
+    /// What is added per unit of inverse depth.
     pub offset: DVec3,
 }
 
 impl Relation {
+    /// The relation of two cameras.
     pub fn new(from: &Camera, to: &Camera) -> Self {
         let intrinsics = |c: &Camera| DMat3::from_cols_array(&[c.fx, 0.0, 0.0, 0.0, c.fy, 0.0, c.cx, c.cy, 1.0]);
         let relative = to.viewmat * from.c2w();

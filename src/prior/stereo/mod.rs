@@ -3,7 +3,7 @@
 //! Every view is compared with a few others by the correlation of patches (ZNCC: exposure does not matter), on the
 //! device, with slanted planes that spread from pixel to pixel, coarse to fine ([`matcher`]). A pixel's depth is kept
 //! where the depth maps of other views agree ([`depth_map`]), and pixels that agree become one point ([`fusion`]). What
-//! stereo does not find is filled in ([`cover`]).
+//! stereo does not find is filled in ([`mod@cover`]).
 
 mod cover;
 mod depth_map;

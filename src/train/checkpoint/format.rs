@@ -28,12 +28,15 @@ const DIGITS: usize = 64;
 /// A run in the middle, in host memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct State {
+    /// What the training is of; another is not continued from it.
     pub identity: String,
     /// Steps done.
     pub step: u32,
     /// Seconds of training so far.
     pub seconds: f64,
+    /// Settings that were changed on the way.
     pub changes: Vec<Change>,
+    /// Spherical-harmonic degree in use.
     pub sh_degree: u32,
     /// Parameters, first and second moments, each in the order of [`TENSOR_NAMES`]; bands above `sh_degree` are empty.
     pub groups: [[Vec<f32>; 8]; 3],

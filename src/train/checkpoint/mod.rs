@@ -46,8 +46,11 @@ pub struct Checkpoint {
     pub step: u32,
     /// Seconds of training so far.
     pub seconds: f64,
+    /// The splats.
     pub parameters: Tensors,
+    /// Adam's running means of the gradients.
     pub first_moments: Tensors,
+    /// Adam's running means of their squares.
     pub second_moments: Tensors,
     /// Per splat (gradient norm, views), as `Gradients::densify_statistics`.
     pub statistics: Vec<[f32; 2]>,

@@ -27,8 +27,11 @@ use rebuild::{Rebuild, Scratch};
 
 /// The model and its optimiser's first and second moments, which grow and shrink together.
 pub struct State<'a> {
+    /// The splats.
     pub params: &'a mut Tensors,
+    /// Adam's running means of their gradients.
     pub m: &'a mut Tensors,
+    /// Adam's running means of the squares.
     pub v: &'a mut Tensors,
 }
 
@@ -37,6 +40,7 @@ pub struct State<'a> {
 pub struct Counts {
     /// Splats before and after.
     pub before: usize,
+    /// Splats there are now.
     pub after: usize,
     /// Splats that got a copy beside them.
     pub duplicated: usize,
