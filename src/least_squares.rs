@@ -1,4 +1,6 @@
 //! Small dense systems of normal equations.
+//!
+//! Own code: 20 lines, for which nalgebra takes 42 s of processor time to build.
 
 /// Lower factor L with L·Lᵀ = A from A's lower triangle; `None` if A is not positive definite.
 pub fn cholesky<const N: usize>(mut a: [[f64; N]; N]) -> Option<[[f64; N]; N]> {

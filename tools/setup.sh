@@ -22,6 +22,17 @@ for argument in "$@"; do
     esac
 done
 
+# What building needs comes first: nothing is installed for a program that then cannot be built.
+check_rust() {
+    needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$(dirname "$0")/../Cargo.toml")
+    command -v cargo >/dev/null || fail "there is no cargo; install Rust $needed or later (https://rustup.rs) and run this again"
+    found=$(cargo --version 2>/dev/null | cut -d' ' -f2)
+    lowest=$(printf '%s\n%s\n' "$needed" "${found%%-*}" | sort -t. -k1,1n -k2,2n | head -n 1)
+    [ "$lowest" = "$needed" ] || fail "cargo is ${found:-broken}, and $needed is needed: rustup update stable"
+    command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null ||
+        fail "there is no C compiler to link with; install one (Debian, Ubuntu: apt install build-essential; Fedora: dnf install gcc; Arch: pacman -S base-devel)"
+}
+
 has_loader() {
     { command -v ldconfig >/dev/null && ldconfig -p 2>/dev/null; /sbin/ldconfig -p 2>/dev/null; true; } | grep -q 'libvulkan\.so\.1' && return 0
     for file in /usr/lib/libvulkan.so.1 /usr/lib64/libvulkan.so.1 /usr/lib/*/libvulkan.so.1 /usr/local/lib/libvulkan.so.1; do
@@ -79,6 +90,7 @@ install_packages() {
     fi
 }
 
+check_rust
 case $(uname -s) in
     Linux)
         if has_loader && has_driver; then
@@ -147,7 +159,6 @@ has_browser() {
     return 1
 }
 
-command -v cargo >/dev/null || fail "Rust is missing; get it from https://rustup.rs and run this again"
 if [ "$dev" = yes ]; then
     if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then
         say "rustfmt and clippy are installed already"

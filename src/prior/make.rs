@@ -27,7 +27,7 @@ pub enum Make {
     Frustum,
 }
 
-/// Parameters of the prior.
+/// Parameters of the prior, a field each, as in a settings file's table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

@@ -17,7 +17,7 @@ const PROJECTED_FLOATS: usize = 12;
 /// Planes of the image: red, green, blue, transmittance, depth.
 const PLANES: usize = 5;
 
-/// Buffers of one render: what lies between the model and the image.
+/// Buffers of one render: what lies between the model and the image. One field for each buffer that kernels bind.
 pub struct Workspace {
     slots_capacity: usize,
     pair_capacity: usize,

@@ -79,29 +79,11 @@ impl Backward {
     ) {
         out.parameters.all().into_iter().for_each(|tensor| recorder.clear(tensor));
         recorder.clear(&out.splat_gradients);
-        let [x, y] = tiles(size[0], size[1]);
         let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
+        self.record_raster(recorder, per_splat, size, work, v_image, out);
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         let sums = out.splat_gradients.binding();
         let v = &out.parameters;
-        let fixed = out.fixed_sums.as_ref().inspect(|fixed| recorder.clear(fixed));
-        recorder.dispatch(
-            &self.raster,
-            &[
-                view.clone(),
-                projected.clone(),
-                work.pair_slots.binding(),
-                work.tile_ranges.binding(),
-                work.image.binding(),
-                v_image.binding(),
-                fixed.map_or(sums.clone(), Buffer::binding),
-            ],
-            x * y,
-        );
-        if let Some((kernel, fixed)) = self.from_fixed.as_ref().zip(fixed) {
-            let bindings = [view.clone(), projected.clone(), counters.clone(), fixed.binding(), sums.clone()];
-            recorder.dispatch(kernel, &bindings, per_splat);
-        }
         let [v_sh0, v_sh1, v_sh2, v_sh3] = v.sh.each_ref().map(Buffer::binding);
         recorder.dispatch(
             &self.sh,
@@ -164,5 +146,37 @@ impl Backward {
             ],
             per_splat,
         );
+    }
+
+    /// From the image to the sums of each splat.
+    fn record_raster(
+        &self,
+        recorder: &mut Recorder<'_>,
+        per_splat: u32,
+        size: [u32; 2],
+        work: &Workspace,
+        v_image: &Buffer<f32>,
+        out: &Gradients,
+    ) {
+        let [x, y] = tiles(size[0], size[1]);
+        let (view, projected, sums) = (work.view.binding(), work.projected.binding(), out.splat_gradients.binding());
+        let fixed = out.fixed_sums.as_ref().inspect(|fixed| recorder.clear(fixed));
+        recorder.dispatch(
+            &self.raster,
+            &[
+                view.clone(),
+                projected.clone(),
+                work.pair_slots.binding(),
+                work.tile_ranges.binding(),
+                work.image.binding(),
+                v_image.binding(),
+                fixed.map_or(sums.clone(), Buffer::binding),
+            ],
+            x * y,
+        );
+        if let Some((kernel, fixed)) = self.from_fixed.as_ref().zip(fixed) {
+            let bindings = [view, projected, work.counters.binding(), fixed.binding(), sums];
+            recorder.dispatch(kernel, &bindings, per_splat);
+        }
     }
 }

@@ -41,7 +41,8 @@ pub struct StepFigures {
     pub pairs: usize,
 }
 
-/// A run of the optimisation.
+/// A run of the optimization: its kernels, the buffers that they share, and what of the run changes from step to step. All
+/// of them are used in one recording, so that parts of it would be borrowed together anyway.
 pub struct Trainer<'g> {
     gpu: &'g Gpu,
     config: Config,

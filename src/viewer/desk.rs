@@ -56,7 +56,7 @@ pub struct Device<'a> {
     pub figures: Figures,
 }
 
-/// The contents of the window.
+/// The contents of the window: what every part of it may read and change in a frame.
 pub struct Desk {
     pub scene: Option<Scene>,
     /// What is being read.

@@ -4,6 +4,8 @@
 //! calls nothing: the few names `torch.save` writes stand for constructors of plain values, any other is refused.
 //! Containers live in one list and refer to each other by index, so that neither depth nor cycles nor repetition can
 //! exhaust the stack or the memory: everything taken is at most proportional to the bytes read.
+//!
+//! Own code: pytorch-reader, which reads checkpoints without PyTorch, has only pre-releases yet.
 
 use std::collections::HashMap;
 use std::str;

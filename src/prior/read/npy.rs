@@ -2,6 +2,9 @@
 //!
 //! The header is one line, a Python dictionary with three known keys; it is read here, without a grammar of Python.
 //! Arrays of Python objects are pickles, which are refused and never run.
+//!
+//! Own code: files of any number type stream row by row along any axis, and what a header promises is compared with the
+//! bytes that are there before memory is taken; npyz (0.9) reads one type that is known beforehand, into memory.
 
 use half::f16;
 use std::io::Read;
