@@ -75,6 +75,7 @@ pub mod self_test;
 pub mod settings;
 pub mod storage;
 pub mod submit;
+pub mod video;
 #[cfg(feature = "viewer")]
 pub mod viewer;
 

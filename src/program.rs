@@ -1,6 +1,10 @@
 //! What other programs say when asked, within a time limit.
 
+pub mod tied;
+
+use std::ffi::OsString;
 use std::io::{Error, ErrorKind, Read, Result};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -29,6 +33,14 @@ pub fn said(command: &mut Command, limit: Duration) -> Result<String> {
         thread::sleep(POLL);
     }
     Ok([out, err].map(|words| words.map(Words::all).unwrap_or_default()).join("\n"))
+}
+
+/// A name that ffmpeg takes for a file: without `file:`, what comes before a colon is a protocol (`http:`), and a name
+/// that starts with a dash is an option.
+pub fn file_url(path: &Path) -> OsString {
+    let mut url = OsString::from("file:");
+    url.push(path);
+    url
 }
 
 /// What comes out of a running program's stream, read so that the program never waits for a reader.

@@ -3,8 +3,9 @@
 # Without a GPU that driver is lavapipe, Mesa's software one. Runs as often as you like; does nothing that is done.
 #
 #   tools/setup.sh          the loader and a driver
-#   tools/setup.sh --dev    also what the checks of .ci/run need (rustfmt, clippy), and what the tests of the window and
-#                           of reports are driven by (Xvfb, xdotool, Chromium), without which these tests are skipped
+#   tools/setup.sh --dev    also what the checks of .ci/run need (rustfmt, clippy), and what the tests of the window, of
+#                           reports and of videos are driven by (Xvfb, xdotool, Chromium, ffmpeg), without which these
+#                           tests are skipped
 #   tools/setup.sh --with-colmap    also COLMAP, which finds the poses of photographs that have none
 set -eu
 
@@ -17,7 +18,7 @@ for argument in "$@"; do
     case $argument in
         --dev) dev=yes ;;
         --with-colmap) colmap=yes ;;
-        -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 0 ;;
         *) fail "unknown argument '$argument'; there are --dev and --with-colmap" ;;
     esac
 done
@@ -169,6 +170,7 @@ if [ "$dev" = yes ]; then
     if [ "$(uname -s)" = Linux ]; then
         command -v Xvfb >/dev/null || install_for_tests Xvfb xvfb xorg-x11-server-Xvfb xorg-server-xvfb xorg-x11-server-Xvfb
         command -v xdotool >/dev/null || install_for_tests xdotool xdotool xdotool xdotool xdotool
+        command -v ffmpeg >/dev/null || install_for_tests ffmpeg ffmpeg ffmpeg-free ffmpeg ffmpeg
         has_browser || install_for_tests Chromium chromium chromium chromium chromium
     fi
 fi

@@ -2,8 +2,10 @@
 
 use crate::capture::{holds_images, image_count, is_scene, photo_folder};
 use crate::error::{Error, Result};
+use crate::pipeline::frames::MANIFEST;
 use crate::pipeline::record::RUN_FILE;
 use crate::poses::MIN_REGISTERED;
+use crate::video::is_video;
 use std::path::{Path, PathBuf};
 
 /// A scene of a batch.
@@ -11,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub struct Found {
     /// Its path below the folder of the batch, with `/` between folders; the results' path below theirs.
     pub name: String,
-    /// The scene's folder.
+    /// Its folder, or the video that it is.
     pub folder: PathBuf,
 }
 
@@ -19,8 +21,8 @@ pub struct Found {
 const DEEPEST: usize = 16;
 
 /// The scenes below `folder` (or `folder` itself), by name: folders with poses, and those with at least three photographs
-/// and no folder with poses below. A scene's own folders are not looked into, nor are folders of results (`out`, and any
-/// with a `run.json`) and hidden ones.
+/// and no folder with poses below, and videos that lie in none of these. A scene's own folders are not looked into, nor are
+/// folders of results (`out`, any with a `run.json`, and frames of videos) and hidden ones.
 ///
 /// # Errors
 /// A folder that cannot be read, or without a scene.
@@ -42,7 +44,7 @@ pub fn find(folder: &Path, out: &Path) -> Result<Vec<Found>> {
     if scenes.is_empty() {
         let found = "holds no scene, nor does a folder below it";
         let remedy = "a scene is a folder with transforms_train.json, transforms.json or COLMAP's sparse, or with at \
-                      least three photographs";
+                      least three photographs, or a video";
         return Err(Error::input(folder, found, remedy));
     }
     Ok(scenes)
@@ -55,7 +57,12 @@ fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Resul
     let mut scenes = Vec::new();
     for path in paths {
         let Some(own) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
-        let results = path.join(RUN_FILE).exists() || (out.is_some() && path.canonicalize().ok().as_deref() == out);
+        if is_video(&path) {
+            scenes.push(Found { name: format!("{prefix}{own}"), folder: path });
+            continue;
+        }
+        let results = [RUN_FILE, MANIFEST].iter().any(|record| path.join(record).exists())
+            || (out.is_some() && path.canonicalize().ok().as_deref() == out);
         if own.starts_with('.') || !path.is_dir() || (results && !is_scene(&path)) {
             continue;
         }
@@ -130,11 +137,23 @@ mod tests {
         photos("out/d/images", 9);
         assert_eq!(names(find(dir.path(), &out)), ["a/one", "a/two", "b", "c", "d"]);
         assert_eq!(names(find(&dir.path().join("c"), &out)), ["c"]);
-        assert!(find(&dir.path().join("few"), &out).unwrap_err().to_string().contains("three photographs"));
+        assert!(find(&dir.path().join("few"), &out).unwrap_err().to_string().contains("three photographs, or a video"));
         assert_eq!(names(find(&dir.path().join("a/two"), &out)), ["two"]);
         assert!(find(&dir.path().join("notes"), &out).unwrap_err().to_string().contains("no scene"));
         assert!(find(&dir.path().join("nowhere"), &out).is_err());
         assert!(find(&dir.path().join("notes/readme.txt"), &out).is_err());
         assert_eq!(find(dir.path(), dir.path()).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn videos_are_scenes_where_there_are_no_others_around_them() {
+        let dir = tempfile::tempdir().unwrap();
+        make(
+            dir.path(),
+            &["walk.MP4", "._walk.MP4", "notes.txt", "b/film.mov", "posed/transforms.json", "posed/film.mov"],
+        );
+        make(dir.path(), &["c/1.jpg", "c/2.jpg", "c/3.jpg", "c/film.mov"]);
+        make(dir.path(), &["walk.frames/1.png", "walk.frames/2.png", "walk.frames/3.png", "walk.frames/frames.json"]);
+        assert_eq!(names(find(dir.path(), &dir.path().join("out"))), ["b/film.mov", "c", "posed", "walk.MP4"]);
     }
 }

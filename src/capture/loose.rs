@@ -106,8 +106,8 @@ pub fn image_count(path: &Path) -> usize {
     images_in(path).map_or(0, |images| images.len())
 }
 
-/// By the ending. Hidden files are none: macOS leaves `._0001.jpg` beside each file that it copies.
-fn is_image(path: &Path) -> bool {
+/// Whether `path` is an image file, by the ending. Hidden files are none: macOS leaves `._0001.jpg` beside each file that it copies.
+pub fn is_image(path: &Path) -> bool {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     ENDINGS.contains(&ending.as_str()) && !is_hidden(path) && path.is_file()
 }

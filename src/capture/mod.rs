@@ -56,7 +56,7 @@ pub use facts::Facts;
 pub(crate) use frame::Frame;
 pub use image::Image;
 pub(crate) use jpeg::ycbcr_to_rgb;
-pub use loose::{holds_images, image_count, photo_folder, photos, poses, readable_photos};
+pub use loose::{holds_images, image_count, is_image, photo_folder, photos, poses, readable_photos};
 pub use mask::{Mask, MaskUse, add_masks};
 pub use named_pose::{NamedPose, NamedPoses, named_poses};
 pub(crate) use names::{clash_of, plain as plain_names};

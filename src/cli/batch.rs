@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
   naka-gs batch my-scenes -o out                        go on after an interruption
 All settings: naka-gs batch --help")]
 pub struct Batch {
-    /// Folder with scenes in it, at any depth. A scene's own naka-gs.toml comes between --config and the flags
+    /// Folder with scenes (and videos) in it, at any depth. A scene's own naka-gs.toml comes between --config and the flags
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Scenes at one time; the adapter must have memory for all of them

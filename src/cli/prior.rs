@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Read, or make, a scene's point prior
 #[derive(clap::Args)]
 pub struct Prior {
-    /// Folder with photographs and poses, or with photographs alone (posed and lit in FILE.scene first)
+    /// Folder with photographs and poses; or with photographs alone, or a video (posed and lit in FILE.scene first)
     scene: PathBuf,
     /// Also write a picture of the points (points.sheet.jpg): as two cameras see them, and from above
     #[arg(long)]

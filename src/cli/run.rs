@@ -15,10 +15,11 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   naka-gs run my-scene --preset preview                 quickly, a quarter of the size
   naka-gs run my-scene -o out/my-scene --holdout 8      keep every 8th view to measure
+  naka-gs run night.mp4 --video-frames 200              the sharpest frames of a video (needs ffmpeg and COLMAP)
   naka-gs run my-scene -o out/my-scene --steps 7000 -w  replace that by a longer training
 All settings: naka-gs run --help")]
 pub struct Run {
-    /// Folder with photographs and poses, or with photographs alone
+    /// Folder with photographs and poses, or with photographs alone; or a video (its sharpest frames go to OUT.frames)
     scene: PathBuf,
     /// Stop after this stage: poses (of photographs that have none), enhance, ppm, train, render or eval. The same command
     /// without it goes on from there

@@ -42,7 +42,7 @@ macro_rules! tables {
 
 tables! {
     /// Every setting.
-    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["enhance", "poses", "prior", "ppm", "train"];
+    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["video", "enhance", "poses", "prior", "ppm", "train"];
     /// Training alone.
     Training: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["prior", "train"];
     /// Restoration alone.
@@ -50,7 +50,7 @@ tables! {
     /// Pictures of a finished model.
     Render: ["adapter", "downscale"], [];
     /// The point prior alone.
-    Prior: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["enhance", "poses", "prior"];
+    Prior: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["video", "enhance", "poses", "prior"];
     /// Point preprocessing alone.
     Ppm: ["preset", "seed", "allow_outside"], ["ppm"], except "ppm.thin_made";
     /// The adapter alone.

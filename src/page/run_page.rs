@@ -4,6 +4,7 @@ use super::chart::chart;
 use super::html::{Cell, document, escape, facts, section, table};
 use super::views::Views;
 use crate::pipeline::MetricsFile;
+use crate::pipeline::frames::Source;
 use crate::pipeline::record::{Run, Stage, StageRecord};
 use crate::scenes;
 use serde_json::Value;
@@ -11,11 +12,13 @@ use std::fmt::Write;
 
 /// The page of `run` with its numbers and pictures.
 pub fn page(run: &Run, metrics: &MetricsFile, views: &Views) -> String {
-    let scene = scenes::name_of(&run.scene);
+    let of_video = |video: &Source| video.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let scene = run.video.as_ref().map_or_else(|| scenes::name_of(&run.scene), of_video);
+    let origin = run.video.as_ref().map_or(&run.scene, |video| &video.file);
     let mut body = format!(
         "<a class=\"skip\" href=\"#main\">Skip to the results</a>\n<header><h1>{}</h1><p>{}</p>\n{}</header>\n<main id=\"main\">\n",
         escape(&scene),
-        escape(&run.scene.display().to_string()),
+        escape(&origin.display().to_string()),
         facts(&top(run, metrics))
     );
     body += &section("views", "Views", &all_views(views));

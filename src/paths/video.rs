@@ -2,10 +2,9 @@
 
 use crate::capture::Image;
 use crate::error::{Error, Result};
-use crate::program::{Words, said};
+use crate::program::{Words, file_url, said};
 use crate::progress::Progress;
 use crate::storage;
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -197,14 +196,6 @@ impl Film<'_> {
             thread::sleep(POLL);
         }
     }
-}
-
-/// A name that ffmpeg takes for a file: without `file:`, what comes before a colon is a protocol (`http:`), and a name
-/// that starts with a dash is an option.
-fn file_url(path: &Path) -> OsString {
-    let mut url = OsString::from("file:");
-    url.push(path);
-    url
 }
 
 /// Writes pictures until there are no more, or nobody reads them.

@@ -9,6 +9,7 @@ mod cameras;
 pub mod demo;
 pub mod film;
 pub mod fingerprint;
+pub mod frames;
 mod journal;
 mod measure;
 pub mod output;
@@ -34,6 +35,7 @@ use crate::prior::{self, Origin};
 use crate::progress::Progress;
 use crate::settings::{self, Settings};
 use crate::train::{Change, Watch};
+use crate::video::is_video;
 use cameras::describe_cameras;
 use fingerprint::Hashes;
 use output::{OutputFolder, ensure_disjoint, ensure_no_input, names};
@@ -134,7 +136,9 @@ fn run_stages(
     shared: &Shared<'_>,
     progress: &dyn Progress,
 ) -> Result<Run> {
-    let work = Work::new(job, folder)?;
+    let inputs = known_inputs(job)?;
+    let (job, video) = frames::photographs(job, &inputs, progress)?;
+    let (job, work) = (&job, Work { job: &job, folder, inputs, video });
     match unposed::find(job, progress)? {
         Some(photos) => {
             let (capture, run) = unposed::pose(&work, &photos, shared, progress)?;
@@ -156,13 +160,13 @@ struct Work<'a> {
     folder: &'a OutputFolder,
     /// Hashes of the files that are read.
     inputs: Hashes,
+    /// The video that the photographs come from.
+    video: Option<frames::Source>,
 }
 
-impl<'a> Work<'a> {
-    fn new(job: &'a Job, folder: &'a OutputFolder) -> Result<Self> {
-        let inputs = Hashes::known(earlier(job)?.map(|run| run.inputs).unwrap_or_default());
-        Ok(Self { job, folder, inputs })
-    }
+/// The hashes that an earlier run of `job` found.
+fn known_inputs(job: &Job) -> Result<Hashes> {
+    Ok(Hashes::known(earlier(job)?.map(|run| run.inputs).unwrap_or_default()))
 }
 
 /// The capture that the run of `job` trains on, as it came, but with the poses it is trained with; of a run that has
@@ -171,6 +175,7 @@ impl<'a> Work<'a> {
 /// # Errors
 /// A scene that cannot be read any more.
 pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
+    let job = &frames::of_frames(job)?;
     let capture = match unposed::find(job, progress)? {
         Some(photos) => unposed::posed(job, &photos)?,
         None => load(job)?,
@@ -184,9 +189,15 @@ pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
 /// # Errors
 /// As those of [`run`].
 pub fn posed_and_lit(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
-    let Some(photos) = unposed::find(job, progress)? else { return Ok(None) };
-    let folder = OutputFolder::open(&job.out)?;
-    let work = Work::new(job, &folder)?;
+    let photos = if is_video(&job.scene) { None } else { unposed::find(job, progress)? };
+    if photos.is_none() && !is_video(&job.scene) {
+        return Ok(None);
+    }
+    let (folder, inputs) = (OutputFolder::open(&job.out)?, known_inputs(job)?);
+    let (job, video) = frames::photographs(job, &inputs, progress)?;
+    let (job, work) = (&job, Work { job: &job, folder: &folder, inputs, video });
+    let of_video = || unposed::find(job, progress);
+    let Some(photos) = photos.map_or_else(of_video, |photos| Ok(Some(photos)))? else { return Ok(None) };
     let (capture, _) = unposed::pose(&work, &photos, &Shared::default(), progress)?;
     run_posed(&work, capture.clone(), Stage::ENHANCE, &Shared::default(), progress)?;
     Ok(Some(session::lit_from_files(job, &capture)))
@@ -209,7 +220,7 @@ fn run_posed(
     shared: &Shared<'_>,
     progress: &dyn Progress,
 ) -> Result<Run> {
-    let Work { job, folder, inputs } = work;
+    let Work { job, folder, inputs, .. } = work;
     ensure_disjoint(&job.out, &capture)?;
     unique_renders(&job.scene, &capture.test)?;
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;

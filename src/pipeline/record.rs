@@ -1,6 +1,7 @@
 //! `run.json`: what was made in an output folder, from what, how long it took; the memory that makes a run resumable.
 
 use super::fingerprint::{self, Hashed};
+use super::frames::Source;
 use super::output::{Files, names};
 pub use super::stage::Stage;
 use crate::capture::SceneFrame;
@@ -91,6 +92,9 @@ pub struct Run {
     pub adapter: Option<String>,
     /// The scene folder, in full.
     pub scene: PathBuf,
+    /// The video that its photographs are frames of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<Source>,
     /// The resolved [`Settings`].
     pub settings: Value,
     /// The frame that the model was trained in, where it is not the capture's own.

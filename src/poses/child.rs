@@ -1,8 +1,8 @@
 //! A child process whose words go to a log file, with progress, a time limit and an end on request.
 
 use super::output;
-use super::tied::{self, Tied};
 use crate::error::{Error, Result};
+use crate::program::tied::{self, Tied};
 use crate::progress::Progress;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};

@@ -17,7 +17,6 @@ mod real_test;
 mod steps;
 #[cfg(all(test, unix))]
 mod tests;
-mod tied;
 mod work;
 
 pub use config::{Config, Lens, Mapper};

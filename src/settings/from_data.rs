@@ -13,6 +13,8 @@ const HARMLESS: &[&str] = &[
     "downscale",
     "holdout",
     "masks",
+    "video.frames",
+    "video.candidates",
     "enhance.response",
     "enhance.scope",
     "enhance.n",

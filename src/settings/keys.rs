@@ -1,7 +1,7 @@
 //! The keys of [`Settings`], read off the struct itself: path, flag, help and default.
 
 use super::Settings;
-use crate::{enhance, poses, ppm, prior, train};
+use crate::{enhance, poses, ppm, prior, train, video};
 use documented::DocumentedFields;
 use serde_json::Value;
 
@@ -12,7 +12,8 @@ pub struct Key {
     pub path: String,
     /// Table alone; empty for keys outside tables.
     pub section: &'static str,
-    /// The long flag without dashes: the name, with its table before it where several tables have that name.
+    /// The long flag without dashes: the name, with its table before it where several tables have that name or it
+    /// says too little alone.
     pub flag: String,
     /// The field's doc comment.
     pub help: String,
@@ -23,6 +24,7 @@ pub struct Key {
 /// The tables with the names and doc comments of their fields.
 const SECTIONS: &[(&str, &[&str], &[&str])] = &[
     ("", Settings::FIELD_NAMES, Settings::FIELD_DOCS),
+    ("video", video::Config::FIELD_NAMES, video::Config::FIELD_DOCS),
     ("enhance", enhance::Config::FIELD_NAMES, enhance::Config::FIELD_DOCS),
     ("poses", poses::Config::FIELD_NAMES, poses::Config::FIELD_DOCS),
     ("prior", prior::Config::FIELD_NAMES, prior::Config::FIELD_DOCS),
@@ -30,6 +32,9 @@ const SECTIONS: &[(&str, &[&str], &[&str])] = &[
     ("train", train::Config::FIELD_NAMES, train::Config::FIELD_DOCS),
     ("train.densify", train::densify::Config::FIELD_NAMES, train::densify::Config::FIELD_DOCS),
 ];
+
+/// Tables whose flags have the table's name before them in any case: their keys alone say too little.
+const PREFIXED: [&str; 1] = ["video"];
 
 /// All keys in the order of the struct, with the values of the preset *standard*.
 pub fn keys() -> Vec<Key> {
@@ -51,7 +56,8 @@ pub fn keys_from(defaults: &Settings) -> Vec<Key> {
             if is_section(&path) {
                 continue;
             }
-            let flag = if section.is_empty() || times(name) == 1 { name.to_string() } else { path.clone() };
+            let plain = section.is_empty() || (times(name) == 1 && !PREFIXED.contains(&section));
+            let flag = if plain { name.to_string() } else { path.clone() };
             let default = tree.pointer(&pointer(&path)).cloned().unwrap_or_default();
             let help = doc.split_whitespace().collect::<Vec<_>>().join(" ");
             keys.push(Key { section, flag: flag.replace(['_', '.'], "-"), help, default, path });

@@ -14,7 +14,7 @@ pub use presets::{MANY, Preset, demo};
 use crate::capture::{self, Facts};
 use crate::error::{Error, Result};
 use crate::gpu::Choice;
-use crate::{enhance, poses, ppm, prior, train};
+use crate::{enhance, poses, ppm, prior, train, video};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,8 @@ pub struct Settings {
     /// Masks beside the photographs and their alpha channels: `use` (what is black in a mask is hidden), `invert` (what is
     /// bright in a mask is) or `ignore`
     pub masks: capture::MaskUse,
+    /// Frames of a video that become photographs
+    pub video: video::Config,
     /// Dark to lit
     pub enhance: enhance::Config,
     /// Poses, for photographs that have none

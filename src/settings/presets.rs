@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::capture::Facts;
 use crate::train::{Background, densify};
-use crate::{capture, enhance, poses, ppm, prior, train};
+use crate::{capture, enhance, poses, ppm, prior, train, video};
 use serde::{Deserialize, Serialize};
 
 /// A named set of settings to start from.
@@ -72,6 +72,7 @@ fn standard() -> Settings {
         holdout: None,
         allow_outside: false,
         masks: capture::MaskUse::Use,
+        video: video::Config::default(),
         enhance: enhance::Config::default(),
         poses: poses::Config::default(),
         prior: prior::Config::default(),

@@ -203,5 +203,8 @@ pub fn name(job: &Job) -> String {
 /// Whether a path is something to train on, not something to look at.
 pub fn is_capture(path: &Path) -> bool {
     use crate::capture::{holds_images, is_scene};
+    if crate::video::is_video(path) {
+        return true;
+    }
     path.is_dir() && !path.join(crate::pipeline::record::RUN_FILE).exists() && (is_scene(path) || holds_images(path))
 }

@@ -6,7 +6,7 @@
 //! `unsafe` code in the child.)
 
 use std::io::Result;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 
 /// `$@` is the command. Its status is passed on; a signal `n` becomes 128 + n.
 #[cfg(unix)]
@@ -57,6 +57,16 @@ impl Tied {
             };
         }
         copy.spawn().map(Self)
+    }
+
+    /// Its standard output, once, where that is a pipe.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.0.stdout.take()
+    }
+
+    /// Its standard error, once, where that is a pipe.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.0.stderr.take()
     }
 
     /// How it ended, if it has.
