@@ -118,7 +118,7 @@ fn what_cannot_be_is_said_before_the_frames_are_made() {
     std::fs::write(bench.path("sound.mp4"), "not a video").unwrap();
     assert_refused(&bench.command("run", "sound.mp4").output().unwrap(), 1, &["sound.mp4", "cannot read it"]);
     let few = bench.command("run", "night.mkv").args(["--video-frames", "2"]).output().unwrap();
-    assert_refused(&few, 2, &["video.frames", "use 3 to"]);
+    assert_refused(&few, 2, &["--video-frames", "use 3 to"]);
     assert!(!bench.path("out.frames").exists() && !bench.path("out").exists());
 }
 
