@@ -5,7 +5,7 @@ use naka_gs::Result;
 use naka_gs::splat::{self, write};
 use std::path::PathBuf;
 
-/// Splats in another format, by the ending of -o: .ply, .compressed.ply, .spz, .glb or .splat
+/// Splats in another format, by the ending of -o: .ply, .compressed.ply, .spz, .sog, .glb or .splat
 #[derive(clap::Args)]
 #[command(
     visible_alias = "convert",
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 What each format loses: docs/splats.md"
 )]
 pub struct Export {
-    /// Splats in any format that is read: PLY, SuperSplat's compressed PLY, SPZ, GLB, .splat
+    /// Splats in any format that is read: PLY, SuperSplat's compressed PLY, SPZ, SOG, GLB, .splat
     splats: PathBuf,
     #[command(flatten)]
     out: OutFile,

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Pictures of a splat file from the poses of a transforms file, or along a camera path
 #[derive(clap::Args)]
 pub struct Render {
-    /// Splats: a PLY in the 3DGS layout, SuperSplat's compressed PLY, SPZ, GLB, or .splat
+    /// Splats: a PLY in the 3DGS layout, SuperSplat's compressed PLY, SPZ, SOG, GLB, or .splat
     splats: PathBuf,
     #[command(flatten)]
     poses: Poses,

@@ -176,7 +176,7 @@ impl Document {
         let view = accessor.buffer_view.and_then(|view| self.buffer_views.get(view)).filter(|view| view.buffer == 0);
         let view = view.ok_or_else(|| damaged("lies outside of the file"))?;
         let row = width * number.bytes;
-        let stride = view.byte_stride.unwrap_or(row);
+        let stride = view.byte_stride.unwrap_or(row).max(row);
         let start = view.byte_offset.checked_add(accessor.byte_offset);
         let bytes = accessor.count.checked_sub(1).map_or(Some(0), |n| n.checked_mul(stride)?.checked_add(row));
         let reach = bytes.and_then(|bytes| bytes.checked_add(accessor.byte_offset));

