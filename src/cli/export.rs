@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[command(
     visible_alias = "convert",
     after_help = "Examples:
-  naka-gs export out/demo/splats.ply -o demo.spz              a tenth of the size, for phones and the web
+  naka-gs export out/demo/splats.ply -o demo.spz              an eighth of the size
   naka-gs export out/demo/splats.ply -o demo.compressed.ply   for SuperSplat
   naka-gs convert scene.spz -o scene.ply                      back, for programs that read PLY only
 What each format loses: docs/splats.md"

@@ -58,8 +58,8 @@ pub fn write(out: &mut Writer, export: &Export, cut: &mut Cut) -> Result<()> {
     for i in all.clone() {
         floats(out, &[export.opacity(i)])?;
     }
-    for k in 0..export.harmonics(0).len() {
-        all.clone().try_for_each(|i| floats(out, &export.harmonics(i)[k].map(|v| v * harmonics[k])))?;
+    for (k, sign) in harmonics.iter().enumerate().take(export.harmonics(0).len()) {
+        all.clone().try_for_each(|i| floats(out, &export.harmonics(i)[k].map(|v| v * sign)))?;
     }
     Ok(())
 }

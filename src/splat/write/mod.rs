@@ -26,6 +26,7 @@ const MOST_BINARY: u64 = u32::MAX as u64 - (1 << 16);
 /// What is written.
 #[derive(Clone, Copy, Debug)]
 pub struct Export<'a> {
+    /// One at least, all finite.
     pub splats: &'a Splats,
     /// The frame that they are in. Files are in the capture's unit, relative to the frame's origin.
     pub frame: SceneFrame,
@@ -36,11 +37,17 @@ pub struct Export<'a> {
 /// The formats that are written, by the ending of a file's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
+    /// The layout of 3D Gaussian Splatting.
     Ply,
+    /// SuperSplat's compressed PLY.
     CompressedPly,
+    /// Niantic's SPZ, version 3.
     Spz,
+    /// PlayCanvas's SOG, version 2.
     Sog,
+    /// glTF in one file, with `KHR_gaussian_splatting`.
     Glb,
+    /// 32 bytes a splat, without harmonics.
     Splat,
 }
 

@@ -83,7 +83,7 @@ fn row<'e>(export: &'e Export, i: u32) -> &'e [f32] {
 fn cut(export: &Export, members: &mut [u32], moments: &Moments, budget: usize, levels: usize) -> Vec<Leaf> {
     let total = moments.total();
     let leaf = |count: usize| vec![Leaf { count, mean: moments.mean }];
-    if budget < 2 || levels == 0 || !(total > 0.0) {
+    if budget < 2 || levels == 0 || total <= 0.0 || total.is_nan() {
         return leaf(members.len());
     }
     let axis = moments.widest();
