@@ -1,6 +1,5 @@
-//! SPZ of version 3 (`read/spz/` has its layout), which all its readers know: its own library (whose version 4 of 2026
-//! reads it), SuperSplat, PlayCanvas, Babylon.js, Cesium and Spark. Version 4 needs Zstandard; the encoder of `ruzstd`
-//! has only its fastest level, which makes files larger than gzip does.
+//! SPZ of version 3 (`read/spz/` has its layout): `splat-transform`, which has the newest library of the format, reads it as
+//! well as version 4. That one needs Zstandard, of which `ruzstd` 0.9 encodes the fastest level only.
 //!
 //! An own writer: the crate `spz` 0.0.6 depends on tokio, and `wgpu-3dgs-core` on wgpu and wesl.
 //!

@@ -5,6 +5,7 @@ use super::*;
 use crate::random::uniform;
 use std::fs;
 use std::process::Command;
+use std::sync::OnceLock;
 
 const LOSSY: [&str; 5] = ["a.compressed.ply", "a.spz", "a.sog", "a.glb", "a.splat"];
 
@@ -81,10 +82,10 @@ fn stated(name: &str) -> [f32; 6] {
         "a.glb" => [0.0, 1e-6, 1e-6, 0.0, 0.0, 0.0],
         "a.compressed.ply" => [6.0 / 1023.0, 5.0 / 1023.0, 1.0 / 255.0, 3.0 / 255.0, 1.0 / 32.0, 0.3],
         "a.spz" => [1.0 / 4096.0, 1.0 / 16.0, 1.0 / 255.0, 1.0 / 38.0, 17.0 / 128.0, 0.3],
-        // A codebook of 256 for 603 to 1803 values, and 256 sets of harmonics for 301 splats, say what they cost; positions
+        // A codebook of 256 for 603 to 1803 values says what it costs, harmonics have a set for each splat; positions
         // are within ±3, whose logarithms have steps of 2.8 / 65535.
-        "a.sog" => [4.0 * 2.8 / 65535.0, 0.2, 1.0 / 255.0, 0.2, 2.0, 0.8],
-        // It cuts off where we round.
+        "a.sog" => [4.0 * 2.8 / 65535.0, 0.2, 1.0 / 255.0, 0.2, 0.02, 0.8],
+        // It cuts off where we round, and has 256 sets of harmonics for 301 splats.
         "theirs.sog" => [8.0 * 2.8 / 65535.0, 0.2, 2.0 / 255.0, 0.2, 2.0, 1.6],
         "theirs.splat" => [0.0, 1e-6, 1.0 / 255.0, 1.0 / 72.0, 0.0, 1.7],
         _ => [0.0, 1e-6, 1.0 / 255.0, 1.0 / 72.0, 0.0, 0.8],
@@ -250,8 +251,9 @@ fn cut_off_files_of_splats_are_refused() {
 /// Runs `splat-transform` from npm's cache; `None` where it is not there.
 fn splat_transform(arguments: &[&Path]) -> Option<()> {
     const PACKAGE: &str = "@playcanvas/splat-transform@2.7.1";
+    static IS_THERE: OnceLock<bool> = OnceLock::new();
     let run = |arguments: &[&Path]| Command::new("npx").args(["--offline", "--yes", PACKAGE]).args(arguments).output();
-    if !run(&["--version".as_ref()]).is_ok_and(|output| output.status.success()) {
+    if !IS_THERE.get_or_init(|| run(&["--version".as_ref()]).is_ok_and(|output| output.status.success())) {
         eprintln!("skipped: `npx --yes {PACKAGE} --version` once makes the independent reader available");
         return None;
     }

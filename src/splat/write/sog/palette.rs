@@ -6,6 +6,8 @@ use super::super::Export;
 
 /// As the specification has it: what 16 bits count.
 const MOST: usize = 1 << 16;
+/// So few splats have a set each.
+const FEW: usize = 1024;
 /// Cuts one within the other. Beyond that values are outliers by many orders of magnitude.
 const MOST_LEVELS: usize = 200;
 /// Splats of a part that are worth a task of their own.
@@ -39,7 +41,7 @@ impl Palette {
         let width = 3 * (export.harmonics(0).len() - 1);
         let mut indices: Vec<u32> = (0..count as u32).collect();
         let moments = Moments::of(export, &indices);
-        let budget = (1usize << count.ilog2()).min(MOST);
+        let budget = if count <= FEW { count } else { (1 << count.ilog2()).min(MOST) };
         let leaves = cut(export, &mut indices, &moments, budget, MOST_LEVELS);
         let mut labels = vec![0; count];
         let mut members = indices.into_iter();
