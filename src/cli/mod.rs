@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod enhance;
 mod eval;
+mod export;
 mod flag_names;
 mod interrupt;
 mod messages;
@@ -72,6 +73,7 @@ enum Command {
     Train(train::Train),
     Render(render::Render),
     Path(path::Path),
+    Export(export::Export),
     #[cfg(feature = "viewer")]
     View(view::View),
     Eval(eval::Eval),
@@ -147,6 +149,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Train(command) => command.run(reporter),
         Command::Render(command) => command.run(reporter),
         Command::Path(command) => command.run(),
+        Command::Export(command) => command.run(),
         #[cfg(feature = "viewer")]
         Command::View(command) => command.run(reporter),
         Command::Eval(command) => command.run(reporter),
@@ -213,6 +216,7 @@ mod tests {
         has("ppm", &["voxel-size", "tau0", "beta", "iters", "min-points", "seed", "stats", "out"]);
         has("render", &["cameras", "out", "adapter", "path", "video", "format", "quality", "size", "fps"]);
         has("path", &["out", "overwrite", "seconds", "fps", "loop", "keyframes", "size"]);
+        has("export", &["out", "overwrite", "antialiased"]);
         has("eval", &["json"]);
         has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);

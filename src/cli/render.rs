@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 /// Pictures of a splat file from the poses of a transforms file, or along a camera path
 #[derive(clap::Args)]
 pub struct Render {
-    /// Splats: a PLY in the 3DGS layout, SuperSplat's compressed PLY, or SPZ
+    /// Splats: a PLY in the 3DGS layout, SuperSplat's compressed PLY, SPZ, SOG, GLB, or .splat
     splats: PathBuf,
     #[command(flatten)]
     poses: Poses,
     #[command(flatten)]
     film: FilmFlags,
-    /// The splats were trained with `antialiased` (SPZ files say so themselves)
+    /// The splats were trained with `antialiased`, though the file does not say so
     #[arg(long)]
     antialiased: bool,
     #[command(flatten)]

@@ -173,6 +173,8 @@ impl ElementFile {
     }
 }
 
+/// The comment that marks splats for antialiased rendering (Mip-Splatting).
+pub const ANTIALIASED: &str = "SplatRenderMode: mip";
 /// The words that comments with a frame begin with.
 const ORIGIN: &str = "naka-gs origin";
 const UNIT: &str = "naka-gs unit";

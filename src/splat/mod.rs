@@ -1,5 +1,7 @@
 //! The Gaussians: parameters, spherical harmonics, files, initialisation, projection and the forward render.
 
+mod axes;
+mod gltf;
 mod init;
 pub mod ply;
 #[cfg(test)]
@@ -13,6 +15,10 @@ mod tensors;
 #[cfg(test)]
 mod tests;
 mod view;
+pub mod write;
+
+/// Degree-0 spherical harmonic.
+const SH_C0: f32 = 0.282_094_8;
 
 pub use init::{Init, dots, from_points};
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};

@@ -6,7 +6,7 @@
 use super::Splats;
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
-use crate::ply::{ElementFile, frame_comments};
+use crate::ply::{ANTIALIASED, ElementFile, frame_comments};
 use crate::storage::{self, Writer};
 use glam::DVec3;
 use std::io::Write;
@@ -118,14 +118,15 @@ impl Placement {
 /// [`Error::Io`]; [`Error::Input`] if the tensors of `splats` have different lengths; [`Error::NotFinite`] if a value is
 /// not finite, in which case nothing is written.
 pub fn write(path: impl AsRef<Path>, splats: &Splats) -> Result<()> {
-    write_in(path, splats, &SceneFrame::IDENTITY)
+    write_in(path, splats, &SceneFrame::IDENTITY, false)
 }
 
-/// [`write()`] of splats in `frame`: the file is in the capture's unit, and has its origin or states another.
+/// [`write()`] of splats in `frame`: the file is in the capture's unit, and has its origin or states another. Where they are
+/// `antialiased`, for that kind of rendering, it says so.
 ///
 /// # Errors
 /// As there.
-pub fn write_in(path: impl AsRef<Path>, splats: &Splats, frame: &SceneFrame) -> Result<()> {
+pub fn write_in(path: impl AsRef<Path>, splats: &Splats, frame: &SceneFrame, antialiased: bool) -> Result<()> {
     let path = path.as_ref();
     let n = splats.len();
     let width = 3 * Splats::coefficients(splats.sh_degree);
@@ -138,11 +139,14 @@ pub fn write_in(path: impl AsRef<Path>, splats: &Splats, frame: &SceneFrame) -> 
         ));
     }
     splats.check_finite(path.display())?;
-    storage::write(path, |out| write_to(out, splats, width, frame).map_err(Error::io(path)))
+    let comments =
+        frame_comments(frame) + &if antialiased { format!("comment {ANTIALIASED}\n") } else { String::new() };
+    storage::write(path, |out| write_to(out, splats, &comments, frame).map_err(Error::io(path)))
 }
 
-fn write_to(out: &mut Writer, splats: &Splats, width: usize, frame: &SceneFrame) -> std::io::Result<()> {
-    write_header(out, splats.len(), width, frame)?;
+fn write_to(out: &mut Writer, splats: &Splats, comments: &str, frame: &SceneFrame) -> std::io::Result<()> {
+    let width = 3 * Splats::coefficients(splats.sh_degree);
+    write_header(out, splats.len(), width, comments)?;
     let (unit, log_unit) = (frame.unit as f32, frame.unit.ln() as f32);
     // x y z, normals, SH, opacity, scales, rotation.
     let mut row = vec![0f32; 3 + 3 + width + 1 + 3 + 4];
@@ -171,8 +175,8 @@ fn write_floats(out: &mut Writer, row: &[f32]) -> std::io::Result<()> {
     row.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))
 }
 
-fn write_header(out: &mut Writer, count: usize, width: usize, frame: &SceneFrame) -> std::io::Result<()> {
-    write!(out, "ply\nformat binary_little_endian 1.0\n{}", frame_comments(frame))?;
+fn write_header(out: &mut Writer, count: usize, width: usize, comments: &str) -> std::io::Result<()> {
+    write!(out, "ply\nformat binary_little_endian 1.0\n{comments}")?;
     writeln!(out, "element vertex {count}")?;
     let rest = (0..width - 3).map(|i| format!("f_rest_{i}"));
     let names = ["x", "y", "z", "nx", "ny", "nz", "f_dc_0", "f_dc_1", "f_dc_2"].map(String::from);

@@ -180,7 +180,7 @@ fn splats_of_another_frame_are_written_in_the_captures_and_read_back() {
     let dir = tempfile::tempdir().unwrap();
     let (path, splats) = (dir.path().join("s.ply"), sample(17, 2));
     for frame in FRAMES {
-        ply::write_in(&path, &splats, &frame).unwrap();
+        ply::write_in(&path, &splats, &frame, false).unwrap();
         let (Found { splats: back, dropped, .. }, stated) = read_framed(&path).unwrap();
         assert_eq!((stated, dropped), (frame, 0));
         assert_eq!((&back.means, &back.quats, &back.sh), (&splats.means, &splats.quats, &splats.sh));
@@ -207,7 +207,7 @@ fn splats_of_another_frame_are_written_in_the_captures_and_read_back() {
 fn other_programs_find_positions_in_the_captures_unit() {
     let dir = tempfile::tempdir().unwrap();
     let (path, splats) = (dir.path().join("s.ply"), sample(5, 0));
-    ply::write_in(&path, &splats, &FRAMES[2]).unwrap();
+    ply::write_in(&path, &splats, &FRAMES[2], false).unwrap();
     let bytes = fs::read(&path).unwrap();
     let header = String::from_utf8_lossy(&bytes[..300]).into_owned();
     assert!(header.contains("comment naka-gs origin -512345.25 5412345.75 3\n"), "{header}");

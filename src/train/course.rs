@@ -129,7 +129,7 @@ impl<'a> Course<'a> {
     }
 
     fn save(&mut self, path: PathBuf) -> Result<Answer> {
-        splat::ply::write_in(&path, &self.trainer.splats()?, &self.frame)?;
+        splat::ply::write_in(&path, &self.trainer.splats()?, &self.frame, self.config.antialiased)?;
         Ok(Answer::Saved(path))
     }
 

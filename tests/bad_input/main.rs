@@ -245,3 +245,21 @@ fn what_no_camera_can_be_fitted_to() {
     assert!(calibrate("dark.png", "lit.png", "camera.toml").status.success());
     assert_refused(&calibrate("dark.png", "lit.png", "camera.toml"), 1, &["camera.toml", "--overwrite"]);
 }
+
+#[test]
+fn an_export_over_a_file_or_to_an_unknown_format() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    // One splat of the 32-byte format: position, scale, color and opacity, rotation.
+    let floats = [0.0f32, 1.0, 2.0, 0.1, 0.1, 0.1].map(f32::to_le_bytes);
+    std::fs::write(at("a.splat"), [floats.as_flattened(), &[200, 100, 50, 255, 255, 128, 128, 128]].concat()).unwrap();
+    let export = |command: &str, to: &str, flags: &[&str]| {
+        naka_gs().arg(command).arg(at("a.splat")).arg("-o").arg(at(to)).args(flags).output().unwrap()
+    };
+    assert!(export("export", "b.spz", &[]).status.success());
+    let written = contents(dir.path());
+    assert_refused(&export("convert", "b.spz", &[]), 1, &["b.spz", "exists", "--overwrite"]);
+    assert_refused(&export("export", "b.obj", &[]), 1, &["b.obj", ".compressed.ply", ".glb"]);
+    assert_eq!(contents(dir.path()), written);
+    assert!(export("convert", "b.spz", &["-w"]).status.success());
+}

@@ -53,7 +53,7 @@ impl Definition for Train {
         let config = &session.job.settings.train;
         let (gpu, watch) = (session.gpu()?, session.shared.watch);
         let (splats, report) = train::train(gpu, &lit, &points, config, &folder, session.progress, watch)?;
-        splat::ply::write_in(session.out(names::SPLATS), &splats, &session.capture.frame)?;
+        splat::ply::write_in(session.out(names::SPLATS), &splats, &session.capture.frame, config.antialiased)?;
         let (peak, run) = (gpu.peak_bytes(), &mut session.run);
         (run.splats, run.steps) = (Some(splats.len() as u64), Some(u64::from(report.steps)));
         (run.steps_per_second, run.peak_device_bytes) = (Some(report.steps_per_second), Some(peak));

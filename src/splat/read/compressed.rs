@@ -7,8 +7,8 @@
 //!
 //! [description]: https://developer.playcanvas.com/user-manual/gaussian-splatting/formats/compressed-ply/
 
-use super::super::Splats;
 use super::super::ply::rest_columns;
+use super::super::{SH_C0, Splats};
 use super::bytes_in_memory;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -40,8 +40,6 @@ const BOUNDS: [&str; 18] = [
     "max_b",
 ];
 const BOUNDS_WITHOUT_COLOR: usize = 12;
-/// Degree-0 spherical harmonic.
-const SH_C0: f32 = 0.282_094_8;
 
 /// The bounds of 256 splats: minima and maxima of positions, log-scales and colors.
 type Chunk = [[f32; 3]; 6];

@@ -10,7 +10,7 @@ use std::path::Path;
 const MOST_ENTRIES: usize = 1000;
 const BY_ITS_PROGRAM: &str = "export the splats as PLY or SPZ with the program that made it";
 
-/// What a file is that is no PLY and no SPZ.
+/// What a file is that is no PLY, no SPZ and no GLB; `.splat` is read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Foreign {
     Empty,
@@ -32,9 +32,8 @@ pub enum Foreign {
 impl Foreign {
     /// By the content where it tells, else by the ending: `.splat` and `.ksplat` begin with any bytes.
     pub fn of(path: &Path, start: &[u8]) -> Self {
-        const MAGIC: [(&[u8], Foreign); 8] = [
+        const MAGIC: [(&[u8], Foreign); 7] = [
             (b"\x1f\x8b", Foreign::Gzip),
-            (b"glTF", Foreign::Gltf),
             (b"PXR-USDC", Foreign::Usd),
             (b"#usda", Foreign::Usd),
             (b"\x93NUMPY", Foreign::Numpy),
@@ -120,14 +119,11 @@ impl Foreign {
             Self::WebPage => ("is a web page (HTML), not splats; was the download link a login page?", REMEDY),
             Self::Gzip => ("is packed with gzip and is no SPZ file", "unpack it with gunzip"),
             Self::Zip => ("is a zip archive", "unpack it, and give the file of splats in it"),
-            Self::Splat => ("is a .splat file, which is not read", ""),
             Self::Ksplat => ("is a .ksplat file, which is not read", ""),
-            Self::Sog => ("is a SOG file (PlayCanvas), which is not read", ""),
+            Self::Sog => ("is a SOG scene (PlayCanvas) in several files, which is not read", ""),
             Self::Lcc => ("is an LCC scene (XGRIDS), which is not read", ""),
             Self::Spx => ("is an SPX file (Reall3d), which is not read", BY_ITS_PROGRAM),
-            Self::Gltf => {
-                ("is a glTF scene, which is not read, with or without KHR_gaussian_splatting", BY_ITS_PROGRAM)
-            }
+            Self::Gltf => ("is a glTF scene in several files, which is not read", "export it as one file (.glb)"),
             Self::Usd => ("is a USD scene, which is not read", BY_ITS_PROGRAM),
             Self::Numpy => ("holds NumPy arrays, from which splats are not read", BY_ITS_PROGRAM),
             Self::Torch => (
@@ -135,7 +131,8 @@ impl Foreign {
                 "export them as PLY with the program that trained them (`ns-export gaussian-splat` of nerfstudio, \
                  `export_splats` of gsplat)",
             ),
-            Self::Unknown => ("is not a PLY, compressed PLY or SPZ file", REMEDY),
+            // `.splat` is read before a refusal is asked for.
+            Self::Unknown | Self::Splat => ("is not a PLY, compressed PLY or SPZ file", REMEDY),
         };
         if !remedy.is_empty() {
             return Error::input(path, found, remedy);

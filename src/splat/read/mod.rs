@@ -1,11 +1,17 @@
 //! Splats from files. What a file is, its content says, not its ending: a PLY in the layout of 3D Gaussian Splatting,
-//! SuperSplat's compressed PLY, or SPZ; other formats are named with the way to convert them.
+//! SuperSplat's compressed PLY, SPZ, SOG or GLB; `.splat`, which has no mark, by its ending; other formats are named with the way to
+//! convert them.
 //!
 //! [`Splats`] keep the frame of the PLY layout, x right, y down, z forward ("RDF") for a scene that stands upright in it.
-//! Formats whose own frame is another are turned into this one (`spz/axes.rs`).
+//! Formats whose own frame is another are turned into this one (`axes.rs`).
 
 mod compressed;
+mod dot_splat;
 mod foreign;
+mod glb;
+#[cfg(test)]
+mod hostile_tests;
+mod sog;
 mod spz;
 #[cfg(test)]
 mod tests;
@@ -13,14 +19,15 @@ mod tests;
 use super::{Splats, ply};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
-use crate::ply::{ElementFile, is_ply};
+use crate::ply::{ANTIALIASED, ElementFile, is_ply};
 use flate2::read::GzDecoder;
 use foreign::Foreign;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
 
-const REMEDY: &str = "give splats as PLY (3D Gaussian Splatting, or SuperSplat's compressed form) or SPZ";
+const REMEDY: &str =
+    "give splats as PLY (3D Gaussian Splatting, or SuperSplat's compressed form), SPZ, SOG, GLB or .splat";
 /// Bytes that tell what a file is.
 const START: u64 = 4096;
 
@@ -43,7 +50,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<Splats> {
     read_file(path).map(|found| found.splats)
 }
 
-/// Reads a file of splats, SH degrees 0–3: a PLY, SuperSplat's compressed PLY, or SPZ of version 1 to 4. Flat splats (a
+/// Reads a file of splats, SH degrees 0–3: a PLY, SuperSplat's compressed PLY, SPZ of version 1 to 4, SOG, GLB, or `.splat`. Flat splats (a
 /// scale whose logarithm is -∞) and infinite logits of opacities are taken at their limits; splats with NaN or other
 /// infinite values are dropped with a warning that counts them.
 ///
@@ -85,6 +92,9 @@ pub fn read_file_in(path: &Path, frame: &SceneFrame) -> Result<Found> {
     let (mut splats, antialiased) = match Kind::of(path)? {
         Kind::Ply => read_ply(path, frame)?,
         Kind::Spz => spz::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
+        Kind::Sog => sog::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
+        Kind::Glb => glb::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
+        Kind::Splat => (dot_splat::read(path)?.placed_in(frame), false),
         Kind::Foreign(foreign) => return Err(foreign.refusal(path)),
     };
     let count = splats.len();
@@ -109,7 +119,7 @@ pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
             let file = ElementFile::vertices(path)?;
             Ok(ply::holds_splats(&file) || compressed::is_compressed(&file))
         }
-        Kind::Spz => Ok(true),
+        Kind::Spz | Kind::Sog | Kind::Glb | Kind::Splat => Ok(true),
         Kind::Foreign(foreign) if foreign.is_splats() => Err(foreign.refusal(path)),
         Kind::Foreign(_) => Ok(false),
     }
@@ -117,9 +127,14 @@ pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
 
 fn read_ply(path: &Path, frame: &SceneFrame) -> Result<(Splats, bool)> {
     let file = ElementFile::vertices(path)?;
-    let antialiased = file.has_comment("SplatRenderMode: mip");
+    let antialiased = file.has_comment(ANTIALIASED);
     let splats = match compressed::is_compressed(&file) {
-        true => compressed::read(path, file)?.placed_in(frame),
+        true => {
+            // Positions are relative to the origin that the file states.
+            let origin = file.stated_frame().unwrap_or_default().origin;
+            let relative = SceneFrame { origin: frame.origin - origin, unit: frame.unit };
+            compressed::read(path, file)?.placed_in(&relative)
+        }
         false => ply::read(path, file, frame)?,
     };
     Ok((splats, antialiased))
@@ -128,6 +143,9 @@ fn read_ply(path: &Path, frame: &SceneFrame) -> Result<(Splats, bool)> {
 enum Kind {
     Ply,
     Spz,
+    Sog,
+    Glb,
+    Splat,
     Foreign(Foreign),
 }
 
@@ -140,9 +158,12 @@ impl Kind {
             start if is_ply(start) => Self::Ply,
             start if start.starts_with(spz::MAGIC) => Self::Spz,
             start if start.starts_with(spz::GZIP) && unpacked_magic(start) == *spz::MAGIC => Self::Spz,
+            start if start.starts_with(glb::MAGIC) => Self::Glb,
             start => match Foreign::of(path, start) {
                 // The reader says what a file is that is called a PLY and is none.
                 Foreign::Unknown if is_ply_by_name => Self::Ply,
+                Foreign::Splat => Self::Splat,
+                Foreign::Sog if start.starts_with(b"PK") => Self::Sog,
                 foreign => Self::Foreign(foreign),
             },
         })

@@ -163,7 +163,7 @@ fn other_formats_are_named_with_the_way_to_convert_them() {
         fs::write(&path, content).unwrap();
         read(&path).unwrap_err().to_string()
     };
-    for name in ["a.splat", "a.ksplat", "a.sog", "a.lcc", "A.SPLAT"] {
+    for name in ["a.ksplat", "a.sog", "a.lcc", "A.KSPLAT"] {
         let message = refusal(name, &[7; 64]);
         let command = format!("npx @playcanvas/splat-transform \"{}", dir.path().join(name).display());
         assert!(message.contains(&command) && message.contains(".ply\""), "{message}");

@@ -1,22 +1,22 @@
 //! SPZ, Niantic's compressed splats, as its [specification] has it: a header, then all positions, all opacities, all
 //! colors, all scales, all rotations and all harmonics. Versions 1 to 3 are one gzip stream, version 4 has a Zstandard
-//! frame for each of these after a table of contents. The values are in `values.rs`, the frame in `axes.rs`.
+//! frame for each of these after a table of contents. The values are in `values.rs`, the frame in `frame.rs`.
 //!
 //! An own reader: nothing about version 4 was found in the crate `spz` 0.0.6, which depends on tokio; `wgpu-3dgs-core`
 //! depends on wgpu and wesl.
 //!
 //! [specification]: https://github.com/nianticlabs/spz
 
-mod axes;
+mod frame;
 #[cfg(test)]
 mod tests;
 mod values;
 
 use super::super::Splats;
+use super::super::axes::Axes;
 use super::bytes_in_memory;
 use crate::error::{Error, Result};
 use crate::limits;
-use axes::Axes;
 use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 use std::fs::File;
@@ -104,7 +104,7 @@ impl Header {
 
     /// The frame that the records of its extensions name.
     fn axes(&self, path: &Path, records: &[u8]) -> Result<Axes> {
-        if self.flags & EXTENDED == 0 { Ok(Axes::STANDARD) } else { Axes::of_extensions(path, records) }
+        if self.flags & EXTENDED == 0 { Ok(Axes::RUB) } else { frame::of_extensions(path, records) }
     }
 
     /// Asks for the memory that the splats take, packed and unpacked.

@@ -1,0 +1,148 @@
+//! GLB and SOG whose parts contradict each other, or promise what they do not hold.
+
+use super::super::write::{Export, write};
+use super::*;
+use rawzip::ZipArchiveWriter;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::Write;
+
+fn sample() -> Splats {
+    Splats {
+        means: vec![[1.0, 2.0, 3.0], [-1.0, 0.5, 0.0]],
+        quats: vec![[1.0, 0.0, 0.0, 0.0]; 2],
+        log_scales: vec![[-2.0; 3]; 2],
+        logit_opacities: vec![0.5; 2],
+        sh: (0..2 * 12).map(|i| i as f32 * 0.02).collect(),
+        sh_degree: 1,
+    }
+}
+
+fn written(name: &str) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    let frame = SceneFrame::IDENTITY;
+    write(&path, &Export { splats: &sample(), frame, antialiased: false }).unwrap();
+    fs::read(path).unwrap()
+}
+
+fn read_bytes(name: &str, content: &[u8]) -> Result<Found> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    fs::write(&path, content).unwrap();
+    read_file(&path)
+}
+
+/// The file with its JSON changed.
+fn glb(change: impl FnOnce(&mut Value)) -> Result<Found> {
+    let whole = written("a.glb");
+    let end = 20 + u32::from_le_bytes([whole[12], whole[13], whole[14], whole[15]]) as usize;
+    let mut document: Value = serde_json::from_slice(&whole[20..end]).unwrap();
+    change(&mut document);
+    let document = document.to_string();
+    let length = (document.len() as u32).to_le_bytes();
+    read_bytes("a.glb", &[&whole[..12], &length, &whole[16..20], document.as_bytes(), &whole[end..]].concat())
+}
+
+#[test]
+fn glb_that_contradicts_itself_is_refused_with_a_reason() {
+    assert_eq!(glb(|_| ()).unwrap().splats.len(), 2);
+    let refusals: [(&str, &str, Value, &str); 11] = [
+        ("/accessors/0/count", "", json!(u64::MAX / 16), "lies outside"),
+        ("/accessors/0", "byteOffset", json!(u64::MAX), "lies outside"),
+        ("/accessors/2/count", "", json!(1), "different lengths"),
+        ("/accessors/3/type", "", json!("VEC4"), "no plain VEC3"),
+        ("/accessors/3/componentType", "", json!(5125), "no numbers"),
+        ("/bufferViews/4/byteLength", "", json!(1), "lies outside"),
+        ("/bufferViews/4/buffer", "", json!(1), "lies outside"),
+        ("/nodes/0", "translation", json!([1, 0, 0]), "moved"),
+        (
+            "/meshes/0/primitives/0/extensions/KHR_gaussian_splatting",
+            "colorSpace",
+            json!("lin_rec709_display"),
+            "lin_rec709",
+        ),
+        (
+            "/meshes/0/primitives/0/extensions/KHR_gaussian_splatting",
+            "extensions",
+            json!({"KHR_gaussian_splatting_compression_spz_2": {}}),
+            "compression_spz_2",
+        ),
+        ("/meshes", "", json!([]), "without KHR_gaussian_splatting"),
+    ];
+    for (place, key, value, words) in refusals {
+        let changed = |document: &mut Value| {
+            let target = document.pointer_mut(place).unwrap();
+            if key.is_empty() { *target = value.clone() } else { target[key] = value.clone() }
+        };
+        let message = glb(changed).unwrap_err().to_string();
+        assert!(message.contains(words) && message.contains("a.glb"), "{place} {key}: {message}");
+    }
+    let of_degree_4 = |document: &mut Value| {
+        let attributes = document.pointer_mut("/meshes/0/primitives/0/attributes").unwrap();
+        for k in 4..25 {
+            attributes[super::super::gltf::harmonic(k)] = json!(5);
+        }
+    };
+    assert!(glb(of_degree_4).unwrap_err().to_string().contains("degree 4"));
+    // Integers as the extension allows them: opacity as bytes, which are those of the color.
+    let found = glb(|document| {
+        document["accessors"][4] = json!({"bufferView": 1, "byteOffset": 3, "componentType": 5121, "normalized": true,
+            "count": 2, "type": "SCALAR"});
+        document["bufferViews"][1]["byteStride"] = json!(4);
+    });
+    let opacity = 1.0 / (1.0 + (-found.unwrap().splats.logit_opacities[1]).exp());
+    assert!((opacity - 0.622_46).abs() < 0.003, "{opacity}");
+}
+
+/// The pictures and the description of the file, with the latter changed, and one of the former if it is named.
+fn sog(change: impl FnOnce(&mut Value), other: Option<(&str, &[u8])>) -> Result<Found> {
+    let archive = written("a.sog");
+    let zip = rawzip::ZipArchive::from_slice(archive).unwrap();
+    let mut parts = Vec::new();
+    let mut entries = zip.entries();
+    while let Some(record) = entries.next_entry().unwrap() {
+        let name = String::from_utf8(record.file_path().as_bytes().to_vec()).unwrap();
+        parts.push((name, zip.get_entry(record.wayfinder()).unwrap().data().to_vec()));
+    }
+    let mut meta: Value = serde_json::from_slice(&parts[0].1).unwrap();
+    change(&mut meta);
+    parts[0].1 = meta.to_string().into_bytes();
+    let mut zip = ZipArchiveWriter::new(Vec::new());
+    for (name, content) in parts {
+        let content = other.filter(|(replaced, _)| *replaced == name).map_or(&content[..], |(_, content)| content);
+        let (mut file, config) = zip.new_file(&name).start().unwrap();
+        let mut data = config.wrap(&mut file);
+        data.write_all(content).unwrap();
+        let (_, descriptor) = data.finish().unwrap();
+        file.finish(descriptor).unwrap();
+    }
+    read_bytes("a.sog", &zip.finish().unwrap())
+}
+
+#[test]
+fn sog_that_contradicts_itself_is_refused_with_a_reason() {
+    assert_eq!(sog(|_| (), None).unwrap().splats.len(), 2);
+    let refused = |place: &str, value: Value, words: &str| {
+        let message = sog(|meta| *meta.pointer_mut(place).unwrap() = value, None).unwrap_err().to_string();
+        assert!(message.contains(words) && message.contains("a.sog"), "{place}: {message}");
+    };
+    refused("/count", json!(4_000_000_000_u64), "4000000000 splats");
+    refused("/count", json!(17), "4 × 4 pixels for 17");
+    refused("/version", json!(1), "version 1");
+    refused("/shN/bands", json!(4), "degree 4");
+    refused("/shN/bands", json!(2), "pixels");
+    refused("/shN/count", json!(1), "set 1 of 1");
+    refused("/means/files/0", json!("../other.webp"), "no ../other.webp");
+    refused("/means/mins", json!([0]), "cannot be read");
+    // A value that the table does not have is none.
+    let found = sog(|meta| meta["scales"]["codebook"] = json!([]), None).unwrap_err().to_string();
+    assert!(found.contains("none of its 2 splats"), "{found}");
+    let noise = sog(|_| (), Some(("quats.webp", b"RIFF noise"))).unwrap_err().to_string();
+    assert!(noise.contains("quats.webp") && noise.contains("decoded"), "{noise}");
+    // A header of 16 383 × 16 383 pixels, and nothing more.
+    let mut huge = b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0\x2f\xfe\xbf\xff\x0f".to_vec();
+    huge.resize(34, 0);
+    let message = sog(|_| (), Some(("quats.webp", &huge))).unwrap_err().to_string();
+    assert!(message.contains("claims to hold a picture of 16383 × 16383 pixels"), "{message}");
+}

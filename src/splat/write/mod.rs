@@ -1,0 +1,214 @@
+//! Splats to the formats that other programs read; the ending of a file's name chooses. What each format loses is in
+//! `docs/splats.md`, and what reads them in `read/`.
+
+mod compressed;
+mod dot_splat;
+mod glb;
+mod gzip;
+mod morton;
+#[cfg(test)]
+mod render_tests;
+mod sog;
+mod spz;
+#[cfg(test)]
+mod tests;
+
+use super::{SH_C0, Splats, ply};
+use crate::capture::SceneFrame;
+use crate::error::{Error, Result};
+use crate::storage::{self, Writer};
+use std::io::Write;
+use std::path::Path;
+
+/// What a GLB may hold beside its header, which takes some kilobytes.
+const MOST_BINARY: u64 = u32::MAX as u64 - (1 << 16);
+
+/// What is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Export<'a> {
+    /// One at least, all finite.
+    pub splats: &'a Splats,
+    /// The frame that they are in. Files are in the capture's unit, relative to the frame's origin.
+    pub frame: SceneFrame,
+    /// Whether they were trained for antialiased rendering (Mip-Splatting).
+    pub antialiased: bool,
+}
+
+/// The formats that are written, by the ending of a file's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The layout of 3D Gaussian Splatting.
+    Ply,
+    /// SuperSplat's compressed PLY.
+    CompressedPly,
+    /// Niantic's SPZ, version 3.
+    Spz,
+    /// PlayCanvas's SOG, version 2.
+    Sog,
+    /// glTF in one file, with `KHR_gaussian_splatting`.
+    Glb,
+    /// 32 bytes a splat, without harmonics.
+    Splat,
+}
+
+/// Endings, the longer one before the one that it ends in.
+const ENDINGS: [(&str, Format); 6] = [
+    (".compressed.ply", Format::CompressedPly),
+    (".ply", Format::Ply),
+    (".spz", Format::Spz),
+    (".sog", Format::Sog),
+    (".glb", Format::Glb),
+    (".splat", Format::Splat),
+];
+
+impl Format {
+    /// The format of a file of this name.
+    ///
+    /// # Errors
+    /// An ending that no format has.
+    pub fn of_ending(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        ENDINGS.iter().find(|(ending, _)| name.ends_with(ending)).map(|(_, format)| *format).ok_or_else(|| {
+            let known = ENDINGS.map(|(ending, _)| ending).join(", ");
+            Error::input(path, "has no ending of a format that splats are written in", format!("choose one of {known}"))
+        })
+    }
+
+    /// Whether a file of this format can say that it is for antialiased rendering.
+    fn tells_antialiased(self) -> bool {
+        self != Self::Splat
+    }
+
+    /// Whether a file of this format can state the origin of its coordinates.
+    fn tells_origin(self) -> bool {
+        matches!(self, Self::Ply | Self::CompressedPly)
+    }
+
+    fn holds_harmonics(self) -> bool {
+        self != Self::Splat
+    }
+}
+
+/// Writes splats in the format that the ending of `path` names, atomically. Values beyond what the format holds are cut
+/// off at its limits; the number of splats that have such values is returned. What the format cannot hold at all is
+/// named in warnings.
+///
+/// # Errors
+/// An unknown ending, no splats, values that are not finite, or a file that cannot be written.
+pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
+    let path = path.as_ref();
+    let format = Format::of_ending(path)?;
+    if export.splats.is_empty() {
+        return Err(Error::input(path, "would hold no splats", "give a file with at least one splat"));
+    }
+    export.splats.check_finite(path.display())?;
+    if format == Format::Glb && glb::binary_bytes(export) > MOST_BINARY {
+        let found = format!("would be a GLB of {} splats, which is beyond its 4 GiB", export.len());
+        return Err(Error::input(path, found, "choose .spz, or fewer splats"));
+    }
+    export.warn_of_losses(path, format);
+    let mut cut = Cut(vec![false; export.splats.len()]);
+    let out = |fill: &mut dyn FnMut(&mut Writer) -> std::io::Result<()>| {
+        storage::write(path, |out| fill(out).map_err(Error::io(path)))
+    };
+    match format {
+        Format::Ply => ply::write_in(path, export.splats, &export.frame, export.antialiased)?,
+        Format::CompressedPly => out(&mut |out| compressed::write(out, export, &mut cut))?,
+        Format::Spz => out(&mut |out| spz::write(out, export, &mut cut))?,
+        Format::Sog => sog::write(path, export)?,
+        Format::Glb => out(&mut |out| glb::write(out, export, &mut cut))?,
+        Format::Splat => out(&mut |out| dot_splat::write(out, export, &mut cut))?,
+    }
+    let cut = cut.count();
+    if cut > 0 {
+        let (count, limits) = (export.splats.len(), "scales, colors or harmonics beyond what the format holds");
+        tracing::warn!("{}: {cut} of {count} splats have {limits}; they are cut off there", path.display());
+    }
+    Ok(cut)
+}
+
+impl Export<'_> {
+    fn warn_of_losses(&self, path: &Path, format: Format) {
+        if self.antialiased && !format.tells_antialiased() {
+            tracing::warn!(
+                "{}: the format cannot say that the splats are for antialiased rendering; viewers will draw them a \
+                 little too thick",
+                path.display()
+            );
+        }
+        if self.frame.is_recentered() && !format.tells_origin() {
+            let [x, y, z] = self.frame.origin.to_array();
+            tracing::warn!(
+                "{}: positions are relative to the origin {x} {y} {z}, which the format cannot state",
+                path.display()
+            );
+        }
+        if self.splats.sh_degree > 0 && !format.holds_harmonics() {
+            tracing::warn!("{}: the format holds no colors that depend on the direction of view", path.display());
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.splats.len()
+    }
+
+    /// In the file's coordinates.
+    fn position(&self, i: usize) -> [f32; 3] {
+        self.splats.means[i].map(|v| v * self.frame.unit as f32)
+    }
+
+    /// In the file's unit.
+    fn log_scale(&self, i: usize) -> [f32; 3] {
+        let log_unit = self.frame.unit.ln() as f32;
+        self.splats.log_scales[i].map(|v| v + log_unit)
+    }
+
+    /// w, x, y, z of length 1.
+    fn rotation(&self, i: usize) -> [f32; 4] {
+        let q = self.splats.quats[i].map(f64::from);
+        let length = q.iter().map(|v| v * v).sum::<f64>().sqrt();
+        if length > 0.0 { q.map(|v| (v / length) as f32) } else { [1.0, 0.0, 0.0, 0.0] }
+    }
+
+    fn opacity(&self, i: usize) -> f32 {
+        1.0 / (1.0 + (-self.splats.logit_opacities[i]).exp())
+    }
+
+    /// All harmonics of a splat, by coefficient.
+    fn harmonics(&self, i: usize) -> &[[f32; 3]] {
+        let width = 3 * Splats::coefficients(self.splats.sh_degree);
+        self.splats.sh[i * width..][..width].as_chunks().0
+    }
+}
+
+/// Which splats had a value that was cut off.
+struct Cut(Vec<bool>);
+
+impl Cut {
+    /// `value` within `limits`; notes where it was not.
+    fn clamp(&mut self, i: usize, value: f32, limits: [f32; 2]) -> f32 {
+        let [least, most] = limits;
+        self.0[i] |= value < least || value > most;
+        value.clamp(least, most)
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().filter(|cut| **cut).count()
+    }
+}
+
+/// A value from 0 to 1 in `bits` bits, rounded.
+fn unorm(value: f32, bits: u32) -> u32 {
+    let most = (1u32 << bits) - 1;
+    (value.clamp(0.0, 1.0) * most as f32).round() as u32
+}
+
+/// The index of the largest component, with the sign that makes that one positive.
+fn largest(q: [f32; 4]) -> (usize, [f32; 4]) {
+    let index = (0..4).max_by(|a, b| q[*a].abs().total_cmp(&q[*b].abs())).unwrap_or(0);
+    (index, if q[index] < 0.0 { q.map(|v| -v) } else { q })
+}
+
+fn write_words(out: &mut impl Write, words: &[u32]) -> std::io::Result<()> {
+    words.iter().try_for_each(|word| out.write_all(&word.to_le_bytes()))
+}
