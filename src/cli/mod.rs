@@ -12,6 +12,7 @@ mod eval;
 mod flag_names;
 mod interrupt;
 mod messages;
+mod outcome;
 mod output;
 mod path;
 mod ppm;
