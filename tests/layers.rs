@@ -1,4 +1,5 @@
-//! The modules of the library use each other in one direction only: the table in docs/architecture.md, held against the code.
+//! The modules of the library use each other in one direction only: the table in docs/architecture.md, held against the code,
+//! and no circle between files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -81,6 +82,154 @@ fn no_arrow_runs_up() {
     let gone: Vec<&String> = layers.keys().filter(|module| !seen.contains(*module)).collect();
     assert!(gone.is_empty(), "the table has modules that do not exist: {gone:?}");
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// The code of every module by its path (`capture/scene`), tests aside.
+fn modules() -> BTreeMap<String, String> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    files(&source, &mut all);
+    let mut modules = BTreeMap::new();
+    for file in all {
+        let below = file.strip_prefix(&source).unwrap().with_extension("");
+        let parts: Vec<&str> = below.iter().map(|part| part.to_str().unwrap()).filter(|part| *part != "mod").collect();
+        let is_test = |part: &&str| *part != "self_test" && (part.ends_with("tests") || part.ends_with("_test"));
+        if !parts.iter().any(is_test) && !["lib", "main"].contains(&parts[0]) {
+            modules.insert(parts.join("/"), fs::read_to_string(&file).unwrap());
+        }
+    }
+    modules
+}
+
+/// The paths of a `use` tree, each with the name that it brings into scope.
+fn leaves(prefix: &str, tree: &str, out: &mut Vec<(String, String)>) {
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in tree.char_indices().chain([(tree.len(), ',')]) {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if c != ',' || depth > 0 {
+            continue;
+        }
+        let part = tree[start..at].trim();
+        start = at + 1;
+        if let Some((head, inner)) = part.split_once('{') {
+            leaves(&format!("{prefix}{head}"), inner.strip_suffix('}').unwrap(), out);
+        } else if !part.is_empty() {
+            let (path, name) = part.split_once(" as ").unwrap_or((part, part.rsplit("::").next().unwrap()));
+            out.push((format!("{prefix}{path}").trim_end_matches("::self").to_string(), name.to_string()));
+        }
+    }
+}
+
+/// The paths that `code` names in its `use` lines and, from `crate` or `super` on, elsewhere.
+fn paths(code: &str) -> Vec<(String, String)> {
+    let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let (mut found, mut rest) = (Vec::new(), String::new());
+    for statement in code.join("\n").split_inclusive(';') {
+        let line_of_use = |at: &usize| {
+            statement[..*at].lines().next_back().is_none_or(|line| {
+                let line = line.trim();
+                line.is_empty() || line == "pub" || (line.starts_with("pub(") && line.ends_with(')'))
+            })
+        };
+        match statement.match_indices("use ").map(|(at, _)| at).find(line_of_use) {
+            Some(at) => {
+                rest.push_str(&statement[..at]);
+                leaves("", statement[at + 4..].trim_end_matches(';'), &mut found);
+            }
+            None => rest.push_str(statement),
+        }
+    }
+    let is_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let words = rest.split(|c| !is_path(c)).filter(|word| word.starts_with("crate::") || word.starts_with("super::"));
+    found.extend(words.map(|word| (word.trim_end_matches(':').to_string(), String::new())));
+    found
+}
+
+/// The module in which `path`, as `module` writes it, is defined; what modules export again is followed.
+fn resolve(all: &BTreeMap<String, Vec<(String, String)>>, module: &str, path: &str, depth: usize) -> String {
+    let mut at = module.to_string();
+    for part in path.split("::") {
+        let child = if at.is_empty() { part.to_string() } else { format!("{at}/{part}") };
+        match part {
+            "self" => {}
+            "crate" => at.clear(),
+            "super" => at = at.rsplit_once('/').map_or(String::new(), |(parent, _)| parent.to_string()),
+            _ if all.contains_key(&child) => at = child,
+            _ => {
+                let exported = all.get(&at).and_then(|paths| paths.iter().find(|(_, name)| name == part));
+                return match exported {
+                    Some((other, _)) if other != path && depth < 8 => resolve(all, &at, other, depth + 1),
+                    _ => at,
+                };
+            }
+        }
+    }
+    at
+}
+
+/// Modules in a circle of uses, if there is one. A module may use what is below it in its folder, and the other way round.
+fn circle(modules: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let all: BTreeMap<_, _> = modules.iter().map(|(module, code)| (module.clone(), paths(code))).collect();
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (module, paths) in &all {
+        let own = |path: &str| {
+            let first = path.split("::").next().unwrap();
+            ["crate", "super", "self"].contains(&first) || all.contains_key(&format!("{module}/{first}"))
+        };
+        let used = paths.iter().filter(|(path, _)| own(path)).map(|(path, _)| resolve(&all, module, path, 0));
+        let others = used.filter(|other| !other.is_empty() && !format!("{other}/").starts_with(&format!("{module}/")));
+        uses.insert(module.clone(), others.collect());
+    }
+    // What uses only modules that are in no circle is in none.
+    let mut count = usize::MAX;
+    while uses.len() < count {
+        count = uses.len();
+        uses.retain(|_, used| !used.is_empty());
+        let left: BTreeSet<String> = uses.keys().cloned().collect();
+        uses.values_mut().for_each(|used| used.retain(|module| left.contains(module)));
+    }
+    let mut way = vec![uses.keys().next()?.clone()];
+    loop {
+        let next = uses[way.last()?].first()?.clone();
+        if let Some(start) = way.iter().position(|module| *module == next) {
+            return Some(way.split_off(start));
+        }
+        way.push(next);
+    }
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let found = circle(&modules());
+    assert!(found.is_none(), "each of these uses the next, and the last the first: {}", found.unwrap().join(" → "));
+}
+
+#[test]
+fn circles_are_found_through_exports_and_paths_in_code() {
+    let modules = |c: &str| {
+        let code = [
+            ("a", "mod b;\nmod c;\npub use c::{self, Last as End, deep::X};"),
+            ("a/b", "use super::{\n    End,\n};"),
+            ("a/c", c),
+            ("a/c/deep", "use super::Last;"),
+            ("d", "use crate::a::c;"),
+        ];
+        code.map(|(module, code)| (module.to_string(), code.to_string())).into_iter().collect::<BTreeMap<_, _>>()
+    };
+    for c in ["fn f() { g(super::b::h) }", "pub(super) use crate::{a::b::h, d};", "pub use\n    crate::d;"] {
+        let found = circle(&modules(c)).unwrap_or_default();
+        assert!(found.len() == 2 && found.contains(&"a/c".to_string()), "{c}: {found:?}");
+    }
+    for c in [
+        "",
+        "pub use deep::X;",
+        "// use super::b;",
+        "use std::b;",
+        "#[cfg(test)]\nmod tests {\nuse super::super::b;\n}",
+    ] {
+        assert_eq!(circle(&modules(c)), None, "{c}");
+    }
 }
 
 /// Messages below the command line name settings by their keys; the environment is the program's, not the library's.

@@ -1,7 +1,7 @@
 //! The cameras of a COLMAP model: `cameras.bin`/`images.bin` or `cameras.txt`/`images.txt`.
 
 use super::frame::{Focal, Frame, Intrinsics};
-use super::named_pose::NamedPose;
+use super::pose::NamedPose;
 use super::resolve::file_in;
 use super::{Distortion, pose};
 use crate::error::{Error, Result};

@@ -1,5 +1,6 @@
 //! Image files to pictures in floating point.
 
+use super::image::pixels;
 use super::raw::Unread;
 use super::{Image, jpeg};
 use crate::error::{Error, Result};
@@ -69,11 +70,6 @@ fn refuse_by_name(path: &Path) -> Result<()> {
         Some(kind) => Err(kind.refuse(path)),
         None => Ok(()),
     }
-}
-
-/// A picture's size for people.
-pub(super) fn pixels(width: impl std::fmt::Display, height: impl std::fmt::Display) -> String {
-    format!("{width} × {height} pixels")
 }
 
 /// Width and height of an image file in pixels; reads no more than its header.

@@ -1,6 +1,7 @@
 //! Poses that are there but not where, or not as, they are read: what people call them, and other programs' files.
 
-use super::{is_scene, models};
+use super::file_names::is_scene;
+use super::models;
 use crate::error::{Error, Result};
 use crate::limits;
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! How much longer one photograph was exposed than another, as its EXIF data says.
 
 use super::extras::Extras;
-use super::scene::some;
+use super::messages::some;
 use super::{Capture, View};
 use exif::{Exif, In, Reader, Tag, Value};
 use std::path::Path;

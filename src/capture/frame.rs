@@ -1,8 +1,10 @@
 //! One camera as a file names it, before its image has been looked at.
 
-use super::{Camera, Distortion, Lens};
+use super::{Camera, Distortion, Lens, View};
+use crate::error::Error;
 use glam::DMat4;
 use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
 
 /// Focal lengths, in pixels, that can be computed with in single precision. Those of photographs are far within.
 const FOCAL: RangeInclusive<f64> = 1e-3..=1e9;
@@ -74,4 +76,14 @@ impl Frame {
         let lens = self.intrinsics.distortion.map(|distortion| Lens::new(&camera, distortion)).transpose()?;
         Ok((lens.map_or_else(|| camera.clone(), |lens| lens.pinhole(&camera)), lens))
     }
+}
+
+/// The error of one frame of `source`.
+pub fn refuse_frame(source: &Path, index: usize, frame: &Frame, found: &str, remedy: &str) -> Error {
+    Error::input(source, format!("frame {index} (`{}`): {found}", frame.image), remedy)
+}
+
+/// The view of `frame`, whose name is still the file's own for the picture (see [`super::names::assign`]).
+pub fn view(frame: &Frame, image: Option<PathBuf>, (camera, lens): (Camera, Option<Lens>)) -> View {
+    View { name: frame.image.clone(), image, camera, lens, mask: None, gain: None, shots: Vec::new() }
 }

@@ -35,3 +35,8 @@ impl Image {
         Self { width: image.width(), height: image.height(), pixels }
     }
 }
+
+/// A picture's size for people.
+pub(super) fn pixels(width: impl std::fmt::Display, height: impl std::fmt::Display) -> String {
+    format!("{width} × {height} pixels")
+}

@@ -7,7 +7,7 @@
 //! must survive until they are averaged, or the average is biased.
 
 use super::Image;
-use super::decode::pixels;
+use super::image::pixels;
 use crate::error::{Error, Result};
 use crate::limits;
 use libjpeg_turbo_rs::decode::marker::{JpegMetadata, MarkerReader};

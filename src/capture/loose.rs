@@ -1,14 +1,13 @@
 //! Photographs without poses, and poses without photographs: what single stages work on.
 
-use super::resolve::check_text;
-use super::{Camera, Capture, View, image_size, names, raw, resolve, scene, transforms};
+use super::file_names::{ENDINGS, check_text, is_hidden, is_scene};
+use super::frame::{refuse_frame, view};
+use super::messages::some;
+use super::{Camera, Capture, View, image_size, names, raw, transforms};
 use crate::error::{Error, Result};
 use glam::DMat4;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-
-/// Endings of image files, in lower case.
-pub(super) const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 
 /// Folders beside photographs that hold other pictures, in lower case.
 const OTHERS: [&str; 13] = [
@@ -87,20 +86,6 @@ pub fn holds_images_below(path: &Path) -> bool {
     holds_images(path) || !below(path).is_empty()
 }
 
-/// The folder of the photographs of a scene folder without poses: the folder itself, its `images/` or its `train/`,
-/// whichever holds images; else the largest of its smaller copies (`images_2`), else the folder itself where folders
-/// below it hold images.
-pub fn photo_folder(scene: &Path) -> Option<PathBuf> {
-    let customary = [scene.join("images"), scene.join("train")];
-    let found = customary.into_iter().find(|folder| holds_images_below(folder));
-    let smaller = || resolve::stand_in(scene).map(|name| scene.join(name));
-    let itself = || Some(scene.to_path_buf());
-    if holds_images(scene) {
-        return itself();
-    }
-    found.or_else(smaller).or_else(|| itself().filter(|scene| holds_images_below(scene)))
-}
-
 /// How many photographs of the folder `path` there are.
 pub fn image_count(path: &Path) -> usize {
     images_in(path).map_or(0, |images| images.len())
@@ -110,11 +95,6 @@ pub fn image_count(path: &Path) -> usize {
 pub fn is_image(path: &Path) -> bool {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     ENDINGS.contains(&ending.as_str()) && !is_hidden(path) && path.is_file()
-}
-
-/// Whether the name of a file or folder begins with a period.
-pub(super) fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// The images in `folder`, by name: those directly in it, else those in the folders below it.
@@ -140,7 +120,7 @@ pub(super) fn warn_of_unused(folder: &Path) {
     let below = if holds_images(folder) { below(folder) } else { Vec::new() };
     if !below.is_empty() {
         let names: Vec<_> = below.iter().filter_map(|file| file.strip_prefix(folder).ok()?.to_str()).collect();
-        let (count, names) = (below.len(), scene::some(&names));
+        let (count, names) = (below.len(), some(&names));
         tracing::warn!(
             "{}: {count} images in folders below it are not used, since there are images in it: {names}",
             folder.display()
@@ -164,7 +144,7 @@ fn collect(folder: &Path, depth: usize, seen: &mut BTreeSet<PathBuf>, found: &mu
     for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let own = !is_hidden(&path) && !OTHERS.contains(&name.as_str()) && !path.join(RECORD).exists();
-        if own && path.is_dir() && !scene::is_scene(&path) {
+        if own && path.is_dir() && !is_scene(&path) {
             collect(&path, depth - 1, seen, found);
         } else if depth < DEEPEST && is_image(&path) {
             found.push(path);
@@ -189,10 +169,10 @@ pub fn poses(path: impl AsRef<Path>) -> Result<Vec<View>> {
     let path = path.as_ref();
     let frames = transforms::read(path)?.frames;
     let views = frames.iter().enumerate().map(|(index, frame)| {
-        let refuse = |found: String, remedy: &str| scene::refuse_frame(path, index, frame, &found, remedy);
+        let refuse = |found: String, remedy: &str| refuse_frame(path, index, frame, &found, remedy);
         let size = frame.size.ok_or_else(|| refuse("no image size".into(), "add w and h to the file"))?;
         let camera = frame.camera(size).map_err(|found| refuse(found, "correct the intrinsics"))?;
-        Ok(scene::view(frame, None, camera))
+        Ok(view(frame, None, camera))
     });
     let mut views = views.collect::<Result<Vec<_>>>()?;
     names::assign(path, path.parent().unwrap_or(path), &mut views, false)?;

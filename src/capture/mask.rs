@@ -6,10 +6,10 @@
 
 use super::decode::read_image;
 use super::extras::{Extras, read_alpha};
+use super::file_names::ENDINGS;
 use super::fill::fill_hidden;
-use super::loose::ENDINGS;
+use super::messages::some;
 use super::resolve::{Purpose, Resolver, file_in};
-use super::scene::some;
 use super::{Capture, Image, Lens, View, image_size, resize_area};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Where a folder has its COLMAP model, and which of several counts.
 
 use super::colmap;
-use super::scene::some;
+use super::messages::some;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 

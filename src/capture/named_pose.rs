@@ -1,19 +1,10 @@
 //! Where the cameras of another program's result stand, without their lenses and images.
 
+use super::pose::NamedPose;
 use super::resolve::outside;
 use super::{colmap, transforms};
 use crate::error::Result;
-use glam::DMat4;
 use std::path::{Component, Path, PathBuf};
-
-/// The pose of one photograph.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NamedPose {
-    /// The image as its file names it; folders may stand before it.
-    pub image: String,
-    /// World to camera, OpenCV axes.
-    pub viewmat: DMat4,
-}
 
 /// The cameras that a folder holds.
 #[derive(Clone, Debug, PartialEq)]

@@ -30,7 +30,7 @@ impl Place {
     fn of(root: &Path, view: &View) -> Self {
         match &view.image {
             Some(file) => Self::of_file(root, file),
-            None => Self { inside: !super::resolve::is_absolute(&view.name), parts: parts(&view.name) },
+            None => Self { inside: !is_absolute(&view.name), parts: parts(&view.name) },
         }
     }
 
@@ -48,6 +48,13 @@ impl Place {
     fn folders(&self) -> &[String] {
         self.parts.split_last().map_or(&[], |(_, folders)| folders)
     }
+}
+
+/// Whether a path, with `/` between its parts, is absolute on any system.
+pub fn is_absolute(named: &str) -> bool {
+    let drive =
+        named.as_bytes().first_chunk().is_some_and(|[letter, colon]| letter.is_ascii_alphabetic() && *colon == b':');
+    named.starts_with('/') || drive
 }
 
 /// The parts of a path, without a drive, `.` and `..`.

@@ -68,6 +68,15 @@ pub fn from_rotation_translation(rotation: DMat3, translation: DVec3) -> DMat4 {
     matrix
 }
 
+/// The pose of one photograph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedPose {
+    /// The image as its file names it; folders may stand before it.
+    pub image: String,
+    /// World to camera, OpenCV axes.
+    pub viewmat: DMat4,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

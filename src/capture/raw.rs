@@ -1,8 +1,8 @@
 //! Files of photographs that are not read: RAW and HEIC. They are named, with the way to convert them, and never taken
 //! for something else: a TIFF reader finds the thumbnail in most RAW files.
 
-use super::loose::is_hidden;
-use super::scene::some;
+use super::file_names::is_hidden;
+use super::messages::some;
 use crate::error::Error;
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,8 @@
 //! The files that frames name, inside the scene folder unless allowed otherwise.
 
-use super::loose::{ENDINGS, holds_images_below};
-use super::names::{self, SMALLER};
+use super::file_names::{ENDINGS, check_text};
+use super::loose::{holds_images, holds_images_below};
+use super::names::{self, SMALLER, is_absolute};
 use crate::error::{Error, Result};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,13 +183,6 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Whether a path, with `/` between its parts, is absolute on any system.
-pub fn is_absolute(named: &str) -> bool {
-    let drive =
-        named.as_bytes().first_chunk().is_some_and(|[letter, colon]| letter.is_ascii_alphabetic() && *colon == b':');
-    named.starts_with('/') || drive
-}
-
 /// The largest of the folders of smaller copies in `root` (`images_2`, `images_4`; mip-NeRF 360 has them) that holds
 /// pictures, where `images/` holds none.
 pub fn stand_in(root: &Path) -> Option<String> {
@@ -200,6 +194,20 @@ pub fn stand_in(root: &Path) -> Option<String> {
     let mut copies: Vec<(u32, String)> = names.filter_map(number).collect();
     copies.sort();
     copies.into_iter().map(|(_, name)| name).find(|name| holds_images_below(&root.join(name)))
+}
+
+/// The folder of the photographs of a scene folder without poses: the folder itself, its `images/` or its `train/`,
+/// whichever holds images; else the largest of its smaller copies (`images_2`), else the folder itself where folders
+/// below it hold images.
+pub fn photo_folder(scene: &Path) -> Option<PathBuf> {
+    let customary = [scene.join("images"), scene.join("train")];
+    let found = customary.into_iter().find(|folder| holds_images_below(folder));
+    let smaller = || stand_in(scene).map(|name| scene.join(name));
+    let itself = || Some(scene.to_path_buf());
+    if holds_images(scene) {
+        return itself();
+    }
+    found.or_else(smaller).or_else(|| itself().filter(|scene| holds_images_below(scene)))
 }
 
 /// What names that look the same have in common: letter case and the form of accents differ between systems.
@@ -269,14 +277,6 @@ pub fn file_in(folder: &Path, name: &str) -> Option<PathBuf> {
         return Some(exact);
     }
     Folders::default().only(folder, &folded(name)).filter(|file| file.is_file())
-}
-
-/// Refuses a path that records of a run, which are text, cannot hold.
-pub fn check_text(path: &Path) -> Result<()> {
-    match path.to_str() {
-        Some(_) => Ok(()),
-        None => Err(Error::input(path, "has a path that is not UTF-8", "rename the file or the folder")),
-    }
 }
 
 pub fn outside(source: &Path, named: &str) -> Error {

@@ -2,12 +2,14 @@
 
 use super::elsewhere::scene_below;
 use super::exposure::assign_gains;
-use super::frame::Frame;
+use super::frame::{Frame, refuse_frame, view};
 use super::loose::images_in;
 use super::mask::{Finder, Mask, MaskUse, report};
-use super::resolve::{Purpose, Resolver, file_in, is_absolute};
+use super::messages::some;
+use super::names::is_absolute;
+use super::resolve::{Purpose, Resolver, file_in};
 use super::size::Sizes;
-use super::{Camera, Capture, Lens, View, bracket, colmap, image_size, models, names, raw, transforms};
+use super::{Capture, View, bracket, colmap, image_size, models, names, raw, transforms};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -28,8 +30,6 @@ pub struct Options {
 
 /// The fewest views that say anything about depth.
 pub(super) const MIN_VIEWS: usize = 3;
-/// Names in a message; of more, the number is given.
-const NAMED: usize = 20;
 const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or COLMAP's sparse/0, and its images in \
                       train/ or images/";
 
@@ -70,12 +70,6 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     assign_gains(&mut capture);
     report(&capture);
     Ok(capture)
-}
-
-/// Whether the folder `path` holds cameras, that is, whether [`load`] would find a scene there.
-pub fn is_scene(path: impl AsRef<Path>) -> bool {
-    let has = |name: &&str| path.as_ref().join(name).exists();
-    ["transforms_train.json", "transforms.json", "sparse"].iter().any(has)
 }
 
 /// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/sparse/`
@@ -301,24 +295,6 @@ impl Views<'_> {
             tracing::warn!("{of}: {count} photographs have no pose there and are not used: {names}");
         }
     }
-}
-
-/// The first of `names`, and how many more there are.
-pub(super) fn some(names: &[impl AsRef<str>]) -> String {
-    let first: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
-    match names.len().saturating_sub(NAMED) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
-    }
-}
-
-pub(super) fn refuse_frame(source: &Path, index: usize, frame: &Frame, found: &str, remedy: &str) -> Error {
-    Error::input(source, format!("frame {index} (`{}`): {found}", frame.image), remedy)
-}
-
-/// The view of `frame`, whose name is still the file's own for the picture (see [`names::assign`]).
-pub(super) fn view(frame: &Frame, image: Option<PathBuf>, (camera, lens): (Camera, Option<Lens>)) -> View {
-    View { name: frame.image.clone(), image, camera, lens, mask: None, gain: None, shots: Vec::new() }
 }
 
 pub(super) fn split_holdout(views: Vec<View>, every: u32) -> Result<(Vec<View>, Vec<View>)> {

@@ -1,7 +1,7 @@
 //! Pictures of another size than their model says: smaller copies of the photographs that the poses were found with.
 
 use super::frame::Frame;
-use super::scene::some;
+use super::messages::some;
 use super::{Camera, Lens};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;

@@ -2,7 +2,7 @@
 //! `test_filenames`, as nerfstudio has them.
 
 use super::frame::Frame;
-use super::scene::some;
+use super::messages::some;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,9 +1,9 @@
 //! `naka-gs demo`
 
+use super::outcome::show;
 use super::output::{self, OutFolder};
 use super::progress::Reporter;
 use super::report;
-use super::run::show;
 use super::setting_flags::{AllOfDemo, SettingFlags, Tables};
 use naka_gs::Result;
 use naka_gs::pipeline::{Shared, demo};

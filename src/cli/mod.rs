@@ -13,6 +13,7 @@ mod export;
 mod flag_names;
 mod interrupt;
 mod messages;
+mod outcome;
 mod output;
 mod path;
 mod ppm;

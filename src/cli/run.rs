@@ -1,14 +1,14 @@
 //! `naka-gs run`
 
-use super::eval::table;
+use super::outcome::show;
 use super::output::{self, OutFolder};
 use super::progress::Reporter;
 use super::report;
 use super::setting_flags::{All, SettingFlags};
 use naka_gs::pipeline::record::Stage;
-use naka_gs::pipeline::{Job, Outcome, Scope, Shared, run, run_until};
+use naka_gs::pipeline::{Job, Scope, Shared, ends, run, run_until};
 use naka_gs::{Error, Progress, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Dark photographs to splats, renders and numbers: every stage, resumable
 #[derive(clap::Args)]
@@ -46,8 +46,8 @@ impl Run {
         };
         if let Some(name) = &self.until {
             let last = Stage::named(name).ok_or_else(|| {
-                let ends: Vec<&str> = Stage::ends().map(Stage::name).collect();
-                Error::setting("--until", format!("'{name}'"), format!("use one of {}", ends.join(", ")))
+                let names: Vec<&str> = ends().map(Stage::name).collect();
+                Error::setting("--until", format!("'{name}'"), format!("use one of {}", names.join(", ")))
             })?;
             run_until(&job, last, &Shared::default(), reporter)?;
             return output::line(job.out.display().to_string());
@@ -66,10 +66,4 @@ impl Run {
         report::of_run(&job.out, &outcome.run, reporter);
         show(&job.out, &outcome)
     }
-}
-
-/// The numbers of a run, and where its results are.
-pub fn show(out: &Path, outcome: &Outcome) -> Result<()> {
-    table(&outcome.metrics.metrics)?;
-    output::line(out.display().to_string())
 }

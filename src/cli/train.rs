@@ -1,8 +1,8 @@
 //! `naka-gs train`
 
+use super::outcome::show;
 use super::output::OutFolder;
 use super::progress::Reporter;
-use super::run::show;
 use super::setting_flags::{SettingFlags, Training};
 use naka_gs::Result;
 use naka_gs::pipeline::{Job, Scope, Shared, run};

@@ -1,9 +1,9 @@
 //! `naka-gs view`
 
+use super::outcome::show;
 use super::output::OutFolder;
 use super::progress::Reporter;
 use super::report;
-use super::run::show;
 use super::setting_flags::{All, SettingFlags};
 use super::size::Size;
 use naka_gs::gpu::Mask;

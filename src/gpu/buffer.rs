@@ -1,6 +1,6 @@
 //! Typed device buffers.
 
-use super::{Gpu, Recorder};
+use super::Gpu;
 use crate::error::{Error, Result};
 use bytemuck::Pod;
 use std::marker::PhantomData;
@@ -111,45 +111,5 @@ impl Gpu {
         let buffer = self.buffer(label, data.len())?;
         buffer.write(self, 0, data);
         Ok(buffer)
-    }
-
-    /// Reads a whole buffer back. Waits for the device: not for the steady state of training.
-    pub fn read<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
-        self.read_part(buffer, 0, buffer.len)
-    }
-
-    /// Reads `len` elements from `offset` on back, as [`Gpu::read`]. Elements are of four bytes, or of a multiple.
-    pub fn read_part<T: Pod>(&self, buffer: &Buffer<T>, offset: usize, len: usize) -> Result<Vec<T>> {
-        let bytes = (len * size_of::<T>()) as u64;
-        if bytes == 0 {
-            return Ok(Vec::new());
-        }
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("readback"),
-            size: bytes.next_multiple_of(4),
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut recorder = Recorder::new(self);
-        let from = (offset * size_of::<T>()) as u64;
-        recorder.copy_raw(&buffer.raw, from, &staging, 0, bytes.next_multiple_of(4));
-        recorder.submit();
-        let bytes = self.map(&staging)?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes[..len * size_of::<T>()]))
-    }
-
-    /// Maps a read-back buffer and copies it out.
-    pub(crate) fn map(&self, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            let _ = sender.send(result);
-        });
-        self.wait()?;
-        receiver
-            .recv()
-            .map_err(|e| Error::Gpu(e.to_string()))?
-            .map_err(|e| Error::Gpu(format!("read-back failed: {e}")))?;
-        let view = staging.get_mapped_range(..).map_err(|e| Error::Gpu(e.to_string()))?;
-        Ok(view.to_vec())
     }
 }

@@ -173,6 +173,21 @@ impl Gpu {
         }
         self.check()
     }
+
+    /// Maps a read-back buffer and copies it out.
+    pub(crate) fn map(&self, staging: &wgpu::Buffer) -> Result<Vec<u8>> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            let _ = sender.send(result);
+        });
+        self.wait()?;
+        receiver
+            .recv()
+            .map_err(|e| Error::Gpu(e.to_string()))?
+            .map_err(|e| Error::Gpu(format!("read-back failed: {e}")))?;
+        let view = staging.get_mapped_range(..).map_err(|e| Error::Gpu(e.to_string()))?;
+        Ok(view.to_vec())
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,9 +1,38 @@
-//! Small figures (counters, losses) that come back some submissions late, so that nobody waits for them.
+//! Reading back: whole buffers at once, and small figures (counters, losses) some submissions late, so that nobody waits
+//! for them.
 
 use super::{Buffer, Gpu, Recorder};
 use crate::error::{Error, Result};
+use bytemuck::Pod;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
+
+impl Gpu {
+    /// Reads a whole buffer back. Waits for the device: not for the steady state of training.
+    pub fn read<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
+        self.read_part(buffer, 0, buffer.len())
+    }
+
+    /// Reads `len` elements from `offset` on back, as [`Gpu::read`]. Elements are of four bytes, or of a multiple.
+    pub fn read_part<T: Pod>(&self, buffer: &Buffer<T>, offset: usize, len: usize) -> Result<Vec<T>> {
+        let bytes = (len * size_of::<T>()) as u64;
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: bytes.next_multiple_of(4),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut recorder = Recorder::new(self);
+        let from = (offset * size_of::<T>()) as u64;
+        recorder.copy_raw(buffer.raw(), from, &staging, 0, bytes.next_multiple_of(4));
+        recorder.submit();
+        let bytes = self.map(&staging)?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes[..len * size_of::<T>()]))
+    }
+}
 
 struct Pending {
     slot: usize,

@@ -3,7 +3,6 @@
 //! Files count by their content, wherever they lie and whenever they were touched. A hash is taken anew only where a
 //! file's size, times or inode changed since it was hashed last ([`Hashes`]).
 
-use super::output::Written;
 use crate::capture::{Mask, View};
 use crate::hash::{sha256, sha256_of_file};
 use crate::train::Change;
@@ -27,6 +26,15 @@ pub fn of(parts: &impl Serialize) -> String {
 /// The fingerprint of a model, from that of its training as it was `started`, and the settings that were changed on the way.
 pub(super) fn changed(started: &str, changes: &[Change]) -> String {
     if changes.is_empty() { started.into() } else { of(&(started, changes)) }
+}
+
+/// The content of a file that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Its length.
+    pub bytes: u64,
+    /// SHA-256 of the content, in hex.
+    pub sha256: String,
 }
 
 /// What the file system says of a file whose hash is known.

@@ -6,7 +6,9 @@
 
 mod before_after;
 mod cameras;
+mod definition;
 pub mod demo;
+mod execute;
 pub mod film;
 pub mod fingerprint;
 pub mod frames;
@@ -25,6 +27,7 @@ mod unposed;
 pub use demo::spread;
 pub use measure::MetricsFile;
 pub use pictures::{Painter, render_name, render_views};
+pub use stages::ends;
 pub use stages::ppm::normalization;
 pub use stages::render::render_fingerprint;
 
@@ -37,12 +40,12 @@ use crate::settings::{self, Settings};
 use crate::train::{Change, Watch};
 use crate::video::is_video;
 use cameras::describe_cameras;
+use definition::Plan;
 use fingerprint::Hashes;
 use output::{OutputFolder, ensure_disjoint, ensure_no_input, names};
 use plan::{Action, Step, decide};
 use record::{Run, Stage, StageRecord};
 use session::Session;
-use stage::Plan;
 use stages::STAGES;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -122,7 +125,7 @@ fn run_in(folder: &OutputFolder, job: &Job, shared: &Shared<'_>, progress: &dyn 
 /// As [`run`]; [`Stage::PRIOR`], whose points live on only in what PPM makes of them; [`Stage::POSES`] where the scene has
 /// poses.
 pub fn run_until(job: &Job, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
-    if let Some(home) = last.definition().lives_in() {
+    if let Some(home) = stages::definition(last).lives_in() {
         let remedy = format!("its result lives on only in what {} makes of it: use {}", home.name(), home.name());
         return Err(Error::setting("until", last.name(), remedy));
     }
@@ -246,8 +249,8 @@ fn run_posed(
         let action = decide(&steps, Some(session.run()), folder, true)?[at];
         let stage = steps[at].stage;
         match action {
-            Action::Keep => session.keep(stage)?,
-            Action::Make | Action::Replace => session.make(&steps[at], action, &steps[at + 1..])?,
+            Action::Keep => execute::keep(&mut session, stage)?,
+            Action::Make | Action::Replace => execute::make(&mut session, &steps[at], action, &steps[at + 1..])?,
         }
         if stage == Stage::TRAIN {
             // What was changed on the way makes another model, and other results of it.

@@ -19,6 +19,9 @@ pub const RUN_FILE: &str = names::RUN;
 /// The format of the record. Format 1, which had no such key, did not list files.
 pub const FORMAT: u32 = 2;
 
+/// What a stage counted.
+pub type Counts = Map<String, Value>;
+
 /// How far a stage came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,7 +58,7 @@ pub struct StageRecord {
     pub seconds: f64,
     /// What the stage reports: images, points, splats, …
     #[serde(default)]
-    pub counts: Map<String, Value>,
+    pub counts: Counts,
     /// SHA-256 of the inputs and settings it was made from.
     pub fingerprint: String,
     /// SHA-256 of what the stages that it builds on had written ([`Run::made_by`]).
@@ -70,7 +73,7 @@ impl StageRecord {
     /// A stage that begins to write `outputs`.
     pub fn beginning(stage: Stage, fingerprint: &str, made_from: String, outputs: Files) -> Self {
         let (status, fingerprint) = (Status::Running, fingerprint.to_string());
-        Self { stage, status, seconds: 0.0, counts: Map::new(), fingerprint, made_from, outputs }
+        Self { stage, status, seconds: 0.0, counts: Counts::new(), fingerprint, made_from, outputs }
     }
 
     /// Settings that were changed while the model was trained.

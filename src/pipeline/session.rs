@@ -1,12 +1,9 @@
 //! A run under way: the data between the stages, taken from memory or from the files of an earlier run.
 
-use super::fingerprint;
 use super::journal::StageJournal;
 use super::output::{OutputFolder, names};
 use super::pictures::Painter;
-use super::plan::{Action, Step};
-use super::record::{Run, Stage, StageRecord, Status};
-use super::stage::Counts;
+use super::record::{Counts, Run, Stage};
 use super::{Job, Scope, Shared, Work};
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
@@ -20,7 +17,6 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A run under way.
 pub(super) struct Session<'a> {
@@ -75,91 +71,6 @@ impl<'a> Session<'a> {
         Ok(Self { job, folder, shared, progress, capture, origin, gpu, run, lit, points, made_points, splats })
     }
 
-    /// Notes that a stage's results are current.
-    pub(super) fn keep(&mut self, stage: Stage) -> Result<()> {
-        if let Some(mut record) = self.run.stage(stage).cloned() {
-            tracing::info!("{}: kept", stage.name());
-            record.status = Status::Kept;
-            self.run.put(record);
-        }
-        stage.definition().keep(self);
-        self.run.write(&self.job.out)
-    }
-
-    /// Makes a stage, with its state in `run.json` from beginning to end. It and the stages `later` are not current from
-    /// before the first change on, until they are made or have been looked at again.
-    pub(super) fn make(&mut self, step: &Step, action: Action, later: &[Step]) -> Result<()> {
-        self.progress.check()?;
-        self.invalidate(step, later)?;
-        let folder = self.folder;
-        let mut earlier = self.run.stage(step.stage).map(|record| record.outputs.clone()).unwrap_or_default();
-        if action == Action::Replace {
-            self.remove_earlier(step.stage)?;
-            earlier.retain(|name, _| folder.occupied(name));
-        }
-        for name in &step.outputs {
-            folder.make_way(name, earlier.get(name))?;
-        }
-        let finished = |name: &String| {
-            let written = earlier.get(name).cloned().flatten();
-            (name.clone(), written.filter(|written| action == Action::Make && folder.unchanged(name, written)))
-        };
-        let made_from = self.run.made_by(step.builds_on());
-        let outputs = step.outputs.iter().map(finished).collect();
-        let mut record = StageRecord::beginning(step.stage, &step.fingerprint, made_from, outputs);
-        let started = Instant::now();
-        self.run.put(record.clone());
-        self.run.write(&self.job.out)?;
-        let made = step.stage.definition().make(self).and_then(|counts| self.check_gpu().map(|()| counts));
-        record.seconds = started.elapsed().as_secs_f64();
-        record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.written(name))).collect();
-        match made {
-            Ok(counts) => {
-                (record.status, record.counts) = (Status::Done, counts);
-                if step.stage == Stage::TRAIN {
-                    record.fingerprint = fingerprint::changed(&step.fingerprint, &record.changes());
-                }
-                self.run.put(record);
-                self.run.write(&self.job.out)?;
-                // What partial results are for is done, and on record.
-                step.stage.definition().discard_partial(&self.job.out)
-            }
-            Err(error) => {
-                let interrupted = matches!(error, Error::Interrupted(_));
-                record.status = if interrupted { Status::Interrupted } else { Status::Failed };
-                self.run.put(record);
-                if let Err(second) = self.run.write(&self.job.out) {
-                    tracing::warn!("{second}");
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Notes in `run.json` that `step`, the stages `later` and the files of no stage are not current, then removes what of
-    /// the later ones will certainly be replaced.
-    fn invalidate(&mut self, step: &Step, later: &[Step]) -> Result<()> {
-        let mut outdated = std::mem::take(&mut self.run.files);
-        for other in later.iter().chain([step]) {
-            let Some(mut record) = self.run.stage(other.stage).cloned() else { continue };
-            if record.status.finished() {
-                record.status = Status::Stale;
-            }
-            if other.stage != step.stage && record.fingerprint != other.fingerprint {
-                outdated.append(&mut record.outputs.clone());
-            }
-            self.run.put(record);
-        }
-        if self.run.stages.iter().all(|record| record.status != Status::Stale) && outdated.is_empty() {
-            return Ok(());
-        }
-        self.run.files.clone_from(&outdated);
-        self.run.write(&self.job.out)?;
-        self.folder.remove(&outdated)?;
-        self.run.files.clear();
-        Ok(())
-    }
-
     /// The record so far.
     pub(super) fn run(&self) -> &Run {
         &self.run
@@ -178,7 +89,7 @@ impl<'a> Session<'a> {
         self.gpu.clone().ok_or_else(no_adapter)
     }
 
-    fn check_gpu(&self) -> Result<()> {
+    pub(super) fn check_gpu(&self) -> Result<()> {
         self.gpu()?.check()
     }
 
@@ -188,13 +99,6 @@ impl<'a> Session<'a> {
 
     pub(super) fn out(&self, name: &str) -> PathBuf {
         self.job.out.join(name)
-    }
-
-    /// Removes what an earlier run in this folder made in `stage`, as far as it is as that run left it.
-    fn remove_earlier(&self, stage: Stage) -> Result<()> {
-        let Some(record) = self.run.stage(stage) else { return Ok(()) };
-        self.folder.remove(&record.outputs)?;
-        stage.definition().discard_partial(&self.job.out)
     }
 
     /// How the lit photographs differ in exposure, as the prior has found.

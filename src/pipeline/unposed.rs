@@ -1,12 +1,14 @@
 //! Photographs alone: they are posed before anything else of a run can be planned, because all that follows depends on
 //! poses and lenses. What comes out is a capture like any other; no stage but this one ever sees one without poses.
 
+use super::definition::Plan;
 use super::demo::spread;
+use super::execute;
 use super::output::{ensure_disjoint, names};
 use super::plan::{Action, Step, decide};
 use super::record::{Run, Stage, StageRecord};
 use super::session::Session;
-use super::stage::Plan;
+use super::stages;
 use super::{Job, Scope, Shared, Work, earlier, photos};
 use crate::capture::{self, Capture, View};
 use crate::error::{Error, Result};
@@ -74,8 +76,11 @@ pub(super) fn pose(
     }
     let mut session = Session::new(work, shared, photos.clone(), Origin::default(), gpu, before, progress)?;
     match action {
-        Action::Keep => session.keep(Stage::POSES)?,
-        Action::Make | Action::Replace => session.make(&step, action, &following(session.run()))?,
+        Action::Keep => execute::keep(&mut session, Stage::POSES)?,
+        Action::Make | Action::Replace => {
+            let later = following(session.run());
+            execute::make(&mut session, &step, action, &later)?
+        }
     }
     Ok((posed(job, photos)?, session.finish()))
 }
@@ -117,7 +122,7 @@ fn step(work: &Work<'_>, photos: &Capture) -> Step {
     let origin = Origin::default();
     let (job, inputs, changes) = (work.job, &work.inputs, &[][..]);
     let plan = Plan { job, inputs, capture: photos, posed: photos, origin: &origin, changes, before: BTreeMap::new() };
-    Step::of(Stage::POSES.definition(), &plan)
+    Step::of(stages::definition(Stage::POSES), &plan)
 }
 
 /// The folder of the model in an output folder.

@@ -1,6 +1,7 @@
 //! The points of a prior: those that came with the capture where they fit its cameras, else made ones.
 
-use super::make::{Config, Report, make};
+use super::config::Config;
+use super::make::{Report, make};
 use super::origin::Origin;
 use super::read::read_any;
 use super::readings;

@@ -1,134 +1,18 @@
 //! Points made from a capture's own images.
 
+use super::config::{Config, Make};
 use super::exposures;
 use super::neighbors::references;
-use super::origin::Poses;
-use super::readings::{self, PoseCheck, share_of};
+use super::readings::{self, share_of};
 use super::stereo::{self, Cloud, DepthMap, Found, Kept, Kind, Picture, Stereo};
-use super::{PointCloud, ReadOptions, align};
+use super::{PointCloud, align};
 use crate::capture::{Capture, ImageCache};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::Progress;
 use crate::random::hash;
-use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-/// How points are made where a capture brings none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Make {
-    /// Dense multi-view stereo, filled in where it finds nothing.
-    #[default]
-    Stereo,
-    /// Pixels at random depths.
-    Frustum,
-}
-
-/// Parameters of the prior, a field each, as in a settings file's table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Points to start from: PLY, NPY or NPZ, a COLMAP model, a network's output folder (sparse/ and points.ply), or a
-    /// folder with transforms.json and its PLY. Empty: what came with the capture where it fits, else made ones.
-    pub points: Option<PathBuf>,
-    /// How the frame of a prior that has cameras is taken to the capture's by the cameras that both have: `sim3`,
-    /// `rigid` (no scale) or `none`.
-    pub align: align::Method,
-    /// Whose poses training uses: `replace` (the capture's), `align` (the prior's, in the capture's frame) or `prior`
-    /// (the prior's, in its own frame; test poses are taken there). Lenses are always the capture's.
-    pub poses: Poses,
-    /// How points are made: by stereo between the images (stereo), or at random depths before the cameras (frustum).
-    pub make: Make,
-    /// Points to make where the capture brings none, at most one for every 16 pixels of the images searched. 0: one for
-    /// every 100 pixels that are trained on, at most 160 000.
-    pub make_points: usize,
-    /// Points to use at most of those that came with the capture.
-    pub max_points: usize,
-    /// Ignore the points that came with the capture.
-    pub ignore_existing: bool,
-    /// Points that came with the capture must be at least so many to be used; where they are fewer, as those of a
-    /// sparse reconstruction are, points are made.
-    pub min_existing: usize,
-    /// Lowest confidence of points to use, where a file (`.npz`) gives one for each.
-    pub min_confidence: f64,
-    /// A file (`.npy`, `.npz`, `.ply`) with the colours of the points that are read, one for each.
-    pub colors: Option<PathBuf>,
-    /// Longer side of the images in which depths are searched, in pixels.
-    pub image_size: u32,
-    /// Views that get a depth map, at most.
-    pub max_views: usize,
-    /// Correlation with other views (−1 to 1) from which on a depth is considered.
-    pub min_correlation: f64,
-    /// Other views whose depth maps must agree for a depth to be believed.
-    pub min_views: usize,
-    /// Where photographs and poses contradict each other: `refuse` the capture if another reading of the poses (other
-    /// axes, inverse matrices, focal length, order) clearly fits, `warn`, or do not look (`off`).
-    pub pose_check: PoseCheck,
-    /// Find gain and white balance of each view, where they differ beyond what EXIF data say, by points that views share;
-    /// training takes views as the mean of all.
-    pub match_exposures: bool,
-    /// Seed of the random choices.
-    pub seed: u64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            points: None,
-            align: align::Method::Sim3,
-            poses: Poses::Replace,
-            make: Make::Stereo,
-            make_points: 0,
-            max_points: 1_000_000,
-            ignore_existing: false,
-            min_existing: 20_000,
-            min_confidence: 2.0,
-            colors: None,
-            image_size: 441,
-            max_views: 64,
-            min_correlation: 0.5,
-            min_views: 2,
-            pose_check: PoseCheck::Refuse,
-            match_exposures: true,
-            seed: 42,
-        }
-    }
-}
-
-impl Config {
-    /// What of a file of points is used.
-    pub fn read_options(&self) -> ReadOptions {
-        ReadOptions {
-            max_points: self.max_points,
-            seed: self.seed,
-            min_confidence: self.min_confidence as f32,
-            colors: self.colors.clone(),
-            ..ReadOptions::default()
-        }
-    }
-
-    /// # Errors
-    /// [`Error::Setting`] for a number out of range.
-    pub(super) fn check(&self) -> Result<()> {
-        if self.max_points > 0 && self.image_size >= 16 {
-            return Ok(());
-        }
-        let found = format!("{} points at most, image size {}", self.max_points, self.image_size);
-        Err(Error::setting("prior", found, "give at least 1 point and an image size of at least 16"))
-    }
-
-    /// How many points to make for `capture`.
-    fn wanted(&self, capture: &Capture) -> usize {
-        if self.make_points > 0 {
-            return self.make_points;
-        }
-        let pixels = capture.train.iter().map(|view| view.camera.width as usize * view.camera.height as usize);
-        (pixels.sum::<usize>() / PIXELS_PER_POINT).clamp(1, MOST_POINTS)
-    }
-}
 
 /// Where the points came from, and how many.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -168,10 +52,6 @@ impl Report {
     }
 }
 
-/// Points made where no number is asked for: what was best for its time on BlueHawaii at a quarter of its size.
-const PIXELS_PER_POINT: usize = 100;
-const MOST_POINTS: usize = 160_000;
-
 /// [`Report::source`] of points that were made.
 const IMAGES: &str = "images";
 
@@ -180,7 +60,7 @@ const IMAGES: &str = "images";
 ///
 /// # Errors
 /// An image that cannot be read; [`Error::Setting`] for parameters out of range; poses that contradict the photographs
-/// ([`PoseCheck`]); the device; an interrupt.
+/// ([`super::PoseCheck`]); the device; an interrupt.
 pub fn make(
     gpu: &Gpu,
     capture: &Capture,

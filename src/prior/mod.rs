@@ -2,6 +2,7 @@
 //! where the points come from and which cameras they lead to, [`prior`] reads or makes them.
 
 mod align;
+mod config;
 mod exposures;
 mod given;
 #[cfg(test)]
@@ -21,11 +22,11 @@ pub mod stereo;
 mod write;
 
 pub use align::{Method, Report as Alignment, Similarity};
+pub use config::{Config, Make, PoseCheck, Poses};
 pub use given::prior;
 pub use golden::golden_check;
-pub use make::{Config, Make, Report, make};
-pub use origin::{Origin, Poses, locate};
+pub use make::{Report, make};
+pub use origin::{Origin, locate};
 pub use point_cloud::PointCloud;
 pub use read::{Found, Options as ReadOptions, read, read_counting_in, read_framed, read_in, read_with, stated_frame};
-pub use readings::PoseCheck;
 pub use write::{write_ply, write_ply_in};

@@ -1,6 +1,6 @@
 //! Which views to search, with which others, and between which depths: from the poses alone.
 
-use super::make::Config;
+use super::config::Config;
 use crate::capture::{Camera, Capture, median, typical_depth};
 
 /// A view whose pixels are searched for.
@@ -26,7 +26,7 @@ const BEST_ANGLE: f64 = 0.14;
 /// Views that look in directions further apart than this do not see the same surfaces (cosine).
 const MIN_ALIGNMENT: f64 = 0.5;
 
-/// At most `config.max_views` views, evenly spaced, with their neighbours.
+/// At most `config.max_views` views, evenly spaced, with their neighbors.
 pub fn references(capture: &Capture, config: &Config) -> Vec<Reference> {
     let cameras: Vec<&Camera> = capture.train.iter().map(|view| &view.camera).collect();
     let typical = typical_depth(&cameras);

@@ -2,25 +2,11 @@
 //! stage after it, in this run or a resumed one, sees the same cameras.
 
 use super::align::{self, Alignment, Similarity, align};
-use super::make::Config;
+use super::config::{Config, Poses};
 use super::read::file_in_folder;
 use crate::capture::{Camera, Capture, NamedPoses, View, file_in, named_poses};
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// Whose poses training uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Poses {
-    /// The capture's.
-    #[default]
-    Replace,
-    /// The prior's, in the capture's frame.
-    Align,
-    /// The prior's, in the prior's frame.
-    Prior,
-}
 
 /// What [`locate`] found.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,7 +3,7 @@
 //! Stereo knows: with the poses of the photographs, views agree on the depth of many pixels; with those of other axes, of
 //! the inverse matrix, of other photographs or with another focal length, on hardly any.
 
-use super::make::Config;
+use super::config::{Config, PoseCheck};
 use super::neighbors::references;
 use super::stereo::{self, DepthMap};
 use crate::capture::{Camera, Capture, View};
@@ -11,21 +11,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::{Progress, Silent};
 use glam::DMat4;
-use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// What happens where poses and photographs contradict each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PoseCheck {
-    /// An error where another reading of the poses clearly fits, a warning where none does.
-    #[default]
-    Refuse,
-    /// A warning in any case.
-    Warn,
-    /// Nothing is compared.
-    Off,
-}
 
 /// Part of the pixels with a depth below which poses contradict the photographs. The tiny capture of `shared/cases` has
 /// 47.5 %, with OpenCV axes 0.06 %, with inverted poses 0.08 %.

@@ -1,6 +1,7 @@
 //! Poses that mean something else than they say, of views whose true poses are known.
 
-use super::make::{Config, make};
+use super::config::{Config, PoseCheck};
+use super::make::make;
 use super::readings::*;
 use crate::capture::{Camera, Capture, Image, View};
 use crate::gpu::{Choice, Gpu, Mask};

@@ -1,7 +1,8 @@
-//! What a scene file says. Lengths in metres, z up, angles in degrees, colours as `"#rrggbb"` (sRGB, as a picker
+//! What a scene file says. Lengths in meters, z up, angles in degrees, colors as `"#rrggbb"` (sRGB, as a picker
 //! shows them).
 
-use super::texture::Texture;
+use super::color::Color;
+use super::texture::Material;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -132,23 +133,6 @@ pub struct Lamp {
     pub intensity: f32,
 }
 
-/// What a surface looks like.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Material {
-    /// What it looks like.
-    pub texture: Texture,
-    /// Depth of a fine irregular darkening, 0 to 1.
-    #[serde(default)]
-    pub grain: f32,
-    /// Radiance at albedo 1 for surfaces that glow by themselves.
-    #[serde(default)]
-    pub glow: f32,
-    /// Strength of the lamps' highlights.
-    #[serde(default)]
-    pub gloss: f32,
-}
-
 /// A rectangle, seen from the side it faces only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,50 +186,6 @@ pub struct Cylinder {
     pub height: f32,
     /// The name of its material.
     pub material: String,
-}
-
-/// A colour, written `"#rrggbb"` in sRGB; its linear form is computed once.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Color {
-    srgb: [u8; 3],
-    linear: glam::Vec3,
-}
-
-impl Color {
-    /// The nearest colour to linear RGB, clipped to 0–1.
-    pub fn from_linear(linear: glam::Vec3) -> Self {
-        let srgb = linear.to_array().map(|v| (255.0 * crate::color::linear_to_srgb(v)).round() as u8);
-        let linear = srgb.map(|v| crate::color::srgb_to_linear(f32::from(v) / 255.0));
-        Self { srgb, linear: glam::Vec3::from(linear) }
-    }
-
-    /// Linear RGB, 0–1.
-    pub fn linear(self) -> glam::Vec3 {
-        self.linear
-    }
-}
-
-impl TryFrom<String> for Color {
-    type Error = String;
-
-    fn try_from(text: String) -> std::result::Result<Self, String> {
-        let digits = text.strip_prefix('#').filter(|d| d.len() == 6 && d.is_ascii());
-        let byte = |i: usize| digits.and_then(|d| u8::from_str_radix(&d[2 * i..2 * i + 2], 16).ok());
-        match (byte(0), byte(1), byte(2)) {
-            (Some(r), Some(g), Some(b)) => {
-                let linear = [r, g, b].map(|v| crate::color::srgb_to_linear(f32::from(v) / 255.0));
-                Ok(Self { srgb: [r, g, b], linear: glam::Vec3::from(linear) })
-            }
-            _ => Err(format!("{text:?} is no colour; write \"#rrggbb\"")),
-        }
-    }
-}
-
-impl From<Color> for String {
-    fn from(Color { srgb: [r, g, b], .. }: Color) -> Self {
-        format!("#{r:02x}{g:02x}{b:02x}")
-    }
 }
 
 impl Scene {

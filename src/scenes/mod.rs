@@ -5,6 +5,7 @@
 //! truth of every view. The embedded night courtyard is the program's demo.
 
 mod agreement;
+mod color;
 mod description;
 mod letters;
 mod path;
@@ -17,10 +18,11 @@ mod world;
 mod write;
 
 pub use agreement::{Agreement, agreement};
-pub use description::{CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, Scene, Sensor, Sphere};
+pub use color::Color;
+pub use description::{CameraPath, Cuboid, Cylinder, Lamp, Light, Panel, Scene, Sensor, Sphere};
 pub use path::{photograph, test_cameras, train_cameras};
 pub use random::Random;
-pub use texture::Texture;
+pub use texture::{Material, Texture};
 pub use truth::depths;
 pub use world::World;
 pub use write::{CAPTURE_FOLDER, generate, is_generated, name_of, remove};

@@ -1,30 +1,46 @@
-//! Procedural textures: colour as a function of the place on a surface, in metres right and down from its upper left
+//! Procedural textures: color as a function of the place on a surface, in metres right and down from its upper left
 //! corner. They are full of edges and irregularities at several scales, because a reconstruction holds on to those.
 
-use super::description::{Color, Material};
+use super::color::Color;
 use super::letters::{CELL_HEIGHT, CELL_WIDTH, ink};
 use super::random::{lattice, rough_noise, smooth_noise};
-
 use glam::Vec3;
 use serde::{Deserialize, Serialize};
 
-/// A pattern and its colours.
+/// What a surface looks like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Material {
+    /// What it looks like.
+    pub texture: Texture,
+    /// Depth of a fine irregular darkening, 0 to 1.
+    #[serde(default)]
+    pub grain: f32,
+    /// Radiance at albedo 1 for surfaces that glow by themselves.
+    #[serde(default)]
+    pub glow: f32,
+    /// Strength of the lamps' highlights.
+    #[serde(default)]
+    pub gloss: f32,
+}
+
+/// A pattern and its colors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "pattern", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Texture {
-    /// One colour.
+    /// One color.
     Plain {
         /// Its color.
         color: Color,
     },
-    /// Squares of alternating colours.
+    /// Squares of alternating colors.
     Checker {
         /// Of even and odd fields.
         colors: [Color; 2],
         /// Side of a field.
         size: f32,
     },
-    /// Courses of bricks, each of its own shade, between the two colours, in mortar.
+    /// Courses of bricks, each of its own shade, between the two colors, in mortar.
     Bricks {
         /// Between which bricks vary.
         colors: [Color; 2],
@@ -42,7 +58,7 @@ pub enum Texture {
         /// Of a plank.
         width: f32,
     },
-    /// Clouds between two colours.
+    /// Clouds between two colors.
     Noise {
         /// Between which it varies.
         colors: [Color; 2],
@@ -104,7 +120,7 @@ impl Texture {
     }
 }
 
-/// Linear colour of `material` at `(u, v)`; `seed` sets irregularities apart from surface to surface.
+/// Linear color of `material` at `(u, v)`; `seed` sets irregularities apart from surface to surface.
 pub fn albedo(material: &Material, u: f32, v: f32, seed: u32) -> Vec3 {
     let color = match &material.texture {
         Texture::Plain { color } => color.linear(),
@@ -218,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_repeat_and_stay_colours() {
+    fn patterns_repeat_and_stay_colors() {
         let scene = crate::scenes::Scene::night().unwrap();
         for (name, material) in &scene.materials {
             let sample = |seed| -> Vec<Vec3> {

@@ -6,10 +6,10 @@
 //! shadow rays to random points of them; then, once per bounce, what the other surfaces send on (a gathering pass
 //! over stratified cosine-distributed directions, reading the maps of the pass before).
 
-use super::description::{Material, Scene};
+use super::description::Scene;
 use super::random::Random;
 use super::shape::{Hit, Ray, Shape, upright};
-use super::texture::albedo;
+use super::texture::{Material, albedo};
 use crate::error::Result;
 use crate::progress::Progress;
 use glam::{Mat3, Vec2, Vec3};

@@ -6,8 +6,7 @@
 
 use super::changes::Change;
 use super::config::Config;
-use super::trainer::StepFigures;
-use super::watch::{Answer, Command, Now, Snapshot, Start, Watch};
+use super::watch::{Answer, Command, Now, Snapshot, Start, StepFigures, Watch};
 use super::{CurvePoint, Report};
 use crate::capture::Capture;
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! The optimisation: loss, backward pass, Adam, densification, checkpoints.
+//! The optimization: loss, backward pass, Adam, densification, checkpoints.
 
 mod adam;
 mod backward;
@@ -33,8 +33,8 @@ pub use config::{Background, Config};
 pub use golden::{Deviation, golden_check};
 pub use live::{Figures, Live, Remote, Seen, State};
 pub use loss::{Loss, LossScratch};
-pub use trainer::{StepFigures, Trainer};
-pub use watch::{Answer, Command, Now, Snapshot, Start, Watch};
+pub use trainer::Trainer;
+pub use watch::{Answer, Command, Now, Snapshot, Start, StepFigures, Watch};
 
 use crate::capture::Capture;
 use crate::error::Result;

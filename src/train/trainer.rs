@@ -1,4 +1,4 @@
-//! The optimisation loop: render a view, compare, step back through the kernels, update, now and then densify.
+//! The optimization loop: render a view, compare, step back through the kernels, update, now and then densify.
 //!
 //! A step is one recording; nothing is waited for but the figures of the step before last ([`LateReader`]).
 
@@ -13,7 +13,7 @@ use super::loss::Loss;
 use super::scale_floor::ScaleFloor;
 use super::soundness::{self, CHECK_EVERY, COUNTS, Soundness};
 use super::targets::Targets;
-use super::watch::Snapshot;
+use super::watch::{Snapshot, StepFigures};
 use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
 use crate::gpu::{Gpu, LateReader, Recorder, Timings};
@@ -29,17 +29,6 @@ const FLOOR_EVERY: u32 = 10;
 
 /// Words of a step's figures that come home: counters and loss.
 const FIGURES: usize = 4;
-
-/// Figures of one step, known a little later.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct StepFigures {
-    /// The loss.
-    pub loss: f32,
-    /// Splats in the image.
-    pub visible: usize,
-    /// Splat–tile pairs.
-    pub pairs: usize,
-}
 
 /// A run of the optimization: its kernels, the buffers that they share, and what of the run changes from step to step. All
 /// of them are used in one recording, so that parts of it would be borrowed together anyway.
@@ -148,7 +137,7 @@ impl<'g> Trainer<'g> {
         self.parameters.count
     }
 
-    /// One step of the optimisation.
+    /// One step of the optimization.
     ///
     /// # Errors
     /// A training image cannot be read, the device fails, or the training diverged ([`crate::Error::NotFinite`]).

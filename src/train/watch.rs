@@ -5,7 +5,6 @@
 
 use super::changes::Change;
 use super::config::Config;
-use super::trainer::StepFigures;
 use super::{CurvePoint, Report};
 use crate::capture::Capture;
 use crate::error::Result;
@@ -19,7 +18,7 @@ use std::path::PathBuf;
 /// What training does next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// One step of the optimisation.
+    /// One step of the optimization.
     Step,
     /// Write a checkpoint and end with [`crate::Error::Interrupted`].
     Stop,
@@ -53,6 +52,17 @@ pub struct Start<'a> {
     pub changes: &'a [Change],
     /// Steps done before.
     pub step: u32,
+}
+
+/// Figures of one step, known a little later.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StepFigures {
+    /// The loss.
+    pub loss: f32,
+    /// Splats in the image.
+    pub visible: usize,
+    /// Splat–tile pairs.
+    pub pairs: usize,
 }
 
 /// A run between two steps.

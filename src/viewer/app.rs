@@ -4,16 +4,16 @@ use super::canvas::no_window;
 use super::desk::{Command, Work};
 use super::filming::{self, Filming};
 use super::opened::{Open, Wake, redraw, shown};
+use super::options::Options;
 use super::training::{self, News, Training};
 use crate::error::{Error, Result};
-use crate::gpu::{Choice, Mask};
 use crate::pipeline::{Job, Outcome};
 use crate::progress::Progress;
 use egui_winit::winit::application::ApplicationHandler;
 use egui_winit::winit::event::WindowEvent;
 use egui_winit::winit::event_loop::{ActiveEventLoop, ControlFlow, EventLoop, EventLoopProxy};
 use egui_winit::winit::window::WindowId;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::Scope;
 use std::time::{Duration, Instant};
@@ -25,25 +25,6 @@ const ASK_EVERY: Duration = Duration::from_millis(2);
 
 /// Between two looks at a run, where nothing else calls for one.
 const TRAINING_EVERY: Duration = Duration::from_secs(1);
-
-/// What the window opens with.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// A PLY file, the output folder of a run, or a scene to train on; without one the window waits for a drop.
-    pub path: Option<PathBuf>,
-    /// Poses to go with a PLY file (`transforms.json`).
-    pub cameras: Option<PathBuf>,
-    /// Width and height of the picture in pixels.
-    pub size: Option<[u32; 2]>,
-    /// The camera to start from, counted from 0.
-    pub camera: Option<usize>,
-    /// A file for a screenshot of the first whole picture, after which the window closes.
-    pub screenshot: Option<PathBuf>,
-    /// The device to draw on.
-    pub adapter: Choice,
-    /// Optional features to leave unused.
-    pub mask: Mask,
-}
 
 /// What a window is opened in.
 #[derive(Clone, Copy)]

@@ -1,28 +1,24 @@
-//! The window's contents: what is open, where one stands, what the panel says.
+//! The state of the window: what is open, where one stands, what the panel says. It draws nothing ([`super::layout`]).
 
-use super::album::Album;
-use super::compare::{self, Compare};
-use super::controls;
+use super::compare::Compare;
 use super::filming::{self, Filming};
 use super::look::{Look, What};
 use super::messages::Messages;
 use super::navigate::{self, Lens, Navigator, Pose};
-use super::path_panel::{self, Recorder};
 use super::picture::{Figures, Shot};
+use super::recorder::Recorder;
 use super::scene::{Model, Scene};
 use super::training::Training;
-use super::{frusta, help, panel};
 use crate::capture::Camera;
 use crate::pipeline::Job;
 use crate::train::Snapshot;
-use egui::{Color32, Pos2, Rect, Sense};
 use glam::DVec3;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long after its last motion the camera still counts as moving.
-const REST: Duration = Duration::from_millis(150);
+pub const REST: Duration = Duration::from_millis(150);
 /// The up axis where no camera says it: that of COLMAP's first photograph, which most splat files have.
 const UP: DVec3 = DVec3::NEG_Y;
 /// Degrees that one sees from top to bottom where there is no camera.
@@ -130,55 +126,6 @@ impl Desk {
         self.state += 1;
     }
 
-    /// Lays the window out. `texture` holds the picture.
-    pub fn ui(
-        &mut self,
-        ui: &mut egui::Ui,
-        texture: egui::TextureId,
-        album: &mut Album,
-        work: &mut Work<'_, '_>,
-        device: &Device<'_>,
-    ) {
-        controls::keys(self, ui);
-        album.update().iter().for_each(|error| self.messages.error(error));
-        let mut area = ui.max_rect();
-        if self.panel_open {
-            panel::show(self, ui, work, device);
-            area.max.x = (area.max.x - panel::WIDTH).max(area.min.x);
-        }
-        let response = ui.allocate_rect(area, Sense::click_and_drag());
-        let pixels = ui.ctx().pixels_per_point();
-        self.size = [area.width(), area.height()].map(|side| (side * pixels).round().max(0.0) as u32);
-        controls::pointer(self, ui, &response);
-        let seconds = f64::from(ui.input(|i| i.stable_dt.min(0.1)));
-        self.navigator.advance(seconds);
-        let played = path_panel::advance(self, f64::from(ui.input(|i| i.unstable_dt.min(0.5))));
-        if played || !self.navigator.still() {
-            ui.ctx().request_repaint();
-        }
-        let painter = ui.painter_at(area);
-        if self.scene.is_some() {
-            let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
-            painter.image(texture, area, whole, Color32::WHITE);
-        }
-        if self.cameras {
-            let clicked = response.interact_pointer_pos().filter(|_| response.clicked());
-            if let Some(index) = frusta::show(self, album, ui, area, clicked) {
-                self.go_to_camera(index);
-            }
-        }
-        path_panel::draw(self, ui, area);
-        compare::show(self, album, ui, area);
-        panel::over_the_picture(self, ui, area);
-        self.messages.show(ui, area);
-        help::show(ui, &mut self.help_open);
-        panel::proposal(self, ui);
-        if self.moving() {
-            // Once it rests, it is drawn in full.
-            ui.ctx().request_repaint_after(REST + Duration::from_millis(10));
-        }
-    }
-
     /// Another state of the model that is shown.
     pub fn replace(&mut self, snapshot: Arc<Snapshot>) {
         if let Some(scene) = &mut self.scene {
@@ -251,10 +198,4 @@ fn overview(scene: &Scene, up: DVec3) -> Pose {
     let back = (side + 0.35 * up).normalize();
     let distance = 1.15 * bounds.radius / (0.5 * ANGLE.to_radians()).sin();
     Pose::looking_at(bounds.center + back * distance, bounds.center, up, Lens::vertical(ANGLE, 1.5))
-}
-
-/// The name of a path as titles have it.
-pub fn title(path: &Path) -> String {
-    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
-    name(path).unwrap_or_else(|| path.display().to_string())
 }

@@ -1,12 +1,12 @@
 //! A window that is open: what it shows, and what is drawn into it.
 
 use super::album::Album;
-use super::app::Options;
 use super::canvas::{Canvas, no_window};
-use super::desk::{Command, Desk, Device, Work, title};
+use super::desk::{Command, Desk, Device, Work};
+use super::options::Options;
 use super::picture::Picture;
-use super::scene::Scene;
-use super::{panel, screenshot};
+use super::scene::{Scene, title};
+use super::{layout, panel, screenshot};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use egui_winit::winit::dpi::{LogicalSize, PhysicalSize};
@@ -91,7 +91,7 @@ impl Open {
         let device =
             Device { adapter: self.gpu.name(), peak_bytes: self.gpu.peak_bytes(), figures: self.picture.figures };
         let (desk, album, texture) = (&mut self.desk, &mut self.album, self.texture);
-        let layout = self.canvas.layout(&self.gpu, |ui| desk.ui(ui, texture, album, &mut work, &device));
+        let layout = self.canvas.layout(&self.gpu, |ui| layout::show(desk, ui, texture, album, &mut work, &device));
         let moving = self.desk.moving();
         if let Some((shot, model)) = self.desk.shot() {
             match self.picture.draw(&self.gpu, model.tensors(), &shot, moving) {

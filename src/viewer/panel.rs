@@ -1,8 +1,9 @@
 //! The panel beside the picture.
 
-use super::desk::{Command, Desk, Device, Work, title};
+use super::desk::{Command, Desk, Device, Work};
 use super::look::What;
-use super::style::{ACCENT, FAINT, GROUND};
+use super::scene::title;
+use super::style::{ACCENT, FAINT, GROUND, grouped, heading};
 use super::{path_panel, training, training_panel};
 use egui::{Align2, FontId, Frame, Key, Margin, Modifiers, Panel, RichText, ScrollArea, Slider};
 use glam::DVec3;
@@ -65,21 +66,6 @@ pub fn proposal(desk: &mut Desk, ui: &egui::Ui) {
     });
     let job = if train || leave { desk.proposal.take() } else { None };
     desk.commands.extend(job.filter(|_| train).map(|job| Command::Train(Box::new(job))));
-}
-
-/// A heading, with the space before it.
-pub fn heading(ui: &mut egui::Ui, text: &str) {
-    ui.add_space(10.0);
-    ui.label(RichText::new(text).strong());
-    ui.add_space(1.0);
-}
-
-/// A number as people read it: 1 234 567.
-pub fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let parts: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|part| std::str::from_utf8(part).ok()).collect();
-    parts.join("\u{2009}")
 }
 
 fn name(desk: &mut Desk, ui: &mut egui::Ui) {
@@ -294,16 +280,4 @@ fn figures(ui: &mut egui::Ui, device: &Device<'_>) {
     line(ui, format!("{width} × {height}, {:.1} ms", figures.time.as_secs_f64() * 1e3));
     line(ui, format!("{} splats in {} pairs", grouped(figures.visible), grouped(figures.pairs)));
     line(ui, format!("{}, {} MiB", device.adapter, device.peak_bytes >> 20));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(7), "7");
-        assert_eq!(grouped(1_234_567).replace('\u{2009}', " "), "1 234 567");
-        assert_eq!(grouped(100_000).replace('\u{2009}', " "), "100 000");
-    }
 }

@@ -193,3 +193,9 @@ pub fn photos(job: &Job) -> Result<(Vec<Photo>, SceneFrame)> {
     };
     Ok((capture.train.iter().chain(&capture.holdout).map(photo).collect(), capture.frame))
 }
+
+/// The name of a path as titles have it.
+pub fn title(path: &Path) -> String {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    name(path).unwrap_or_else(|| path.display().to_string())
+}

@@ -1,6 +1,6 @@
 //! How the window looks: dark and quiet, so that the picture is what one sees.
 
-use egui::{Color32, CornerRadius, Margin, Stroke, Visuals};
+use egui::{Color32, CornerRadius, Margin, RichText, Stroke, Visuals};
 
 /// The panel's ground.
 pub const GROUND: Color32 = Color32::from_rgb(24, 26, 29);
@@ -33,4 +33,31 @@ pub fn set(context: &egui::Context) {
         style.spacing.slider_width = 84.0;
         style.interaction.selectable_labels = false;
     });
+}
+
+/// A heading, with the space before it.
+pub fn heading(ui: &mut egui::Ui, text: &str) {
+    ui.add_space(10.0);
+    ui.label(RichText::new(text).strong());
+    ui.add_space(1.0);
+}
+
+/// A number as people read it: 1 234 567.
+pub fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let parts: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|part| std::str::from_utf8(part).ok()).collect();
+    parts.join("\u{2009}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(grouped(7), "7");
+        assert_eq!(grouped(1_234_567).replace('\u{2009}', " "), "1 234 567");
+        assert_eq!(grouped(100_000).replace('\u{2009}', " "), "100 000");
+    }
 }

@@ -1,7 +1,6 @@
 //! A run that goes on beside the window: started, watched, and ended with it.
 
-use super::desk::title;
-use super::scene::{self, Model, Photo, Scene};
+use super::scene::{self, Model, Photo, Scene, title};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;

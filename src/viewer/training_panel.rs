@@ -1,7 +1,6 @@
 //! The panel's part about a run that goes on.
 
-use super::panel::{grouped, heading};
-use super::style::{ACCENT, FAINT};
+use super::style::{ACCENT, FAINT, grouped, heading};
 use super::training::{Figures, Training, name};
 use crate::progress::Standing;
 use crate::train::{CHANGEABLE, Change, Config, State};
@@ -9,7 +8,7 @@ use egui::{Color32, Grid, ProgressBar, RichText};
 use egui_plot::{Line, Plot};
 use serde_json::{Map, Value};
 
-/// The colour of the curve of PSNR.
+/// The color of the curve of PSNR.
 const PSNR: Color32 = Color32::from_rgb(235, 190, 110);
 /// Kernels that are named one by one.
 const KERNELS: usize = 10;

@@ -1,5 +1,6 @@
 //! The network's kernels but the convolution: one function per WGSL file of `shaders/enhance/network/`, for one band each.
 
+use super::layers::{EPSILON, Moments, Norm, Squeeze};
 use super::planes::{Band, Plane};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
@@ -7,17 +8,12 @@ use bytemuck::{Pod, Zeroable};
 
 /// Invocations of a workgroup, as all these kernels declare it.
 pub const WORKGROUP: u32 = 64;
-/// Added to the variance by GroupNorm.
-pub const EPSILON: f64 = 1e-5;
 /// Least standard deviation by which an input channel is divided.
 const MIN_DEVIATION: &str = "1e-4";
 /// Largest departure of the factor from 1.
 pub const MUL_RANGE: f32 = 0.6;
 /// Largest summand.
 pub const ADD_RANGE: f32 = 0.25;
-
-/// (mean, population variance).
-pub type Moments = [f32; 2];
 
 pub struct Kernels {
     moments: Kernel,
@@ -131,7 +127,7 @@ impl Kernels {
         recorder: &mut Recorder<'_>,
         values: Channels<'_>,
         channels: usize,
-        norm: &super::layers::Norm,
+        norm: &Norm,
         statistics: &Buffer<Moments>,
         residual: Option<&Buffer<f32>>,
     ) -> Result<()> {
@@ -150,7 +146,7 @@ impl Kernels {
     pub fn squeeze(
         &self,
         recorder: &mut Recorder<'_>,
-        layer: &super::layers::Squeeze,
+        layer: &Squeeze,
         statistics: &Buffer<Moments>,
     ) -> Result<Buffer<f32>> {
         let gpu = recorder.gpu();

@@ -1,17 +1,21 @@
 //! The network's weights on the device, in the order in which the kernels read them.
 
 use super::LEVELS;
-use super::kernels::{EPSILON, Moments};
 use super::parts::{self, Parts};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
 
 /// Output channels that an invocation of the convolution makes.
 const BLOCK: usize = 8;
-/// Channels that are standardised.
-pub const STANDARDISED: usize = 9;
+/// Channels that are standardized.
+pub const STANDARDIZED: usize = 9;
 /// Most groups of a GroupNorm.
 const GROUPS: usize = 8;
+/// Added to the variance by GroupNorm.
+pub const EPSILON: f64 = 1e-5;
+
+/// (mean, population variance).
+pub type Moments = [f32; 2];
 
 pub struct Conv {
     pub inputs: usize,
@@ -82,7 +86,7 @@ pub struct Layers {
 
 impl Layers {
     pub fn new(gpu: &Gpu, parts: &Parts) -> Result<Self> {
-        let mut upload = Upload { gpu, statistics: STANDARDISED, affine: Vec::new(), folded: 0 };
+        let mut upload = Upload { gpu, statistics: STANDARDIZED, affine: Vec::new(), folded: 0 };
         let stem = upload.conv_norm(&parts.stem)?;
         let mut downs = Vec::new();
         for (block, down) in &parts.downs {

@@ -1,9 +1,9 @@
 //! The chroma-correction network (NAKA-GS §3.2): a U-Net that predicts, from a dark image and its response, what the
 //! response alone gets wrong locally, as a factor and a summand for its low frequencies.
 //!
-//! Everything global in it (the standardiser, GroupNorm, the means of squeeze and excitation) is a list of statistics
+//! Everything global in it (the standardizer, GroupNorm, the means of squeeze and excitation) is a list of statistics
 //! that a pass measures or is given. So an image of any size is cut into bands whose results have no seams, and all
-//! views of a capture can share the statistics of a few: the same surface then gets the same colours in every view.
+//! views of a capture can share the statistics of a few: the same surface then gets the same colors in every view.
 
 mod apply;
 mod convolution;
@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Timings};
 use apply::Apply;
 use convolution::Convolutions;
-use kernels::{Kernels, Moments};
-use layers::Layers;
+use kernels::Kernels;
+use layers::{Layers, Moments};
 use parts::Parts;
 use pass::{Pair, Pass};
 use planes::{BAND_STEP, Grid};
@@ -35,7 +35,7 @@ const REACH: u32 = 144;
 /// Most bytes of tensors in use at one time.
 const BUDGET: u64 = 1 << 30;
 
-/// What is global in a pass: mean and population variance of every standardised channel, group of channels, and
+/// What is global in a pass: mean and population variance of every standardized channel, group of channels, and
 /// squeezed channel, in the order of the layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {

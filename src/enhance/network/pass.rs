@@ -2,8 +2,8 @@
 
 use super::Network;
 use super::convolution::Fused;
-use super::kernels::{Channels, Moments};
-use super::layers::{Block, ConvNorm, Norm, Residual, STANDARDISED, Squeeze};
+use super::kernels::Channels;
+use super::layers::{Block, ConvNorm, Moments, Norm, Residual, STANDARDIZED, Squeeze};
 use super::parts::INPUTS;
 use super::planes::{Grid, Planes, Pool, View};
 use crate::capture::Image;
@@ -127,7 +127,7 @@ impl<'n, 'g> Pass<'n, 'g> {
             let to = Channels { plane: input.all().plane(&self.grid, i), buffer: input.buffer(i) };
             self.network.kernels.input(&mut self.recorder, pixels.each_ref(), to)?;
         }
-        self.measure(input.part(0, STANDARDISED), STANDARDISED, 0)?;
+        self.measure(input.part(0, STANDARDIZED), STANDARDIZED, 0)?;
         for band in 0..self.grid.bands(0).len() {
             let values = self.channels(input.all(), band);
             self.network.kernels.standardize(&mut self.recorder, &self.statistics, values)?;

@@ -1,8 +1,10 @@
 //! `frames.json`: which frames of which video lie beside it.
 
-use super::super::output::{Files, Written};
+use super::super::fingerprint::Written;
+use super::super::output::Files;
 use super::super::record::write_json;
-use super::{MANIFEST, Source};
+use super::MANIFEST;
+use super::source::Source;
 use crate::error::Result;
 use crate::video::{Config, Frame};
 use serde::{Deserialize, Serialize};

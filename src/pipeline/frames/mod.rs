@@ -6,10 +6,13 @@
 //! being asked for, and then moved aside.
 
 mod manifest;
+mod source;
 #[cfg(test)]
 mod tests;
 
-use super::fingerprint::Hashes;
+pub use source::Source;
+
+use super::fingerprint::{Hashes, Written};
 use super::output::OutputFolder;
 use super::record::{Run, Stage};
 use super::{Job, Scope};
@@ -21,25 +24,12 @@ use crate::progress::Progress;
 use crate::storage;
 use crate::video::{Video, is_video};
 use manifest::Manifest;
-use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-use super::output::Written;
 
 /// The file that says what the frames in a folder are.
 pub const MANIFEST: &str = "frames.json";
 /// What the folder's name has after that of the output folder.
 const ENDING: &str = ".frames";
-
-/// A video that photographs come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
-    /// The video, in full.
-    pub file: PathBuf,
-    /// What it holds.
-    #[serde(flatten)]
-    pub content: Written,
-}
 
 /// The folder of the frames that belong to the output folder `out`.
 ///

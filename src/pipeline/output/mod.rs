@@ -10,22 +10,12 @@ pub mod names;
 
 pub use disjoint::{ensure_disjoint, ensure_no_input};
 
-use super::fingerprint::Hashes;
+use super::fingerprint::{Hashes, Written};
 use crate::error::Result;
 use crate::storage;
 use lock::Lock;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
-
-/// A file that a stage wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
-    /// Its length.
-    pub bytes: u64,
-    /// SHA-256 of the content, in hex.
-    pub sha256: String,
-}
 
 /// Files by their path below the output folder, with `/` between folders; without a [`Written`] while they are made.
 pub type Files = BTreeMap<String, Option<Written>>;

@@ -5,9 +5,10 @@
 //! them. A stage that was begun from other inputs or settings belongs to a different run: it is replaced only with
 //! `--overwrite`, and then only it and what follows it.
 
+use super::definition::{Definition, Plan};
 use super::output::OutputFolder;
 use super::record::{Run, Stage, StageRecord, Status};
-use super::stage::{Definition, Plan};
+use super::stages;
 use crate::error::{Error, Result};
 
 /// One stage of a plan.
@@ -30,7 +31,7 @@ impl Step {
 
     /// The stages whose files it reads.
     pub fn builds_on(&self) -> &'static [Stage] {
-        self.stage.definition().builds_on()
+        stages::definition(self.stage).builds_on()
     }
 }
 
@@ -89,7 +90,7 @@ fn is_current(record: &StageRecord, step: &Step, folder: &OutputFolder) -> bool 
 /// What lives on only in the files of another stage is made again with that one.
 fn make_together(steps: &[Step], actions: &mut [Action]) {
     for (at, step) in steps.iter().enumerate() {
-        let home = step.stage.definition().lives_in();
+        let home = stages::definition(step.stage).lives_in();
         if let Some(home) = steps.iter().position(|other| Some(other.stage) == home)
             && actions[at] == Action::Keep
         {

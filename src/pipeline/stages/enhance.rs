@@ -3,17 +3,14 @@
 use crate::capture::Capture;
 use crate::enhance;
 use crate::error::Result;
-use crate::pipeline::fingerprint::{self, Hashes};
-use crate::pipeline::output::{Written, names};
+use crate::pipeline::definition::{Definition, Plan};
+use crate::pipeline::fingerprint::{self, Hashes, Written};
+use crate::pipeline::output::names;
+use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
-use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::stage::Stage;
 use crate::pipeline::{Job, Scope};
 use std::path::Path;
-
-impl Stage {
-    /// Dark photographs to lit ones.
-    pub const ENHANCE: Self = Self::new("enhance");
-}
 
 pub(in crate::pipeline) struct Enhance;
 

@@ -2,17 +2,13 @@
 
 use crate::error::Result;
 use crate::pipeline::Scope;
+use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::output::names;
-use crate::pipeline::record::write_json;
+use crate::pipeline::record::{Counts, write_json};
 use crate::pipeline::session::{Session, counts};
-use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::stage::Stage;
 use crate::pipeline::{fingerprint, measure};
 use serde_json::json;
-
-impl Stage {
-    /// PSNR and SSIM of the views that have a reference.
-    pub const EVAL: Self = Self::new("eval");
-}
 
 pub(in crate::pipeline) struct Eval;
 

@@ -7,18 +7,15 @@ use super::enhance::{camera_files, photos_fingerprint};
 use crate::capture::{self, Capture, View};
 use crate::error::Result;
 use crate::pipeline::Scope;
+use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
+use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
-use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::stage::Stage;
 use crate::settings::Settings;
 use crate::{enhance, poses, storage};
 use std::path::Path;
-
-impl Stage {
-    /// Poses of photographs that came without.
-    pub const POSES: Self = Self::new("poses");
-}
 
 pub(in crate::pipeline) struct Poses;
 

@@ -3,18 +3,15 @@
 use crate::capture::{self, Camera, Capture};
 use crate::error::Result;
 use crate::pipeline::Scope;
+use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
+use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
-use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::stage::Stage;
 use crate::ppm;
 use crate::prior::{self, PointCloud};
 use glam::{DMat4, DVec3};
-
-impl Stage {
-    /// The prior's points, pooled and pruned.
-    pub const PPM: Self = Self::new("ppm");
-}
 
 pub(in crate::pipeline) struct Ppm;
 

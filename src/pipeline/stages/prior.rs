@@ -3,18 +3,15 @@
 use super::enhance::lit_fingerprint;
 use crate::error::Result;
 use crate::pipeline::Scope;
+use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
+use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
-use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::stage::Stage;
 use crate::prior;
 use crate::prior::stereo::{self, Kept};
 use std::path::Path;
-
-impl Stage {
-    /// Points to start from.
-    pub const PRIOR: Self = Self::new("prior");
-}
 
 pub(in crate::pipeline) struct Prior;
 

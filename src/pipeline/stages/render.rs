@@ -3,18 +3,15 @@
 use crate::capture::View;
 use crate::error::Result;
 use crate::pipeline::Scope;
+use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
 use crate::pipeline::pictures::{render_name, render_views};
+use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
-use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::stage::Stage;
 use serde_json::json;
 use std::collections::BTreeMap;
-
-impl Stage {
-    /// A picture for each test pose.
-    pub const RENDER: Self = Self::new("render");
-}
 
 pub(in crate::pipeline) struct Render;
 

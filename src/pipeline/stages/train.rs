@@ -3,17 +3,14 @@
 use super::enhance::lit_fingerprint;
 use crate::error::Result;
 use crate::pipeline::Scope;
+use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
+use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
-use crate::pipeline::stage::{Counts, Definition, Plan, Stage};
+use crate::pipeline::stage::Stage;
 use crate::{prior, splat, train};
 use std::path::Path;
-
-impl Stage {
-    /// The optimization of the splats.
-    pub const TRAIN: Self = Self::new("train");
-}
 
 pub(in crate::pipeline) struct Train;
 

@@ -20,7 +20,7 @@ pub use fusion::{Cloud, Fused, fuse};
 pub use kept::{Kept, WRITE_EVERY, discard};
 pub use matcher::{Plane, Relation};
 
-use super::make::{Config, Make};
+use super::config::{Config, Make};
 use super::neighbors::{Reference, references};
 use crate::capture::{Capture, ImageCache};
 use crate::error::Result;
@@ -88,8 +88,8 @@ pub(super) fn maps_of(
         maps.push(DepthMap::new(reference.view, &picture, planes, config.min_correlation));
         progress.set(done as u64 + 1, "");
     }
-    let neighbours: Vec<Vec<usize>> = references.iter().map(|reference| reference.witnesses.clone()).collect();
-    let checks = checks(&maps, &neighbours);
+    let neighbors: Vec<Vec<usize>> = references.iter().map(|reference| reference.witnesses.clone()).collect();
+    let checks = checks(&maps, &neighbors);
     let agreeing: Vec<Vec<u8>> =
         (0..maps.len()).map(|index| agreement(&maps, &checks, index, config.min_views)).collect();
     maps.iter_mut().zip(agreeing).for_each(|(map, agreeing)| map.agreeing = agreeing);

@@ -1,0 +1,13 @@
+//! Lists of names in messages.
+
+/// Names in a message; of more, the number is given.
+const NAMED: usize = 20;
+
+/// The first of `names`, and how many more there are.
+pub fn some(names: &[impl AsRef<str>]) -> String {
+    let first: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}

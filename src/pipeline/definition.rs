@@ -1,0 +1,69 @@
+//! What a stage is: its name, what it depends on, what it writes and how it is made. Each is one file of `stages/`.
+
+use super::fingerprint::Hashes;
+use super::record::Counts;
+use super::session::Session;
+use super::stage::Stage;
+use super::{Job, Scope};
+use crate::capture::Capture;
+use crate::error::Result;
+use crate::prior::Origin;
+use crate::train::Change;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// How a stage is planned and made. What it has in common with others is a default.
+pub(super) trait Definition: Sync {
+    /// Its name.
+    fn stage(&self) -> Stage;
+
+    /// Whether a run of this scope has it, once there are poses.
+    fn is_in(&self, scope: &Scope) -> bool;
+
+    /// The stages whose files it reads.
+    fn builds_on(&self) -> &'static [Stage];
+
+    /// A hash of everything that its result depends on, the stages before it included ([`Plan::fingerprint`]).
+    fn fingerprint(&self, plan: &Plan<'_>) -> String;
+
+    /// The files that it writes, by their path below the output folder.
+    fn outputs(&self, plan: &Plan<'_>) -> Vec<String>;
+
+    /// Makes it.
+    fn make(&self, session: &mut Session<'_>) -> Result<Counts>;
+
+    /// The stage whose files are all that is left of its result: the two are made together, and no run ends between them.
+    fn lives_in(&self) -> Option<Stage> {
+        None
+    }
+
+    /// Notes that its files are current, where the session may hold other data.
+    fn keep(&self, _session: &mut Session<'_>) {}
+
+    /// Removes what an unfinished attempt in the output folder `out` would be continued from.
+    fn discard_partial(&self, _out: &Path) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What the fingerprints and outputs of the stages follow from.
+pub(super) struct Plan<'a> {
+    pub job: &'a Job,
+    pub inputs: &'a Hashes,
+    /// As it came.
+    pub capture: &'a Capture,
+    /// With the poses that the prior leads to.
+    pub posed: &'a Capture,
+    pub origin: &'a Origin,
+    /// Those of the settings while the model was trained.
+    pub changes: &'a [Change],
+    /// The fingerprints of the stages before.
+    pub before: BTreeMap<Stage, String>,
+}
+
+impl Plan<'_> {
+    /// The fingerprint of an earlier stage; `None` where this run does not have it.
+    pub fn fingerprint(&self, stage: Stage) -> Option<&str> {
+        self.before.get(&stage).map(String::as_str)
+    }
+}

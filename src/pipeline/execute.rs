@@ -1,0 +1,101 @@
+//! Keeping and making stages, with their state in `run.json`.
+
+use super::fingerprint;
+use super::plan::{Action, Step};
+use super::record::{Stage, StageRecord, Status};
+use super::session::Session;
+use super::stages::definition;
+use crate::error::{Error, Result};
+use std::time::Instant;
+
+/// Notes that a stage's results are current.
+pub(super) fn keep(session: &mut Session<'_>, stage: Stage) -> Result<()> {
+    if let Some(mut record) = session.run.stage(stage).cloned() {
+        tracing::info!("{}: kept", stage.name());
+        record.status = Status::Kept;
+        session.run.put(record);
+    }
+    definition(stage).keep(session);
+    session.run.write(&session.job.out)
+}
+
+/// Makes a stage, with its state in `run.json` from beginning to end. It and the stages `later` are not current from
+/// before the first change on, until they are made or have been looked at again.
+pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later: &[Step]) -> Result<()> {
+    session.progress.check()?;
+    invalidate(session, step, later)?;
+    let folder = session.folder;
+    let mut earlier = session.run.stage(step.stage).map(|record| record.outputs.clone()).unwrap_or_default();
+    if action == Action::Replace {
+        remove_earlier(session, step.stage)?;
+        earlier.retain(|name, _| folder.occupied(name));
+    }
+    for name in &step.outputs {
+        folder.make_way(name, earlier.get(name))?;
+    }
+    let finished = |name: &String| {
+        let written = earlier.get(name).cloned().flatten();
+        (name.clone(), written.filter(|written| action == Action::Make && folder.unchanged(name, written)))
+    };
+    let made_from = session.run.made_by(step.builds_on());
+    let outputs = step.outputs.iter().map(finished).collect();
+    let mut record = StageRecord::beginning(step.stage, &step.fingerprint, made_from, outputs);
+    let started = Instant::now();
+    session.run.put(record.clone());
+    session.run.write(&session.job.out)?;
+    let made = definition(step.stage).make(session).and_then(|counts| session.check_gpu().map(|()| counts));
+    record.seconds = started.elapsed().as_secs_f64();
+    record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.written(name))).collect();
+    match made {
+        Ok(counts) => {
+            (record.status, record.counts) = (Status::Done, counts);
+            if step.stage == Stage::TRAIN {
+                record.fingerprint = fingerprint::changed(&step.fingerprint, &record.changes());
+            }
+            session.run.put(record);
+            session.run.write(&session.job.out)?;
+            // What partial results are for is done, and on record.
+            definition(step.stage).discard_partial(&session.job.out)
+        }
+        Err(error) => {
+            let interrupted = matches!(error, Error::Interrupted(_));
+            record.status = if interrupted { Status::Interrupted } else { Status::Failed };
+            session.run.put(record);
+            if let Err(second) = session.run.write(&session.job.out) {
+                tracing::warn!("{second}");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Notes in `run.json` that `step`, the stages `later` and the files of no stage are not current, then removes what of
+/// the later ones will certainly be replaced.
+fn invalidate(session: &mut Session<'_>, step: &Step, later: &[Step]) -> Result<()> {
+    let mut outdated = std::mem::take(&mut session.run.files);
+    for other in later.iter().chain([step]) {
+        let Some(mut record) = session.run.stage(other.stage).cloned() else { continue };
+        if record.status.finished() {
+            record.status = Status::Stale;
+        }
+        if other.stage != step.stage && record.fingerprint != other.fingerprint {
+            outdated.append(&mut record.outputs.clone());
+        }
+        session.run.put(record);
+    }
+    if session.run.stages.iter().all(|record| record.status != Status::Stale) && outdated.is_empty() {
+        return Ok(());
+    }
+    session.run.files.clone_from(&outdated);
+    session.run.write(&session.job.out)?;
+    session.folder.remove(&outdated)?;
+    session.run.files.clear();
+    Ok(())
+}
+
+/// Removes what an earlier run in this folder made in `stage`, as far as it is as that run left it.
+fn remove_earlier(session: &Session<'_>, stage: Stage) -> Result<()> {
+    let Some(record) = session.run.stage(stage) else { return Ok(()) };
+    session.folder.remove(&record.outputs)?;
+    definition(stage).discard_partial(&session.job.out)
+}

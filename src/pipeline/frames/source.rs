@@ -1,0 +1,15 @@
+//! What frames are made from, as records name it.
+
+use crate::pipeline::fingerprint::Written;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A video that photographs come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Source {
+    /// The video, in full.
+    pub file: PathBuf,
+    /// What it holds.
+    #[serde(flatten)]
+    pub content: Written,
+}
