@@ -16,7 +16,9 @@ mod world;
 mod write;
 
 pub use agreement::{Agreement, agreement};
-pub use description::{CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, Scene, Sensor, Sphere};
+pub use description::{
+    CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, PictureFile, Scene, Sensor, Sphere,
+};
 pub use path::{photograph, test_cameras, train_cameras};
 pub use random::Random;
 pub use texture::Texture;
