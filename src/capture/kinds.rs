@@ -161,7 +161,8 @@ fn has_tag(start: &[u8], tag: u16) -> Option<bool> {
     Some(tags.any(|entry| short([entry[0], entry[1]]) == tag))
 }
 
-/// Whether a file that begins as TIFF does ends before its first directory does, as a file that is cut may.
+/// Whether a file that begins as TIFF ends before its first directory does: one that is cut may.
+#[cfg(feature = "raw")]
 pub fn lacks_directory(data: &[u8]) -> bool {
     let tiff = data.starts_with(b"MM\0\x2a") || data.starts_with(b"II\x2a\0");
     let end = first_directory(data).map(|(_, entries, directory)| directory + 12 * entries);

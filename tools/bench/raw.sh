@@ -5,15 +5,16 @@
 #   NAKA_GS=target/debug/naka-gs tools/bench/raw.sh OUT [RATIO …]
 #
 # RATIO (default: 40 160): how many times too short the exposure is. Rows "known" have the capture's camera.toml, rows
-# "auto" what is chosen without one, rows "built in" the built-in response for JPEG files. What is finished in OUT is not done again. RUN_FLAGS:
-# flags of training.
+# "auto" what is chosen without one, rows "built-in" the response for JPEG files. What is finished in OUT is not done
+# again. RUN_FLAGS: flags of training. SIZE: the photographs' (default: 432 288, which are averaged to a quarter).
 set -euo pipefail
-[ $# -ge 1 ] || { sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2; }
 root=$(cd "$(dirname "$0")/../.." && pwd)
 out=$1
 shift
 [ $# -ge 1 ] || set -- 40 160
-read -ra run_flags <<< "${RUN_FLAGS:---preset preview --downscale 1 --steps 400 --weights none}"
+read -ra run_flags <<< "${RUN_FLAGS:---preset preview --downscale 4 --steps 400 --weights none}"
+read -r width height <<< "${SIZE:-432 288}"
 naka=${NAKA_GS:-$root/target/release/naka-gs}
 quiet=(--progress none --quiet)
 
@@ -40,7 +41,7 @@ for ratio in "$@"; do
         work=$out/$ratio-$file
         mkdir -p "$work"
         sed -e "s/^ratio = .*/ratio = $ratio.0/; s/^quality = .*/&\nfile = \"$file\"/" \
-            -e 's/^width = 480$/width = 216/; s/^height = 320$/height = 144/; s/^train = 32/train = 12/; s/^test = 6/test = 3/' \
+            -e "s/^width = 480$/width = $width/; s/^height = 320$/height = $height/; s/^train = 32/train = 12/; s/^test = 6/test = 3/" \
             -e 's/^texel = .*/texel = 0.12/; s/^samples = .*/samples = 9/' "$root/scenes/night.toml" > "$work/scene.toml"
         [ -d "$work/capture" ] || "$naka" demo --scene "$work/scene.toml" --photograph -o "$work" "${quiet[@]}" > /dev/null
         rm -rf "$work/plain"
@@ -48,6 +49,6 @@ for ratio in "$@"; do
         cp -r "$work"/capture/{train,test,transforms_*.json} "$work/plain"
         row "$ratio" "$file" known "$work/capture"
         row "$ratio" "$file" auto "$work/plain"
-        row "$ratio" "$file" built-in "$work/plain" --response camera
+        [ "$file" = jpeg ] || row "$ratio" "$file" built-in "$work/plain" --response camera
     done
 done
