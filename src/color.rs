@@ -5,6 +5,12 @@ pub fn linear_to_srgb(value: f32) -> f32 {
     encoded(value.clamp(0.0, 1.0))
 }
 
+/// Linear light to the encoded value without clipping: odd around black, so that noise stays centered there, and continued
+/// above white.
+pub fn to_srgb(value: f32) -> f32 {
+    encoded(value.abs()).copysign(value)
+}
+
 fn encoded(v: f32) -> f32 {
     if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }
 }
@@ -22,11 +28,6 @@ pub fn exposed(value: f32, gain: f32) -> f32 {
 /// As [`srgb_to_linear`], odd around black: noise stays centered there.
 pub fn to_linear(value: f32) -> f32 {
     srgb_to_linear(value.abs()).copysign(value)
-}
-
-/// The inverse of [`to_linear`], continued above white.
-pub fn to_srgb(light: f32) -> f32 {
-    encoded(light.abs()).copysign(light)
 }
 
 /// As [`exposed`], without clipping: odd around black, and continued above white.

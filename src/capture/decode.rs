@@ -1,8 +1,9 @@
 //! Image files to pictures in floating point.
 
 use super::image::pixels;
-use super::raw::Unread;
-use super::{Image, jpeg};
+use super::kinds::{Kind, is_exr};
+use super::{Image, jpeg, raw};
+use crate::color::to_srgb;
 use crate::error::{Error, Result};
 use crate::limits;
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, error::LimitErrorKind};
@@ -12,10 +13,16 @@ use std::path::Path;
 
 /// Most bytes of a PNG's profile, text or row of pixels.
 const PNG_PARTS: u64 = 64 << 20;
+/// Bytes that tell the kind of a file.
+const START: u64 = 8 << 10;
 
-/// Reads a JPEG, PNG or TIFF file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s header),
+/// Largest value of an EXR file that is kept: the largest that half floats hold.
+const MOST_LIGHT: f32 = 65_504.0;
+
+/// Reads a JPEG, PNG, TIFF, WebP, EXR or RAW file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s header),
 /// 8- and 16-bit samples are divided by 255 and 65 535, float samples by their 99.9th percentile (and clipped,
-/// NAKA-GS §3.1's reference code). Grey becomes three equal channels; alpha is dropped.
+/// NAKA-GS §3.1's reference code). Linear light of EXR and RAW files gets the sRGB curve, also below black and above white;
+/// RAW files are turned upright. Grey becomes three equal channels; alpha is dropped.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Input`], naming the file: missing, truncated, damaged, or of an unsupported kind.
@@ -28,11 +35,16 @@ pub fn read_image(path: &Path) -> Result<Image> {
 /// # Errors
 /// As [`read_image`]; `path` only names the file.
 pub fn decode_image(path: &Path, data: &[u8]) -> Result<Image> {
-    refuse_by_name(path)?;
+    match Kind::of(path, data) {
+        Some(Kind::Raw) => return raw::decode(path, data),
+        Some(kind) => return Err(kind.refuse(path)),
+        None => {}
+    }
     if data.starts_with(&[0xff, 0xd8]) {
         return jpeg::decode(path, data);
     }
-    decode_dynamic(path, data).map(from_dynamic)
+    let image = decode_dynamic(path, data)?;
+    Ok(if is_exr(data) { from_light(image) } else { from_dynamic(image) })
 }
 
 /// The pixels of a PNG or TIFF file, once there is memory for them and for what they become.
@@ -52,7 +64,7 @@ pub(super) fn decoder<'a>(
     bytes: u64,
 ) -> Result<impl ImageDecoder + 'a> {
     let start = file.fill_buf().map_err(Error::io(path))?;
-    if let Some(kind) = Unread::starting(start) {
+    if let Some(kind) = Kind::starting(start) {
         return Err(kind.refuse(path));
     }
     // Of a PNG, only profiles and single rows count.
@@ -64,23 +76,35 @@ pub(super) fn decoder<'a>(
     reader.into_decoder().map_err(|error| refusal(path, &error))
 }
 
-/// Refuses RAW and HEIC files, whatever a reader would find in them.
-fn refuse_by_name(path: &Path) -> Result<()> {
-    match Unread::named(path) {
-        Some(kind) => Err(kind.refuse(path)),
-        None => Ok(()),
-    }
+/// A picture of linear light.
+fn from_light(image: DynamicImage) -> Image {
+    let (width, height) = (image.width(), image.height());
+    let encoded = |v: f32| if v.is_nan() { 0.0 } else { to_srgb(v.clamp(-MOST_LIGHT, MOST_LIGHT)) };
+    let pixels = image.into_rgb32f().pixels().map(|p| p.0.map(encoded)).collect();
+    Image { width, height, pixels }
 }
 
-/// Width and height of an image file in pixels; reads no more than its header.
+/// Whether the samples of a file are proportional to light, with no camera's curve in them: RAW and EXR.
+pub fn is_linear(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
+    read.is_ok() && (Kind::of(path, &start) == Some(Kind::Raw) || is_exr(&start))
+}
+
+/// Width and height of an image file in pixels; reads no more than its header (of RAW files, which have headers in many
+/// places, all).
 ///
 /// # Errors
 /// As [`read_image`].
 pub fn image_size(path: &Path) -> Result<(u32, u32)> {
-    refuse_by_name(path)?;
     let file = File::open(path).map_err(Error::io(path))?;
     let bytes = file.metadata().map_err(Error::io(path))?.len();
-    size_in(path, BufReader::new(file), bytes)
+    let mut file = BufReader::new(file);
+    match Kind::of(path, file.fill_buf().map_err(Error::io(path))?) {
+        Some(Kind::Raw) => raw::size(path, &limits::read(path)?),
+        Some(kind) => Err(kind.refuse(path)),
+        None => size_in(path, file, bytes),
+    }
 }
 
 /// As [`image_size`], from the bytes of the file.
@@ -107,9 +131,11 @@ fn size_in(path: &Path, mut file: impl BufRead + Seek, bytes: u64) -> Result<(u3
 
 pub(super) fn refusal(path: &Path, error: &ImageError) -> Error {
     match error {
-        ImageError::Unsupported(what) => {
-            Error::input(path, format!("not an image this program reads ({what})"), "use JPEG, PNG or TIFF")
-        }
+        ImageError::Unsupported(what) => Error::input(
+            path,
+            format!("not an image this program reads ({what})"),
+            "use JPEG, PNG, TIFF, WebP, EXR or RAW",
+        ),
         ImageError::Limits(limits) if matches!(limits.kind(), LimitErrorKind::InsufficientMemory) => {
             Error::input(path, "takes more memory than it may", "reduce it, or allow it (`max_memory`)")
         }
@@ -177,5 +203,55 @@ fn scale_by_percentile(pixels: &mut [[f32; 3]]) {
     let scale = if *white > 0.0 { 1.0 / *white } else { 0.0 };
     for value in pixels.iter_mut().flatten() {
         *value = if value.is_nan() { 0.0 } else { (*value * scale).clamp(0.0, 1.0) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::color::linear_to_srgb;
+    use ::image::{ImageBuffer, ImageFormat, Rgb, RgbImage, Rgba};
+
+    #[test]
+    fn light_of_exr_files_gets_the_curve_and_keeps_what_is_beyond_white() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.exr");
+        let light = [[0.02f32, 0.2, 4.0], [-0.01, 1.0, f32::NAN]];
+        ImageBuffer::from_fn(2, 1, |x, _| Rgb(light[x as usize])).save(&path).unwrap();
+        let image = read_image(&path).unwrap();
+        assert_eq!((image_size(&path).unwrap(), is_linear(&path)), ((2, 1), true));
+        let [dark, other] = [image.at(0, 0), image.at(1, 0)];
+        assert!((dark[0] - linear_to_srgb(0.02)).abs() < 1e-5 && (dark[1] - linear_to_srgb(0.2)).abs() < 1e-5);
+        assert!(dark[2] > 1.5 && (other[0] + linear_to_srgb(0.01)).abs() < 1e-5);
+        assert!((other[1] - 1.0).abs() < 1e-5 && other[2] == 0.0);
+        let extras = crate::capture::Extras::read(&path);
+        assert!(extras.deep && !extras.alpha);
+        ImageBuffer::from_fn(2, 1, |x, _| Rgba([0.5, 0.5, 0.5, x as f32])).save(&path).unwrap();
+        let alpha = crate::capture::read_alpha(&path).unwrap().unwrap();
+        assert_eq!([alpha.at(0, 0)[0], alpha.at(1, 0)[0]], [0.0, 1.0]);
+        let bytes = std::fs::read(&path).unwrap();
+        let cut = decode_image(&path, &bytes[..bytes.len() - 4]).unwrap_err().to_string();
+        assert!(cut.contains("a.exr") && cut.contains("damaged or truncated"), "{cut}");
+    }
+
+    #[test]
+    fn webp_is_read_and_named_among_results_as_jpeg() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.webp");
+        RgbImage::from_fn(5, 3, |x, y| Rgb([x as u8, y as u8, 200]))
+            .save_with_format(&path, ImageFormat::WebP)
+            .unwrap();
+        assert_eq!((image_size(&path).unwrap(), is_linear(&path)), ((5, 3), false));
+        assert_eq!(read_image(&path).unwrap().to_rgb8().get_pixel(4, 2).0, [4, 2, 200]);
+        assert!(!crate::capture::Extras::read(&path).deep);
+        let names = |dir: &Path| {
+            crate::capture::photos(dir).unwrap().train.into_iter().map(|view| view.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(dir.path()), ["a.JPG"]);
+        // Depth maps and copies lie beside common pictures.
+        RgbImage::new(5, 3).save(dir.path().join("b.png")).unwrap();
+        assert_eq!(names(dir.path()), ["b.png"]);
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(decode_image(&path, &bytes[..bytes.len() / 2]).unwrap_err().to_string().contains("a.webp"));
     }
 }

@@ -2,12 +2,14 @@
 
 use super::Image;
 use super::decode::{decode_dynamic, decoder};
+use super::kinds::Kind;
+use super::raw;
 use crate::error::Result;
 use crate::limits;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder};
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// Orientation, depth and the blocks of bytes that belong to the photograph rather than to its pixels. They never change
@@ -41,7 +43,13 @@ impl Extras {
     fn find(path: &Path) -> Option<Self> {
         let file = File::open(path).ok()?;
         let bytes = file.metadata().ok()?.len();
-        let mut decoder = decoder(path, BufReader::new(file), bytes).ok()?;
+        let mut file = BufReader::new(file);
+        if Kind::of(path, file.fill_buf().ok()?) == Some(Kind::Raw) {
+            // Their pixels are turned upright while they are read.
+            let exif = raw::exif(&limits::read(path).ok()?);
+            return Some(Self { exif, deep: true, ..Self::default() });
+        }
+        let mut decoder = decoder(path, file, bytes).ok()?;
         let color = decoder.color_type();
         Some(Self {
             orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),

@@ -11,6 +11,11 @@ pub fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
+/// What stands behind the last period of a file's name, in lower case.
+pub fn ending(path: &Path) -> String {
+    path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
 /// Refuses a path that records of a run, which are text, cannot hold.
 pub fn check_text(path: &Path) -> Result<()> {
     match path.to_str() {

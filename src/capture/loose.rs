@@ -1,9 +1,9 @@
 //! Photographs without poses, and poses without photographs: what single stages work on.
 
-use super::file_names::{ENDINGS, check_text, is_hidden, is_scene};
+use super::file_names::{ENDINGS, check_text, ending, is_hidden, is_scene};
 use super::frame::{refuse_frame, view};
 use super::messages::some;
-use super::{Camera, Capture, View, image_size, names, raw, transforms};
+use super::{Camera, Capture, View, image_size, kinds, names, transforms};
 use crate::error::{Error, Result};
 use glam::DMat4;
 use std::collections::BTreeSet;
@@ -41,7 +41,8 @@ pub fn readable_photos(paths: &[impl AsRef<Path>]) -> Result<(Capture, Vec<Error
         match std::fs::metadata(path).map_err(Error::io(path))?.is_dir() {
             true => {
                 files.extend(images_in(path)?.into_iter().map(|file| (file, Some(path))));
-                raw::warn_of(path);
+                kinds::warn_of(path);
+                kinds::warn_of_second(path);
                 warn_of_unused(path);
             }
             false => files.push((path.to_path_buf(), None)),
@@ -91,10 +92,21 @@ pub fn image_count(path: &Path) -> usize {
     images_in(path).map_or(0, |images| images.len())
 }
 
-/// Whether `path` is an image file, by the ending. Hidden files are none: macOS leaves `._0001.jpg` beside each file that it copies.
+/// Whether `path` is an image file, by the ending. Hidden files are none: macOS leaves `._0001.jpg` beside each file that it
+/// copies.
 pub fn is_image(path: &Path) -> bool {
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-    ENDINGS.contains(&ending.as_str()) && !is_hidden(path) && path.is_file()
+    (is_common(path) || kinds::is_second(path)) && !is_hidden(path) && path.is_file()
+}
+
+fn is_common(path: &Path) -> bool {
+    ENDINGS.contains(&ending(path).as_str())
+}
+
+/// Leaves RAW, EXR and WebP files away where there are common pictures in the same folder.
+fn keep_common(files: &mut Vec<PathBuf>) {
+    let folders: BTreeSet<PathBuf> =
+        files.iter().filter(|file| is_common(file)).filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
+    files.retain(|file| is_common(file) || !file.parent().is_some_and(|folder| folders.contains(folder)));
 }
 
 /// The images in `folder`, by name: those directly in it, else those in the folders below it.
@@ -108,9 +120,12 @@ pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
         files = below(folder);
     }
     if files.is_empty() {
-        let none = || Error::input(folder, "holds no images", format!("images end in {}", ENDINGS.join(", ")));
-        return Err(raw::refuse_folder(folder).unwrap_or_else(none));
+        let none = || {
+            Error::input(folder, "holds no images", format!("images end in {}, or as RAW files do", ENDINGS.join(", ")))
+        };
+        return Err(kinds::refuse_folder(folder).unwrap_or_else(none));
     }
+    keep_common(&mut files);
     files.sort();
     Ok(files)
 }
@@ -132,6 +147,7 @@ pub(super) fn warn_of_unused(folder: &Path) {
 fn below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     collect(folder, DEEPEST, &mut seen, &mut found);
+    keep_common(&mut found);
     found.sort();
     found
 }
@@ -158,6 +174,7 @@ fn photo(file: &Path) -> Result<View> {
     let (w, h) = (f64::from(width), f64::from(height));
     let camera = Camera { width, height, fx: w, fy: w, cx: w / 2.0, cy: h / 2.0, viewmat: DMat4::IDENTITY };
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = kinds::result_name(&name);
     Ok(View { name, image: Some(file.to_path_buf()), camera, lens: None, mask: None, gain: None, shots: Vec::new() })
 }
 

@@ -9,6 +9,7 @@ mod camera;
 mod colmap;
 mod decode;
 mod distortion;
+pub(crate) mod dng;
 mod elsewhere;
 mod exposure;
 mod extras;
@@ -21,17 +22,21 @@ mod frame;
 mod image;
 mod jpeg;
 mod json_keys;
+mod kinds;
 mod loose;
 mod mask;
 #[cfg(test)]
 mod mask_tests;
 mod messages;
 mod models;
+#[cfg(feature = "raw")]
+mod mosaic;
 mod named_pose;
 mod names;
 mod normalize;
 mod pose;
 mod posed;
+#[cfg_attr(not(feature = "raw"), path = "no_raw.rs")]
 mod raw;
 mod resize;
 mod resolve;
@@ -49,7 +54,7 @@ pub use bracket::Shot;
 pub use cache::ImageCache;
 pub use camera::Camera;
 pub(crate) use colmap::camera_line;
-pub use decode::{decode_image, encoded_size, image_size, read_image};
+pub use decode::{decode_image, encoded_size, image_size, is_linear, read_image};
 pub use distortion::Distortion;
 pub(crate) use elsewhere::look_for_other_poses;
 pub(crate) use exposure::assign_gains;

@@ -2,6 +2,7 @@
 //! names, so they differ, and none leads out of a folder.
 
 use super::View;
+use super::kinds::result_name;
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -90,7 +91,9 @@ pub fn assign(source: &Path, root: &Path, views: &mut [View], kept: bool) -> Res
         // Such as `train/1.png` and `val/1.png`.
         _ => places.iter().map(|place| place.parts.clone()).collect(),
     };
-    let names: Vec<String> = without_shared(names, kept).iter().map(|parts| parts.join("/")).collect();
+    let mut names: Vec<String> = without_shared(names, kept).iter().map(|parts| parts.join("/")).collect();
+    let with_pictures = names.iter_mut().zip(views.iter()).filter(|(_, view)| view.image.is_some());
+    with_pictures.for_each(|(name, _)| *name = result_name(name));
     if let Some((first, second)) = clash_of(&names) {
         let (a, b, name) = (&views[first].name, &views[second].name, &names[second]);
         let found = match names[first] == *name {

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
 const IMAGES: &str = "images";
-/// Endings of pictures that are not read, and so may have been converted.
+/// Endings of pictures that may have been converted.
 const OTHER_ENDINGS: [&str; 14] =
     ["exr", "webp", "bmp", "tga", "heic", "heif", "avif", "dng", "cr2", "cr3", "nef", "arw", "raf", "orf"];
 const OUTSIDE: &str = "move the file into the scene, or set `allow_outside` if you trust it";

@@ -9,7 +9,7 @@ use super::messages::some;
 use super::names::is_absolute;
 use super::resolve::{Purpose, Resolver, file_in};
 use super::size::Sizes;
-use super::{Capture, View, bracket, colmap, image_size, models, names, raw, transforms};
+use super::{Capture, View, bracket, colmap, image_size, kinds, models, names, transforms};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -103,7 +103,7 @@ impl Source {
         }
         let Some(path) = models::find(root)? else {
             let folders = ["", "images", "train"].map(|name| root.join(name));
-            let unread = folders.iter().find_map(|folder| raw::refuse_folder(folder));
+            let unread = folders.iter().find_map(|folder| kinds::refuse_folder(folder));
             let below = scene_below(root).map(|folder| format!("give {}, which has some", folder.display()));
             let remedy = below.unwrap_or_else(|| LAYOUT.into());
             return Err(unread.unwrap_or_else(|| Error::input(root, "holds no cameras", remedy)));
@@ -276,7 +276,14 @@ impl Views<'_> {
     fn warn_of_others(&self, source: &Source, used: &[&View]) {
         let used: BTreeSet<&Path> = used.iter().flat_map(|view| view.files()).collect();
         let folders: BTreeSet<&Path> = used.iter().filter_map(|image| image.parent()).collect();
-        folders.iter().for_each(|folder| raw::warn_of(folder));
+        let second: BTreeSet<&Path> =
+            used.iter().filter(|image| kinds::is_second(image)).filter_map(|image| image.parent()).collect();
+        for folder in &folders {
+            kinds::warn_of(folder);
+            if !second.contains(folder) {
+                kinds::warn_of_second(folder);
+            }
+        }
         // A camera of a rig may have no pose at all.
         let customary = |folder: &&Path| {
             let first = folder.strip_prefix(self.resolver.root).ok()?.iter().next()?;

@@ -28,6 +28,8 @@ pub struct Camera {
     pub kind: Kind,
 }
 
+/// Reflectance that the mean of a scene is exposed for (ISO 2720's calibration of light meters).
+const MID_GREY: f32 = 0.18;
 /// Least difference of channels, three tenths of a level: what is closer to grey is mixed less.
 const LEAST_CHROMA: f32 = 0.3 / 255.0;
 
@@ -134,6 +136,14 @@ impl Camera {
         let name = if file.name.is_empty() { path.display().to_string() } else { file.name };
         let yellows_only = matches!(file.hues, Hues::Yellow).then_some(file.gain);
         Ok(Self { name, matrix: file.matrix.map(|row| row.map(|v| v * file.gain)), yellows_only, kind })
+    }
+
+    /// The longer exposure that brings linear light of the (encoded) `median` to mid-grey; `None` for a black one.
+    pub fn exposing(median: f32) -> Option<Self> {
+        let ratio = MID_GREY / decode_srgb(median);
+        let name = format!("exposure × {ratio:.1}");
+        let kind = Kind::SrgbExposure { ratio };
+        (median > 0.0 && ratio.is_finite()).then(|| Self { name, matrix: identity(), yellows_only: None, kind })
     }
 
     /// The lit value of a dark pixel, unclipped: what the kernels `camera` and `exposure` compute.

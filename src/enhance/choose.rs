@@ -21,11 +21,12 @@ pub struct Choice {
     pub reason: String,
 }
 
-/// The response for the capture in the folder `root` whose dark pixels `samples` represent.
+/// The response for the capture in the folder `root` whose dark pixels `samples` represent. Those of files that are
+/// `linear` have no camera's curve in them, which the built-in response assumes.
 ///
 /// # Errors
 /// Those of the camera file.
-pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]]) -> Result<Choice> {
+pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]], linear: bool) -> Result<Choice> {
     let own = root.join("camera.toml");
     let named = if !config.camera.is_empty() {
         config.camera.clone()
@@ -40,16 +41,20 @@ pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]]) -> Result<Choi
             let reason = if config.camera.is_empty() { "the scene folder has a camera.toml" } else { "as set" };
             Ok(with_camera(Camera::open(&named)?, reason.into()))
         }
-        Response::Auto => automatic(config, samples),
+        Response::Auto => automatic(config, samples, linear),
         Response::Naka | Response::Log | Response::None => Ok(estimated(config, samples, "as set".into())),
     }
 }
 
-fn automatic(config: &Config, samples: &[[f32; 3]]) -> Result<Choice> {
+fn automatic(config: &Config, samples: &[[f32; 3]], linear: bool) -> Result<Choice> {
     let median = median_luminance(samples);
     if median >= LIT {
         let reason = format!("the capture is lit already (median {:.0} of 255)", median * 255.0);
         return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason));
+    }
+    if let Some(camera) = Camera::exposing(median).filter(|_| linear) {
+        let reason = format!("linear light of a median of {:.1} of 255 becomes mid-grey", median * 255.0);
+        return Ok(with_camera(camera, reason));
     }
     let choice = with_camera(Camera::open(camera::DEFAULT)?, String::new());
     let lit: Vec<[f32; 3]> = samples.iter().map(|p| choice.restoration.apply(*p)).collect();

@@ -31,7 +31,7 @@ pub use golden::golden_check;
 pub use kernels::Kernels;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
-use crate::capture::{Capture, Image, View, resize_area};
+use crate::capture::{Capture, Image, View, is_linear, resize_area};
 use crate::color::exposed_unclipped;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -117,7 +117,8 @@ pub fn enhance_capture<'a>(
     }
     let hidden = hidden::hidden(capture, &views, downscale, progress)?;
     let samples = sample(&views, config, downscale, progress)?;
-    let choice = choose(config, &capture.root, &samples)?;
+    let linear = views.iter().all(|view| view.image.as_deref().is_some_and(is_linear));
+    let choice = choose(config, &capture.root, &samples, linear)?;
     tracing::info!("response: {}; {}", choice.response, choice.reason);
     let kernels = Kernels::new(gpu)?;
     let correction = correction(&kernels, gpu, &views, config, &choice, downscale)?;

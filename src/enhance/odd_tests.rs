@@ -190,3 +190,20 @@ fn only_what_was_rounded_to_eight_bits_and_brightened_has_its_colors_estimated()
     assert_eq!(lit("deep.png", Response::Camera, true), lit("deep.png", Response::Camera, false));
     assert_eq!(lit("rounded.png", Response::None, true), lit("rounded.png", Response::None, false));
 }
+
+#[test]
+fn linear_light_is_exposed_instead_of_taken_for_a_cameras_jpeg() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let light = |x: u32| 0.001 * (1.0 + x as f32 / 10.0);
+    let file = ::image::ImageBuffer::from_fn(60, 40, |x, _| ::image::Rgb([light(x), light(x), light(x)]));
+    file.save(dir.path().join("night.exr")).unwrap();
+    let config = Config { weights: "none".into(), ..Config::default() };
+    let capture = capture::photos(dir.path()).unwrap();
+    let (lit, report) = enhance_capture(gpu(), &capture, &config, 1, &out, &Silent::default()).unwrap();
+    assert!(report.response.contains("exposure ×") && report.reason.contains("linear light"), "{report:?}");
+    let image = lit.train[0].read().unwrap();
+    // The median becomes mid-grey, and what has twice its light twice of that.
+    let at = |x: u32| crate::color::srgb_to_linear(image.at(x, 20)[1]);
+    assert!((at(30) / 0.18 - 1.0).abs() < 0.05 && (at(59) / at(30) - 6.9 / 4.0).abs() < 0.05, "{} {}", at(30), at(59));
+}

@@ -91,6 +91,28 @@ pub struct Sensor {
     /// Natural logarithm by which red and blue drift up and down, about; 0 for a fixed white balance.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub balance_drift: f64,
+    /// What the dark pictures are written as.
+    #[serde(default, skip_serializing_if = "PictureFile::is_jpeg")]
+    pub file: PictureFile,
+}
+
+/// What a camera makes of a dark exposure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PictureFile {
+    /// JPEG of a sensor that counts all three colors at every pixel.
+    #[default]
+    Jpeg,
+    /// The 14-bit samples of a Bayer mosaic.
+    Dng,
+    /// JPEG that is developed from the same samples.
+    DevelopedJpeg,
+}
+
+impl PictureFile {
+    fn is_jpeg(&self) -> bool {
+        *self == Self::Jpeg
+    }
 }
 
 fn is_zero(value: &f64) -> bool {

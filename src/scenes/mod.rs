@@ -19,7 +19,7 @@ mod write;
 
 pub use agreement::{Agreement, agreement};
 pub use color::Color;
-pub use description::{CameraPath, Cuboid, Cylinder, Lamp, Light, Panel, Scene, Sensor, Sphere};
+pub use description::{CameraPath, Cuboid, Cylinder, Lamp, Light, Panel, PictureFile, Scene, Sensor, Sphere};
 pub use path::{photograph, test_cameras, train_cameras};
 pub use random::Random;
 pub use texture::{Material, Texture};

@@ -1,9 +1,11 @@
-//! The camera: linear light to 8-bit pictures, one well exposed and one taken in the dark.
+//! The camera: linear light to 8-bit pictures, one well exposed and one taken in the dark, or to the samples of a mosaic.
 
 use super::description::Sensor;
 use super::random::Random;
 use crate::capture::Image;
+use crate::capture::dng::Dng;
 use crate::color::linear_to_srgb;
+use glam::{DMat3, DVec3, Vec3};
 use rayon::prelude::*;
 
 /// The well-lit picture of a radiance image: exposure, sRGB curve.
@@ -21,6 +23,49 @@ pub fn dark(radiance: &Image, sensor: &Sensor, taken: &Taken, keys: [u64; 2]) ->
         let counted = random.poisson((f64::from(value) * electrons).max(0.0)) + sensor.read_noise * random.normal();
         linear_to_srgb((counted / sensor.full_well * taken.balance[i % 3]) as f32)
     })
+}
+
+/// The camera's red, green and blue of linear sRGB, as its filters mix them.
+const FILTERS: DMat3 = DMat3::from_cols_array(&[0.80, 0.10, 0.05, 0.15, 0.80, 0.25, 0.05, 0.10, 0.70]);
+/// What the filters let pass of white light: green is the most sensitive, as on most sensors.
+const NEUTRAL: DVec3 = DVec3::new(0.5, 1.0, 0.625);
+/// XYZ of linear sRGB (IEC 61966-2-1).
+const XYZ_OF_RGB: DMat3 = DMat3::from_cols_array(&[
+    0.412_456, 0.212_673, 0.019_334, 0.357_576, 0.715_152, 0.119_192, 0.180_438, 0.072_175, 0.950_304,
+]);
+/// Black and white of the samples, 14 bits.
+const BLACK: u16 = 512;
+const WHITE: u16 = 16_383;
+/// Red, green, green, blue.
+const MOSAIC: [u8; 4] = [0, 1, 1, 2];
+
+/// The exposure of [`dark`] as a Bayer mosaic counts it: one color a pixel, through filters that lose and mix light.
+pub fn counted(radiance: &Image, sensor: &Sensor, taken: &Taken, keys: [u64; 2]) -> Dng {
+    let electrons = sensor.exposure / sensor.ratio * taken.exposure * sensor.full_well;
+    let width = radiance.width as usize;
+    let scale = f64::from(WHITE - BLACK) / sensor.full_well;
+    let sample = |(i, light): (usize, &[f32; 3])| {
+        let color = usize::from(MOSAIC[i / width % 2 * 2 + i % width % 2]);
+        let seen = (FILTERS * Vec3::from(*light).as_dvec3() * NEUTRAL)[color];
+        let mut random = Random::new(&[keys[0], keys[1], i as u64]);
+        let counted = random.poisson((seen * electrons).max(0.0)) + sensor.read_noise * random.normal();
+        (f64::from(BLACK) + scale * counted).round().clamp(0.0, f64::from(WHITE)) as u16
+    };
+    let matrix = DMat3::from_diagonal(NEUTRAL) * FILTERS * XYZ_OF_RGB.inverse();
+    Dng {
+        width: radiance.width,
+        height: radiance.height,
+        samples: radiance.pixels.par_iter().enumerate().map(sample).collect(),
+        pattern: MOSAIC,
+        black: BLACK,
+        white: WHITE,
+        neutral: (NEUTRAL / DVec3::from(taken.balance)).to_array(),
+        color_matrix: matrix.transpose().to_cols_array(),
+        margin: [0; 4],
+        orientation: 1,
+        exposure: 0.02 * taken.exposure,
+        iso: 1600,
+    }
 }
 
 /// Every channel value through `f`, which also gets the value's index.
@@ -56,6 +101,7 @@ impl Sensor {
 
 #[cfg(test)]
 mod tests {
+    use super::super::description::PictureFile;
     use super::*;
 
     use crate::color::srgb_to_linear;
@@ -68,6 +114,7 @@ mod tests {
         quality: 95,
         auto_exposure: 0.0,
         balance_drift: 0.0,
+        file: PictureFile::Jpeg,
     };
     const PLAIN: Taken = Taken { exposure: 1.0, balance: [1.0; 3] };
 

@@ -181,3 +181,31 @@ fn mistakes_in_a_scene_file_are_named() {
         assert!(error.contains("mine.toml") && error.contains(named), "{to}: {error}");
     }
 }
+
+#[cfg(feature = "raw")]
+#[test]
+fn raw_files_hold_the_light_of_the_scene() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut scene = tiny();
+    let mut pictures = Vec::new();
+    for file in [PictureFile::Dng, PictureFile::DevelopedJpeg] {
+        scene.sensor.file = file;
+        let out = dir.path().join(format!("{file:?}"));
+        generate(&scene, &out, &Silent::default()).unwrap();
+        let capture = crate::capture::load(&out, &crate::capture::Options::default()).unwrap();
+        assert_eq!(capture.train[1].name, "0002.JPG");
+        pictures.push(capture.train[1].read().unwrap());
+    }
+    let truth = read(&dir.path().join("Dng/truth/0002.JPG"));
+    let mean = |image: &Image, c: usize| {
+        image.pixels.iter().map(|p| f64::from(crate::color::srgb_to_linear(p[c].abs()).copysign(p[c]))).sum::<f64>()
+    };
+    for c in 0..3 {
+        let ratio = mean(&truth, c) / mean(&pictures[0], c);
+        assert!((ratio / 40.0 - 1.0).abs() < 0.1, "{c}: {ratio}");
+    }
+    // The camera's own JPEG file is the same picture, rounded.
+    let apart = pictures[0].pixels.iter().flatten().zip(pictures[1].pixels.iter().flatten());
+    let mean_square = apart.map(|(a, b)| (a - b).powi(2)).sum::<f32>() / (3 * pictures[0].pixels.len()) as f32;
+    assert!(mean_square > 0.0 && mean_square.sqrt() < 0.02, "{mean_square}");
+}

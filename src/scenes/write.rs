@@ -4,11 +4,11 @@
 //! the test poses; `transforms_train.json` and `transforms_test.json` the poses; `camera.toml` what is known of the
 //! camera's response; `scene.toml` the scene. Everything is written to `NAME.part` and renamed when it is complete.
 
-use super::description::Scene;
+use super::description::{PictureFile, Scene, Sensor};
 use super::path::{photograph, test_cameras, train_cameras};
-use super::sensor::{dark, lit};
+use super::sensor::{Taken, counted, dark, lit};
 use super::world::World;
-use crate::capture::Camera;
+use crate::capture::{Camera, Image, decode_image};
 use crate::error::{Error, Result};
 use crate::eval::{Sampling, write_jpeg_with, write_jpeg_with_exif};
 use crate::hash::sha256_of_file;
@@ -131,7 +131,8 @@ fn remove_part(scene: &Scene, part: &Path) -> Result<()> {
     let views = train_cameras(&scene.camera).len() + test_cameras(&scene.camera).len();
     for folder in PICTURE_FOLDERS.map(|name| part.join(name)) {
         storage::remove_leftovers(&folder);
-        (0..views).try_for_each(|i| storage::remove_file(folder.join(file_name(i))))?;
+        let names = (0..views).flat_map(|i| [file_name(i), dark_name(&scene.sensor, i)]);
+        names.into_iter().try_for_each(|name| storage::remove_file(folder.join(name)))?;
     }
     storage::remove_leftovers(part);
     for name in [LIST, SCENE_FILE, CAMERA_FILE, "transforms_train.json", "transforms_test.json"] {
@@ -184,18 +185,36 @@ fn photograph_all(scene: &Scene, world: &World, folder: &Path, progress: &dyn Pr
         let truth = folder.join(if i < train.len() { "truth" } else { "test" }).join(&name);
         write_jpeg_with(&truth, &lit(&radiance, &scene.sensor), LIT_QUALITY, Sampling::Full)?;
         if i < train.len() {
-            let taken = scene.sensor.taken(i, train.len());
-            let picture = dark(&radiance, &scene.sensor, &taken, [u64::from(scene.seed), i as u64]);
-            let (quality, path) = (scene.sensor.quality, folder.join("train").join(&name));
-            match scene.sensor.auto_exposure {
-                0.0 => write_jpeg_with(&path, &picture, quality, Sampling::Half)?,
-                _ => write_jpeg_with_exif(&path, &picture, quality, Sampling::Half, &exif(taken.exposure)?)?,
-            }
+            let (taken, keys) = (scene.sensor.taken(i, train.len()), [u64::from(scene.seed), i as u64]);
+            write_dark(
+                &folder.join("train").join(dark_name(&scene.sensor, i)),
+                &radiance,
+                &scene.sensor,
+                &taken,
+                keys,
+            )?;
         }
         progress.set(i as u64 + 1, "");
     }
     progress.end();
     Ok(())
+}
+
+/// The dark picture of `radiance`.
+fn write_dark(path: &Path, radiance: &Image, sensor: &Sensor, taken: &Taken, keys: [u64; 2]) -> Result<()> {
+    let samples = || {
+        let samples = counted(radiance, sensor, taken, keys).encode();
+        samples.map_err(|e| Error::io(path)(std::io::Error::other(e)))
+    };
+    let picture = match sensor.file {
+        PictureFile::Jpeg => dark(radiance, sensor, taken, keys),
+        PictureFile::Dng => return storage::write_bytes(path, &samples()?),
+        PictureFile::DevelopedJpeg => decode_image(&path.with_extension("DNG"), &samples()?)?,
+    };
+    match sensor.auto_exposure {
+        0.0 => write_jpeg_with(path, &picture, sensor.quality, Sampling::Half),
+        _ => write_jpeg_with_exif(path, &picture, sensor.quality, Sampling::Half, &exif(taken.exposure)?),
+    }
 }
 
 /// What a camera says of an exposure so many times as long as 1/50 s.
@@ -217,12 +236,21 @@ pub fn file_name(index: usize) -> String {
     format!("{:04}.JPG", index + 1)
 }
 
+/// As [`file_name`], of a dark picture.
+fn dark_name(sensor: &Sensor, index: usize) -> String {
+    match sensor.file {
+        PictureFile::Dng => format!("{:04}.DNG", index + 1),
+        PictureFile::Jpeg | PictureFile::DevelopedJpeg => file_name(index),
+    }
+}
+
 fn describe(scene: &Scene, folder: &Path) -> Result<()> {
     let (train, test) = (train_cameras(&scene.camera), test_cameras(&scene.camera));
     let sets = [("train", &train, 0), ("test", &test, train.len())];
     for (set, cameras, first) in sets {
         let path = folder.join(format!("transforms_{set}.json"));
-        if let Some(transforms) = transforms(set, cameras, first) {
+        let name = |i| if first == 0 { dark_name(&scene.sensor, i) } else { file_name(i) };
+        if let Some(transforms) = transforms(set, cameras, |i| name(first + i)) {
             let json = serde_json::to_vec_pretty(&transforms).map_err(|e| Error::io(&path)(e.into()))?;
             storage::write_bytes(&path, &json)?;
         }
@@ -238,11 +266,11 @@ fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
 }
 
 /// The poses of one set of views; `None` for no view.
-fn transforms(set: &str, cameras: &[Camera], first: usize) -> Option<Transforms> {
+fn transforms(set: &str, cameras: &[Camera], name: impl Fn(usize) -> String) -> Option<Transforms> {
     let camera = cameras.first()?;
     let (w, h) = (f64::from(camera.width), f64::from(camera.height));
     let frame = |(i, camera): (usize, &Camera)| Frame {
-        file_path: format!("{set}/{}", file_name(first + i)),
+        file_path: format!("{set}/{}", name(i)),
         transform_matrix: camera.opengl_c2w().transpose().to_cols_array_2d(),
     };
     Some(Transforms {

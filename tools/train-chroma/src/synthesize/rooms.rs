@@ -3,7 +3,8 @@
 use super::draw::{between, black_body, scaled};
 use glam::Vec3;
 use naka_gs::scenes::{
-    CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, Random, Scene, Sensor, Sphere, Texture,
+    CameraPath, Color, Cuboid, Cylinder, Lamp, Light, Material, Panel, PictureFile, Random, Scene, Sensor, Sphere,
+    Texture,
 };
 use std::collections::BTreeMap;
 
@@ -32,6 +33,7 @@ pub fn room(seed: u32, [views, tests]: [u32; 2], [width, height]: [u32; 2]) -> S
             quality: 95,
             auto_exposure: 0.0,
             balance_drift: 0.0,
+            file: PictureFile::Jpeg,
         },
         light: light(&mut random),
         materials: BTreeMap::new(),
