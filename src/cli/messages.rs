@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 /// Parameters that are no settings, and what the command line calls them.
 const PARAMETERS: [(&str, &str); 11] = [
-    ("out", "-o"),
+    ("out", "--out"),
     ("overwrite", "--overwrite (-w)"),
     ("until", "--until"),
     ("max_memory", "--max-memory GIB"),
@@ -71,7 +71,7 @@ mod tests {
             ("raise `prior.image_size`; `naka-gs doctor` tells", "raise --stereo-size; `naka-gs doctor` tells"),
             (
                 "`overwrite` replaces it, or choose another (`out`)",
-                "--overwrite (-w) replaces it, or choose another (-o)",
+                "--overwrite (-w) replaces it, or choose another (--out)",
             ),
             ("frame 3 (`a.jpg`): an odd ` and `downscale", "frame 3 (`a.jpg`): an odd ` and `downscale"),
             ("", ""),
@@ -84,7 +84,7 @@ mod tests {
     fn a_refused_setting_is_named_by_its_flag() {
         let message = |setting: &str| of_error(&Error::setting(setting, "0", "use `holdout = 8`"));
         assert_eq!(message("train.steps"), "--steps: 0; use --holdout 8");
-        assert_eq!(message("out"), "-o: 0; use --holdout 8");
+        assert_eq!(message("out"), "--out: 0; use --holdout 8");
         assert_eq!(message("my.toml: train.steps"), "my.toml: train.steps: 0; use --holdout 8");
     }
 }
