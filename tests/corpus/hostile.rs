@@ -58,11 +58,11 @@ fn jpeg_headers_that_promise_gigapixels() {
         refused("b.jpg", &jpeg(sof, 65_500, 32_000, &[0x11], 700), &few, REFUSED, read_image);
     }
     // A megabyte has bits enough for these.
-    let words = ["20000 × 20000 pixels", "GiB", "--max-memory"];
+    let words = ["20000 × 20000 pixels", "GiB", "max_memory"];
     refused("c.jpg", &jpeg(0xc0, 20_000, 20_000, &[0x11], 1_000_000), &words, REFUSED, read_image);
     refused("d.jpg", &jpeg(0xca, 20_000, 20_000, &[0x11], 1_000_000), &words, REFUSED, read_image);
     // The smallest factors count as one block in each unit, but take as many as the largest.
-    refused("e.jpg", &jpeg(0xc0, 9_000, 9_000, &[0x44, 0x11, 0x11], 1_000_000), &["--max-memory"], REFUSED, read_image);
+    refused("e.jpg", &jpeg(0xc0, 9_000, 9_000, &[0x44, 0x11, 0x11], 1_000_000), &["max_memory"], REFUSED, read_image);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn png(width: u32, height: u32, extra: &[u8], pixels: &[u8]) -> Vec<u8> {
 
 #[test]
 fn pngs_of_zeros() {
-    let words = ["30000 × 30000 pixels", "GiB", "--max-memory"];
+    let words = ["30000 × 30000 pixels", "GiB", "max_memory"];
     refused("a.png", &png(30_000, 30_000, &[], &zeros(50 << 20)), &words, REFUSED, read_image);
     let wide = png(2_000_000_000, 1, &[], &[0; 100]);
     refused("b.png", &wide, &["memory"], REFUSED, read_image);
@@ -143,7 +143,7 @@ fn tiff(width: u32, height: u32, compression: u32, strip: &[u8]) -> Vec<u8> {
 
 #[test]
 fn tiffs_of_giant_strips() {
-    let words = ["40000 × 40000 pixels", "--max-memory"];
+    let words = ["40000 × 40000 pixels", "max_memory"];
     for compression in [1, 5, 8, 32_773] {
         refused("a.tif", &tiff(40_000, 40_000, compression, &[0; 1000]), &words, REFUSED, read_image);
     }
@@ -177,10 +177,10 @@ fn npz(arrays: &[(&str, Vec<u8>, u64)]) -> Vec<u8> {
 fn archives_of_zeros() {
     let points = npz(&[("points.npy", npy("|i1", "(5000000, 3)"), 15_000_000)]);
     assert!(points.len() < 1 << 20);
-    refused("a.npz", &points, &["points", "--max-memory"], MOST, |path| prior::read(path));
+    refused("a.npz", &points, &["points", "max_memory"], MOST, |path| prior::read(path));
     let few = ("points.npy", npy("<f4", "(2, 3)"), 24);
     let huge = npz(&[few.clone(), ("conf.npy", npy("|i1", "(140000000,)"), 140_000_000)]);
-    refused("b.npz", &huge, &["--max-memory"], REFUSED, |path| prior::read(path));
+    refused("b.npz", &huge, &["max_memory"], REFUSED, |path| prior::read(path));
     let promised = npz(&[("points.npy", npy("<f4", "(1000000000, 3)"), 100)]);
     refused("c.npz", &promised, &["promises"], REFUSED, |path| prior::read(path));
 }
@@ -224,7 +224,7 @@ fn spz(splats: u32, degree: u8, zeros: u64) -> Vec<u8> {
 fn compressed_splats_that_promise_more_than_the_file() {
     let read = |path: &Path| splat::read(path);
     for splats in [9_000_000, u32::MAX] {
-        let words = [format!("{splats} splats"), "--max-memory".into()];
+        let words = [format!("{splats} splats"), "max_memory".into()];
         refused("a.spz", &spz(splats, 0, 1 << 20), &words.each_ref().map(String::as_str), REFUSED, read);
     }
     // What it may take is taken as the file fills it.
