@@ -1,4 +1,12 @@
-//! The sRGB curve (IEC 61966-2-1).
+//! The sRGB curve (IEC 61966-2-1), and the luma of encoded values (ITU-R BT.601).
+
+/// Parts of red, green and blue in luma.
+pub const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+
+/// The luma of encoded values.
+pub fn luma([r, g, b]: [f32; 3]) -> f32 {
+    LUMA[0] * r + LUMA[1] * g + LUMA[2] * b
+}
 
 /// Linear light to the encoded value, clipped to 0–1.
 pub fn linear_to_srgb(value: f32) -> f32 {

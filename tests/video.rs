@@ -76,7 +76,7 @@ fn pose(frame: &Value) -> String {
 }
 
 #[test]
-fn a_video_is_run_kept_and_seen_afterwards() {
+fn a_video_is_run_kept_and_seen_afterward() {
     let Some(bench) = Bench::new() else { return };
     finish(&mut bench.command("run", "night.mkv"));
     let manifest = json(&bench.path("out.frames/frames.json"));

@@ -22,7 +22,7 @@ const MOST_LIGHT: f32 = 65_504.0;
 /// Reads a JPEG, PNG, TIFF, WebP, EXR or RAW file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s header),
 /// 8- and 16-bit samples are divided by 255 and 65 535, float samples by their 99.9th percentile (and clipped,
 /// NAKA-GS §3.1's reference code). Linear light of EXR and RAW files gets the sRGB curve, also below black and above white;
-/// RAW files are turned upright. Grey becomes three equal channels; alpha is dropped.
+/// RAW files are turned upright. Gray becomes three equal channels; alpha is dropped.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Input`], naming the file: missing, truncated, damaged, or of an unsupported kind.

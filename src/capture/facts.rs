@@ -2,6 +2,7 @@
 
 use super::loose::images_in;
 use super::{Image, Options, load, median, photo_folder, read_image};
+use crate::color::luma;
 use crate::parallel::try_map;
 use std::path::{Path, PathBuf};
 use tracing::subscriber::{NoSubscriber, with_default};
@@ -47,13 +48,13 @@ impl Facts {
 /// (Immerkær 1996), by the median since textures remain, and rounding.
 fn noise(image: &Image) -> f64 {
     let (width, height) = (image.width as usize, image.height as usize);
-    let luma: Vec<f64> = image.pixels.iter().map(|[r, g, b]| f64::from(0.299 * r + 0.587 * g + 0.114 * b)).collect();
+    let lumas: Vec<f64> = image.pixels.iter().map(|pixel| f64::from(luma(*pixel))).collect();
     let rows = 1..height.saturating_sub(1);
     let inner = rows.flat_map(|y| (1..width.saturating_sub(1)).map(move |x| y * width + x));
-    let inner = inner.step_by(luma.len().div_ceil(PIXELS) | 1);
-    let responses: Vec<f64> = inner.map(|at| response(&luma, width, at).abs()).collect();
+    let inner = inner.step_by(lumas.len().div_ceil(PIXELS) | 1);
+    let responses: Vec<f64> = inner.map(|at| response(&lumas, width, at).abs()).collect();
     let deviation = if responses.is_empty() { 0.0 } else { median(responses) / RESPONSE };
-    let middle = median(luma.iter().step_by(luma.len().div_ceil(PIXELS) | 1).copied().collect());
+    let middle = median(lumas.iter().step_by(lumas.len().div_ceil(PIXELS) | 1).copied().collect());
     deviation.hypot(ROUNDING) / middle.max(ROUNDING)
 }
 

@@ -238,7 +238,7 @@ fn refusal(path: &Path, error: &flashraw::Error) -> Error {
         }
         E::LimitExceeded(_) => {
             let found = format!("takes more memory than it may ({error})");
-            Error::input(path, found, "copy it again if that is wrong, or allow it by --max-memory GIB")
+            Error::input(path, found, "copy it again if that is wrong, or allow it (`max_memory`)")
         }
         E::OutOfMemory(_) => Error::OutOfHostMemory(format!("{}: {error}", path.display())),
         _ => Error::input(path, format!("a damaged or truncated RAW file ({error})"), DAMAGED),

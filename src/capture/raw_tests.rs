@@ -138,7 +138,7 @@ fn bad_files_are_named() {
     let mosaic = refused(&Dng { pattern: [3, 4, 1, 5], ..good.clone() }.encode().unwrap());
     assert!(mosaic.contains("mosaic that is not known") && mosaic.contains("darktable-cli"), "{mosaic}");
     let huge = refused(&Dng { width: 40_000, height: 40_000, ..good.clone() }.encode().unwrap());
-    assert!(huge.contains("--max-memory"), "{huge}");
+    assert!(huge.contains("max_memory"), "{huge}");
     let missing = refused(&Dng { height: 48, ..good }.encode().unwrap());
     assert!(missing.contains("damaged or truncated"), "{missing}");
     assert!(refused(b"II*\0 this is no RAW file at all, only text").contains("night.dng"));

@@ -18,7 +18,7 @@ pub struct Enhance {
     /// Also write OUT/sheet.jpg: pictures as they were, brightened, and lit, side by side
     #[arg(long)]
     sheet: bool,
-    /// Also write what the chroma network changes to OUT/maps, as 16-bit pictures in which mid-grey is no change
+    /// Also write what the chroma network changes to OUT/maps, as 16-bit pictures in which mid-gray is no change
     #[arg(long)]
     maps: bool,
     #[command(flatten)]

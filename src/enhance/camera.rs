@@ -138,7 +138,7 @@ impl Camera {
         Ok(Self { name, matrix: file.matrix.map(|row| row.map(|v| v * file.gain)), yellows_only, kind })
     }
 
-    /// The longer exposure that brings linear light of the (encoded) `median` to mid-grey; `None` for a black one.
+    /// The longer exposure that brings linear light of the (encoded) `median` to mid-gray; `None` for a black one.
     pub fn exposing(median: f32) -> Option<Self> {
         let ratio = MID_GREY / decode_srgb(median);
         let name = format!("exposure × {ratio:.1}");

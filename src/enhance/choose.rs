@@ -53,7 +53,7 @@ fn automatic(config: &Config, samples: &[[f32; 3]], linear: bool) -> Result<Choi
         return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason));
     }
     if let Some(camera) = Camera::exposing(median).filter(|_| linear) {
-        let reason = format!("linear light of a median of {:.1} of 255 becomes mid-grey", median * 255.0);
+        let reason = format!("linear light of a median of {:.1} of 255 becomes mid-gray", median * 255.0);
         return Ok(with_camera(camera, reason));
     }
     let choice = with_camera(Camera::open(camera::DEFAULT)?, String::new());

@@ -7,6 +7,7 @@
 //! noise estimated from the image itself), so that borders between colours of equal brightness stay.
 
 use crate::capture::Image;
+use crate::color::{LUMA, luma};
 use rayon::prelude::*;
 
 /// Half the window of the fit, in pixels of the full-size image.
@@ -24,7 +25,7 @@ pub fn denoise(mut image: Image, strength: f32, downscale: u32) -> Image {
     }
     let width = image.width as usize;
     let radius = (FIT_RADIUS / downscale.max(1)).max(4) as usize;
-    let luma: Vec<f32> = image.pixels.par_iter().map(|p| 255.0 * luma_of(*p)).collect();
+    let luma: Vec<f32> = image.pixels.par_iter().map(|p| 255.0 * luma(*p)).collect();
     let guide = Guide::new(luma, width, radius);
     let filtered = |channel: usize| {
         let plane: Vec<f32> = image.pixels.par_iter().zip(&guide.luma).map(|(p, y)| 255.0 * p[channel] - y).collect();
@@ -34,17 +35,10 @@ pub fn denoise(mut image: Image, strength: f32, downscale: u32) -> Image {
     image.pixels.par_iter_mut().enumerate().for_each(|(i, pixel)| {
         let (y, r, b) = (guide.luma[i], red[i], blue[i]);
         // Green from the luma's own definition, so that the luma is unchanged.
-        let g = -(WEIGHTS[0] * r + WEIGHTS[2] * b) / WEIGHTS[1];
+        let g = -(LUMA[0] * r + LUMA[2] * b) / LUMA[1];
         *pixel = [y + r, y + g, y + b].map(|v| v / 255.0);
     });
     image
-}
-
-const WEIGHTS: [f32; 3] = [0.299, 0.587, 0.114];
-
-/// The luma (BT.601) of a pixel.
-pub(super) fn luma_of(p: [f32; 3]) -> f32 {
-    WEIGHTS[0] * p[0] + WEIGHTS[1] * p[1] + WEIGHTS[2] * p[2]
 }
 
 /// The luma and its local statistics, shared by both colour planes.
@@ -183,7 +177,7 @@ mod tests {
         let border = |a: &Image| 255.0 * (a.at(40, 31)[2] - a.at(40, 28)[2]);
         assert!(border(&filtered) > 0.75 * border(&clean), "{} {}", border(&filtered), border(&clean));
         for (a, b) in filtered.pixels.iter().zip(&noisy.pixels) {
-            assert!((luma_of(*a) - luma_of(*b)).abs() < 1e-6);
+            assert!((luma(*a) - luma(*b)).abs() < 1e-6);
         }
     }
 

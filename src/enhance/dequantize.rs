@@ -9,8 +9,8 @@
 //! (Geman–McClure, refitted), so that other surfaces have no say. The estimate counts within the half level that rounding
 //! left open; luma, which has the finest quantiser and the most noise, stays.
 
-use super::chroma::luma_of;
 use crate::capture::{Extras, Image, read_image, resize_area, ycbcr_to_rgb};
+use crate::color::luma;
 use crate::error::Result;
 use rayon::prelude::*;
 use std::path::Path;
@@ -103,9 +103,9 @@ impl Planes {
         Self {
             width,
             height,
-            luma: plane(|p| luma_of(p).max(LEAST_LUMA)),
-            cb: plane(|p| (p[2] - luma_of(p)) / 1.772),
-            cr: plane(|p| (p[0] - luma_of(p)) / 1.402),
+            luma: plane(|p| luma(p).max(LEAST_LUMA)),
+            cb: plane(|p| (p[2] - luma(p)) / 1.772),
+            cr: plane(|p| (p[0] - luma(p)) / 1.402),
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
 
     fn colors(p: [f32; 3]) -> [f32; 3] {
         let p = p.map(|v| 255.0 * v);
-        [luma_of(p), (p[2] - luma_of(p)) / 1.772, (p[0] - luma_of(p)) / 1.402]
+        [luma(p), (p[2] - luma(p)) / 1.772, (p[0] - luma(p)) / 1.402]
     }
 
     /// Half the distance of lights that show several steps within reach, and of one whose steps are too far apart.

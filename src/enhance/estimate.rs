@@ -71,7 +71,7 @@ fn published_sigma(median: f32) -> f32 {
 }
 
 /// σ auto of a whole capture. Eight captures with dark medians of 1–7 levels of 255 related to their lit views by
-/// σ·255 of 3.3–6.5 levels: it rises with the median, but slower. From 8 levels on the median itself lands mid-grey.
+/// σ·255 of 3.3–6.5 levels: it rises with the median, but slower. From 8 levels on the median itself lands mid-gray.
 fn scene_sigma(median: f32) -> f32 {
     let median = median.clamp(0.001, 0.8);
     (0.032 * median).sqrt().max(median)

@@ -203,7 +203,7 @@ fn linear_light_is_exposed_instead_of_taken_for_a_cameras_jpeg() {
     let (lit, report) = enhance_capture(gpu(), &capture, &config, 1, &out, &Silent::default()).unwrap();
     assert!(report.response.contains("exposure ×") && report.reason.contains("linear light"), "{report:?}");
     let image = lit.train[0].read().unwrap();
-    // The median becomes mid-grey, and what has twice its light twice of that.
+    // The median becomes mid-gray, and what has twice its light twice of that.
     let at = |x: u32| crate::color::srgb_to_linear(image.at(x, 20)[1]);
     assert!((at(30) / 0.18 - 1.0).abs() < 0.05 && (at(59) / at(30) - 6.9 / 4.0).abs() < 0.05, "{} {}", at(30), at(59));
 }

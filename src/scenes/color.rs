@@ -35,7 +35,7 @@ impl TryFrom<String> for Color {
                 let linear = [r, g, b].map(|v| crate::color::srgb_to_linear(f32::from(v) / 255.0));
                 Ok(Self { srgb: [r, g, b], linear: glam::Vec3::from(linear) })
             }
-            _ => Err(format!("{text:?} is no colour; write \"#rrggbb\"")),
+            _ => Err(format!("{text:?} is no color; write \"#rrggbb\"")),
         }
     }
 }

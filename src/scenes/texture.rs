@@ -1,4 +1,4 @@
-//! Procedural textures: color as a function of the place on a surface, in metres right and down from its upper left
+//! Procedural textures: color as a function of the place on a surface, in meters right and down from its upper left
 //! corner. They are full of edges and irregularities at several scales, because a reconstruction holds on to those.
 
 use super::color::Color;

@@ -59,7 +59,7 @@ pub(super) fn of_frames(job: &Job) -> Result<Job> {
 ///
 /// # Errors
 /// Those of [`crate::video`]; [`Error::Exists`] where files are in the way of the frames, or results of another run in that
-/// of the job; poses that could not be estimated afterwards.
+/// of the job; poses that could not be estimated afterward.
 pub(super) fn photographs(job: &Job, inputs: &Hashes, progress: &dyn Progress) -> Result<(Job, Option<Source>)> {
     if !is_video(&job.scene) {
         return Ok((job.clone(), None));

@@ -1,7 +1,6 @@
 //! PSNR and SSIM of the views that have a reference.
 
 use crate::error::Result;
-use crate::pipeline::Scope;
 use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::output::names;
 use crate::pipeline::record::{Counts, write_json};
@@ -15,10 +14,6 @@ pub(in crate::pipeline) struct Eval;
 impl Definition for Eval {
     fn stage(&self) -> Stage {
         Stage::EVAL
-    }
-
-    fn is_in(&self, _scope: &Scope) -> bool {
-        true
     }
 
     fn builds_on(&self) -> &'static [Stage] {

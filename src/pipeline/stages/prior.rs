@@ -20,10 +20,6 @@ impl Definition for Prior {
         Stage::PRIOR
     }
 
-    fn is_in(&self, _scope: &Scope) -> bool {
-        true
-    }
-
     fn builds_on(&self) -> &'static [Stage] {
         &[Stage::ENHANCE]
     }

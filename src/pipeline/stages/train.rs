@@ -2,7 +2,6 @@
 
 use super::enhance::lit_fingerprint;
 use crate::error::Result;
-use crate::pipeline::Scope;
 use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
@@ -17,10 +16,6 @@ pub(in crate::pipeline) struct Train;
 impl Definition for Train {
     fn stage(&self) -> Stage {
         Stage::TRAIN
-    }
-
-    fn is_in(&self, _scope: &Scope) -> bool {
-        true
     }
 
     fn builds_on(&self) -> &'static [Stage] {
