@@ -2,12 +2,12 @@
 //! `cargo bench --bench stereo [-- [SCENE.toml | FOLDER]]`.
 //!
 //! For the demo's scene (or SCENE.toml) the dark pictures are restored as `naka-gs demo` does, and the depth maps of the
-//! restored views (kept: remove `target/tmp/stereo/NAME/lit` to restore anew) are compared with the true depths. A pixel *has texture* if the grey of the true lit picture has a
+//! restored views (kept: remove `target/tmp/stereo/NAME/lit` to restore anew) are compared with the true depths. A pixel *has texture* if the gray of the true lit picture has a
 //! standard deviation of at least 0.02 (5 levels of 255) in the 9 × 9 pixels around it, and a surface is there at all.
 //! Printed: the part of pixels with texture that get a depth, the part of these within 1 % and 2 % of the true one, and
 //! the same for all pixels. For a FOLDER of lit, posed pictures only times, counts and coverage.
 //!
-//! Inverse depths are written in colour (near red, far blue, none black) to `target/tmp/stereo/NAME/depth`.
+//! Inverse depths are written in color (near red, far blue, none black) to `target/tmp/stereo/NAME/depth`.
 
 use naka_gs::capture::{self, Camera, Capture, Image, View, read_image, resize_area};
 use naka_gs::enhance::enhance_capture;
@@ -129,20 +129,20 @@ impl Tally {
 /// Which pixels have texture.
 fn texture(image: &Image) -> Vec<bool> {
     let (width, height) = (image.width as usize, image.height as usize);
-    let grey: Vec<f64> = image.pixels.iter().map(|p| f64::from(p[0] + p[1] + p[2]) / 3.0).collect();
+    let gray: Vec<f64> = image.pixels.iter().map(|p| f64::from(p[0] + p[1] + p[2]) / 3.0).collect();
     let deviation = |at: usize| {
         let (x, y) = (at % width, at / width);
         let rows = y.saturating_sub(WINDOW)..(y + WINDOW + 1).min(height);
         let columns = x.saturating_sub(WINDOW)..(x + WINDOW + 1).min(width);
         let values: Vec<f64> =
-            rows.flat_map(|y| columns.clone().map(move |x| y * width + x)).map(|i| grey[i]).collect();
+            rows.flat_map(|y| columns.clone().map(move |x| y * width + x)).map(|i| gray[i]).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt()
     };
     (0..width * height).map(|at| deviation(at) >= MIN_DEVIATION).collect()
 }
 
-/// Inverse depth in colour, between its 2nd and 98th percentile.
+/// Inverse depth in color, between its 2nd and 98th percentile.
 fn picture(map: &DepthMap) -> image::RgbImage {
     let Camera { width, height, .. } = map.camera;
     let mut values: Vec<f32> =

@@ -28,8 +28,8 @@ mod tests {
             let values: Vec<f64> = (0..20_000).map(pick).collect();
             let mean = values.iter().sum::<f64>() / 2e4;
             let square = values.iter().map(|v| v * v).sum::<f64>() / 2e4;
-            let neighbours = values.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / 2e4;
-            assert!((mean - 0.5).abs() < 0.01 && (square - 1.0 / 3.0).abs() < 0.01 && (neighbours - 0.25).abs() < 0.01);
+            let neighbors = values.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / 2e4;
+            assert!((mean - 0.5).abs() < 0.01 && (square - 1.0 / 3.0).abs() < 0.01 && (neighbors - 0.25).abs() < 0.01);
         }
     }
 }

@@ -96,7 +96,7 @@ fn sort(gpu: &Gpu) -> Result<Check> {
 }
 
 /// One splat in front of the camera: its opacity in the middle, and the gradient of the sum of all pixels with
-/// respect to its constant colour, which is Y₀₀ · Σ alpha.
+/// respect to its constant color, which is Y₀₀ · Σ alpha.
 fn render(gpu: &Gpu) -> Result<Vec<Check>> {
     let splats = Splats {
         means: vec![[0.0, 0.0, 0.0]],

@@ -48,7 +48,7 @@ fn a_run_is_complete_kept_and_replaced_only_on_request() {
     let output = finish(&mut demo(&out, 12));
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert!(stdout.contains("mean") && stdout.contains("sheet.jpg"), "{stdout}");
-    assert!(!stdout.contains('\u{1b}') && !output.stderr.contains(&0x1b), "no colour where there is no terminal");
+    assert!(!stdout.contains('\u{1b}') && !output.stderr.contains(&0x1b), "no color where there is no terminal");
     expect(&out, ["done"; 6]);
 
     for name in ["images/0001.JPG", "renders/0007.JPG", "points.ply", "splats.ply", "settings.toml", "sheet.jpg"] {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use support::{assert_refused, contents, naka_gs};
 
-/// A folder with `splats.ply`, a coloured block, and `transforms.json`, five cameras on an arc before it.
+/// A folder with `splats.ply`, a colored block, and `transforms.json`, five cameras on an arc before it.
 fn scene() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let at = |i: usize| [(i % 5) as f32 * 0.2 - 0.4, (i / 5 % 5) as f32 * 0.2 - 0.4, (i / 25) as f32 * 0.2 - 0.4];

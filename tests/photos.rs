@@ -61,7 +61,7 @@ fn exif(orientation: u8) -> Vec<u8> {
     [b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry, &26u32.to_le_bytes(), &[0, 0, 0, 0, 0, 0]].concat()
 }
 
-/// A colour profile as far as its header goes.
+/// A color profile as far as its header goes.
 fn profile(space: &[u8; 4]) -> Vec<u8> {
     let mut profile = vec![0; 200];
     profile[16..20].copy_from_slice(space);
@@ -85,7 +85,7 @@ fn orientation_and_profile_stay_with_the_picture() {
     jpeg.add_exif_metadata(&exif(6)).unwrap();
     jpeg.add_icc_profile(&profile(b"RGB ")).unwrap();
     jpeg.encode(pixels.as_raw(), 100, 60, jpeg_encoder::ColorType::Rgb).unwrap();
-    let mut jpeg = jpeg_encoder::Encoder::new_file(bench.photo("grey.jpg"), 95).unwrap();
+    let mut jpeg = jpeg_encoder::Encoder::new_file(bench.photo("gray.jpg"), 95).unwrap();
     jpeg.add_icc_profile(&profile(b"GRAY")).unwrap();
     jpeg.encode(&[3; 6000], 100, 60, jpeg_encoder::ColorType::Luma).unwrap();
     let file = std::fs::File::create(bench.photo("turned.png")).unwrap();
@@ -108,7 +108,7 @@ fn orientation_and_profile_stay_with_the_picture() {
         assert_eq!(lit.dimensions(), (100, 60), "{name}: pixels keep their order");
         assert_eq!(lit.icc_profile().unwrap(), Some(profile(b"RGB ")), "{name}");
     }
-    assert_eq!(decoder(&bench.out.join("grey.jpg")).icc_profile().unwrap(), None, "the picture is not grey any more");
+    assert_eq!(decoder(&bench.out.join("gray.jpg")).icc_profile().unwrap(), None, "the picture is not gray any more");
     // The thumbnail shows the dark picture: nothing points to it any more.
     let mut unlinked = exif(6);
     unlinked[22..26].fill(0);
@@ -147,9 +147,9 @@ fn opacity_is_kept() {
     eight.save(bench.photo("eight.png")).unwrap();
     sixteen.save(bench.photo("sixteen.png")).unwrap();
     sixteen.save(bench.photo("sixteen.tif")).unwrap();
-    ImageBuffer::from_fn(40, 30, |x, _| image::LumaA([3u8, alpha(x) as u8])).save(bench.photo("grey.png")).unwrap();
+    ImageBuffer::from_fn(40, 30, |x, _| image::LumaA([3u8, alpha(x) as u8])).save(bench.photo("gray.png")).unwrap();
     bench.light(&[]);
-    for name in ["eight.png", "grey.png"] {
+    for name in ["eight.png", "gray.png"] {
         let lit = bench.lit(name);
         assert_eq!(lit.color(), ColorType::Rgba8, "{name}");
         assert!(lit.to_rgba8().enumerate_pixels().all(|(x, _, p)| u32::from(p.0[3]) == alpha(x)), "{name}");
@@ -163,14 +163,14 @@ fn opacity_is_kept() {
 }
 
 #[test]
-fn grey_pictures_become_colour_pictures() {
+fn gray_pictures_become_color_pictures() {
     let bench = Bench::new();
-    ImageBuffer::from_fn(40, 30, |x, _| Luma([x as u8 / 3])).save(bench.photo("grey.jpg")).unwrap();
-    ImageBuffer::from_fn(40, 30, |x, _| Luma([x as u16 * 80])).save(bench.photo("grey.png")).unwrap();
+    ImageBuffer::from_fn(40, 30, |x, _| Luma([x as u8 / 3])).save(bench.photo("gray.jpg")).unwrap();
+    ImageBuffer::from_fn(40, 30, |x, _| Luma([x as u16 * 80])).save(bench.photo("gray.png")).unwrap();
     bench.light(&[]);
-    assert_eq!(bench.lit("grey.jpg").color(), ColorType::Rgb8);
-    assert_eq!(bench.lit("grey.png").color(), ColorType::Rgb16);
-    assert!(mean(&bench.lit("grey.jpg")) > 30.0 && mean(&bench.lit("grey.png")) > 30.0);
+    assert_eq!(bench.lit("gray.jpg").color(), ColorType::Rgb8);
+    assert_eq!(bench.lit("gray.png").color(), ColorType::Rgb16);
+    assert!(mean(&bench.lit("gray.jpg")) > 30.0 && mean(&bench.lit("gray.png")) > 30.0);
 }
 
 #[test]

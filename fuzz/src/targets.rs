@@ -173,7 +173,7 @@ fn scene(folder: &Path) {
     }
 }
 
-/// A grey PNG of [`SIZE`].
+/// A gray PNG of [`SIZE`].
 const PICTURE: &[u8] = include_bytes!("picture.png");
 
 /// Asserts that the cameras can be computed with, and that a path through them can be written.

@@ -1,7 +1,7 @@
-// The channels of a dark pixel mixed by the rows of a matrix. Where red.w is not 0, other colours than yellows and greens
+// The channels of a dark pixel mixed by the rows of a matrix. Where red.w is not 0, other colors than yellows and greens
 // are only multiplied by green.w: the share of the matrix is (green - blue) / (largest - least channel).
 
-// Least difference of channels, three tenths of a level: what is closer to grey is mixed less.
+// Least difference of channels, three tenths of a level: what is closer to gray is mixed less.
 const LEAST_CHROMA: f32 = 0.3 / 255.0;
 
 fn mixed(red: vec4f, green: vec4f, blue: vec4f, x: vec3f) -> vec3f {

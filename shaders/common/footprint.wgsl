@@ -10,8 +10,8 @@ fn power_at(conic: vec3f, d: vec2f) -> f32 {
     return 0.5 * (conic.x * d.x * d.x + conic.z * d.y * d.y) + conic.y * d.x * d.y;
 }
 
-// Smallest power over a box of pixel centres (low and high relative to the mean). Exact: the minimum of a convex
-// quadratic outside of which its centre lies is on an edge that faces the centre.
+// Smallest power over a box of pixel centers (low and high relative to the mean). Exact: the minimum of a convex
+// quadratic outside of which its center lies is on an edge that faces the center.
 fn min_power(conic: vec3f, low: vec2f, high: vec2f) -> f32 {
     let nearest = clamp(vec2f(0.0), low, high);
     let on_x = vec2f(nearest.x, clamp(-conic.y * nearest.x / conic.z, low.y, high.y));
@@ -19,7 +19,7 @@ fn min_power(conic: vec3f, low: vec2f, high: vec2f) -> f32 {
     return min(power_at(conic, on_x), power_at(conic, on_y));
 }
 
-// Whether any pixel centre of the box [origin, origin + size) can be drawn. `limit` is ln(255 · opacity); the margin
+// Whether any pixel center of the box [origin, origin + size) can be drawn. `limit` is ln(255 · opacity); the margin
 // keeps pixels that rounding puts on the other side of the threshold.
 fn touches(mean: vec2f, conic: vec3f, limit: f32, origin: vec2f, size: vec2f) -> bool {
     let low = origin + 0.5 - mean;

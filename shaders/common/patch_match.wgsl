@@ -2,11 +2,11 @@
 //
 // A plane of space is a linear function of the reference's pixels in inverse depth w, so a hypothesis of a pixel is
 // (w, dw/dx, dw/dy), and its extrapolation to another pixel needs no camera. Pictures are quads: each word holds a
-// pixel, its right, its lower and its lower right neighbour in 8 bits of grey, so that a bilinear sample is one load.
+// pixel, its right, its lower and its lower right neighbor in 8 bits of gray, so that a bilinear sample is one load.
 #import common/view
 #import common/unspecialized
 
-// Samples on a side of a patch lie STRIDE pixels apart; RADIUS of them on each side of the centre.
+// Samples on a side of a patch lie STRIDE pixels apart; RADIUS of them on each side of the center.
 const SIDE = 5u;
 const RADIUS = 2.0;
 const SAMPLES = 25.0;
@@ -34,7 +34,7 @@ struct Search {
     step: f32,
     // Slopes of a plane are within this times w, per pixel.
     slope: f32,
-    // Variance of grey that is noise.
+    // Variance of gray that is noise.
     noise: f32,
     // Views; how many of them, those that agree best, count (1 to 3); and the fewest that must see a plane.
     others: u32,
@@ -81,8 +81,8 @@ fn take_patch(pixel: vec2u, id: vec3u) {
     }
 }
 
-// Grey at texel position p (pixel position − 0.5), which is inside.
-fn grey_at(first: u32, pitch: u32, p: vec2f) -> f32 {
+// Gray at texel position p (pixel position − 0.5), which is inside.
+fn gray_at(first: u32, pitch: u32, p: vec2f) -> f32 {
     let cell = vec2u(p);
     let quad = unpack4x8unorm(images[first + cell.y * pitch + cell.x]);
     let part = p - vec2f(cell);
@@ -122,7 +122,7 @@ fn correlation(index: u32, plane: vec3f) -> f32 {
     for (var row = 0u; row < SIDE; row++) {
         var place = max(from_row, vec2f(0.0));
         for (var column = 0u; column < SIDE; column++) {
-            let value = grey_at(first, pitch, place);
+            let value = gray_at(first, pitch, place);
             sum += value;
             squares += value * value;
             products += value * patch_values[row * SIDE + column];

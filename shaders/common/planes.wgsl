@@ -1,5 +1,5 @@
 // Activations of the chroma network: [row][channel][x], with a column of zeros on either side and a row above and below
-// that holds the neighbouring band's nearest row, or zeros at the image's border. So a 3×3 window needs no bounds.
+// that holds the neighboring band's nearest row, or zeros at the image's border. So a 3×3 window needs no bounds.
 
 // Some channels of such a tensor (Rust twin: enhance::network::planes::Plane).
 struct Plane {

@@ -4,5 +4,5 @@
 //   [2] RGB (after clamping at 0), index of the splat in the model (bits)
 // Slots are handed out in no particular order; counters[0] is their number, counters[1] the splat–tile pairs.
 const PROJECTED_STRIDE = 3u;
-// In place of ln(255 · opacity) where a splat has no colour: no tile is within this limit.
+// In place of ln(255 · opacity) where a splat has no color: no tile is within this limit.
 const NOT_DRAWN = -1.0;

@@ -5,7 +5,7 @@
 const LOW_PASS = 0.3;
 const NEAR = 0.01;
 
-// Rotation of the quaternion (w, x, y, z), which need not be normalised.
+// Rotation of the quaternion (w, x, y, z), which need not be normalized.
 fn quat_to_rotation(quat: vec4f) -> mat3x3f {
     let q = quat * inverseSqrt(max(dot(quat, quat), 1e-24));
     let w = q.x; let x = q.y; let y = q.z; let z = q.w;
@@ -27,7 +27,7 @@ fn view_rotation(view: View) -> mat3x3f {
     return mat3x3f(view.viewmat[0].xyz, view.viewmat[1].xyz, view.viewmat[2].xyz);
 }
 
-// Camera-space position at which the projection is linearised: x/z and y/z are held at most 30 % of the half field
+// Camera-space position at which the projection is linearized: x/z and y/z are held at most 30 % of the half field
 // of view outside the image, where the local affine approximation would explode.
 fn clamped_position(view: View, p: vec3f) -> vec3f {
     let f = view.intrinsics.xy;

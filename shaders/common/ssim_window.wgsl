@@ -1,7 +1,7 @@
-// The 11-tap Gaussian window of SSIM over four neighbours at once, and the layout of the loss kernels.
-// The weights W0 (outermost) to W5 (centre) come from Rust.
+// The 11-tap Gaussian window of SSIM over four neighbors at once, and the layout of the loss kernels.
+// The weights W0 (outermost) to W5 (center) come from Rust.
 
-// One colour channel of one image size (Rust twin: train::loss::Channel).
+// One color channel of one image size (Rust twin: train::loss::Channel).
 struct Channel {
     width: u32,
     height: u32,

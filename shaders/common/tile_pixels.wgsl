@@ -1,4 +1,4 @@
-// Which pixels of a 16 × 16 tile a thread of the raster kernels owns: four neighbours in a row.
+// Which pixels of a 16 × 16 tile a thread of the raster kernels owns: four neighbors in a row.
 // Thread t of 64 is laid out so that any 8, 16, 32 or 64 consecutive threads (a subgroup) cover a compact block of
 // 8 × 4, 16 × 4, 16 × 8 or 16 × 16 pixels.
 fn quad_origin(t: u32) -> vec2u {

@@ -2,11 +2,11 @@
 struct View {
     // World to camera, OpenCV axes (x right, y down, z forwards).
     viewmat: mat4x4f,
-    // Camera centre in world coordinates.
+    // Camera center in world coordinates.
     position: vec3f,
     // SH bands in use.
     sh_degree: u32,
-    // fx, fy, cx, cy in pixels; pixel centres at +0.5.
+    // fx, fy, cx, cy in pixels; pixel centers at +0.5.
     intrinsics: vec4f,
     background: vec3f,
     // Splats in the model.

@@ -10,10 +10,10 @@ fn main(
     @builtin(subgroup_size) lanes: u32,
 ) {
     let sum = subgroupAdd(lane);
-    let neighbour = subgroupShuffleXor(lane, 1u);
+    let neighbor = subgroupShuffleXor(lane, 1u);
     let first = subgroupBroadcastFirst(lane);
     var fault = select(0u, 1u, sum != lanes * (lanes - 1u) / 2u);
-    fault += select(0u, 2u, neighbour != (lane ^ 1u));
+    fault += select(0u, 2u, neighbor != (lane ^ 1u));
     fault += select(0u, 4u, first != 0u);
     faults[id.x] = fault;
 }

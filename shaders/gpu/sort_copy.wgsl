@@ -2,7 +2,7 @@
 //
 // Reads  sort_args[3] (number of keys), keys, values.
 // Writes keys_out, values_out.
-// One workgroup a block; neighbouring threads move neighbouring quads.
+// One workgroup a block; neighboring threads move neighboring quads.
 #import common/sort_block
 
 @group(0) @binding(0) var<storage, read> sort_args: array<u32>;

@@ -1,7 +1,7 @@
-// One turn of PatchMatch on one colour of a chessboard (Galliani et al. 2015): planes spread to pixels where they cost
+// One turn of PatchMatch on one color of a chessboard (Galliani et al. 2015): planes spread to pixels where they cost
 // less than the present one, and are varied at random.
 //
-// One invocation a pixel of the colour. Reads images and the planes of the other colour; updates its own plane. In each
+// One invocation a pixel of the color. Reads images and the planes of the other color; updates its own plane. In each
 // of four directions the cheapest plane of pixels 1, 3, 5 and 9 away is tried (Xu and Tao 2019).
 #import common/patch_match
 #import common/random
@@ -10,13 +10,13 @@ struct Turn {
     // Number of the turn, for its random numbers.
     number: u32,
     // 0 or 1: the pixels whose x + y is even, or odd.
-    colour: u32,
+    color: u32,
     // Largest variation, in pixels of disparity.
     amplitude: f32,
     padding: u32,
 }
 
-// Planes tried: four of neighbours, then variations.
+// Planes tried: four of neighbors, then variations.
 const SPREAD = 4u;
 const TRIALS = 7u;
 
@@ -59,7 +59,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let linear = linear_id(id, groups, 64u);
     let half_width = (search.size.x + 1u) / 2u;
     let y = linear / half_width;
-    let x = 2u * (linear % half_width) + ((y + turn.colour) & 1u);
+    let x = 2u * (linear % half_width) + ((y + turn.color) & 1u);
     if x >= search.size.x || y >= search.size.y { return; }
     let pixel = vec2u(x, y);
     let index = y * search.size.x + x;

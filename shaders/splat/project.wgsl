@@ -1,5 +1,5 @@
 // Culls and projects every splat; survivors get a slot.
-// One invocation a splat. Reads the geometry tensors; writes projected[0..2] (colour follows in sh_forward),
+// One invocation a splat. Reads the geometry tensors; writes projected[0..2] (color follows in sh_forward),
 // depth_keys [slots] (order-preserving bits of the depth above NEAR), slots [slots] (identity, the sort's values).
 // Slots are handed out as invocations come, or with PLACED are in places (a prefix sum over the marks of a pass with
 // MARK, which writes nothing else).

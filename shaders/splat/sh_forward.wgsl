@@ -1,4 +1,4 @@
-// Colour of every visible splat from its spherical harmonics, seen from the camera.
+// Color of every visible splat from its spherical harmonics, seen from the camera.
 // One invocation a slot. Reads means and the SH bands; writes the RGB of projected, and that a splat is not drawn where it
 // has none.
 #import common/view
@@ -6,7 +6,7 @@
 #import common/sh
 #import common/unspecialized
 
-// What is brighter, or darker, is no colour but a broken splat.
+// What is brighter, or darker, is no color but a broken splat.
 const COLOR_MAX = 1e6;
 
 @group(0) @binding(0) var<uniform> view: View;

@@ -40,7 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     v_log_scales[3u * i + 1u] = scales.y * dot(r[1], v_m[1]);
     v_log_scales[3u * i + 2u] = scales.z * dot(r[2], v_m[2]);
 
-    // ∂L/∂R, columns; then through the quaternion and its normalisation.
+    // ∂L/∂R, columns; then through the quaternion and its normalization.
     let c0 = scales.x * v_m[0];
     let c1 = scales.y * v_m[1];
     let c2 = scales.z * v_m[2];

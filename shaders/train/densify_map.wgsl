@@ -1,6 +1,6 @@
 // Where every new splat comes from. One invocation a new splat.
 // Reads plan and offsets (prefix sum of the plan's counts); writes sources [after]: splat | tag.
-// New splats stand where their sources stood, so neighbours in memory stay neighbours.
+// New splats stand where their sources stood, so neighbors in memory stay neighbors.
 #import common/densify
 
 @group(0) @binding(0) var<uniform> densify: Densify;

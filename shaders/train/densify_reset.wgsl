@@ -1,4 +1,4 @@
-// Opacity reset (3DGS, §5.2): opacities are cut to RESET_LOGIT and learnt anew. One invocation a splat.
+// Opacity reset (3DGS, §5.2): opacities are cut to RESET_LOGIT and learned anew. One invocation a splat.
 // Updates logit_opacities and its two moments.
 #import common/view
 

@@ -2,7 +2,7 @@
 // One invocation a slot. Reads the geometry tensors, projected and splat_gradients; adds to v_means, replaces the first
 // six floats of the slot in splat_gradients by ∂L/∂Σ (xx, xy, xz, yy, yz, zz of the symmetric matrix) and G_SUM by
 // ∂L/∂(logit opacity), and records for densification |∂L/∂(projected mean)| in units of half the image size.
-// Runs after the SH kernels, whose colour gradients it overwrites.
+// Runs after the SH kernels, whose color gradients it overwrites.
 #import common/projection
 #import common/projected
 #import common/splat_gradients
@@ -67,7 +67,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let rz2 = rz * rz;
     var v_p = vec3f(f * v_center * rz, -dot(f * p.xy, v_center) * rz2);
     v_p.z += -f.x * rz2 * v_j0.x - f.y * rz2 * v_j1.y + 2.0 * rz2 * rz * (f.x * t.x * v_j0.z + f.y * t.y * v_j1.z);
-    // The linearisation point moves with the mean, or, where it is clamped, with its depth alone.
+    // The linearization point moves with the mean, or, where it is clamped, with its depth alone.
     let v_t = -f * rz2 * vec2f(v_j0.z, v_j1.z);
     let free = t.xy == p.xy;
     v_p.x += select(0.0, v_t.x, free.x);

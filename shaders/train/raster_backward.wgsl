@@ -1,6 +1,6 @@
-// Gradient of the blended image with respect to every splat's footprint and colour.
+// Gradient of the blended image with respect to every splat's footprint and color.
 // One workgroup of 64 threads a tile, four pixels in a row a thread, the same walk as raster_forward, front to back:
-// with C the pixel's final colour and v = ∂L/∂C, what lies behind splat i contributes
+// with C the pixel's final color and v = ∂L/∂C, what lies behind splat i contributes
 // S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.
 // Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and v_image (red, green, blue, alpha);
 // adds to splat_gradients, or with FIXED to sums, from which fixed_to_gradients makes them.

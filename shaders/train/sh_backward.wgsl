@@ -1,5 +1,5 @@
-// Gradient of the SH coefficients: ∂L/∂sh[k] = Y_k(direction) · ∂L/∂colour.
-// One invocation a slot. Reads means, projected and the colour part of splat_gradients; writes v_sh of the splat.
+// Gradient of the SH coefficients: ∂L/∂sh[k] = Y_k(direction) · ∂L/∂color.
+// One invocation a slot. Reads means, projected and the color part of splat_gradients; writes v_sh of the splat.
 #import common/view
 #import common/projected
 #import common/sh
@@ -26,7 +26,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
     let d = normalize(mean - view.position);
     let g = GRADIENT_STRIDE * slot;
-    // A colour clamped at 0 has no gradient.
+    // A color clamped at 0 has no gradient.
     let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
     let v = select(vec3f(0.0), v_color, shade.xyz > vec3f(0.0));
     v_sh0[3u * i + 0u] = SH_C0 * v.x;

@@ -1,4 +1,4 @@
-// Gradient of the means through the viewing direction: ∂L/∂mean += (∂d/∂mean)ᵀ Σ_k ∇Y_k (sh[k] · ∂L/∂colour).
+// Gradient of the means through the viewing direction: ∂L/∂mean += (∂d/∂mean)ᵀ Σ_k ∇Y_k (sh[k] · ∂L/∂color).
 // One invocation a slot. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat.
 #import common/view
 #import common/projected
@@ -30,7 +30,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let inverse_distance = inverseSqrt(dot(offset, offset));
     let d = offset * inverse_distance;
     let g = GRADIENT_STRIDE * slot;
-    // A colour clamped at 0 has no gradient.
+    // A color clamped at 0 has no gradient.
     let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
     let v = select(vec3f(0.0), v_color, shade.xyz > vec3f(0.0));
     var v_d = SH_C1 * vec3f(

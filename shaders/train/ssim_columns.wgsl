@@ -3,7 +3,7 @@
 // Reads  moments (four planes, see ssim_rows).
 // Writes partials: three planes, ∂loss/∂(blur of a), ∂loss/∂(blur of a²) and ∂loss/∂(blur of a·t), zero but for the interior
 //        (5 pixels away from every border), and sums[channel * groups + workgroup]: SSIM summed over the workgroup.
-// One invocation makes eight neighbours of a column.
+// One invocation makes eight neighbors of a column.
 #import common/view
 #import common/ssim_window
 #import common/workgroup_sum

@@ -3,7 +3,7 @@
 // Reads  blurred (three planes, see ssim_rows_backward), rendered, targets.
 // Writes v_image (three planes; 0 in the padding): l1_scale · sign(a − t) + blur(∂a) + 2a · blur(∂a²) + t · blur(∂a·t), and
 //        sums[channel * groups + workgroup]: |a − t| summed over the workgroup.
-// One invocation makes eight neighbours of a column.
+// One invocation makes eight neighbors of a column.
 #import common/view
 #import common/ssim_window
 #import common/loss_target

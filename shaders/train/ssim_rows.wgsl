@@ -2,7 +2,7 @@
 //
 // Reads  rendered (planes of pitch × rows), targets (see common/loss_target).
 // Writes moments: four planes, the blurs along x of a, t, a² + t² and a·t (a rendered, t target). SSIM needs no more.
-// One invocation makes eight neighbours of a row. Values next to the border are wrong, and nobody uses them.
+// One invocation makes eight neighbors of a row. Values next to the border are wrong, and nobody uses them.
 #import common/view
 #import common/ssim_window
 #import common/loss_target

@@ -2,7 +2,7 @@
 //
 // Reads  partials (three planes, zero outside the interior).
 // Writes blurred: three planes, their blurs along x.
-// One invocation makes eight neighbours of a row of one plane.
+// One invocation makes eight neighbors of a row of one plane.
 #import common/view
 #import common/ssim_window
 

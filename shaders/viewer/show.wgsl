@@ -17,9 +17,9 @@ struct Show {
     background: vec3f,
     // COLOR, DEPTH or OPACITY.
     what: u32,
-    // Factor of the scene's colours.
+    // Factor of the scene's colors.
     gain: f32,
-    // Depths at the two ends of the colour map.
+    // Depths at the two ends of the color map.
     near: f32,
     far: f32,
 }
@@ -28,7 +28,7 @@ struct Show {
 @group(0) @binding(1) var<storage, read> image: array<f32>;
 @group(0) @binding(2) var picture: texture_storage_2d<rgba8unorm, write>;
 
-// The colour map Turbo (Mikhailov 2019) by its polynomial, from blue at 0 to red at 1.
+// The color map Turbo (Mikhailov 2019) by its polynomial, from blue at 0 to red at 1.
 fn turbo(x: f32) -> vec3f {
     let low = vec4f(1.0, x, x * x, x * x * x);
     let high = low.zw * low.z;

@@ -4,7 +4,7 @@ use glam::{DMat3, DMat4, DVec3, DVec4};
 use serde::{Deserialize, Serialize};
 
 /// A pinhole camera. Pose: world to camera, OpenCV axes (x right, y down, z forwards).
-/// Intrinsics in pixels; pixel centres lie at +0.5.
+/// Intrinsics in pixels; pixel centers lie at +0.5.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Camera {
     /// Width of the picture, pixels.
@@ -41,7 +41,7 @@ impl Camera {
         self.viewmat.inverse()
     }
 
-    /// Camera centre in world coordinates.
+    /// Camera center in world coordinates.
     pub fn center(&self) -> DVec3 {
         self.c2w().w_axis.truncate()
     }

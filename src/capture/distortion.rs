@@ -225,7 +225,7 @@ pub(super) mod tests {
         (a[0] - b[0]).hypot(a[1] - b[1]) < within
     }
 
-    /// COLMAP's own code, term by term: the offset (du, dv), on the normalised or the equidistant plane.
+    /// COLMAP's own code, term by term: the offset (du, dv), on the normalized or the equidistant plane.
     fn reference(name: &str, e: &[f64], [mut u, mut v]: [f64; 2]) -> [f64; 2] {
         let r = (u * u + v * v).sqrt();
         if name.contains("FISHEYE") {

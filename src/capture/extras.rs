@@ -1,4 +1,4 @@
-//! What an image file holds besides its colours.
+//! What an image file holds besides its colors.
 
 use super::Image;
 use super::decode::{decode_dynamic, decoder};
@@ -20,7 +20,7 @@ pub struct Extras {
     pub orientation: Orientation,
     /// The EXIF block (a TIFF structure, without the `Exif\0\0` of JPEG), its thumbnail unlinked.
     pub exif: Option<Vec<u8>>,
-    /// The ICC profile of its RGB colours.
+    /// The ICC profile of its RGB colors.
     pub profile: Option<Vec<u8>>,
     /// Whether samples have more than 8 bits.
     pub deep: bool,
@@ -54,7 +54,7 @@ impl Extras {
         Some(Self {
             orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
             exif: decoder.exif_metadata().ok().flatten().map(without_thumbnail),
-            // The profile of a grey picture does not describe the colours it becomes.
+            // The profile of a gray picture does not describe the colors it becomes.
             profile: decoder.icc_profile().ok().flatten().filter(|icc| icc.get(16..20) == Some(b"RGB ")),
             deep: color.bytes_per_pixel() / color.channel_count() > 1,
             alpha: color.has_alpha(),

@@ -1,8 +1,8 @@
 //! JPEG decoding in floating point.
 //!
 //! The pixels of an extremely dark photograph lie within a few levels of 255, where the rounding of an ordinary
-//! decoder to 8 bits is the largest noise of all. The file itself holds more: a DC coefficient with a quantiser step
-//! of 2 resolves a quarter of a level of a block's mean. So the coefficients are dequantised, transformed, upsampled
+//! decoder to 8 bits is the largest noise of all. The file itself holds more: a DC coefficient with a quantizer step
+//! of 2 resolves a quarter of a level of a block's mean. So the coefficients are dequantized, transformed, upsampled
 //! and converted to RGB in `f32`, nothing is rounded and nothing is clipped: the slightly negative values of black
 //! must survive until they are averaged, or the average is biased.
 
@@ -36,16 +36,16 @@ struct Plane {
 /// How the components become RGB.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Colors {
-    Grey,
+    Gray,
     YCbCr,
     Rgb,
 }
 
-/// Decodes the JPEG file content `data` (baseline or progressive, grey, YCbCr or RGB, any subsampling) without
+/// Decodes the JPEG file content `data` (baseline or progressive, gray, YCbCr or RGB, any subsampling) without
 /// rounding or clipping: 0–1 nominal, but slightly outside where the file says so.
 ///
 /// # Errors
-/// [`Error::Input`] naming `path` for truncated or corrupt files and for colour models that are not supported.
+/// [`Error::Input`] naming `path` for truncated or corrupt files and for color models that are not supported.
 pub(super) fn decode(path: &Path, data: &[u8]) -> Result<Image> {
     check_size(path, data)?;
     let mut jpeg = read_coefficients(data).map_err(|error| refusal(path, &error))?;
@@ -121,7 +121,7 @@ fn refusal(path: &Path, error: &JpegError) -> Error {
 fn colors(path: &Path, jpeg: &JpegCoefficients) -> Result<Colors> {
     let ids: Vec<u8> = jpeg.components.iter().map(|c| c.component_id).collect();
     match (jpeg.components.len(), jpeg.adobe_transform) {
-        (1, _) => Ok(Colors::Grey),
+        (1, _) => Ok(Colors::Gray),
         (3, Some(0)) => Ok(Colors::Rgb),
         (3, None) if ids == *b"RGB" && !jpeg.saw_jfif_marker => Ok(Colors::Rgb),
         (3, _) => Ok(Colors::YCbCr),
@@ -130,7 +130,7 @@ fn colors(path: &Path, jpeg: &JpegCoefficients) -> Result<Colors> {
             "a CMYK JPEG",
             "convert it to RGB (for example `magick in.jpg -colorspace sRGB out.jpg`)",
         )),
-        (n, _) => Err(Error::input(path, format!("a JPEG with {n} components"), "convert it to grey or RGB")),
+        (n, _) => Err(Error::input(path, format!("a JPEG with {n} components"), "convert it to gray or RGB")),
     }
 }
 
@@ -138,7 +138,7 @@ fn plane(path: &Path, jpeg: &JpegCoefficients, component: &ComponentCoefficients
     let table = jpeg
         .quant_tables
         .get(usize::from(component.quant_table_index))
-        .ok_or_else(|| Error::input(path, "a JPEG without its quantisation table", "copy it again from its source"))?;
+        .ok_or_else(|| Error::input(path, "a JPEG without its quantization table", "copy it again from its source"))?;
     let steps: [f32; 64] = std::array::from_fn(|i| f32::from(table[i]));
     let (max_h, max_v) = max_sampling(jpeg);
     let size = |full: u16, own: u8, max: usize| (usize::from(full) * usize::from(own)).div_ceil(max);
@@ -214,7 +214,7 @@ fn transform(input: &[[f32; 8]; 8], used: &[bool; 8], basis: &[[f32; 8]; 8]) -> 
 }
 
 /// Linear interpolation in one direction: for every output position the two samples and the second one's weight.
-/// Samples are centred in the area they stand for, as JFIF and Exif have it for 4:2:0 files of today's encoders.
+/// Samples are centered in the area they stand for, as JFIF and Exif have it for 4:2:0 files of today's encoders.
 fn taps(out: usize, samples: usize, sampling: usize, max_sampling: usize) -> Vec<(usize, usize, f32)> {
     let scale = sampling as f32 / max_sampling as f32;
     let last = samples.saturating_sub(1);
@@ -272,13 +272,13 @@ fn interpolate(
 fn rgb(colors: Colors, lines: &[Vec<f32>], x: usize, middle: f32) -> [f32; 3] {
     let first = lines[0][x] + middle;
     match colors {
-        Colors::Grey => [first; 3],
+        Colors::Gray => [first; 3],
         Colors::Rgb => [first, lines[1][x] + middle, lines[2][x] + middle],
         Colors::YCbCr => ycbcr_to_rgb([first, lines[1][x], lines[2][x]]),
     }
 }
 
-/// RGB from luma and colour differences around 0, in the same unit (ITU-R BT.601 full range as in JFIF 1.02, without
+/// RGB from luma and color differences around 0, in the same unit (ITU-R BT.601 full range as in JFIF 1.02, without
 /// rounding).
 pub(crate) fn ycbcr_to_rgb([y, cb, cr]: [f32; 3]) -> [f32; 3] {
     [y + 1.402 * cr, y - 0.344_136_3 * cb - 0.714_136_3 * cr, y + 1.772 * cb]

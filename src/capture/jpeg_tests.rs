@@ -64,7 +64,7 @@ fn blank(width: u16, height: u16, sampling: &[(u8, u8)]) -> JpegCoefficients {
     }
 }
 
-/// An 8-bit decoder rounds samples and colours: 0.45 levels on average, a little more where it upsamples chroma.
+/// An 8-bit decoder rounds samples and colors: 0.45 levels on average, a little more where it upsamples chroma.
 #[test]
 fn agrees_with_an_ordinary_decoder() {
     for (width, height) in [(64, 48), (61, 43), (17, 9), (1, 1)] {
@@ -83,7 +83,7 @@ fn agrees_with_an_ordinary_decoder() {
 }
 
 #[test]
-fn grey_is_three_equal_channels() {
+fn gray_is_three_equal_channels() {
     let mut data = Vec::new();
     let pixels: Vec<u8> = (0..20 * 10).map(|i| i as u8).collect();
     Encoder::new(&mut data, 95).encode(&pixels, 20, 10, ColorType::Luma).unwrap();
@@ -148,9 +148,9 @@ fn nothing_is_clipped() {
     assert!((f64::from(pixel[2]) * 255.0 + 2.0 * 1.772).abs() < 1e-3, "{pixel:?}");
 }
 
-/// Between the samples of a chroma staircase the values are those of centred linear interpolation, whatever the ratio.
+/// Between the samples of a chroma staircase the values are those of centered linear interpolation, whatever the ratio.
 #[test]
-fn chroma_is_upsampled_linearly_and_centred() {
+fn chroma_is_upsampled_linearly_and_centered() {
     for (h, v) in [(2u8, 1u8), (2, 2), (4, 1), (1, 2)] {
         let mut jpeg = blank(64, 32, &[(h, v), (1, 1), (1, 1)]);
         // Block means rise by 2 levels a block.
@@ -223,9 +223,9 @@ fn png_and_tiff_keep_16_bits_and_drop_alpha() {
         std::fs::write(&path, &data[..data.len() / 2]).unwrap();
         assert!(read_image(&path).unwrap_err().to_string().contains(name));
     }
-    let grey = folder.path().join("grey.png");
-    ::image::GrayImage::from_pixel(3, 3, ::image::Luma([51])).save(&grey).unwrap();
-    assert_eq!(read_image(&grey).unwrap().at(1, 1), [0.2; 3]);
+    let gray = folder.path().join("gray.png");
+    ::image::GrayImage::from_pixel(3, 3, ::image::Luma([51])).save(&gray).unwrap();
+    assert_eq!(read_image(&gray).unwrap().at(1, 1), [0.2; 3]);
     let text = folder.path().join("text.jpg");
     std::fs::write(&text, "not a picture").unwrap();
     assert!(read_image(&text).unwrap_err().to_string().contains("text.jpg"));

@@ -1,4 +1,4 @@
-//! World normalisation: the frame in which the metric parameters of PPM are given (NAKA-GS §3.2; the transforms are
+//! World normalization: the frame in which the metric parameters of PPM are given (NAKA-GS §3.2; the transforms are
 //! those of gsplat's dataset code). Files keep the capture's own frame.
 
 use super::Camera;

@@ -105,7 +105,7 @@ impl Lens {
     /// Whether the pinhole's border lies within the photograph, and the lens folds nothing on the way to it.
     fn covers_all(&self) -> bool {
         let (w, h) = (f64::from(self.width), f64::from(self.height));
-        // Between the centres of the outermost pixels; the tolerance is for a lens that does nothing.
+        // Between the centers of the outermost pixels; the tolerance is for a lens that does nothing.
         let within = |at: f64, extent: f64| (0.5 - 1e-6..=extent - 0.5 + 1e-6).contains(&at);
         let inside = |[x, y]: [f64; 2]| within(x, w) && within(y, h);
         let unfolded = |[u, v]: [f64; 2]| {
@@ -123,7 +123,7 @@ impl Lens {
     }
 }
 
-/// The value at (`x`, `y`), pixel centres at +0.5; beyond the border that of the border.
+/// The value at (`x`, `y`), pixel centers at +0.5; beyond the border that of the border.
 fn bilinear(image: &Image, x: f64, y: f64) -> [f32; 3] {
     let split = |at: f64, size: u32| {
         let last = size.saturating_sub(1);

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub struct Ppm {
     /// PLY, NPY, NPZ, or a COLMAP model
     points: PathBuf,
-    /// Folder of the scene that the points belong to: lengths are then meant in its normalised frame, as in a run, and
+    /// Folder of the scene that the points belong to: lengths are then meant in its normalized frame, as in a run, and
     /// its cameras tell what floats; otherwise lengths are meant in the file's own frame
     #[arg(long, value_name = "SCENE")]
     scene: Option<PathBuf>,

@@ -69,11 +69,11 @@ impl Reporter {
             (_, 1) => "warn,naka_gs=debug",
             _ => "info,naka_gs=trace",
         };
-        let colour = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let color = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         let stage = Arc::clone(&self.stage);
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-            .with_ansi(colour)
+            .with_ansi(color)
             .with_target(verbose > 1)
             .without_time()
             .with_writer(move || AboveBar(Arc::clone(&stage)))

@@ -1,6 +1,6 @@
-//! Brightness and colour of a whole capture come from its one response; the network adds what is local.
+//! Brightness and color of a whole capture come from its one response; the network adds what is local.
 //!
-//! A network trained on many cameras has habits of its own: it pulls every capture towards what its training pictures
+//! A network trained on many cameras has habits of its own: it pulls every capture toward what its training pictures
 //! looked like on average. A gain and an offset per channel, the same for all views, take that back.
 
 use crate::capture::{Image, resize_area};
@@ -37,7 +37,7 @@ impl Balance {
         balance
     }
 
-    /// The image in the colours of the response, within 0–1.
+    /// The image in the colors of the response, within 0–1.
     pub fn apply(&self, mut image: Image) -> Image {
         for pixel in &mut image.pixels {
             for (channel, value) in pixel.iter_mut().enumerate() {

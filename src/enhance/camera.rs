@@ -21,7 +21,7 @@ pub struct Camera {
     pub name: String,
     /// Row-major, gain included; applied to the image's own (encoded) values.
     pub matrix: [[f32; 3]; 3],
-    /// Where the matrix counts for yellows and greens only, the gain of other colours: a matrix fitted to a scene without
+    /// Where the matrix counts for yellows and greens only, the gain of other colors: a matrix fitted to a scene without
     /// pinks would turn them orange.
     pub yellows_only: Option<f32>,
     /// How light becomes levels.
@@ -29,8 +29,8 @@ pub struct Camera {
 }
 
 /// Reflectance that the mean of a scene is exposed for (ISO 2720's calibration of light meters).
-const MID_GREY: f32 = 0.18;
-/// Least difference of channels, three tenths of a level: what is closer to grey is mixed less.
+const MID_GRAY: f32 = 0.18;
+/// Least difference of channels, three tenths of a level: what is closer to gray is mixed less.
 const LEAST_CHROMA: f32 = 0.3 / 255.0;
 
 /// The curve after the matrix.
@@ -47,7 +47,7 @@ pub enum Kind {
 
 /// A monotone curve through knots. Between knots it is a cubic in `u = asinh(255 x)`, which is linear within a level
 /// of black and logarithmic beyond, with Fritsch–Carlson slopes; below the first knot it continues straight, above the
-/// last as the hyperbola of a Naka–Rushton response towards 1.
+/// last as the hyperbola of a Naka–Rushton response toward 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     /// `(u, y, dy/du)` with y in 0–1.
@@ -76,7 +76,7 @@ struct File {
     blue: Vec<[f32; 2]>,
 }
 
-/// The colours that a matrix counts for.
+/// The colors that a matrix counts for.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Hues {
@@ -140,7 +140,7 @@ impl Camera {
 
     /// The longer exposure that brings linear light of the (encoded) `median` to mid-gray; `None` for a black one.
     pub fn exposing(median: f32) -> Option<Self> {
-        let ratio = MID_GREY / decode_srgb(median);
+        let ratio = MID_GRAY / decode_srgb(median);
         let name = format!("exposure × {ratio:.1}");
         let kind = Kind::SrgbExposure { ratio };
         (median > 0.0 && ratio.is_finite()).then(|| Self { name, matrix: identity(), yellows_only: None, kind })

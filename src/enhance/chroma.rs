@@ -1,10 +1,10 @@
-//! Colour noise of dark images, filtered before the curve makes it visible.
+//! Color noise of dark images, filtered before the curve makes it visible.
 //!
-//! In a dark JPEG colour is coarser than brightness: half the resolution, and in steps of a quarter level that become
-//! patches of green and purple 20 levels apart behind the curve. Under one light a surface has one ratio of colour to
-//! brightness, so colour is predicted from luma by a linear fit in a window (the guided filter of He, Sun and Tang,
+//! In a dark JPEG color is coarser than brightness: half the resolution, and in steps of a quarter level that become
+//! patches of green and purple 20 levels apart behind the curve. Under one light a surface has one ratio of color to
+//! brightness, so color is predicted from luma by a linear fit in a window (the guided filter of He, Sun and Tang,
 //! ECCV 2010). What the prediction leaves over is kept as far as it rises above the noise (Wiener's weight, with the
-//! noise estimated from the image itself), so that borders between colours of equal brightness stay.
+//! noise estimated from the image itself), so that borders between colors of equal brightness stay.
 
 use crate::capture::Image;
 use crate::color::{LUMA, luma};
@@ -14,10 +14,10 @@ use rayon::prelude::*;
 const FIT_RADIUS: u32 = 32;
 /// Half the window in which left-over energy is measured, in pixels of the image being filtered.
 const RESIDUAL_RADIUS: usize = 1;
-/// Regularisation of the fit: variance of luma noise, in levels² of 255.
+/// Regularization of the fit: variance of luma noise, in levels² of 255.
 const LUMA_NOISE: f32 = 0.05;
 
-/// Filters the two colour planes of a dark image that was reduced by `downscale`; the luma (BT.601) stays exactly.
+/// Filters the two color planes of a dark image that was reduced by `downscale`; the luma (BT.601) stays exactly.
 /// `strength` scales the noise estimate; 0 returns the image as it is.
 pub fn denoise(mut image: Image, strength: f32, downscale: u32) -> Image {
     if strength <= 0.0 || image.pixels.is_empty() {
@@ -41,7 +41,7 @@ pub fn denoise(mut image: Image, strength: f32, downscale: u32) -> Image {
     image
 }
 
-/// The luma and its local statistics, shared by both colour planes.
+/// The luma and its local statistics, shared by both color planes.
 struct Guide {
     width: usize,
     radius: usize,
@@ -59,7 +59,7 @@ impl Guide {
         Self { width, radius, luma, mean, variance }
     }
 
-    /// One colour plane (a difference to luma, in levels), filtered.
+    /// One color plane (a difference to luma, in levels), filtered.
     fn filter(&self, plane: &[f32], strength: f32) -> Vec<f32> {
         let smooth = |values: &[f32]| box_mean(values, self.width, self.radius);
         let mean = smooth(plane);
@@ -146,7 +146,7 @@ mod tests {
         ((i as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 24) as f32 - 0.5
     }
 
-    /// Two surfaces of equal brightness and different colour under a falling light, with colour noise.
+    /// Two surfaces of equal brightness and different color under a falling light, with color noise.
     fn scene(noisy: f32) -> Image {
         let mut image = Image::new(80, 60);
         for y in 0..60u32 {

@@ -25,12 +25,12 @@ pub struct Config {
     /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-plain`) or a TOML file.
     /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40`.
     pub camera: String,
-    /// Estimate colours of 8-bit files between the whole levels that their Cb and Cr were rounded to, from the ratio of
-    /// colour to brightness around them. Brightness is left alone.
+    /// Estimate colors of 8-bit files between the whole levels that their Cb and Cr were rounded to, from the ratio of
+    /// color to brightness around them. Brightness is left alone.
     pub dequantize: bool,
     /// Bring photographs to their mean exposure where EXIF data say that they were exposed differently.
     pub exif_exposure: bool,
-    /// Strength of the colour-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
+    /// Strength of the color-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
     /// Brightness is left alone. For pictures to look at; splats average noise over views better than any filter.
     pub denoise: f32,
     /// Weights of the chroma network, which corrects locally what the response gets wrong: `auto` (the built-in ones,
@@ -167,7 +167,7 @@ pub enum Normalize {
     Percentile,
     /// −3 to 0, 3 to 1.
     Symmetric,
-    /// As linear, in 8 bits, then the luma's histogram is equalised.
+    /// As linear, in 8 bits, then the luma's histogram is equalized.
     Histogram,
     /// 0 stays 0, the 99.5th percentile becomes 0.95: no black point that moves with the view.
     #[default]

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/enhance/models");
 /// The network that comes with the program.
 const BUILT_IN: &str = "chroma.safetensors";
-/// The key of a weights file that says what the colours of the whole are held to: `response`, else nothing.
+/// The key of a weights file that says what the colors of the whole are held to: `response`, else nothing.
 const BALANCE: &str = "balance";
 /// Most views whose pixels the statistics of a capture are measured on …
 pub const SAMPLED: usize = 12;
@@ -35,7 +35,7 @@ pub struct Correction<'g> {
     /// What all views share.
     statistics: Option<Statistics>,
     sampled: usize,
-    /// Whether colours of the whole are held to the response, as the weights ask for, and how for all views.
+    /// Whether colors of the whole are held to the response, as the weights ask for, and how for all views.
     balanced: bool,
     balance: Option<Balance>,
     /// Maps that measuring the balance has made already, by the view's name.

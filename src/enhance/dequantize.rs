@@ -1,13 +1,13 @@
-//! Colours of 8-bit files between the whole levels that they are rounded to.
+//! Colors of 8-bit files between the whole levels that they are rounded to.
 //!
 //! A JPEG encoder rounds Cb and Cr to whole levels before it does anything else, and an 8-bit pixel was rounded before that.
-//! In a photograph whose brightness is a few levels that is what remains of colour: even surfaces lock to a whole level, the
+//! In a photograph whose brightness is a few levels that is what remains of color: even surfaces lock to a whole level, the
 //! same one in every view, and half a level of Cb is 20 levels of blue behind the curve. Averaging cannot help where noise is
-//! too weak to cross a step. But light falls off over a surface, its colour differences are proportional to its luma, and
+//! too weak to cross a step. But light falls off over a surface, its color differences are proportional to its luma, and
 //! where they cross a step the proportion shows. So Cb and Cr of each pixel are estimated as luma times the ratio of its
 //! surroundings: weighted least squares through the origin, with weights that fall off with distance and with the misfit
 //! (Geman–McClure, refitted), so that other surfaces have no say. The estimate counts within the half level that rounding
-//! left open; luma, which has the finest quantiser and the most noise, stays.
+//! left open; luma, which has the finest quantizer and the most noise, stays.
 
 use crate::capture::{Extras, Image, read_image, resize_area, ycbcr_to_rgb};
 use crate::color::luma;
@@ -15,7 +15,7 @@ use crate::error::Result;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Longest side at which ratios are estimated, in pixels: the rounded colours of larger pictures are coarser than a pixel.
+/// Longest side at which ratios are estimated, in pixels: the rounded colors of larger pictures are coarser than a pixel.
 const SIDE: u32 = 448;
 /// The surroundings: every second pixel within this radius, with Gaussian weights of this deviation.
 const RADIUS: usize = 12;
@@ -30,7 +30,7 @@ const OPEN: f32 = 0.5;
 const LEAST_LUMA: f32 = 0.05;
 const GUESS_LUMA: f32 = 0.5;
 
-/// Reads a dark picture, its colours estimated where they were rounded to 8 bits.
+/// Reads a dark picture, its colors estimated where they were rounded to 8 bits.
 ///
 /// # Errors
 /// As [`read_image`].
@@ -44,7 +44,7 @@ pub fn rounded(path: &Path) -> bool {
     !Extras::read(path).deep
 }
 
-/// Estimates the colours of a dark picture that was decoded from 8 bits. No Cb or Cr changes by more than half a level; the
+/// Estimates the colors of a dark picture that was decoded from 8 bits. No Cb or Cr changes by more than half a level; the
 /// luma (BT.601) stays.
 pub fn dequantize(mut image: Image) -> Image {
     let longest = image.width.max(image.height);
@@ -81,7 +81,7 @@ fn taps(out: usize, samples: usize) -> Vec<(usize, usize, f32)> {
     (0..out).map(tap).collect()
 }
 
-/// Luma and colour differences in levels, each row continued by its end values on both sides.
+/// Luma and color differences in levels, each row continued by its end values on both sides.
 struct Planes {
     width: usize,
     height: usize,
@@ -180,7 +180,7 @@ impl Fit {
         self.squares.fill(0.0);
     }
 
-    /// Adds a neighbour of every pixel.
+    /// Adds a neighbor of every pixel.
     fn add(&mut self, luma: &[f32], cb: &[f32], cr: &[f32], weight: f32) {
         let width = self.squares.len();
         let [ratio_b, ratio_r] = self.ratio.each_ref().map(|row| &row[..width]);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_colour_become_the_slope_they_were() {
+    fn steps_of_color_become_the_slope_they_were() {
         let (true_colors, whole) = (scene(160, NEAR, false), scene(160, NEAR, true));
         let restored = dequantize(whole.clone());
         let (before, after) = (apart(&whole, &true_colors), apart(&restored, &true_colors));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn luma_stays_and_colours_change_by_half_a_level_at_most() {
+    fn luma_stays_and_colors_change_by_half_a_level_at_most() {
         let mut image = scene(64, NEAR, true);
         // A lamp, a saturated spot and a hole: nothing like their surroundings.
         (image.pixels[700], image.pixels[900], image.pixels[1100]) = ([0.9; 3], [0.0, 0.0, 0.3], [-0.01; 3]);
@@ -274,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn large_pictures_get_the_colours_of_their_small_ones() {
+    fn large_pictures_get_the_colors_of_their_small_ones() {
         let (large, small) = (dequantize(scene(1792, NEAR, true)), dequantize(scene(448, NEAR, true)));
         let apart = apart(&resize_area(&large, 448, 224), &small);
         assert!(apart < 0.1, "{apart}");
     }
 
     #[test]
-    fn greys_stay_and_odd_sizes_work() {
+    fn grays_stay_and_odd_sizes_work() {
         for (width, height) in [(1, 1), (1, 700), (701, 1), (3, 2)] {
             let mut image = Image::new(width, height);
             assert_eq!(dequantize(image.clone()), image);

@@ -3,12 +3,12 @@
 use super::config::{Config, Normalize, Response, Scope, Sigma};
 use super::tone::{Equalization, Range, Restoration, Tone, yuv8};
 
-/// `τ` of the symmetric normalisation.
+/// `τ` of the symmetric normalization.
 const SYMMETRIC_TAU: f32 = 3.0;
 /// Where the white of `Normalize::White` lies: this quantile of the response becomes that value.
 const WHITE: (f64, f32) = (0.995, 0.95);
 
-/// Response and normalisation for `pixels`, with the settings' formula (NAKA-GS §3.1). `Response::None` gives the
+/// Response and normalization for `pixels`, with the settings' formula (NAKA-GS §3.1). `Response::None` gives the
 /// identity; `Auto` and `Camera` are not estimated from pixels and count as `Naka` here.
 pub fn estimate(config: &Config, pixels: &[[f32; 3]]) -> Restoration {
     if pixels.is_empty() || config.response == Response::None {

@@ -1,4 +1,4 @@
-//! The restoration on the device: one kernel per response, one for the range, one for the equalisation.
+//! The restoration on the device: one kernel per response, one for the range, one for the equalization.
 
 use super::camera::{Camera, Kind};
 use super::tone::{Restoration, Tone};

@@ -3,7 +3,7 @@
 //! The response of a camera near black is 20–50 times as steep as in the middle, so whatever is done to noise after
 //! the curve comes too late, and its mean is already wrong. The order is therefore: decode in floating point, filter
 //! and average while the values are still dark, then the curve, then clip and write. And it is one curve for the whole
-//! capture: what is normalised per image makes the same wall flicker between views, and splats then model the flicker.
+//! capture: what is normalized per image makes the same wall flicker between views, and splats then model the flicker.
 
 mod balance;
 pub mod calibrate;
@@ -208,7 +208,7 @@ fn restore(
     Ok((correction.apply(&maps, &naka)?, Some(maps)))
 }
 
-/// A view as the response takes it: decoded, its colours estimated, averaged to the size it is trained at, still dark.
+/// A view as the response takes it: decoded, its colors estimated, averaged to the size it is trained at, still dark.
 fn prepared(view: &View, config: &Config, choice: &Choice, downscale: u32) -> Result<Image> {
     let mut image = decoded(view, config)?;
     let brightened = choice.restoration.tone != Tone::Identity;

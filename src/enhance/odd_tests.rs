@@ -20,7 +20,7 @@ fn plain(width: u32, height: u32, value: f32) -> Image {
     Image { width, height, pixels: vec![[value; 3]; (width * height) as usize] }
 }
 
-/// Every response and normalisation there is.
+/// Every response and normalization there is.
 fn configs() -> Vec<Config> {
     let normalizations =
         [Normalize::Linear, Normalize::Percentile, Normalize::Symmetric, Normalize::Histogram, Normalize::White];

@@ -13,11 +13,11 @@ use tiff::TiffResult;
 use tiff::encoder::{TiffEncoder, colortype::RGB16};
 use tiff::tags::{ExtraSamples, Tag};
 
-/// Quality of lit JPEGs, with full-size colour: they are training data.
+/// Quality of lit JPEGs, with full-size color: they are training data.
 const QUALITY: u8 = 98;
 
 /// Writes `image` as the ending of `path` says: PNG in the depth of the photograph, TIFF in 16 bits, everything else as
-/// JPEG in 8. Orientation, EXIF data and colour profile are those of the file of `photograph`, and so is the opacity, where
+/// JPEG in 8. Orientation, EXIF data and color profile are those of the file of `photograph`, and so is the opacity, where
 /// the format has it; the pixels keep their order. The file appears under its name only when it is complete.
 ///
 /// # Errors
@@ -34,7 +34,7 @@ pub fn write(path: &Path, image: &Image, photograph: &View) -> Result<()> {
     storage::write_bytes(path, &bytes)
 }
 
-/// Writes the network's maps of the picture `name` for inspection, as 16-bit PNG files. Mid-grey is no correction:
+/// Writes the network's maps of the picture `name` for inspection, as 16-bit PNG files. Mid-gray is no correction:
 /// `NAME.mul.png` shows factors of 0.4–1.6, `NAME.add.png` summands of −0.25–0.25, each from black to white.
 ///
 /// # Errors
@@ -110,7 +110,7 @@ fn jpeg(path: &Path, image: &Image, extras: &Extras) -> Result<Vec<u8>> {
     };
     if let Err(error) = attach() {
         // Blocks of a PNG file may be larger than those of JPEG can be.
-        tracing::warn!("{}: EXIF data or colour profile left out: {error}", path.display());
+        tracing::warn!("{}: EXIF data or color profile left out: {error}", path.display());
     }
     let pixels = image.to_rgb8();
     encoder.encode(pixels.as_raw(), width, height, ColorType::Rgb).map_err(|e| refusal(path, &e.to_string()))?;

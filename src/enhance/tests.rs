@@ -140,16 +140,16 @@ fn curves_are_monotone_through_their_knots_and_saturate() {
 }
 
 #[test]
-fn a_matrix_for_yellows_leaves_pinks_and_greys() {
+fn a_matrix_for_yellows_leaves_pinks_and_grays() {
     let text = |hues: &str| {
         let matrix = "matrix = [[1.5, -0.25, -0.25], [0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]";
         format!("kind = 'srgb-exposure'\nratio = 1.0\ngain = 0.9\n{matrix}\nhues = '{hues}'")
     };
     let [all, yellow] = ["all", "yellow"].map(|hues| Camera::parse(Path::new("c"), &text(hues)).unwrap());
     let same = |a: [f32; 3], b: [f32; 3]| (0..3).all(|c| (a[c] - b[c]).abs() < 1e-5);
-    let (pink, grey, lime) = ([0.5, 0.1, 0.2], [0.3; 3], [0.3, 0.4, 0.1]);
+    let (pink, gray, lime) = ([0.5, 0.1, 0.2], [0.3; 3], [0.3, 0.4, 0.1]);
     assert!(same(yellow.apply(pink), pink.map(|v| 0.9 * v)) && !same(all.apply(pink), yellow.apply(pink)));
-    assert!(same(yellow.apply(grey), [0.27; 3]) && same(yellow.apply(lime), all.apply(lime)));
+    assert!(same(yellow.apply(gray), [0.27; 3]) && same(yellow.apply(lime), all.apply(lime)));
     assert!(Camera::parse(Path::new("c"), &text("blue")).unwrap_err().to_string().contains("blue"));
 }
 
@@ -175,7 +175,7 @@ fn bad_camera_files_say_what_is_wrong() {
         ("kind = 'srgb-exposure'", "ratio"),
         ("kind = 'film'", "unknown kind 'film'"),
         ("kind = 'curve'\ngain = -1.0", "gain"),
-        ("colour = 1", "colour"),
+        ("color = 1", "color"),
         ("kind", "camera.toml"),
     ];
     for (text, expected) in cases {

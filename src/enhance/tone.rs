@@ -3,7 +3,7 @@
 use super::camera::Camera;
 
 /// The response to light. All are monotone and odd or straight through black, so that noise around black stays
-/// centred until the final clipping.
+/// centered until the final clipping.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tone {
     /// Values stay as they are.
@@ -36,7 +36,7 @@ pub struct Range {
 /// New luma for each of 256 lumas.
 pub type Equalization = [u8; 256];
 
-/// Everything between the averaged dark image and the file: response, range, and for `histogram` the equalisation.
+/// Everything between the averaged dark image and the file: response, range, and for `histogram` the equalization.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Restoration {
     /// The curve.
@@ -82,7 +82,7 @@ impl Range {
 }
 
 impl Restoration {
-    /// A response without normalisation.
+    /// A response without normalization.
     pub fn plain(tone: Tone) -> Self {
         Self { tone, range: Range::UNIT, equalize: None }
     }
@@ -97,7 +97,7 @@ impl Restoration {
     }
 }
 
-/// 8-bit luma and colour differences of an RGB value in 0–1 (OpenCV's `COLOR_RGB2YUV`), as whole numbers.
+/// 8-bit luma and color differences of an RGB value in 0–1 (OpenCV's `COLOR_RGB2YUV`), as whole numbers.
 pub fn yuv8(rgb: [f32; 3]) -> [f32; 3] {
     let [r, g, b] = rgb.map(|v| (v * 255.0 + 0.5).floor());
     let y = 0.299 * r + 0.587 * g + 0.114 * b;

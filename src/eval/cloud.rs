@@ -20,7 +20,7 @@ const SAMPLES: usize = 100_000;
 /// Distance of the camera that sees the whole cloud, in extents: far enough for parallel rays.
 const FAR: f64 = 1e4;
 
-/// Clouds whose median colour is below this grey level were never lit, and are brightened to another.
+/// Clouds whose median color is below this gray level were never lit, and are brightened to another.
 const DARK: f32 = 40.0;
 const BRIGHT: f32 = 100.0;
 

@@ -1,6 +1,6 @@
-//! Renders recoloured to their reference by one global fit.
+//! Renders recolored to their reference by one global fit.
 //!
-//! Low-light methods differ most in the global colour they give a scene. The PSNR after such a fit says what remains
+//! Low-light methods differ most in the global color they give a scene. The PSNR after such a fit says what remains
 //! once that is taken away: structure. RawNeRF (Mildenhall et al. 2022) reports the affine and multinerf the quadratic
 //! form. These figures stand beside the plain ones, never in their place.
 
@@ -20,7 +20,7 @@ pub fn fit_quadratic(render: &Image, reference: &Image) -> Option<Image> {
     fit(render, reference, |[r, g, b]| [1.0, r, g, b, r * r, g * g, b * b, r * g, g * b, b * r])
 }
 
-/// Least squares over all pixels in terms of `features` of the render's colour. Not clipped.
+/// Least squares over all pixels in terms of `features` of the render's color. Not clipped.
 fn fit<const N: usize>(
     render: &Image,
     reference: &Image,
@@ -39,7 +39,7 @@ fn fit<const N: usize>(
         add(&mut gram, part_gram);
         add(&mut moments, part_moments);
     }
-    // A picture of few colours leaves terms undetermined; a trace of ridge picks the smallest of the equal solutions.
+    // A picture of few colors leaves terms undetermined; a trace of ridge picks the smallest of the equal solutions.
     let ridge = 1e-10 * (0..N).map(|i| gram[i][i]).sum::<f64>();
     (0..N).for_each(|i| gram[i][i] += ridge);
     let factor = cholesky(gram)?;
@@ -81,7 +81,7 @@ fn add<const R: usize, const N: usize>(sum: &mut [[f64; N]; R], part: &[[f64; N]
 mod tests {
     use super::*;
 
-    fn colours() -> Image {
+    fn colors() -> Image {
         let mut image = Image::new(9, 7);
         for (i, p) in image.pixels.iter_mut().enumerate() {
             *p = [i as f32 * 0.01, ((i * 37) % 63) as f32 / 70.0, ((i * 11) % 63) as f32 / 90.0];
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_affine_change_is_undone() {
-        let (render, mut reference) = (colours(), colours());
+        let (render, mut reference) = (colors(), colors());
         for p in &mut reference.pixels {
             let [r, g, b] = *p;
             *p = [0.1 + 0.8 * r - 0.1 * g, 0.3 * b + 0.5 * g, 0.02 + 0.9 * b + 0.2 * r];
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_quadratic_change_needs_the_quadratic_fit() {
-        let (render, mut reference) = (colours(), colours());
+        let (render, mut reference) = (colors(), colors());
         reference.pixels.iter_mut().for_each(|p| *p = [p[0] * p[0], p[1] * p[2], 1.0 - p[0] * p[1]]);
         assert!(largest_difference(&fit_affine(&render, &reference).unwrap(), &reference) > 0.02);
         assert!(largest_difference(&fit_quadratic(&render, &reference).unwrap(), &reference) < 1e-5);
@@ -117,7 +117,7 @@ mod tests {
     fn a_flat_picture_takes_the_mean_of_its_reference() {
         let mut flat = Image::new(9, 7);
         flat.pixels.fill([0.5; 3]);
-        let reference = colours();
+        let reference = colors();
         let mean = reference.pixels.iter().map(|p| p[1]).sum::<f32>() / 63.0;
         for fitted in [fit_affine(&flat, &reference), fit_quadratic(&flat, &reference)] {
             assert!((fitted.unwrap().pixels[17][1] - mean).abs() < 1e-4);

@@ -6,12 +6,12 @@ use crate::storage;
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use std::path::Path;
 
-/// How the two colour planes are stored.
+/// How the two color planes are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
-    /// 4:2:0, colour at half resolution: what cameras and most programs write.
+    /// 4:2:0, color at half resolution: what cameras and most programs write.
     Half,
-    /// 4:4:4, colour at full resolution: for references.
+    /// 4:4:4, color at full resolution: for references.
     Full,
 }
 
@@ -23,7 +23,7 @@ pub fn write_jpeg(path: &Path, image: &Image) -> Result<()> {
     write_jpeg_with(path, image, 95, Sampling::Half)
 }
 
-/// [`write_jpeg`] with a choice of `quality` (1–100) and colour `sampling`.
+/// [`write_jpeg`] with a choice of `quality` (1–100) and color `sampling`.
 ///
 /// # Errors
 /// As [`write_jpeg`].

@@ -2,7 +2,7 @@
 //!
 //! Both functions round and clip their inputs to 8 bits first, because that is what a benchmark receives.
 //! SSIM is the one of Wang et al. 2004: Gaussian window 11×11, σ 1.5, K₁ 0.01, K₂ 0.03, population (co)variances,
-//! each colour channel on its own, averaged. Only windows that lie fully inside the picture count, that is, a border
+//! each color channel on its own, averaged. Only windows that lie fully inside the picture count, that is, a border
 //! of 5 pixels is cropped; zero padding would reward pictures for their frame.
 
 use crate::capture::Image;
@@ -138,7 +138,7 @@ mod tests {
         ((i * 3 + c) as u32).wrapping_mul(2_654_435_761).rotate_left(13) as f32 / u32::MAX as f32
     }
 
-    /// SSIM by its definition: a 2-D window at every place, centred moments, f64.
+    /// SSIM by its definition: a 2-D window at every place, centered moments, f64.
     fn direct_ssim(a: &Image, b: &Image) -> f64 {
         let (w, h) = (a.width as usize, a.height as usize);
         let planes: Vec<Vec<f64>> =

@@ -21,9 +21,9 @@ pub struct ViewMetrics {
     pub ssim: Option<f64>,
     /// Always `null`: this build has no LPIPS weights.
     pub lpips: Option<f64>,
-    /// PSNR after the best affine colour map of the render to the reference.
+    /// PSNR after the best affine color map of the render to the reference.
     pub psnr_affine: f64,
-    /// PSNR after the best quadratic colour map.
+    /// PSNR after the best quadratic color map.
     pub psnr_quadratic: f64,
 }
 

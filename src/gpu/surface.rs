@@ -51,7 +51,7 @@ impl Surface {
         [self.config.width, self.config.height]
     }
 
-    /// Follows the window to another size. A size without area (a minimised window) changes nothing.
+    /// Follows the window to another size. A size without area (a minimized window) changes nothing.
     pub fn resize(&mut self, gpu: &Gpu, [width, height]: [u32; 2]) {
         let largest = gpu.limits().max_texture_dimension_2d;
         let size = [width.min(largest), height.min(largest)];

@@ -110,7 +110,7 @@ fn points(run: &Run) -> String {
     };
     let rows: Vec<_> = iterations.iter().enumerate().map(row).collect();
     if !rows.is_empty() {
-        out += &table("Pruning, distances in the normalised frame", &columns, &rows);
+        out += &table("Pruning, distances in the normalized frame", &columns, &rows);
     }
     out
 }

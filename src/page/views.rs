@@ -199,7 +199,7 @@ fn figure(
 fn figures(numbers: Option<&ViewMetrics>) -> String {
     let Some(numbers) = numbers else { return String::new() };
     let ssim = numbers.ssim.map_or_else(String::new, |ssim| format!(", SSIM {ssim:.4}"));
-    format!("{:.2} dB{ssim}, {:.2} dB after a colour fit", numbers.psnr, numbers.psnr_affine)
+    format!("{:.2} dB{ssim}, {:.2} dB after a color fit", numbers.psnr, numbers.psnr_affine)
 }
 
 #[cfg(test)]

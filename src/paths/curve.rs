@@ -83,7 +83,7 @@ impl Curve {
         Pose { fov, ..blend(&second[0], &second[1], 1, 2) }
     }
 
-    /// The pose at an index; beyond the ends of an open curve, what lies opposite of the neighbour.
+    /// The pose at an index; beyond the ends of an open curve, what lies opposite of the neighbor.
     fn pose(&self, index: isize) -> Pose {
         let count = self.poses.len() as isize;
         if self.closed {

@@ -249,7 +249,7 @@ fn files_that_are_no_path_say_what_is_wrong() {
 
 #[test]
 fn a_tour_goes_through_cameras_the_short_way() {
-    // On a half circle, all looking at its centre, in an order that jumps.
+    // On a half circle, all looking at its center, in an order that jumps.
     let camera = |i: usize| {
         let angle = PI * i as f64 / 12.0;
         pose(3.0 * angle.sin(), 0.0, 3.0 * angle.cos(), angle).camera(64, 48)
@@ -264,7 +264,7 @@ fn a_tour_goes_through_cameras_the_short_way() {
     assert_eq!((path.width, path.poses().unwrap().len()), (64, 121));
     for camera in path.cameras().unwrap() {
         assert!((camera.center().length() - 3.0).abs() < 0.15, "off the circle");
-        assert!(camera.forward().dot(-camera.center().normalize()) > 0.99, "looks away from the centre");
+        assert!(camera.forward().dot(-camera.center().normalize()) > 0.99, "looks away from the center");
     }
     let closed = through(&cameras, &Tour { closed: true, keyframes: 20, ..tour }).unwrap();
     assert_eq!((closed.keyframes.len(), closed.poses().unwrap().len()), (13, 120));

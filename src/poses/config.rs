@@ -20,7 +20,7 @@ pub struct Config {
     pub feature_size: u32,
     /// Features per image at most; matching takes time with their square
     pub max_features: u32,
-    /// Up to this many photographs each is matched with every other one; beyond, with its neighbours by name
+    /// Up to this many photographs each is matched with every other one; beyond, with its neighbors by name
     pub match_all_up_to: usize,
     /// Minutes that a step of COLMAP may take
     pub colmap_minutes: f64,

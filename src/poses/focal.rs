@@ -18,16 +18,16 @@ pub fn agree(views: &[View], images: &Path) -> Result<bool> {
     Ok(kinds.values().all(|kinds| kinds.len() <= 1))
 }
 
-/// Focal length and its equivalent on 35 mm film, in micrometres.
+/// Focal length and its equivalent on 35 mm film, in micrometers.
 fn focal(image: &Path) -> [Option<u64>; 2] {
     let block = Extras::read(image).exif;
     // A block that cannot be read says nothing.
     let parsed = block.and_then(|block| Reader::new().read_raw(block).ok());
     [Tag::FocalLength, Tag::FocalLengthIn35mmFilm].map(|tag| {
-        let millimetres = match &parsed.as_ref()?.get_field(tag, In::PRIMARY)?.value {
+        let millimeters = match &parsed.as_ref()?.get_field(tag, In::PRIMARY)?.value {
             Value::Rational(values) => values.first()?.to_f64(),
             other => f64::from(other.get_uint(0)?),
         };
-        Some((millimetres * 1000.0).round() as u64)
+        Some((millimeters * 1000.0).round() as u64)
     })
 }

@@ -121,7 +121,7 @@ fn nothing_found(folders: &Folders<'_>, views: usize) -> Error {
     Error::input(
         folders.log,
         format!("COLMAP found poses for fewer than {MIN_REGISTERED} of {views} photographs"),
-        "they must show the same still scene from different places, neighbours overlapping by two thirds: add \
+        "they must show the same still scene from different places, neighbors overlapping by two thirds: add \
          photographs between, raise `poses.max_features` or `poses.feature_size`, or take poses from elsewhere (`poses.poses_from`)",
     )
 }

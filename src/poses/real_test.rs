@@ -24,7 +24,7 @@ fn cameras() -> Vec<Camera> {
     (0..7).map(camera).collect()
 }
 
-/// Patches of two sizes in random greys.
+/// Patches of two sizes in random grays.
 fn texture(plane: u64, u: f64, v: f64) -> f64 {
     let patch = |size: f64, weight: f64| {
         let cell = |x: f64| ((x / size).floor() + 1000.0) as u64;
@@ -36,7 +36,7 @@ fn texture(plane: u64, u: f64, v: f64) -> f64 {
 /// What `camera` sees through a lens with `distortion`.
 fn picture(camera: &Camera, distortion: Distortion) -> ::image::GrayImage {
     let eye = camera.center();
-    let grey = |x: f64, y: f64| {
+    let gray = |x: f64, y: f64| {
         let [u, v] = distortion.undistort([(x - camera.cx) / camera.fx, (y - camera.cy) / camera.fy]);
         let ray = camera.rotation().transpose() * DVec3::new(u, v, 1.0);
         let (wall, floor) = ((4.0 - eye.z) / ray.z, (1.0 - eye.y) / ray.y);
@@ -49,7 +49,7 @@ fn picture(camera: &Camera, distortion: Distortion) -> ::image::GrayImage {
     };
     ::image::GrayImage::from_fn(camera.width, camera.height, |x, y| {
         let samples = [(0.25, 0.25), (0.75, 0.25), (0.25, 0.75), (0.75, 0.75)];
-        let sum: f64 = samples.iter().map(|(dx, dy)| grey(f64::from(x) + dx, f64::from(y) + dy)).sum();
+        let sum: f64 = samples.iter().map(|(dx, dy)| gray(f64::from(x) + dx, f64::from(y) + dy)).sum();
         ::image::Luma([(sum / 4.0) as u8])
     })
 }

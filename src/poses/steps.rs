@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// Neighbours by name that an image is matched with where there are too many for all pairs (and, beyond these, those at
+/// Neighbors by name that an image is matched with where there are too many for all pairs (and, beyond these, those at
 /// distances of powers of two).
 const OVERLAP: usize = 20;
 /// Images of a block of pairs: COLMAP reports its progress by blocks.

@@ -213,7 +213,7 @@ fn options_are_named_as_the_installed_version_names_them() {
 }
 
 #[test]
-fn many_photographs_are_matched_with_their_neighbours() {
+fn many_photographs_are_matched_with_their_neighbors() {
     let mut bench = Bench::new();
     bench.config.match_all_up_to = 3;
     bench.estimate(&Silent::default()).unwrap();

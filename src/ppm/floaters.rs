@@ -11,7 +11,7 @@ use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use rayon::prelude::*;
 use std::num::NonZero;
 
-/// Neighbours whose mean distance is a point's spacing.
+/// Neighbors whose mean distance is a point's spacing.
 const NEIGHBORS: usize = 8;
 /// A floater's spacing is this many times that of the surface behind it.
 const LONELY: f32 = 2.0;

@@ -22,7 +22,7 @@ use glam::{DMat4, DVec3};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// Parameters; lengths are in the normalised frame. The defaults are the published ones.
+/// Parameters; lengths are in the normalized frame. The defaults are the published ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

@@ -20,7 +20,7 @@ struct Panel<'a> {
 }
 
 /// An SVG with three diagrams over the iterations of `report`: points before and after; threshold, mean and median
-/// distance to the nearest other point, in the normalised frame; mean probability of being kept. Values that are not
+/// distance to the nearest other point, in the normalized frame; mean probability of being kept. Values that are not
 /// finite are left out.
 pub fn plot(report: &Report) -> String {
     let of = |value: fn(&super::Iteration) -> f64| report.iterations.iter().map(value).collect::<Vec<f64>>();
@@ -33,7 +33,7 @@ pub fn plot(report: &Report) -> String {
         },
         Panel {
             title: "Distance to the nearest other point",
-            unit: "length (normalised frame)",
+            unit: "length (normalized frame)",
             series: vec![
                 ("threshold tau", of(|i| i.tau)),
                 ("mean", of(|i| i.mean_distance)),

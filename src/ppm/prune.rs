@@ -1,8 +1,8 @@
 //! Distance-adaptive progressive pruning.
 //!
-//! The distances are to the nearest *surviving* point. They change only where that neighbour was dropped, so only
+//! The distances are to the nearest *surviving* point. They change only where that neighbor was dropped, so only
 //! those points search again, passing over the dropped in the k-d tree, which is built anew only once many are. Points
-//! search in the order in which the tree stores them, so that neighbours find each other's branches in the cache. What
+//! search in the order in which the tree stores them, so that neighbors find each other's branches in the cache. What
 //! is kept per point is small (indices and distances of 32 bits): clouds of tens of millions must fit.
 
 use super::Config;
@@ -21,7 +21,7 @@ const MIN_ALIVE: f64 = 0.7;
 /// Keeps the division of the published formula from being by zero.
 const EPSILON: f64 = 1e-8;
 
-/// One iteration of the pruning. Distances in the normalised frame.
+/// One iteration of the pruning. Distances in the normalized frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Iteration {
     /// Threshold of this iteration.
@@ -110,7 +110,7 @@ impl Nearest {
     }
 }
 
-/// Nearest-neighbour search among some of the points.
+/// Nearest-neighbor search among some of the points.
 struct Neighbors<'a> {
     points: &'a [[f32; 3]],
     /// Items are indices of points; `None` where no tree can be built, which is only so for no points.
@@ -138,7 +138,7 @@ impl<'a> Neighbors<'a> {
         }
     }
 
-    /// The nearest member to point `i` other than itself that is `alive`. Asks the tree for twice as many neighbours
+    /// The nearest member to point `i` other than itself that is `alive`. Asks the tree for twice as many neighbors
     /// until one is. Distances are of double precision, where the squares of no float overflow.
     fn nearest(&self, i: u32, alive: &[bool]) -> Nearest {
         let Some(tree) = &self.tree else { return Nearest::NONE };

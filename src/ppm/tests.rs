@@ -115,7 +115,7 @@ fn floaters_need_cameras_and_go_before_the_pruning() {
 }
 
 #[test]
-fn lengths_are_meant_in_the_normalised_frame() {
+fn lengths_are_meant_in_the_normalized_frame() {
     let cloud = random_cloud(2000, 0.3);
     let (expected, _) = run(cloud.clone(), &loose(), &DMat4::IDENTITY, &[]).unwrap();
     let move_away = DMat4::from_scale(DVec3::splat(64.0)) * DMat4::from_translation(DVec3::new(1.0, -2.0, 0.5));
@@ -134,14 +134,14 @@ fn lengths_are_meant_in_the_normalised_frame() {
 }
 
 #[test]
-fn pooling_averages_positions_colours_and_normals() {
+fn pooling_averages_positions_colors_and_normals() {
     let positions = vec![[0.001, 0.0, 0.0], [-0.001, 0.0, 0.0], [0.003, 0.004, 0.0]];
     let normals = vec![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
     let cloud = PointCloud { positions, colors: vec![[10, 0, 255], [7, 8, 9], [13, 1, 254]], normals };
     let (result, report) =
         run(cloud.clone(), &Config { iters: 0, ..Config::default() }, &DMat4::IDENTITY, &[]).unwrap();
     assert_eq!(result.positions, [[-0.001, 0.0, 0.0], [0.002, 0.002, 0.0]]);
-    // Half a grey level rounds to even.
+    // Half a gray level rounds to even.
     assert_eq!(result.colors, [[7, 8, 9], [12, 0, 254]]);
     let half = 0.5f32.sqrt();
     assert_eq!(result.normals, [[0.0, 0.0, 1.0], [half, half, 0.0]]);

@@ -4,7 +4,7 @@ use crate::prior::PointCloud;
 use glam::Vec3;
 use rayon::prelude::*;
 
-/// One point per occupied voxel of edge `size`, with the mean position, the rounded mean colour and the mean normal,
+/// One point per occupied voxel of edge `size`, with the mean position, the rounded mean color and the mean normal,
 /// ordered by voxel coordinate x, then y, then z. `size` 0 returns the points as they are. Positions must be finite.
 pub fn pool(cloud: PointCloud, size: f64) -> PointCloud {
     if size == 0.0 || cloud.is_empty() {

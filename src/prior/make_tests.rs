@@ -20,7 +20,7 @@ fn camera(x: f64, y: f64) -> Camera {
     Camera { width: 120, height: 90, fx: 100.0, fy: 100.0, cx: 60.0, cy: 45.0, viewmat }
 }
 
-/// Six views of the plane z = [`DEPTH`], coloured by `color`, all looking along z.
+/// Six views of the plane z = [`DEPTH`], colored by `color`, all looking along z.
 fn plane(dir: &Path, color: impl Fn(f64, f64) -> [f32; 3]) -> Capture {
     let centers = [(0.0, 0.0), (0.4, 0.1), (-0.3, 0.3), (0.1, -0.4), (0.5, 0.5), (-0.5, -0.2)];
     let views = centers.iter().enumerate().map(|(i, &(x, y))| {
@@ -47,7 +47,7 @@ fn config() -> Config {
 }
 
 #[test]
-fn points_lie_on_the_plane_and_have_its_colours() {
+fn points_lie_on_the_plane_and_have_its_colors() {
     let dir = tempfile::tempdir().unwrap();
     let (cloud, report) = make(&gpu(), &plane(dir.path(), texture), &config(), None, &Silent::default()).unwrap();
     assert_eq!((cloud.len(), report.output), (600, 600));

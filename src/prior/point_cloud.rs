@@ -1,6 +1,6 @@
-//! Coloured points.
+//! Colored points.
 
-/// A coloured point cloud in the capture's own frame.
+/// A colored point cloud in the capture's own frame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PointCloud {
     /// Positions, `[N, 3]`.

@@ -1,8 +1,8 @@
-//! Whether restored views of a scene agree with each other: the same surface must have the same colour in all of them.
+//! Whether restored views of a scene agree with each other: the same surface must have the same color in all of them.
 //!
 //! Of a generated scene the geometry and the truth are known. A place on a matt surface that two views see has an error
 //! (restored − truth, mean over 8 × 8 pixels) in either; what the two errors differ by is flicker, which splats can only
-//! explain by colours that change with the direction. An error that both share is none.
+//! explain by colors that change with the direction. An error that both share is none.
 
 use super::description::Scene;
 use super::path::{Eye, train_cameras};
@@ -247,7 +247,7 @@ mod tests {
         assert!((found.bias[0] - 20.0).abs() < 0.6 && found.deviation[0] < 0.3, "{found:?}");
     }
 
-    /// JPEG rounds each picture's colour to half a level or so.
+    /// JPEG rounds each picture's color to half a level or so.
     #[test]
     fn an_exposure_of_each_view_is_flicker() {
         // Errors 0, 4, 8, 12: over the six pairs the mean distance is 20/3.

@@ -151,7 +151,7 @@ pub struct Lamp {
     pub radius: f32,
     /// Its radiance.
     pub color: Color,
-    /// Radiant intensity: irradiance at one metre.
+    /// Radiant intensity: irradiance at one meter.
     pub intensity: f32,
 }
 

@@ -61,7 +61,7 @@ impl Eye {
         Self { camera: camera.clone(), to_world, origin: camera.center().as_vec3() }
     }
 
-    /// The ray through a place of the picture; pixel centres lie at +0.5.
+    /// The ray through a place of the picture; pixel centers lie at +0.5.
     pub fn ray(&self, x: f64, y: f64) -> Ray {
         let (px, py) = ((x - self.camera.cx) / self.camera.fx, (y - self.camera.cy) / self.camera.fy);
         let direction = (self.to_world * DVec3::new(px, py, 1.0)).normalize().as_vec3();

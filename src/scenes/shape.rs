@@ -1,7 +1,7 @@
 //! The solids: where a ray meets them, and the charts that unroll their surfaces.
 //!
 //! A chart maps a part of a surface (a box's side, a cylinder's coat) to the unit square, `s` to the right and `t`
-//! down, so that light can be stored on it; times the chart's size in metres it is the texture's coordinate.
+//! down, so that light can be stored on it; times the chart's size in meters it is the texture's coordinate.
 
 use glam::{Mat3, Vec2, Vec3};
 use std::f32::consts::{PI, TAU};
@@ -71,7 +71,7 @@ impl Shape {
         (hit.distance > 0.0 && hit.distance < limit).then_some(hit)
     }
 
-    /// Centre and radius of a sphere around the shape.
+    /// Center and radius of a sphere around the shape.
     pub fn bound(&self) -> (Vec3, f32) {
         match self {
             Self::Panel { center, half, .. } => (*center, half.length()),
@@ -90,7 +90,7 @@ impl Shape {
         }
     }
 
-    /// A chart's width and height in metres.
+    /// A chart's width and height in meters.
     pub fn chart_size(&self, chart: usize) -> Vec2 {
         match self {
             Self::Panel { half, .. } => 2.0 * *half,
@@ -144,7 +144,7 @@ impl Shape {
     }
 }
 
-/// Chart coordinates of an offset (right, up) from a rectangle's centre.
+/// Chart coordinates of an offset (right, up) from a rectangle's center.
 fn chart_place(offset: Vec2, half: Vec2) -> Vec2 {
     Vec2::new(0.5 + 0.5 * offset.x / half.x, 0.5 - 0.5 * offset.y / half.y)
 }
@@ -236,7 +236,7 @@ mod tests {
         ]
     }
 
-    /// A ray towards any point of a chart, from outside and above its surface, hits just that point.
+    /// A ray toward any point of a chart, from outside and above its surface, hits just that point.
     #[test]
     fn charts_and_intersections_are_inverse() {
         let mut random = Random::new(&[3]);

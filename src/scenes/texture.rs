@@ -175,8 +175,8 @@ fn planks(colors: &[Color; 2], width: f32, (u, v): (f32, f32), seed: u32) -> Vec
     }
     let bend = 0.5 * smooth_noise(board * 7.1, v * 1.3, seed);
     let rings = ((across * 5.0 + bend * 9.0 + 0.4 * rough_noise(u * 9.0, v * 2.0, seed)) * 3.0).sin();
-    let fibres = rough_noise(u * 160.0, v * 6.0, seed ^ 3);
-    blend(colors, 0.3 * lattice(board as i32, 0, seed) + 0.3 * (0.5 + 0.5 * rings) + 0.5 * fibres)
+    let fibers = rough_noise(u * 160.0, v * 6.0, seed ^ 3);
+    blend(colors, 0.3 * lattice(board as i32, 0, seed) + 0.3 * (0.5 + 0.5 * rings) + 0.5 * fibers)
 }
 
 fn tiles(colors: &[Color; 3], x: f32, y: f32, seed: u32) -> Vec3 {
@@ -261,7 +261,7 @@ mod tests {
         let sign = material(
             r##"texture = { pattern = "letters", ink = "#ffffff", paper = "#000000", height = 9.0, text = "L|T" }"##,
         );
-        // At this height a dot is one metre; the text starts four dots from the corner.
+        // At this height a dot is one meter; the text starts four dots from the corner.
         let row = |line: usize, y: usize| -> String {
             let dot = |x: usize| albedo(&sign, 4.5 + x as f32, 4.5 + (9 * line + y) as f32, 0).x > 0.5;
             (0..5).map(|x| if dot(x) { '#' } else { '.' }).collect()

@@ -5,7 +5,7 @@ use super::world::World;
 use crate::capture::Camera;
 use rayon::prelude::*;
 
-/// The depth (along the camera's axis, in metres) of what a camera sees at the centre of every pixel, row-major; 0 for
+/// The depth (along the camera's axis, in meters) of what a camera sees at the center of every pixel, row-major; 0 for
 /// sky and lamps.
 pub fn depths(world: &World, camera: &Camera) -> Vec<f32> {
     let (eye, forward) = (Eye::new(camera), camera.forward().as_vec3());

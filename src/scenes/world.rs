@@ -16,7 +16,7 @@ use glam::{Mat3, Vec2, Vec3};
 use rayon::prelude::*;
 use std::f32::consts::{PI, TAU};
 
-/// Rays start this far off a surface, in metres.
+/// Rays start this far off a surface, in meters.
 const OFFSET: f32 = 2e-3;
 const FAR: f32 = 1e4;
 /// Angular radius of the moon's disk; larger than the true one, for softer shadows.
@@ -276,7 +276,7 @@ impl TexelSampler {
 }
 
 impl LightMap {
-    /// Bilinear between texel centres.
+    /// Bilinear between texel centers.
     fn at(&self, st: Vec2) -> Vec3 {
         let x = st.x * self.columns as f32 - 0.5;
         let y = (st.y * self.rows as f32 - 0.5).clamp(0.0, (self.rows - 1) as f32);
@@ -331,7 +331,7 @@ mod tests {
     use super::*;
     use crate::progress::Silent;
 
-    /// One lamp two metres above a large plain floor; no sky, no moon, no bounce.
+    /// One lamp two meters above a large plain floor; no sky, no moon, no bounce.
     fn floor_and_lamp(extra: &str) -> Scene {
         toml::from_str(&format!(
             "{}\n{extra}",

@@ -48,7 +48,7 @@ pub struct Settings {
     pub prior: prior::Config,
     /// Point preprocessing
     pub ppm: ppm::Config,
-    /// Optimisation of the splats
+    /// Optimization of the splats
     pub train: train::Config,
 }
 

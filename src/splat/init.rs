@@ -10,8 +10,8 @@ use std::num::NonZero;
 
 /// Zeroth spherical-harmonic basis function.
 const SH_C0: f32 = 0.282_094_79;
-/// The three nearest neighbours and the point itself.
-const NEIGHBOURS: NonZero<usize> = NonZero::new(4).unwrap();
+/// The three nearest neighbors and the point itself.
+const NEIGHBORS: NonZero<usize> = NonZero::new(4).unwrap();
 
 /// How splats begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub struct Init {
     pub sh_degree: u32,
     /// Opacity of every splat, between 0 and 1.
     pub opacity: f32,
-    /// Standard deviation / distance to the neighbours.
+    /// Standard deviation / distance to the neighbors.
     pub scale: f32,
     /// Standard deviation along the normal / across it, for points with a normal.
     pub thickness: f32,
@@ -29,14 +29,14 @@ pub struct Init {
 }
 
 /// Splats at `points`, round and turned at random as in 3DGS (§5.1), but flat on the surface where its normal is known.
-/// Their width is the root mean square distance to the three nearest neighbours times `init.scale`; colour is in the
+/// Their width is the root mean square distance to the three nearest neighbors times `init.scale`; color is in the
 /// constant SH coefficient.
 pub fn from_points(points: &PointCloud, init: &Init) -> Splats {
     let Init { sh_degree, opacity, scale, thickness, seed } = *init;
     let mut rng = StdRng::seed_from_u64(seed);
     let mut component = || rng.random::<f32>() * 2.0 - 1.0;
     let mut random = || [component(), component(), component(), component()];
-    let widths = neighbour_distances(&points.positions);
+    let widths = neighbor_distances(&points.positions);
     let shape = |(index, distance): (usize, f32)| {
         let (width, random) = ((distance * scale).ln(), random());
         match Vec3::from(points.normal(index)) {
@@ -75,7 +75,7 @@ pub fn dots(points: &PointCloud, sigma: f32) -> Splats {
     }
 }
 
-/// The points' colours in the constant coefficient, and zeros above.
+/// The points' colors in the constant coefficient, and zeros above.
 fn harmonics(points: &PointCloud, sh_degree: u32) -> Vec<f32> {
     let row = 3 * Splats::coefficients(sh_degree);
     let mut sh = vec![0.0; points.len() * row];
@@ -87,13 +87,13 @@ fn harmonics(points: &PointCloud, sh_degree: u32) -> Vec<f32> {
     sh
 }
 
-/// Root mean square distance of every point to its three nearest neighbours. Points on top of each other get the
+/// Root mean square distance of every point to its three nearest neighbors. Points on top of each other get the
 /// median distance of the others rather than a scale of zero.
-fn neighbour_distances(positions: &[[f32; 3]]) -> Vec<f32> {
+fn neighbor_distances(positions: &[[f32; 3]]) -> Vec<f32> {
     let fallback = vec![1.0; positions.len()];
     let Ok(tree) = ImmutableKdTree::<f32, 3>::new_from_slice(positions) else { return fallback };
     let distance = |p: &[f32; 3]| {
-        let near = tree.query(p).nearest_n::<SquaredEuclidean<f32>>(NEIGHBOURS).execute();
+        let near = tree.query(p).nearest_n::<SquaredEuclidean<f32>>(NEIGHBORS).execute();
         let others = near.len().saturating_sub(1).max(1) as f32;
         (near.iter().map(|n| n.distance).sum::<f32>() / others).sqrt()
     };
@@ -115,7 +115,7 @@ mod tests {
     const INIT: Init = Init { sh_degree: 1, opacity: 0.1, scale: 1.0, thickness: 0.25, seed: 7 };
 
     #[test]
-    fn scales_follow_the_three_nearest_neighbours() {
+    fn scales_follow_the_three_nearest_neighbors() {
         let positions = vec![[0.0; 3], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 3.0], [50.0, 0.0, 0.0]];
         let points = PointCloud { colors: vec![[255, 0, 128]; 5], positions, ..PointCloud::default() };
         let splats = from_points(&points, &INIT);

@@ -1,4 +1,4 @@
-//! The Gaussians: parameters, spherical harmonics, files, initialisation, projection and the forward render.
+//! The Gaussians: parameters, spherical harmonics, files, initialization, projection and the forward render.
 
 mod axes;
 mod gltf;

@@ -122,7 +122,7 @@ fn harmonic(l: i32, m: i32, d: DVec3) -> f64 {
         }
 }
 
-/// A camera with nothing round about it: odd size, its principal point off the centre, turned and moved.
+/// A camera with nothing round about it: odd size, its principal point off the center, turned and moved.
 pub fn camera() -> Camera {
     let rotation = DQuat::from_euler(glam::EulerRot::YXZ, 0.3, -0.2, 0.1);
     let viewmat = glam::DMat4::from_rotation_translation(rotation, DVec3::new(0.1, -0.2, 3.0));

@@ -9,12 +9,12 @@ use glam::DVec3;
 /// the sigmoid of 30 is 1, that of -30 far below anything that is drawn.
 pub(super) const LIMIT: f32 = 30.0;
 
-/// 3D Gaussians as they are stored and optimised (3DGS conventions).
+/// 3D Gaussians as they are stored and optimized (3DGS conventions).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Splats {
     /// World positions, `[N, 3]`.
     pub means: Vec<[f32; 3]>,
-    /// Rotations as quaternions (w, x, y, z), not necessarily normalised, `[N, 4]`.
+    /// Rotations as quaternions (w, x, y, z), not necessarily normalized, `[N, 4]`.
     pub quats: Vec<[f32; 4]>,
     /// Natural logarithms of the standard deviations, `[N, 3]`.
     pub log_scales: Vec<[f32; 3]>,
@@ -106,7 +106,7 @@ impl Splats {
         geometry.chain(&self.logit_opacities[i..=i]).chain(sh).all(|value| value.is_finite())
     }
 
-    /// Spherical-harmonic coefficients per colour channel for `degree`.
+    /// Spherical-harmonic coefficients per color channel for `degree`.
     pub fn coefficients(degree: u32) -> usize {
         ((degree + 1) * (degree + 1)) as usize
     }

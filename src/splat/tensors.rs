@@ -12,7 +12,7 @@ pub const TENSOR_NAMES: [&str; 8] = ["means", "quats", "log_scales", "logit_opac
 pub const TENSOR_WIDTHS: [usize; 8] = [3, 4, 3, 1, 3, 9, 15, 21];
 
 /// One value for every parameter of `count` Gaussians: the parameters themselves, their gradients, or the moments
-/// of an optimiser. Buffers are flat and row-major: `means[3 * i + axis]`, `sh1[9 * i + 3 * coefficient + channel]`.
+/// of an optimizer. Buffers are flat and row-major: `means[3 * i + axis]`, `sh1[9 * i + 3 * coefficient + channel]`.
 /// Bands above `sh_degree` are empty.
 pub struct Tensors {
     /// Gaussians in use; buffers may be longer.

@@ -9,7 +9,7 @@ pub const TILE: u32 = 16;
 /// How a view is rendered, beside its camera.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RenderSettings {
-    /// Colour behind the splats, RGB.
+    /// Color behind the splats, RGB.
     pub background: [f32; 3],
     /// SH bands in use, at most those of the model.
     pub sh_degree: u32,

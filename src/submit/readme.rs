@@ -54,7 +54,7 @@ fn description(scenes: &[&[FinishedRun]]) -> String {
     versions.dedup();
     let averaged = scenes.iter().map(|runs| runs.len()).max().unwrap_or(1);
     let mean = if averaged > 1 { format!(", mean of up to {averaged} runs a scene") } else { String::new() };
-    format!("naka-gs {}: 3D Gaussian splatting of lit photographs, optimised per scene{mean}", versions.join(", "))
+    format!("naka-gs {}: 3D Gaussian splatting of lit photographs, optimized per scene{mean}", versions.join(", "))
 }
 
 #[cfg(test)]

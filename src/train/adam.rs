@@ -1,4 +1,4 @@
-//! The optimiser: Adam on every tensor of the model, one pass each.
+//! The optimizer: Adam on every tensor of the model, one pass each.
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};

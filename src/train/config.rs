@@ -1,4 +1,4 @@
-//! The settings of the optimisation.
+//! The settings of the optimization.
 
 use super::densify;
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Background {
-    /// Another random colour every step: dark splats cannot vanish against it.
+    /// Another random color every step: dark splats cannot vanish against it.
     #[default]
     Random,
     /// Black, as published.
@@ -21,7 +21,7 @@ pub enum Background {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Optimisation steps, one view each.
+    /// Optimization steps, one view each.
     pub steps: u32,
     /// Seed of everything random.
     pub seed: u64,
@@ -55,7 +55,7 @@ pub struct Config {
     pub scale_regularizer: f32,
     /// Opacity of new splats made from points.
     pub init_opacity: f32,
-    /// Factor on the neighbour distance that gives the scale of splats made from points.
+    /// Factor on the neighbor distance that gives the scale of splats made from points.
     pub init_scale: f32,
     /// Thickness by width of splats made from points whose surface has a known normal (1: round, as published).
     pub init_thickness: f32,

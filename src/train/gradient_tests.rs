@@ -79,7 +79,7 @@ fn check(gpu: &Gpu, model: &Model, settings: &RenderSettings, deterministic: boo
     }
 }
 
-/// Twelve splats, one of them far outside the image (where the linearisation is held) and one that is not finite.
+/// Twelve splats, one of them far outside the image (where the linearization is held) and one that is not finite.
 fn model(seed: u64) -> Model {
     let mut model = cloud(12, seed);
     let outside = camera().unproject(60.0, 30.0, 2.5);

@@ -14,7 +14,7 @@ const WORKGROUP: u32 = 64;
 /// Pixels that an invocation makes.
 const RUN: u32 = 8;
 const CHANNELS: u32 = 3;
-/// Pixels from the centre of a window to its border.
+/// Pixels from the center of a window to its border.
 const MARGIN: u32 = 5;
 const SIGMA: f64 = 1.5;
 
@@ -156,7 +156,7 @@ impl Loss {
     }
 }
 
-/// The outer half of the normalised Gaussian window, outermost weight first, centre last.
+/// The outer half of the normalized Gaussian window, outermost weight first, center last.
 fn window_weights() -> [f64; 6] {
     let gauss = |d: f64| (-0.5 * (d / SIGMA).powi(2)).exp();
     let total: f64 = (-5..=5).map(|d| gauss(f64::from(d))).sum();

@@ -59,7 +59,7 @@ impl Canvas {
         }
     }
 
-    /// Whether there is nothing to draw on: a minimised window.
+    /// Whether there is nothing to draw on: a minimized window.
     pub fn is_empty(&self) -> bool {
         let size = self.window.inner_size();
         size.width == 0 || size.height == 0

@@ -50,7 +50,7 @@ pub struct Look {
     pub min_opacity: f32,
     /// Splats above this size, as a share of the scene's radius, are left out; 1 leaves none out.
     pub max_scale: f32,
-    /// Depths at the ends of the colour map; by the scene's bounds if not given.
+    /// Depths at the ends of the color map; by the scene's bounds if not given.
     pub depths: Option<[f32; 2]>,
 }
 
@@ -72,7 +72,7 @@ impl Default for Look {
 }
 
 impl Look {
-    /// Factor of the scene's colours.
+    /// Factor of the scene's colors.
     pub fn gain(&self) -> f32 {
         self.stops.exp2()
     }

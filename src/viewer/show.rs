@@ -21,11 +21,11 @@ pub enum Channel {
 pub struct Tone {
     /// What is shown.
     pub channel: Channel,
-    /// Factor of the scene's colours.
+    /// Factor of the scene's colors.
     pub gain: f32,
     /// RGB behind the splats.
     pub background: [f32; 3],
-    /// Depths at the ends of the colour map, near and far.
+    /// Depths at the ends of the color map, near and far.
     pub depths: [f32; 2],
 }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_exposed_and_the_background_is_not() {
+    fn colors_are_exposed_and_the_background_is_not() {
         let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
         let value = |x: u32, y: u32| (x + y) as f32 / 40.0;
         let picture = shown(&gpu, &tone(Channel::Color), |x, y| [value(x, y), 0.1, 0.9, 0.5, 0.0]);
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_divided_by_opacity_and_coloured_by_turbo() {
+    fn depth_is_divided_by_opacity_and_colored_by_turbo() {
         let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
         // Depths 1, 2, 3 at four fifths of opacity, and next to nothing.
         let planes = |x: u32, _: u32| match x % 4 {
@@ -190,7 +190,7 @@ mod tests {
             n => [0.0, 0.0, 0.0, 0.2, 0.8 * (n + 1) as f32],
         };
         let picture = shown(&gpu, &tone(Channel::Depth), planes);
-        // From the published table of Turbo: its last, middle and first colour. The polynomial is up to 32 levels off at
+        // From the published table of Turbo: its last, middle and first color. The polynomial is up to 32 levels off at
         // its ends.
         let expected = [[122, 4, 3], [164, 252, 60], [48, 18, 59], [51, 102, 255]];
         for (x, expected) in (0..4).zip(expected) {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn opacity_is_grey() {
+    fn opacity_is_gray() {
         let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
         let picture = shown(&gpu, &tone(Channel::Opacity), |_, _| [1.0, 0.0, 0.0, 0.25, 9.0]);
         assert!(picture.pixels().all(|p| p.0.iter().all(|v| v.abs_diff(191) <= 1)));

@@ -77,7 +77,7 @@ impl Browser {
         }
     }
 
-    /// What the window shows, as PNG, in the light or the dark colour scheme.
+    /// What the window shows, as PNG, in the light or the dark color scheme.
     pub fn screenshot(&mut self, scheme: &str) -> Vec<u8> {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
         self.call("Emulation.setEmulatedMedia", json!({ "features": [feature] }));

@@ -120,7 +120,7 @@ fn in_a_browser(browser: &mut Browser) {
     browser.value("document.querySelectorAll('.view input')[0].value = 50");
     let (light, dark) = (browser.screenshot("light"), browser.screenshot("dark"));
     let paper = |png: &[u8]| image::load_from_memory(png).unwrap().to_rgb8().get_pixel(2, 2).0;
-    assert!(paper(&light)[0] > 200 && paper(&dark)[0] < 60, "both colour schemes");
+    assert!(paper(&light)[0] > 200 && paper(&dark)[0] < 60, "both color schemes");
     // To look at.
     if let Some(folder) = std::env::var_os("NAKA_GS_SCREENSHOTS").map(PathBuf::from) {
         fs::write(folder.join("report-light.png"), light).unwrap();

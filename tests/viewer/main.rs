@@ -21,12 +21,12 @@ use support::{assert_refused, contents, naka_gs};
 
 const WIDTH: u32 = 640;
 const HEIGHT: u32 = 360;
-/// Grey levels by which the window may differ from the offline render, on average.
+/// Gray levels by which the window may differ from the offline render, on average.
 const TOLERANCE: f64 = 2.0;
-/// Grey levels by which other pictures differ at least.
+/// Gray levels by which other pictures differ at least.
 const OTHER: f64 = 4.0;
 
-/// Coloured splats on a grid in space that looks different from everywhere.
+/// Colored splats on a grid in space that looks different from everywhere.
 fn splats() -> Splats {
     let mut splats = Splats { sh_degree: 1, ..Splats::default() };
     for i in 0..1500u32 {
@@ -67,7 +67,7 @@ fn cameras(folder: &Path) -> Vec<Camera> {
     capture::poses(&path).unwrap().into_iter().map(|view| view.camera).collect()
 }
 
-/// Mean difference in grey levels.
+/// Mean difference in gray levels.
 fn difference(a: &image::RgbImage, b: &image::RgbImage) -> f64 {
     assert_eq!(a.dimensions(), b.dimensions());
     let sum: u64 = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();

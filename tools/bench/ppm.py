@@ -49,7 +49,7 @@ def write(path, points, colors):
 
 
 def pool(points, colors, size):
-    """One point per voxel: the mean position, the rounded mean colour, ordered by voxel."""
+    """One point per voxel: the mean position, the rounded mean color, ordered by voxel."""
     if size == 0 or len(points) == 0:
         return points, colors
     cells = np.floor(points / size).astype(np.int64)

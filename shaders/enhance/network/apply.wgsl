@@ -4,8 +4,8 @@
 // there are some) and `maps` [map_rows][map_width] (mul, add; rows from `map_first` on); writes `result`
 // [result_rows][width][3], rows from `result_first` on. An invocation makes one pixel.
 // With GUIDED the maps are smaller than the image: every pixel takes the mean of the 3×3 nearest samples, weighted by a
-// quadratic B-spline in space and by how near the sample's colour in `guide` [map_rows][map_width][3] is to the
-// pixel's smoothed colour (joint bilateral upsampling, Kopf et al. 2007).
+// quadratic B-spline in space and by how near the sample's color in `guide` [map_rows][map_width][3] is to the
+// pixel's smoothed color (joint bilateral upsampling, Kopf et al. 2007).
 
 struct Params {
     width: u32,
@@ -72,7 +72,7 @@ fn map_at(x: u32, y: u32, color: vec3f) -> vec4f {
             let column = u32(clamp(near.x + i - 1, 0, i32(params.map_width) - 1));
             let at = row * params.map_width + column;
             let d = vec3f(guide[3u * at], guide[3u * at + 1u], guide[3u * at + 2u]) - color;
-            // Never all 0: far colours on every side leave the spatial weights.
+            // Never all 0: far colors on every side leave the spatial weights.
             let w = wx[i] * wy[j] * (exp(-dot(d, d) * RANGE) + 1e-4);
             sum += w * maps[at];
             weight += w;

@@ -1,6 +1,6 @@
-// The first 9 input channels: dark, lit and lit − dark, three colours each. Values that are not finite become 0.
+// The first 9 input channels: dark, lit and lit − dark, three colors each. Values that are not finite become 0.
 // Reads `dark` and `lit` [rows][width][3]; writes channels 0–8 of `result` (planes). A workgroup works on one of the
-// three colours of a block of rows.
+// three colors of a block of rows.
 #import common/planes
 #import common/finite
 

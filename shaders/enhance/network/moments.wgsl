@@ -1,5 +1,5 @@
 // Mean and sum of squared differences of groups of channels over blocks of rows; moments_total joins them.
-// Reads channels of `source` (planes), `params.group` neighbouring ones a group; writes `partials` [block][group] as
+// Reads channels of `source` (planes), `params.group` neighboring ones a group; writes `partials` [block][group] as
 // (number of values, mean, Σ(v − mean)², 0), from block `params.first_block` on. A workgroup makes one of them.
 #import common/planes
 #import common/unspecialized

@@ -48,7 +48,7 @@ fn main(
     let end = block_row(block) + block_rows(params.result, block);
     for (var row = block_row(block); row < end; row++) {
         let y = between(params.result_first + row - 1u, params.scale.y, params.source_height);
-        // The band's halo rows hold the neighbours' nearest rows.
+        // The band's halo rows hold the neighbors' nearest rows.
         let above = plane_at(params.source, y.a + 1u - params.source_first, channel, 1u);
         let below = plane_at(params.source, y.b + 1u - params.source_first, channel, 1u);
         let to = plane_at(params.result, row, channel, 1u);

@@ -45,7 +45,7 @@ fn block(dark: &Image, lit: &Image, (x0, y0): (u32, u32), side: u32) -> Block {
     let (mut sums, mut squares, mut highest) = ([[0.0f64; 3]; 2], [0.0f64; 3], [[0.0f32; 3]; 2]);
     let (mut halves, mut counts) = ([[0.0f64; 3]; 2], [0.0f64; 2]);
     for (x, y) in (y0..y0 + side).flat_map(|y| (x0..x0 + side).map(move |x| (x, y))) {
-        // Squares of 2 × 2 pixels in turn: JPEG files share colours within them.
+        // Squares of 2 × 2 pixels in turn: JPEG files share colors within them.
         let half = ((x - x0) / 2 + (y - y0) / 2) as usize % 2;
         counts[half] += 1.0;
         (0..3).for_each(|c| halves[half][c] += f64::from(dark.at(x, y)[c] * 255.0));

@@ -111,11 +111,7 @@ pub fn fitted(lit: &Path, report: &mut Report) -> Result<()> {
         let [low, high] = channel.lit;
         if !(high - low > f64::from(LEAST_RANGE[1]) && high < 255.0) {
             let found = format!("its {name} says nothing of a curve (levels {low:.0} to {high:.0})");
-            return Err(Error::input(
-                lit,
-                found,
-                "use a scene with grey and coloured surfaces, bright but not clipped",
-            ));
+            return Err(Error::input(lit, found, "use a scene with gray and colored surfaces, bright but not clipped"));
         }
         if high - low < SMALL_RANGE {
             let found =

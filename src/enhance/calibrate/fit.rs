@@ -1,11 +1,11 @@
 //! One lit channel as a monotone curve of a mixture of the dark channels, by robust least squares.
 //!
-//! The mixture is `x_c + Σ δ_j (x_j − x_c)`: a row of a matrix that keeps greys as they are; any other row sum is the
-//! same as another curve. Curve and row are fitted together, linearised in the row (Gauss–Newton), with weights that
-//! fall off for outliers (Geman and McClure 1987). The fit is held towards smooth curves and the identity as far as the
+//! The mixture is `x_c + Σ δ_j (x_j − x_c)`: a row of a matrix that keeps grays as they are; any other row sum is the
+//! same as another curve. Curve and row are fitted together, linearized in the row (Gauss–Newton), with weights that
+//! fall off for outliers (Geman and McClure 1987). The fit is held toward smooth curves and the identity as far as the
 //! data leave that open.
 //!
-//! Least squares would use the mixture to average noise: of grey surfaces it makes a row of thirds. So the part of the
+//! Least squares would use the mixture to average noise: of gray surfaces it makes a row of thirds. So the part of the
 //! normal equations that is due to noise is subtracted ([`subtract_noise`]; corrected least squares, Fuller 1987).
 
 use super::spline::{Equations, KNOTS, SEGMENTS, Spline, UNKNOWNS, by_rises};
@@ -14,7 +14,7 @@ use super::spline::{Equations, KNOTS, SEGMENTS, Spline, UNKNOWNS, by_rises};
 const ROUNDS: usize = 16;
 /// Ranks of the samples' dark levels between which the knots lie.
 const ENDS: [f64; 2] = [0.002, 0.998];
-/// Neighbouring areas show the same surface: so many of them are worth one independent one …
+/// Neighboring areas show the same surface: so many of them are worth one independent one …
 const ALIKE: f64 = 500.0;
 /// … when held against what is expected of a curve's bend (lit levels a segment) and of a row's entries.
 const BEND: f64 = 3.0;

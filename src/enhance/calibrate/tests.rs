@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 const SIZE: (u32, u32) = (384, 256);
 
-/// Dark colours that vary smoothly over the picture, between 0.6 and 16 levels, before noise.
+/// Dark colors that vary smoothly over the picture, between 0.6 and 16 levels, before noise.
 fn surfaces(seed: u64, width: u32, height: u32) -> Image {
     let wave = |x: f64, y: f64, k: u64| {
         let [fx, fy, phase] = [0, 1, 2].map(|i| uniform(seed, k, i));
@@ -67,17 +67,17 @@ impl Folders {
     }
 }
 
-/// The built-in camera with a matrix for all colours, as a calibration finds them.
+/// The built-in camera with a matrix for all colors, as a calibration finds them.
 fn camera() -> Camera {
     let matrix = [[1.16, 0.15, -0.41], [0.14, 0.70, 0.06], [-0.12, 0.42, 0.60]];
     Camera { matrix, yellows_only: None, ..Camera::open("exposure-40").unwrap() }
 }
 
-/// Mean and largest difference of two cameras in levels over the colours of unseen surfaces.
+/// Mean and largest difference of two cameras in levels over the colors of unseen surfaces.
 fn difference(a: &Camera, b: &Camera) -> [f32; 2] {
-    let colours = surfaces(7, 64, 48).pixels;
+    let colors = surfaces(7, 64, 48).pixels;
     let levels = |camera: &Camera, x: [f32; 3]| camera.apply(x).map(|v| v.clamp(0.0, 1.0) * 255.0);
-    let differences: Vec<f32> = colours
+    let differences: Vec<f32> = colors
         .iter()
         .filter(|x| levels(b, **x).iter().all(|v| *v < 245.0))
         .flat_map(|x| (0..3).map(|c| (levels(a, *x)[c] - levels(b, *x)[c]).abs()))
@@ -116,7 +116,7 @@ fn pairs_in_memory_are_fitted_too() {
 }
 
 #[test]
-fn greys_alone_leave_the_identity() {
+fn grays_alone_leave_the_identity() {
     let mut dark = surfaces(2, SIZE.0, SIZE.1);
     dark.pixels.iter_mut().for_each(|p| *p = [p[1]; 3]);
     let lit = lit_by(&camera(), &dark);

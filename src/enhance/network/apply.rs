@@ -10,7 +10,7 @@ const WORKGROUP: u32 = 64;
 /// Standard deviation of the Gaussian that parts low from high frequencies, and its reach in pixels.
 const SIGMA: f64 = 1.0;
 const REACH: u32 = 2;
-/// Difference of colour at which a sample of a smaller map counts 1/√e.
+/// Difference of color at which a sample of a smaller map counts 1/√e.
 const COLOR_SIGMA: f64 = 0.1;
 /// Pixels in one piece: 12 MiB an image, so that any size fits every adapter's bindings.
 const PIECE: u32 = 1 << 20;

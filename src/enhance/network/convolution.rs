@@ -12,7 +12,7 @@ pub struct Convolutions {
     stride_2: Variants,
 }
 
-/// The convolution of one stride: alone, with normalisation and GELU, and with a residual besides.
+/// The convolution of one stride: alone, with normalization and GELU, and with a residual besides.
 struct Variants {
     plain: Kernel,
     fused: Kernel,

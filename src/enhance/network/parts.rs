@@ -5,7 +5,7 @@ use crate::enhance::weights::{Tensor, Weights};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 
-/// Channels of the input: dark, lit, their difference, and the same three standardised.
+/// Channels of the input: dark, lit, their difference, and the same three standardized.
 pub const INPUTS: usize = 18;
 /// Residual blocks of the three down blocks.
 const DOWN_RESIDUALS: [usize; LEVELS - 1] = [2, 2, 3];

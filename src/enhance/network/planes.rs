@@ -1,5 +1,5 @@
 //! Activations on the device: images cut into bands of rows, each in a buffer of its own with one row of its
-//! neighbours on either side, and one set of them per level of the U-Net.
+//! neighbors on either side, and one set of them per level of the U-Net.
 
 use super::LEVELS;
 use crate::error::Result;
@@ -113,7 +113,7 @@ pub struct Planes {
     bands: Vec<Buffer<f32>>,
 }
 
-/// Some neighbouring channels of a tensor.
+/// Some neighboring channels of a tensor.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     pub planes: &'a Planes,
@@ -142,7 +142,7 @@ impl Planes {
         View { planes: self, first, channels }
     }
 
-    /// Gives every band the nearest rows of its neighbours.
+    /// Gives every band the nearest rows of its neighbors.
     pub fn exchange(&self, recorder: &mut Recorder<'_>, grid: &Grid) {
         let bands = grid.bands(self.level);
         for i in 1..bands.len() {

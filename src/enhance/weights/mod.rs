@@ -13,7 +13,7 @@ use crate::limits;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// No network of this kind comes near: the published one has 22 MB, 66 MB with the state of its optimiser.
+/// No network of this kind comes near: the published one has 22 MB, 66 MB with the state of its optimizer.
 const LARGEST: u64 = 1 << 30;
 /// What the format of our own weights is called before its version, and the version that is read.
 const FORMAT: &str = "naka-gs chroma ";

@@ -34,7 +34,7 @@ fn folders_pair_by_stem_whatever_the_case() {
         ["cam0/frame2.jpg", "Frame1.JPG", "frame2.jpg"]
     );
     assert!(views[..2].iter().all(|view| view.psnr > 35.0), "{views:?}");
-    // A shift by 0.1 is 20 dB, and nothing once colours are fitted.
+    // A shift by 0.1 is 20 dB, and nothing once colors are fitted.
     assert!((views[2].psnr - 20.0).abs() < 0.3, "{}", views[2].psnr);
     assert!(views[2].psnr_affine > 35.0 && views[2].psnr_quadratic > 35.0);
     let mean = views.iter().map(|view| view.psnr).sum::<f64>() / 3.0;

@@ -47,7 +47,7 @@ pub struct Report {
     pub left_out: Vec<String>,
     /// Views that the prior does not have.
     pub unmatched: Vec<String>,
-    /// Root of the mean square distance between camera centres, without those left out, in units of the capture.
+    /// Root of the mean square distance between camera centers, without those left out, in units of the capture.
     pub rmse: f64,
     /// `rmse` over the median distance of the cameras from their median.
     pub relative_rmse: f64,
@@ -82,7 +82,7 @@ const REMEDY: &str =
 /// Matches the cameras of a prior with `views` by name ([`names`]) and finds the transform between their frames.
 ///
 /// # Errors
-/// [`Error::Input`] naming the prior's cameras: too few matches, centres that coincide or lie on a line without
+/// [`Error::Input`] naming the prior's cameras: too few matches, centers that coincide or lie on a line without
 /// orientations that decide, cameras that are not arranged like the capture's.
 pub fn align(prior: &NamedPoses, views: &[&View], method: Method, seed: u64) -> Result<Alignment> {
     let matches = names::matches(

@@ -59,12 +59,12 @@ pub fn robust(pairs: &[Pair], rigid: bool, seed: u64) -> Result<(Robust, Basis),
     Ok((Robust { similarity, kept }, basis))
 }
 
-/// Distance of a camera's centre from where the similarity takes it.
+/// Distance of a camera's center from where the similarity takes it.
 pub fn residual(similarity: &Similarity, pair: &Pair) -> f64 {
     similarity.point(pair.from).distance(pair.to)
 }
 
-/// The median distance of the centres to reach from their median: the size of the capture, whatever a few are.
+/// The median distance of the centers to reach from their median: the size of the capture, whatever a few are.
 pub fn extent(pairs: &[Pair]) -> f64 {
     let component = |pick: fn(&Pair) -> f64| median(pairs.iter().map(pick).collect());
     let center = DVec3::new(component(|p| p.to.x), component(|p| p.to.y), component(|p| p.to.z));

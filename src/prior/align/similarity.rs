@@ -82,9 +82,9 @@ impl Similarity {
 /// A camera in both frames.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
-    /// Its centre in the frame to leave.
+    /// Its center in the frame to leave.
     pub from: DVec3,
-    /// Its centre in the frame to reach.
+    /// Its center in the frame to reach.
     pub to: DVec3,
     /// The rotation from the one frame to the other that its orientations tell, where they are known.
     pub turn: Option<DQuat>,
@@ -93,11 +93,11 @@ pub struct Pair {
 /// What a rotation follows from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// The camera centres alone.
+    /// The camera centers alone.
     Centers,
-    /// Centres on one line; about that line, the cameras' orientations.
+    /// Centers on one line; about that line, the cameras' orientations.
     Line,
-    /// Orientations alone: all centres coincide.
+    /// Orientations alone: all centers coincide.
     Orientations,
 }
 
@@ -115,22 +115,22 @@ impl Basis {
 /// Why there is no similarity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undetermined {
-    /// All centres coincide, so that the scale is unknown.
+    /// All centers coincide, so that the scale is unknown.
     Coincident,
-    /// The centres lie on a line, and orientations are unknown or contradict each other.
+    /// The centers lie on a line, and orientations are unknown or contradict each other.
     Line,
 }
 
-/// Part of the extent along a line within which centres count as lying on it: their sides tell nothing that noise
+/// Part of the extent along a line within which centers count as lying on it: their sides tell nothing that noise
 /// could not undo.
 const COLLINEAR: f64 = 0.01;
-/// Part of the distance from the origin below which centres coincide: beyond the precision of files.
+/// Part of the distance from the origin below which centers coincide: beyond the precision of files.
 const COINCIDENT: f64 = 1e-7;
 /// Orientations of different cameras that differ by more than this contradict each other (radians).
 const MAX_TURN: f64 = 0.35;
 
 /// The least-squares similarity of `pairs` (rigid: of scale 1): Umeyama 1991, its rotation by the quaternion method of
-/// Horn 1987, which never gives a reflection. Where the centres leave the rotation open, the orientations decide.
+/// Horn 1987, which never gives a reflection. Where the centers leave the rotation open, the orientations decide.
 pub fn fit(pairs: &[Pair], rigid: bool) -> Result<(Similarity, Basis), Undetermined> {
     let (from, to) = (Spread::of(pairs.iter().map(|p| p.from)), Spread::of(pairs.iter().map(|p| p.to)));
     if from.is_point() || to.is_point() {

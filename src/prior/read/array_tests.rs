@@ -98,7 +98,7 @@ fn pictures_of_points_are_flattened() {
 }
 
 #[test]
-fn six_columns_hold_colours_of_either_scale() {
+fn six_columns_hold_colors_of_either_scale() {
     let colors = |rgb: [f32; 3]| {
         let rows = [[1.0, 2.0, 3.0, rgb[0], rgb[1], rgb[2]], [9.0; 6].map(|v: f32| v.min(1.0))].concat();
         read_bytes("p.npy", &npy("'<f4'", false, &[2, 6], &f4(&rows)), &Options::default()).unwrap().cloud.colors[0]
@@ -108,7 +108,7 @@ fn six_columns_hold_colours_of_either_scale() {
 }
 
 #[test]
-fn archives_stored_and_deflated_with_colours_and_confidence() {
+fn archives_stored_and_deflated_with_colors_and_confidence() {
     for deflated in [false, true] {
         for (name, colors, conf) in [("points", "colors", "confidence"), ("xyz", "rgb", "conf")] {
             let entries = [
@@ -147,7 +147,7 @@ fn a_networks_predictions_with_channels_apart() {
 }
 
 #[test]
-fn colours_from_another_file() {
+fn colors_from_another_file() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: Vec<u8>| {
         fs::write(dir.path().join(name), bytes).unwrap();
@@ -166,7 +166,7 @@ fn colours_from_another_file() {
     }
     let few = write("few.npy", npy("'|u1'", false, &[1, 3], &[1, 2, 3]));
     let message = read_with(&points, &Options { colors: Some(few), ..Options::default() }).unwrap_err().to_string();
-    assert!(message.contains("few.npy") && message.contains("1 colours for the 2 points"), "{message}");
+    assert!(message.contains("few.npy") && message.contains("1 colors for the 2 points"), "{message}");
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! Points and colours in NumPy's arrays.
+//! Points and colors in NumPy's arrays.
 
 use super::npy::Array;
 use super::npz::Npz;
-use super::{GREY, Point, Take, byte, full_scale};
+use super::{GRAY, Point, Take, byte, full_scale};
 use crate::error::{Error, Result};
 use crate::limits;
 use std::fs::File;
@@ -24,7 +24,7 @@ pub fn read_npy(path: &Path, take: &mut Take<'_>) -> Result<()> {
     points(&|| file.array(), Vec::new(), Vec::new(), take).map_err(|found| Error::input(path, found, REMEDY))
 }
 
-/// The colours in a `.npy`.
+/// The colors in a `.npy`.
 pub fn colors_npy(path: &Path) -> Result<Vec<[u8; 3]>> {
     let file = NpyFile::new(path)?;
     claim(path, file.array().map(|array| array.held(false)))?;
@@ -37,12 +37,12 @@ pub fn read_npz(path: &Path, take: &mut Take<'_>) -> Result<()> {
     npz_points(path, take).map_err(|found| Error::input(path, found, REMEDY))
 }
 
-/// The colours in a `.npz`.
+/// The colors in a `.npz`.
 pub fn colors_npz(path: &Path) -> Result<Vec<[u8; 3]>> {
     claim(path, held(path, &[(&COLORS, false)]))?;
     let read = || {
         let file = open_npz(path)?;
-        let name = file.find(&COLORS).ok_or_else(|| missing(&file, "colours", &COLORS))?;
+        let name = file.find(&COLORS).ok_or_else(|| missing(&file, "colors", &COLORS))?;
         colors(&|| file.array(name), None)
     };
     read().map_err(|found| Error::input(path, found, "save r g b of each point as an N × 3 array called `colors`"))
@@ -95,7 +95,7 @@ fn npz_points(path: &Path, take: &mut Take<'_>) -> Result<(), String> {
     let array = || file.array(name);
     let count = count(array()?.shape())?;
     let colors = match file.find(&COLORS) {
-        // Pictures beside the points are their colours only where they are as many.
+        // Pictures beside the points are their colors only where they are as many.
         Some("images") => colors(&|| file.array("images"), Some(count)).unwrap_or_default(),
         Some(name) => colors(&|| file.array(name), Some(count)).map_err(|e| format!("`{name}`: {e}"))?,
         None => Vec::new(),
@@ -111,7 +111,7 @@ fn npz_points(path: &Path, take: &mut Take<'_>) -> Result<(), String> {
 fn count(shape: &[usize]) -> Result<usize, String> {
     match shape {
         [outer @ .., 3 | 6] if !outer.is_empty() => Ok(outer.iter().product()),
-        _ => Err(format!("its shape is {shape:?}, not N × 3 (or N × 6 with colours)")),
+        _ => Err(format!("its shape is {shape:?}, not N × 3 (or N × 6 with colors)")),
     }
 }
 
@@ -128,7 +128,7 @@ fn points<'a>(
     let scale = if colored { scale(open, axis, 3)? } else { 1.0 };
     let mut index = 0;
     array.for_each_row(Some(axis), |row| {
-        let own = if colored { [row[3], row[4], row[5]].map(|v| byte(v as f32 * scale)) } else { GREY };
+        let own = if colored { [row[3], row[4], row[5]].map(|v| byte(v as f32 * scale)) } else { GRAY };
         let color = colors.get(index).copied().unwrap_or(own);
         take(Point {
             position: [row[0], row[1], row[2]],
@@ -140,7 +140,7 @@ fn points<'a>(
     })
 }
 
-/// The colours of an array: … × 3 or … × 4, or pictures of separate channels (… × 3 × H × W).
+/// The colors of an array: … × 3 or … × 4, or pictures of separate channels (… × 3 × H × W).
 fn colors<'a>(open: &dyn Fn() -> Opened<'a>, expected: Option<usize>) -> Result<Vec<[u8; 3]>, String> {
     let array = open()?;
     let shape = array.shape().to_vec();
@@ -154,7 +154,7 @@ fn colors<'a>(open: &dyn Fn() -> Opened<'a>, expected: Option<usize>) -> Result<
     if let Some(expected) = expected
         && count != expected
     {
-        return Err(format!("{count} colours (shape {shape:?}) for {expected} points"));
+        return Err(format!("{count} colors (shape {shape:?}) for {expected} points"));
     }
     let scale = scale(open, axis, 0)?;
     let mut colors = Vec::with_capacity(count);

@@ -24,8 +24,8 @@ use std::path::{Path, PathBuf};
 
 const REMEDY: &str = "give a PLY with x, y, z per vertex, a .npy or .npz with an N × 3 array, COLMAP's points3D.bin \
                       or points3D.txt, or the folder of one";
-/// The colour of points without one.
-const GREY: [u8; 3] = [128; 3];
+/// The color of points without one.
+const GRAY: [u8; 3] = [128; 3];
 /// Coordinates beyond this have no square in single precision.
 const MAX_COORDINATE: f32 = 1e18;
 
@@ -38,7 +38,7 @@ pub struct Options {
     pub seed: u64,
     /// The lowest confidence of points to keep, where the file gives one for each.
     pub min_confidence: f32,
-    /// A file of colours, one for each point of the file of points, in place of its own.
+    /// A file of colors, one for each point of the file of points, in place of its own.
     pub colors: Option<PathBuf>,
     /// Where the points are taken to, in double precision and before they become single.
     pub to: Similarity,
@@ -134,12 +134,12 @@ pub fn stated_frame(path: impl AsRef<Path>) -> Result<Option<SceneFrame>> {
 /// - COLMAP's `points3D.bin` or `points3D.txt`;
 /// - a folder with one of those (or with `sparse/0`).
 ///
-/// Points without colours are grey. Points with NaN, infinite or absurd coordinates are dropped with a warning that
+/// Points without colors are gray. Points with NaN, infinite or absurd coordinates are dropped with a warning that
 /// counts them, and so are those below the lowest confidence. Positions that a PLY states to be relative to another origin
 /// ([`SceneFrame`]) are taken back to it.
 ///
 /// # Errors
-/// Another kind of file, a file that is cut off, or one without a usable point; colours that are not as many as points.
+/// Another kind of file, a file that is cut off, or one without a usable point; colors that are not as many as points.
 pub fn read_with(path: impl AsRef<Path>, options: &Options) -> Result<Found> {
     let path = path.as_ref();
     let (found, highest) = unchecked(path, options)?;
@@ -188,8 +188,8 @@ fn unchecked(path: &Path, options: &Options) -> Result<(Found, f32)> {
     if let (Some(file), Some(colors)) = (&options.colors, &colors)
         && colors.len() as u64 != found.total
     {
-        let what = format!("holds {} colours for the {} points of {}", colors.len(), found.total, path.display());
-        return Err(Error::input(file, what, "give one colour for each point, in the order of the points"));
+        let what = format!("holds {} colors for the {} points of {}", colors.len(), found.total, path.display());
+        return Err(Error::input(file, what, "give one color for each point, in the order of the points"));
     }
     found.cloud = sampler.finish()?;
     Ok((found, highest))
@@ -250,7 +250,7 @@ fn for_each(path: &Path, take: &mut Take<'_>) -> Result<()> {
     }
 }
 
-/// The colours in a file: an array of them, or those of a file of points.
+/// The colors in a file: an array of them, or those of a file of points.
 fn colors_of(path: &Path) -> Result<Vec<[u8; 3]>> {
     match Kind::of(path)? {
         Kind::Npy => arrays::colors_npy(path),

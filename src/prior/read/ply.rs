@@ -6,7 +6,7 @@ use crate::ply::ElementFile;
 use glam::Vec3;
 use std::path::Path;
 
-/// Degree-0 spherical harmonic; a splat's colour is `f_dc · SH_C0 + 0.5`.
+/// Degree-0 spherical harmonic; a splat's color is `f_dc · SH_C0 + 0.5`.
 const SH_C0: f32 = 0.282_094_8;
 
 /// The vertices of a PLY file.
@@ -64,7 +64,7 @@ impl Color {
 
     fn at(&self, row: &[f64]) -> [u8; 3] {
         match self {
-            Self::None => super::GREY,
+            Self::None => super::GRAY,
             Self::Rgb(rgb, full) => rgb.map(|i| byte(row[i] as f32 / full)),
             Self::Harmonic(rgb) => rgb.map(|i| byte(row[i] as f32 * SH_C0 + 0.5)),
         }

@@ -30,7 +30,7 @@ fn ply_round_trip() {
 }
 
 #[test]
-fn colours_may_be_floats_harmonics_or_absent() {
+fn colors_may_be_floats_harmonics_or_absent() {
     let dir = tempfile::tempdir().unwrap();
     let ascii = |names: &str, row: &str| {
         let head =

@@ -17,7 +17,7 @@ pub enum Kind {
     Random,
 }
 
-/// A point with its colour.
+/// A point with its color.
 #[derive(Clone, Debug)]
 pub struct Found {
     pub position: DVec3,
@@ -121,13 +121,13 @@ fn point(
     (!stereo.checks[index].iter().any(looks_through)).then_some(found)
 }
 
-/// Difference of grey to the right and down, in levels.
+/// Difference of gray to the right and down, in levels.
 fn contrast(map: &DepthMap, at: usize) -> u32 {
-    let grey = |at: usize| map.colors[at].iter().map(|c| u32::from(*c)).sum::<u32>() / 3;
+    let gray = |at: usize| map.colors[at].iter().map(|c| u32::from(*c)).sum::<u32>() / 3;
     let (width, count) = (map.width(), map.colors.len());
     let right = if at % width + 1 < width { at + 1 } else { at };
     let below = if at + width < count { at + width } else { at };
-    grey(right).abs_diff(grey(at)) + grey(below).abs_diff(grey(at))
+    gray(right).abs_diff(gray(at)) + gray(below).abs_diff(gray(at))
 }
 
 /// Some of the pixels with a depth, and their inverse depths; none if there are too few to fill from.

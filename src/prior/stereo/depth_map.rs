@@ -33,7 +33,7 @@ pub struct DepthMap {
 pub struct Surface {
     /// A point of it, in the capture's frame.
     pub position: DVec3,
-    /// Towards the camera.
+    /// Toward the camera.
     pub normal: DVec3,
 }
 
@@ -77,7 +77,7 @@ impl DepthMap {
         self.camera.width as usize
     }
 
-    /// The centre of a pixel.
+    /// The center of a pixel.
     pub fn center(&self, at: usize) -> DVec2 {
         DVec2::new((at % self.width()) as f64 + 0.5, (at / self.width()) as f64 + 0.5)
     }
@@ -134,14 +134,14 @@ impl DepthMap {
 /// For each view of `maps` the places in `maps` of the views that check it, with the relations there and back.
 pub type Checks = Vec<Vec<(usize, Relation, Relation)>>;
 
-/// `neighbours[i]` are views (`capture.train` indices) that may see what `maps[i]` sees.
-pub fn checks(maps: &[DepthMap], neighbours: &[Vec<usize>]) -> Checks {
+/// `neighbors[i]` are views (`capture.train` indices) that may see what `maps[i]` sees.
+pub fn checks(maps: &[DepthMap], neighbors: &[Vec<usize>]) -> Checks {
     let check = |map: &DepthMap, view: &usize| {
         let place = maps.iter().position(|other| other.view == *view)?;
         let other = &maps[place].camera;
         Some((place, Relation::new(&map.camera, other), Relation::new(other, &map.camera)))
     };
-    maps.iter().zip(neighbours).map(|(map, views)| views.iter().filter_map(|view| check(map, view)).collect()).collect()
+    maps.iter().zip(neighbors).map(|(map, views)| views.iter().filter_map(|view| check(map, view)).collect()).collect()
 }
 
 /// Counts for every pixel the views that agree with its depth; 0 where fewer than `min_agreeing` do, or where as many

@@ -13,7 +13,7 @@ pub struct Fused {
     pub pixel: usize,
     /// Where it is, in the capture's frame.
     pub position: DVec3,
-    /// Unit length, towards the cameras.
+    /// Unit length, toward the cameras.
     pub normal: DVec3,
     /// RGB.
     pub color: [u8; 3],

@@ -23,7 +23,7 @@ const AMPLITUDE: f32 = 2.0;
 const SWEEP: (f64, u32) = (1.0, 192);
 /// Slope of a surface against the picture, at most: the tangent of its tilt.
 const MAX_TILT: f32 = 6.0;
-/// Standard deviation of grey (0 to 1) that is taken for noise: patches of less correlate with nothing.
+/// Standard deviation of gray (0 to 1) that is taken for noise: patches of less correlate with nothing.
 const NOISE: f32 = 0.006;
 const WORKGROUP: u32 = 64;
 
@@ -65,7 +65,7 @@ pub(super) struct Search {
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct Turn {
     number: u32,
-    colour: u32,
+    color: u32,
     amplitude: f32,
     padding: u32,
 }
@@ -212,7 +212,7 @@ impl<'g> Matcher<'g> {
         Ok(planes)
     }
 
-    /// The turns at one size, each for either colour of the chessboard.
+    /// The turns at one size, each for either color of the chessboard.
     fn turns(&self, first: bool, stride: u32) -> Result<Vec<Buffer<Turn>>> {
         let count = TURNS[if first {
             0
@@ -223,7 +223,7 @@ impl<'g> Matcher<'g> {
         }];
         let turn = |k: u32| {
             let amplitude = AMPLITUDE * 0.5f32.powi((k / 2) as i32);
-            self.gpu.upload("prior.turn", &[Turn { number: k, colour: k % 2, amplitude, padding: 0 }])
+            self.gpu.upload("prior.turn", &[Turn { number: k, color: k % 2, amplitude, padding: 0 }])
         };
         (0..2 * count).map(turn).collect()
     }

@@ -1,4 +1,4 @@
-//! A view as stereo reads it: its colours, and its grey at several sizes.
+//! A view as stereo reads it: its colors, and its gray at several sizes.
 
 use crate::capture::{Camera, Image, ImageCache, View, resize_area};
 use crate::error::Result;
@@ -9,10 +9,10 @@ const LEVELS: usize = 3;
 /// The smallest side of a level but the first: a patch must be small beside it.
 const MIN_SIDE: u32 = 36;
 
-/// One size of a view's grey.
+/// One size of a view's gray.
 pub struct Level {
     pub camera: Camera,
-    /// Grey of a pixel and its right, lower and lower right neighbour, 8 bits each from the lowest on: what a bilinear
+    /// Gray of a pixel and its right, lower and lower right neighbor, 8 bits each from the lowest on: what a bilinear
     /// sample needs. Row-major.
     pub quads: Vec<u32>,
 }
@@ -55,19 +55,19 @@ impl Picture {
         Self { levels: levels.collect(), camera, image, hidden: Vec::new() }
     }
 
-    /// Colour of the pixel with index `at`.
+    /// Color of the pixel with index `at`.
     pub fn color(&self, at: usize) -> [u8; 3] {
         self.image.pixels[at].map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8)
     }
 }
 
-fn grey(rgb: [f32; 3]) -> f32 {
+fn gray(rgb: [f32; 3]) -> f32 {
     (rgb[0] + rgb[1] + rgb[2]) / 3.0
 }
 
 /// What takes the brightest hundredth of the pixels to 1, so that the 8 bits of a dim picture are used, too.
 fn gain(image: &Image) -> f32 {
-    let mut values: Vec<f32> = image.pixels.iter().map(|rgb| grey(*rgb)).filter(|v| v.is_finite()).collect();
+    let mut values: Vec<f32> = image.pixels.iter().map(|rgb| gray(*rgb)).filter(|v| v.is_finite()).collect();
     if values.is_empty() {
         return 1.0;
     }
@@ -79,7 +79,7 @@ fn quads(image: &Image, gain: f32) -> Vec<u32> {
     let (width, height) = (image.width as usize, image.height as usize);
     // `as` takes NaN to 0.
     let levels: Vec<u32> =
-        image.pixels.iter().map(|rgb| (grey(*rgb) * gain * 255.0).clamp(0.0, 255.0).round() as u32).collect();
+        image.pixels.iter().map(|rgb| (gray(*rgb) * gain * 255.0).clamp(0.0, 255.0).round() as u32).collect();
     let at = |x: usize, y: usize| levels[y.min(height - 1) * width + x.min(width - 1)];
     let quad = |x: usize, y: usize| at(x, y) | at(x + 1, y) << 8 | at(x, y + 1) << 16 | at(x + 1, y + 1) << 24;
     (0..width * height).map(|i| quad(i % width, i / width)).collect()

@@ -124,7 +124,7 @@ fn found(maps: &[DepthMap], scene: Scene, tolerance: f64) -> (f64, f64) {
 /// Cost of a plane by the definition, in 64-bit floats and through the cameras; NaN where a sample falls outside. As in
 /// the kernel the homography is affine within a patch: here by differences of projections.
 fn twin(reference: &Level, others: &[&Level], at: usize, plane: Plane, stride: u32, noise: f64) -> f64 {
-    let grey =
+    let gray =
         |level: &Level, x: usize, y: usize| f64::from(level.quads[y * level.camera.width as usize + x] & 255) / 255.0;
     let bilinear = |level: &Level, p: DVec2| {
         let (x, y) = (p.x - 0.5, p.y - 0.5);
@@ -133,7 +133,7 @@ fn twin(reference: &Level, others: &[&Level], at: usize, plane: Plane, stride: u
             return f64::NAN;
         }
         let (i, j, u, v) = (x as usize, y as usize, x.fract(), y.fract());
-        let row = |j: usize| grey(level, i, j) * (1.0 - u) + grey(level, i + 1, j) * u;
+        let row = |j: usize| gray(level, i, j) * (1.0 - u) + gray(level, i + 1, j) * u;
         row(j) * (1.0 - v) + row(j + 1) * v
     };
     let width = reference.camera.width as usize;
@@ -142,7 +142,7 @@ fn twin(reference: &Level, others: &[&Level], at: usize, plane: Plane, stride: u
     let (x, y) = (inside(at % width, reference.camera.width), inside(at / width, reference.camera.height));
     let offsets: Vec<(i64, i64)> =
         (-2..=2).flat_map(|j| (-2..=2).map(move |i| (i * i64::from(stride), j * i64::from(stride)))).collect();
-    let own: Vec<f64> = offsets.iter().map(|(i, j)| grey(reference, (x + i) as usize, (y + j) as usize)).collect();
+    let own: Vec<f64> = offsets.iter().map(|(i, j)| gray(reference, (x + i) as usize, (y + j) as usize)).collect();
     let mut values: Vec<f64> = Vec::new();
     for other in others {
         let project = |dx: f64, dy: f64| {
@@ -271,9 +271,9 @@ fn a_hidden_wall_gets_its_own_depth_and_points_lie_on_surfaces() {
     let (gpu, folder) = (gpu(), tempfile::tempdir().unwrap());
     let (wall, square) = (plane(5.0, (0.0, 0.0)), plane(3.2, (0.0, 0.0)));
     let scene = move |o: DVec3, d: DVec3| {
-        let (t, grey) = square(o, d);
+        let (t, gray) = square(o, d);
         let p = o + t * d;
-        if p.x.abs() < 0.7 && p.y.abs() < 0.6 { (t, 1.0 - grey) } else { wall(o, d) }
+        if p.x.abs() < 0.7 && p.y.abs() < 0.6 { (t, 1.0 - gray) } else { wall(o, d) }
     };
     let capture = capture(folder.path(), &arc(6, (160, 120)), &scene, &[], 0.0);
     let (maps, checks) = depth_maps(&gpu, &capture, &Config::default(), &Silent::default()).unwrap();

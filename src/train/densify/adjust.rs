@@ -1,4 +1,4 @@
-//! Small changes that are recorded with a training step: opacity reset, regularisers, jitter.
+//! Small changes that are recorded with a training step: opacity reset, regularizers, jitter.
 
 use super::rebuild::{WORKGROUP, seed_words};
 use crate::error::Result;
@@ -50,7 +50,7 @@ impl Adjust {
         Ok(Self {
             reset: gpu.kernel("train/densify_reset", &[("RESET_LOGIT", &reset_logit)])?,
             regularize: gpu.kernel("train/densify_regularize", &[])?,
-            weights: gpu.buffer("regulariser weights", 1)?,
+            weights: gpu.buffer("regularizer weights", 1)?,
             jitter: gpu.kernel("train/densify_noise", &gate)?,
             noise: gpu.buffer("noise settings", 1)?,
         })

@@ -2,7 +2,7 @@
 //!
 //! A run has two halves. A strategy *plans*: every splat gets the number of splats it becomes (none, itself, two, or
 //! more) and a tag for what they are. Then the model is *rebuilt*: a prefix sum over the plan gives every new splat its
-//! source, and one generic kernel gathers every tensor of the parameters and the optimiser's moments ([`rebuild`]).
+//! source, and one generic kernel gathers every tensor of the parameters and the optimizer's moments ([`rebuild`]).
 //! New splats stand where their sources stood. Only a few counters are read back.
 //!
 //! Randomness is counter-based: a hash of seed, step and index, so the same statistics give the same
@@ -25,7 +25,7 @@ use crate::splat::Tensors;
 use adjust::Adjust;
 use rebuild::{Rebuild, Scratch};
 
-/// The model and its optimiser's first and second moments, which grow and shrink together.
+/// The model and its optimizer's first and second moments, which grow and shrink together.
 pub struct State<'a> {
     /// The splats.
     pub params: &'a mut Tensors,
@@ -146,7 +146,7 @@ impl Densifier {
     }
 
     /// Mcmc: records that every mean moves at random along its covariance, by `noise` · `lr_means` (the means' present
-    /// learning rate), the less the more opaque the splat is (3DGS-MCMC). Comes after the optimiser's step;
+    /// learning rate), the less the more opaque the splat is (3DGS-MCMC). Comes after the optimizer's step;
     /// records nothing for other strategies.
     pub fn record_noise(
         &self,
@@ -163,7 +163,7 @@ impl Densifier {
     }
 
     /// Records that the gradients of `opacity_weight` · mean opacity + `scale_weight` · mean scale are added to
-    /// `gradients`, for every splat (3DGS-MCMC). Comes before the optimiser's step.
+    /// `gradients`, for every splat (3DGS-MCMC). Comes before the optimizer's step.
     pub fn record_regularizers(
         &self,
         gpu: &Gpu,

@@ -90,7 +90,7 @@ impl Navigator {
         }
     }
 
-    /// `clicks` of the wheel towards the pivot.
+    /// `clicks` of the wheel toward the pivot.
     pub fn dolly(&mut self, clicks: f64) {
         self.by_hand().dolly(clicks * DOLLY);
     }

@@ -20,7 +20,7 @@ pub struct Pose {
 }
 
 impl Pose {
-    /// From `eye` towards `target`, upright with respect to `up`.
+    /// From `eye` toward `target`, upright with respect to `up`.
     pub fn looking_at(eye: DVec3, target: DVec3, up: DVec3, lens: Lens) -> Self {
         let ahead = target - eye;
         let distance = ahead.length().max(f64::MIN_POSITIVE);
@@ -83,7 +83,7 @@ impl Pose {
         self.eye -= self.rotation * DVec3::new(right * scale, down * scale, 0.0);
     }
 
-    /// Towards the pivot: its distance is divided by e to the `amount`.
+    /// Toward the pivot: its distance is divided by e to the `amount`.
     pub fn dolly(&mut self, amount: f64) {
         let pivot = self.pivot();
         self.distance *= (-amount).exp();

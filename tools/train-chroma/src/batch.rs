@@ -104,7 +104,7 @@ impl<'a> Wrong<'a> {
             for (j, value) in row.iter_mut().enumerate() {
                 *value = if i == j { 0.0 } else { random.random_range(-MIXING..MIXING) };
             }
-            // Mixing keeps greys grey; the gains do not.
+            // Mixing keeps grays gray; the gains do not.
             row[i] = 1.0 - row.iter().sum::<f32>();
             let gain = gain * (1.0 + random.random_range(-CHANNEL_GAIN..CHANNEL_GAIN));
             row.iter_mut().for_each(|value| *value *= gain);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_responses_keep_grey_nearly_grey() {
+    fn wrong_responses_keep_gray_nearly_gray() {
         let capture = capture();
         for seed in 0..50 {
             let wrong = Wrong::random(&capture, &mut StdRng::seed_from_u64(seed));

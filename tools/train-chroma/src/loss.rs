@@ -1,4 +1,4 @@
-//! The published loss (NAKA-GS §3.2): reconstruction, colour, structure, edges, regularity of the maps, and the two
+//! The published loss (NAKA-GS §3.2): reconstruction, color, structure, edges, regularity of the maps, and the two
 //! mask-guided terms at edges and in bright regions.
 
 mod features;
@@ -44,7 +44,7 @@ pub fn total(found: &Tensor<4>, truth: &Tensor<4>, naka: &Tensor<4>, maps: &Maps
     let l1 = absolute.clone().mean();
     charbonnier(&difference)
         + l1.clone() * 0.5
-        + colour(&difference) * 0.5
+        + color(&difference) * 0.5
         + (ssim(found, truth).neg() + 1.0) * 0.3
         + sobel(&difference) * 0.2
         + regularity(maps, l1, (naka.clone() - truth.clone()).abs().mean()) * 0.02
@@ -57,8 +57,8 @@ fn charbonnier(difference: &Tensor<4>) -> Tensor<1> {
     (difference.clone() * difference.clone() + CHARBONNIER * CHARBONNIER).sqrt().mean()
 }
 
-/// L1 of the colour differences, plus 0.2 of luma's.
-fn colour(difference: &Tensor<4>) -> Tensor<1> {
+/// L1 of the color differences, plus 0.2 of luma's.
+fn color(difference: &Tensor<4>) -> Tensor<1> {
     let [red, _, blue] = [0, 1, 2].map(|c| difference.clone().narrow(1, c, 1));
     let y = luma(difference);
     let cb = (blue - y.clone()) * CHROMA[0];
@@ -122,9 +122,9 @@ fn total_variation(x: &Tensor<4>) -> Tensor<1> {
 fn edges(truth: &Tensor<4>) -> Tensor<4> {
     let ([_, _, h, w], device) = (truth.dims(), truth.device());
     let (second, same) = ([1.0, -2.0, 1.0], [1.0]);
-    let grey = luma(truth);
-    let across = linear::apply(grey.clone(), &linear::filter(&same, h, &device), &linear::filter(&second, w, &device));
-    let down = linear::apply(grey, &linear::filter(&second, h, &device), &linear::filter(&same, w, &device));
+    let gray = luma(truth);
+    let across = linear::apply(gray.clone(), &linear::filter(&same, h, &device), &linear::filter(&second, w, &device));
+    let down = linear::apply(gray, &linear::filter(&second, h, &device), &linear::filter(&same, w, &device));
     let strength = (across + down).abs();
     let largest = strength.clone().max().clamp_min(1e-6).reshape([1, 1, 1, 1]);
     (strength / largest).sqrt()
@@ -132,9 +132,9 @@ fn edges(truth: &Tensor<4>) -> Tensor<4> {
 
 /// 1 where the prediction's luma is in its upper 15 %, else 0, [N, 1, H, W]; without gradient.
 fn bright(found: &Tensor<4>) -> Tensor<4> {
-    let grey = luma(&found.clone().detach());
-    let (dims, device) = (grey.dims(), grey.device());
-    let mut values = grey.into_data().try_to_vec::<f32>().unwrap_or_default();
+    let gray = luma(&found.clone().detach());
+    let (dims, device) = (gray.dims(), gray.device());
+    let mut values = gray.into_data().try_to_vec::<f32>().unwrap_or_default();
     if values.is_empty() {
         return Tensor::zeros(dims, &device);
     }

@@ -1,4 +1,4 @@
-//! Named arrays: weights, their moving average, gradients and the optimiser's moments, and their files.
+//! Named arrays: weights, their moving average, gradients and the optimizer's moments, and their files.
 
 use crate::network;
 use naka_gs::enhance::weights::{Tensor as Array, Weights};
@@ -15,7 +15,7 @@ pub struct Parameters(pub BTreeMap<String, Array>);
 pub type Metadata = BTreeMap<String, String>;
 
 impl Parameters {
-    /// A network with `base` channels at full resolution that has learnt nothing. Convolutions start as PyTorch's do
+    /// A network with `base` channels at full resolution that has learned nothing. Convolutions start as PyTorch's do
     /// (uniform within 1/√inputs); the heads start at zero, so that the first output is `naka` itself.
     pub fn initial(base: usize, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);

@@ -48,7 +48,7 @@ pub struct Settings {
 /// Crops of a batch, and their side in pixels.
 const CROPS: (usize, u32) = (8, 64);
 
-/// Neighbouring channels that GroupNorm takes together: they stay or go together.
+/// Neighboring channels that GroupNorm takes together: they stay or go together.
 #[derive(Clone, Debug, PartialEq)]
 struct Unit {
     /// The residual block.

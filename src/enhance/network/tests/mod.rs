@@ -183,7 +183,7 @@ fn group_norm_gelu_and_residuals_equal_the_definition() {
             if residual {
                 truth = truth.plus(&other);
             }
-            // 300 has steps of 3e-5 in 32 bits, which the normalisation enlarges.
+            // 300 has steps of 3e-5 in 32 bits, which the normalization enlarges.
             assert_near(&download(gpu, &grid, values.all()), &truth.map(reference::gelu), 2e-3, "normalize");
             let found = gpu.read(&statistics).unwrap();
             assert_eq!(found[..3], [[0.0; 2]; 3]);

@@ -146,7 +146,7 @@ fn statistics_are_shared_by_all_images() {
     }
     let both = network.statistics(&[(&a, &a_lit), (&b, &b_lit)]).unwrap();
     assert!(largest(&own, &network.maps(&a, &a_lit, Some(&both)).unwrap()) > 1e-3);
-    // The standardiser's first mean is that of all red values.
+    // The standardizer's first mean is that of all red values.
     let red = a.pixels.iter().chain(&b.pixels).map(|p| f64::from(p[0])).sum::<f64>();
     let mean = red / (a.pixels.len() + b.pixels.len()) as f64;
     assert!((f64::from(both.values[0][0]) - mean).abs() < 1e-6);

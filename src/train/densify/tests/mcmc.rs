@@ -101,7 +101,7 @@ fn dead_splats_move_and_the_model_grows() {
         assert!(dead > 0 && capacity >= count + added);
         let copies = copies_of(&model, &new);
         check_rows(&model, &new, &copies);
-        // A weight may round differently on the device and shift a draw to the neighbour.
+        // A weight may round differently on the device and shift a draw to the neighbor.
         let expected = draws(&model, dead + added, 0.005, SCHEDULE);
         let off = |(rows, drawn): (&Vec<usize>, &u32)| (rows.len() as i64 - 1 - i64::from(*drawn)).unsigned_abs();
         let alive = copies.iter().zip(&expected).filter(|(rows, _)| !rows.is_empty());

@@ -26,8 +26,8 @@ fn constant_offset_by_hand() {
     let found = truth.clone() + 0.1;
     let difference = found.clone() - truth.clone();
     assert!((value(charbonnier(&difference)) - (0.01f64 + 1e-6).sqrt()).abs() < 1e-6);
-    // The same offset of red, green and blue has no colour.
-    assert!((value(colour(&difference)) - 0.02).abs() < 1e-6);
+    // The same offset of red, green and blue has no color.
+    assert!((value(color(&difference)) - 0.02).abs() < 1e-6);
     // Flat truth: no edges. Flat prediction: all of it is as bright as its brightest.
     assert!(value(edges(&truth).narrow(2, 1, 10).narrow(3, 1, 12).max()) < 1e-6);
     assert!((value(bright(&found).mean()) - 1.0).abs() < 1e-6);
@@ -41,7 +41,7 @@ fn blue_and_red_differences_by_hand() {
     let difference = image([1, 3, 1, 1], vec![0.3, 0.1, -0.2], &device);
     let y = 0.299 * 0.3 + 0.587 * 0.1 - 0.114 * 0.2;
     let expected = ((0.564f64 * (-0.2 - y)).abs() + (0.713 * (0.3 - y)).abs()) / 2.0 + 0.2 * y;
-    assert!((value(colour(&difference)) - expected).abs() < 1e-6);
+    assert!((value(color(&difference)) - expected).abs() < 1e-6);
 }
 
 #[test]

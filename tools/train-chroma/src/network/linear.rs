@@ -26,10 +26,10 @@ pub fn filter(kernel: &[f32], size: usize, device: &Device) -> Tensor<2> {
     })
 }
 
-/// A normalised Gaussian of odd length.
+/// A normalized Gaussian of odd length.
 pub fn gaussian(length: usize, sigma: f32) -> Vec<f32> {
-    let centre = (length / 2) as f32;
-    let values: Vec<f32> = (0..length).map(|i| (-0.5 * ((i as f32 - centre) / sigma).powi(2)).exp()).collect();
+    let center = (length / 2) as f32;
+    let values: Vec<f32> = (0..length).map(|i| (-0.5 * ((i as f32 - center) / sigma).powi(2)).exp()).collect();
     let sum: f32 = values.iter().sum();
     values.into_iter().map(|v| v / sum).collect()
 }

@@ -167,18 +167,18 @@ fn norm(x: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>) -> Tensor<4> {
         let of_channels = x.mean_dims(&[0, 2, 3]).reshape([groups, channels / groups]);
         of_channels.mean_dim(1).repeat_dim(1, channels / groups).reshape([1, channels, 1, 1])
     };
-    let centred = x.clone() - of_groups(x);
-    let variance = of_groups(centred.clone() * centred.clone());
+    let centered = x.clone() - of_groups(x);
+    let variance = of_groups(centered.clone() * centered.clone());
     let scale = scale.reshape([1, channels, 1, 1]) / (variance + EPSILON.0).sqrt();
-    centred * scale + shift.reshape([1, channels, 1, 1])
+    centered * scale + shift.reshape([1, channels, 1, 1])
 }
 
 /// The 18 input channels.
 fn inputs(dark: &Tensor<4>, naka: &Tensor<4>) -> Tensor<4> {
     let plain = Tensor::cat(vec![dark.clone(), naka.clone(), naka.clone() - dark.clone()], 1);
-    let centred = plain.clone() - plain.clone().mean_dims(&[0, 2, 3]);
-    let deviation = (centred.clone() * centred.clone()).mean_dims(&[0, 2, 3]).sqrt();
-    Tensor::cat(vec![plain, centred / deviation.clamp_min(EPSILON.1)], 1)
+    let centered = plain.clone() - plain.clone().mean_dims(&[0, 2, 3]);
+    let deviation = (centered.clone() * centered.clone()).mean_dims(&[0, 2, 3]).sqrt();
+    Tensor::cat(vec![plain, centered / deviation.clamp_min(EPSILON.1)], 1)
 }
 
 /// GroupNorm's number of groups: at most 8, and a divisor of the channels.

@@ -3,8 +3,8 @@
 //! The dark picture is followed through the whole camera at twice the size at which it is kept: the sensor's own
 //! primaries and black level, photons and read-out, raw clipping, white balance and matrix, noise reduction, tone
 //! curve, integer YCbCr, a first JPEG file; then, as captures for reconstruction are prepared, that file's integer RGB
-//! is averaged to the kept size. The rounding of the first file decides most of what is lost: colour differences
-//! below half a level become exactly 0, since noise reduction leaves little noise in colour that would dither them.
+//! is averaged to the kept size. The rounding of the first file decides most of what is lost: color differences
+//! below half a level become exactly 0, since noise reduction leaves little noise in color that would dither them.
 
 use super::noise::Noise;
 use super::reduce::reduce;
@@ -41,9 +41,9 @@ pub struct Body {
     pub clips_raw: bool,
     /// Share of the luma noise that noise reduction leaves.
     pub grain: f32,
-    /// Radius of the noise reduction of colour, in pixels of the camera's picture.
+    /// Radius of the noise reduction of color, in pixels of the camera's picture.
     pub chroma_radius: u32,
-    /// Of encoded colour differences.
+    /// Of encoded color differences.
     pub saturation: Saturation,
     /// The camera's own file.
     pub first: super::jpeg::Jpeg,
@@ -53,7 +53,7 @@ pub struct Body {
 
 /// Factors of the encoded differences of blue and of red to luma, in darkness and in the light.
 ///
-/// Cameras render the colours of bright places in another way than those of shadows. On BlueHawaii, dark pictures have
+/// Cameras render the colors of bright places in another way than those of shadows. On BlueHawaii, dark pictures have
 /// 0.65–0.9 of the red that one tone curve predicts from the lit ones, and 1.05–1.25 of the yellow.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Saturation {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn shadows_and_lights_have_colours_of_their_own() {
+    fn shadows_and_lights_have_colors_of_their_own() {
         let saturation = Saturation { dark: [1.2, 0.7], lit: [1.0, 1.3] };
         for value in [[0.02, 0.01, 0.005], [0.5, 0.4, 0.1], [0.0, 0.0, 0.0], [0.9, 0.9, 0.9]] {
             let found = saturation.apply(value);

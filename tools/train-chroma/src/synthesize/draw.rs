@@ -47,7 +47,7 @@ pub fn body(random: &mut Random) -> Body {
         raw_step: [1.0 / 4096.0, 1.0 / 16384.0][usize::from(chance(random, 0.7))],
         clips_raw: chance(random, 0.5),
         grain,
-        // One camera in four leaves noise in colour, which dithers it.
+        // One camera in four leaves noise in color, which dithers it.
         chroma_radius: if chance(random, 0.25) {
             (3.0 * random.unit()) as u32
         } else {
@@ -59,7 +59,7 @@ pub fn body(random: &mut Random) -> Body {
     }
 }
 
-/// In the light red has 0.9–1.5 and blue 0.75–1.15 of the colour that it has in darkness: around what was measured.
+/// In the light red has 0.9–1.5 and blue 0.75–1.15 of the color that it has in darkness: around what was measured.
 fn saturation(random: &mut Random) -> Saturation {
     let all = between(random, 0.85, 1.2);
     let dark = [(); 2].map(|()| all * between(random, 0.93, 1.07));
@@ -100,7 +100,7 @@ fn tone(random: &mut Random, ratio: f32) -> Tone {
     }
 }
 
-/// Sensor primaries to sRGB: each sRGB value takes 8–50 % of itself from the neighbours' crosstalk; grey stays grey.
+/// Sensor primaries to sRGB: each sRGB value takes 8–50 % of itself from the neighbors' crosstalk; gray stays gray.
 fn matrix(random: &mut Random) -> Mat3 {
     let mut off = |strong: f32| -between(random, 0.02, strong);
     // Rows: red loses green most, green loses red and blue, blue loses green most.
@@ -141,12 +141,12 @@ const BLACK_BODY: [(f32, [f32; 3]); 7] = [
 pub fn black_body(kelvin: f32) -> Vec3 {
     let right = BLACK_BODY.partition_point(|(k, _)| *k < kelvin).clamp(1, BLACK_BODY.len() - 1);
     let ((k0, low), (k1, high)) = (BLACK_BODY[right - 1], BLACK_BODY[right]);
-    // Colour is smooth in the inverse temperature.
+    // Color is smooth in the inverse temperature.
     let t = ((1.0 / kelvin - 1.0 / k0) / (1.0 / k1 - 1.0 / k0)).clamp(0.0, 1.0);
     Vec3::from(low).lerp(Vec3::from(high), t)
 }
 
-/// What the light's colour leaves in the pictures after a white balance that is often set for daylight.
+/// What the light's color leaves in the pictures after a white balance that is often set for daylight.
 pub fn cast(random: &mut Random) -> Vec3 {
     let share = random.unit();
     let kelvin = match () {
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cameras_keep_grey_and_differ() {
+    fn cameras_keep_gray_and_differ() {
         let cameras: Vec<Body> = (0..50).map(|i| body(&mut Random::new(&[5, i]))).collect();
         for camera in &cameras {
             assert!((camera.matrix * Vec3::ONE - Vec3::ONE).length() < 1e-5);

@@ -5,7 +5,7 @@ use naka_gs::parallel::try_map;
 use naka_gs::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Figures of dark pictures: levels, negative values, colour of shadows, grain
+/// Figures of dark pictures: levels, negative values, color of shadows, grain
 #[derive(clap::Args)]
 pub struct Inspect {
     /// Folders of dark pictures, or captures with a folder `dark`
@@ -22,7 +22,7 @@ struct Figures {
     median: [f32; 3],
     /// Shares of values below 0.
     negative: [f32; 3],
-    /// Among the pixels of luma 0.5–1.5, the share without any colour.
+    /// Among the pixels of luma 0.5–1.5, the share without any color.
     neutral: f32,
     /// Low quartile of the deviation of luma within blocks of 8 × 8 pixels of mean luma 1–4.
     grain: f32,

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_rounds_colour_to_whole_levels() {
+    fn a_camera_rounds_color_to_whole_levels() {
         let jpeg = Jpeg { quality: 97, sampling: SamplingFactor::F_2_1 };
         let faint = jpeg.through(32, 32, |_| [3.0 / 255.0, 3.0 / 255.0, 3.6 / 255.0]).unwrap();
         assert!(faint.pixels.iter().all(|p| p[0] == p[2]));

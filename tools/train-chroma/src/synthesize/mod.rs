@@ -131,8 +131,8 @@ fn lights(body: &Body, picture: &Image) -> Image {
     Image { width: picture.width, height: picture.height, pixels }
 }
 
-/// Brings a capture to the exposure that a random light gives it, gives photographs that light's colour, rooms (whose
-/// lamps have colours of their own) a share of a white balance, and lights that photographs clip their brightness.
+/// Brings a capture to the exposure that a random light gives it, gives photographs that light's color, rooms (whose
+/// lamps have colors of their own) a share of a white balance, and lights that photographs clip their brightness.
 fn expose(scenes: &mut [Image], body: &Body, room: bool, random: &mut Random) {
     let mut cast = draw::cast(random);
     if room {
@@ -222,7 +222,7 @@ mod tests {
         let list = dir.path().join("list.toml");
         let names: Vec<String> = (0..14).map(|i| format!("{i}.jpg")).collect();
         names.iter().for_each(|name| std::fs::write(dir.path().join(name), "").unwrap());
-        let text = format!("[[package]]\nname = \"a\"\nlicence = \"b\"\nauthor = \"c\"\nfiles = {names:?}\n");
+        let text = format!("[[package]]\nname = \"a\"\nlicense = \"b\"\nauthor = \"c\"\nfiles = {names:?}\n");
         std::fs::write(&list, text).unwrap();
         let command = Synthesize {
             out: dir.path().join("out"),

@@ -35,8 +35,8 @@ mod tests {
         let values: Vec<f64> = (0..200_000).map(|_| f64::from(noise.next())).collect();
         let moment = |power: i32| values.iter().map(|v| v.powi(power)).sum::<f64>() / 2e5;
         assert!(moment(1).abs() < 0.01 && (moment(2) - 1.0).abs() < 0.01 && moment(3).abs() < 0.03);
-        let neighbours = values.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / 2e5;
-        assert!(neighbours.abs() < 0.01);
+        let neighbors = values.windows(2).map(|w| w[0] * w[1]).sum::<f64>() / 2e5;
+        assert!(neighbors.abs() < 0.01);
         assert_ne!(Noise::new([1, 2, 3, 4]).next(), Noise::new([1, 2, 4, 3]).next());
     }
 }

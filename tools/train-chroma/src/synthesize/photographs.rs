@@ -21,7 +21,7 @@ pub struct List {
 #[serde(deny_unknown_fields)]
 pub struct Package {
     pub name: String,
-    pub licence: String,
+    pub license: String,
     pub author: String,
     /// Below the folder that the command is given.
     pub files: Vec<PathBuf>,
@@ -35,11 +35,11 @@ impl List {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
         let bad = |found: String| {
-            Error::input(path, found, "write [[package]] with name, licence, author and files, none of them empty")
+            Error::input(path, found, "write [[package]] with name, license, author and files, none of them empty")
         };
         let list: Self = toml::from_str(&text).map_err(|e| bad(e.message().to_owned()))?;
         let unknown =
-            |p: &&Package| [&p.name, &p.licence, &p.author].iter().any(|s| s.is_empty()) || p.files.is_empty();
+            |p: &&Package| [&p.name, &p.license, &p.author].iter().any(|s| s.is_empty()) || p.files.is_empty();
         match list.package.iter().find(unknown) {
             Some(package) => Err(bad(format!("package {:?} does not say all of itself", package.name))),
             None => Ok(list),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_the_repository_names_licences() {
+    fn the_list_of_the_repository_names_licenses() {
         let list = List::read(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/photographs.toml"))).unwrap();
         assert!(list.package.len() >= 8);
         let (found, missing) = list.files(Path::new("/nowhere"));

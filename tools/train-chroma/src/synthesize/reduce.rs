@@ -1,4 +1,4 @@
-//! A camera's noise reduction: colour is averaged over a square, fine luma is weakened.
+//! A camera's noise reduction: color is averaged over a square, fine luma is weakened.
 
 use naka_gs::capture::Image;
 use rayon::prelude::*;
@@ -6,8 +6,8 @@ use rayon::prelude::*;
 /// Radius over which luma is compared with its surroundings.
 const LUMA_RADIUS: usize = 1;
 
-/// Averages the colour differences of `image` twice over squares of side `2 radius + 1` and leaves the share `grain`
-/// of what luma differs from its mean over 3 × 3 pixels. Colour is averaged relative to luma (plus `floor`), so that
+/// Averages the color differences of `image` twice over squares of side `2 radius + 1` and leaves the share `grain`
+/// of what luma differs from its mean over 3 × 3 pixels. Color is averaged relative to luma (plus `floor`), so that
 /// bright places do not spill over dark ones.
 pub fn reduce(image: &mut Image, radius: u32, grain: f32, floor: f32) {
     let size = (image.width as usize, image.height as usize);
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn luma_stays_and_colour_spreads() {
+    fn luma_stays_and_color_spreads() {
         let mut image = Image::new(9, 7);
         image.pixels[3 * 9 + 4] = [4.0, 0.0, 0.0];
         let before = image.clone();
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bright_place_keeps_its_colour_to_itself() {
+    fn a_bright_place_keeps_its_color_to_itself() {
         let mut image = Image { width: 20, height: 4, pixels: vec![[0.01; 3]; 80] };
         (0..80).filter(|i| i % 20 < 10).for_each(|i| image.pixels[i] = [10.0, 5.0, 1.0]);
         reduce(&mut image, 4, 1.0, 0.005);

@@ -92,19 +92,19 @@ impl Room {
         between(&mut self.random, low, high)
     }
 
-    /// The albedo of a thing: greys, woods, strong colours, dark things.
+    /// The albedo of a thing: grays, woods, strong colors, dark things.
     fn albedo(&mut self) -> Vec3 {
         let kind = self.unit();
         let bright = scaled(&mut self.random, 0.12, 0.85);
         match () {
-            () if kind < 0.25 => bright * self.near_grey(0.12),
+            () if kind < 0.25 => bright * self.near_gray(0.12),
             () if kind < 0.45 => bright * Vec3::new(0.9, self.between(0.45, 0.7), self.between(0.15, 0.4)),
             () if kind < 0.80 => bright.max(0.25) * self.strong(),
-            () => scaled(&mut self.random, 0.015, 0.1) * self.near_grey(0.4),
+            () => scaled(&mut self.random, 0.015, 0.1) * self.near_gray(0.4),
         }
     }
 
-    fn near_grey(&mut self, spread: f32) -> Vec3 {
+    fn near_gray(&mut self, spread: f32) -> Vec3 {
         Vec3::from(std::array::from_fn(|_| 1.0 - spread * self.random.unit()))
     }
 
@@ -118,7 +118,7 @@ impl Room {
         Vec3::new(channel(0.0), channel(4.0), channel(2.0))
     }
 
-    /// Two colours for a texture: of different kinds, or shades of one.
+    /// Two colors for a texture: of different kinds, or shades of one.
     fn pair(&mut self) -> [Color; 2] {
         let first = self.albedo();
         let second = if self.unit() < 0.5 { self.albedo() } else { first * self.between(0.35, 0.8) };
@@ -159,7 +159,7 @@ impl Room {
 
     /// A wall is plain more often than not, bright more often than not.
     fn wall(&mut self) -> String {
-        let tint = if self.unit() < 0.6 { self.near_grey(0.25) } else { 0.6 * self.strong() + 0.4 };
+        let tint = if self.unit() < 0.6 { self.near_gray(0.25) } else { 0.6 * self.strong() + 0.4 };
         let paint = self.between(0.25, 0.8) * tint;
         let colors = [Color::from_linear(paint), Color::from_linear(0.8 * paint)];
         let texture = match (self.unit() * 6.0) as u32 {
@@ -255,7 +255,7 @@ impl Room {
         }
     }
 
-    /// One to four lamps: mostly of one colour temperature, sometimes a strongly coloured one among them.
+    /// One to four lamps: mostly of one color temperature, sometimes a strongly colored one among them.
     fn lamps(&mut self) {
         let [w, d, h] = self.size;
         let kelvin = 1.0 / self.between(1.0 / 6800.0, 1.0 / 2500.0);

@@ -2,7 +2,7 @@
 //!
 //! Linear light goes through the sRGB curve and then through a contrast curve in the encoded values: a logistic curve
 //! in the logarithm of `v / (1 - v)` mixed with the straight line. The straight part is what remains near black, so it
-//! sets how few levels a dark exposure gets; the logistic part lifts the middle and rolls off towards white.
+//! sets how few levels a dark exposure gets; the logistic part lifts the middle and rolls off toward white.
 //! With contrast 2.2, balance 0.57 and straight 0.40, lit against dark exposures at 1 : 40 follow the measured curve
 //! of green in `exposure-40-plain` within 1 level (rms); the random cameras spread around that.
 

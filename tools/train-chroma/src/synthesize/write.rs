@@ -9,7 +9,7 @@ use naka_gs::{Error, Result};
 use serde::Serialize;
 use std::path::Path;
 
-/// Quality of the lit pictures: they are what the network is trained towards.
+/// Quality of the lit pictures: they are what the network is trained toward.
 pub const LIT_QUALITY: u8 = 98;
 
 /// Knots of a camera's response, up to a lit level of 246.

@@ -72,7 +72,7 @@ fn resumed_training_is_the_same_training() {
 fn learns() {
     let settings = Settings { learning_rate: 5e-3, steps: 100, ..settings(&[]) };
     let (mut optimizer, losses) = trained(100, &settings, start(&settings).unwrap());
-    // The same draws of crops and responses again: how hard they are differs more than what is learnt.
+    // The same draws of crops and responses again: how hard they are differs more than what is learned.
     optimizer.steps = 0;
     let (_, again) = trained(10, &settings, optimizer);
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;

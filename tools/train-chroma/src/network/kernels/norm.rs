@@ -137,7 +137,7 @@ pub fn backward(
     Gradients { addend: inner, x: of_x, shift: of(0), scale: of(1) }
 }
 
-/// Slope and offset of the channel's normalisation.
+/// Slope and offset of the channel's normalization.
 fn line(statistics: &Statistics, scale: &[f32], shift: &[f32], c: usize) -> [f32x16; 2] {
     let [mean, rate] = statistics[c];
     [f32x16::splat(rate * scale[c]), f32x16::splat(shift[c] - mean * rate * scale[c])]
