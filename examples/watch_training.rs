@@ -3,23 +3,23 @@
 use naka_gs::pipeline::{Job, Scope, Shared, run};
 use naka_gs::progress::{Silent, Stop};
 use naka_gs::settings::Preset;
-use naka_gs::train::{Command, Now, Watch};
+use naka_gs::train::{Command, StepInfo, Watch};
 use naka_gs::{Error, Result};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Prints every hundredth step, and stops after six hundred of its own.
 #[derive(Default)]
-struct Patience {
+struct SixHundredSteps {
     seen: AtomicU32,
 }
 
-impl Watch for Patience {
+impl Watch for SixHundredSteps {
     fn next(&self, _stop: &Stop) -> Command {
         if self.seen.load(Ordering::Relaxed) < 600 { Command::Step } else { Command::Stop }
     }
 
-    fn stepped(&self, now: &Now<'_>) {
+    fn stepped(&self, now: &StepInfo<'_>) {
         self.seen.fetch_add(1, Ordering::Relaxed);
         if now.step.is_multiple_of(100) {
             println!("step {} of {}: {} splats, loss {:.4}", now.step, now.steps, now.splats, now.figures.loss);
@@ -33,7 +33,7 @@ fn main() -> Result<()> {
         .try_into()
         .map_err(|given: Vec<_>| Error::setting("arguments", format!("{}", given.len()), "give SCENE and OUT"))?;
     let job = Job { scene, out, settings: Preset::Preview.settings(), overwrite: false, scope: Scope::Everything };
-    let watch = Patience::default();
+    let watch = SixHundredSteps::default();
     match run(&job, &Shared { watch: Some(&watch), ..Shared::default() }, &Silent::default()) {
         Err(Error::Interrupted(checkpoint)) => println!("stopped: {checkpoint}"),
         other => println!("finished: {} splats", other?.run.splats.unwrap_or_default()),

@@ -1,7 +1,10 @@
-//! The sRGB curve (IEC 61966-2-1), and the luma of encoded values (ITU-R BT.601).
+//! The sRGB curve (IEC 61966-2-1), the luma of encoded values (ITU-R BT.601), and the harmonic of degree 0.
 
 /// Parts of red, green and blue in luma.
 pub const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+
+/// The spherical harmonic of degree 0, 1 / (2 √π): the color of a splat is `SH_C0` times its coefficient, plus 0.5.
+pub const SH_C0: f32 = 0.282_094_8;
 
 /// The luma of encoded values.
 pub fn luma([r, g, b]: [f32; 3]) -> f32 {

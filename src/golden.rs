@@ -14,7 +14,7 @@ pub struct GoldenReport {
     pub file: String,
     /// Whether everything is within its tolerance.
     pub pass: bool,
-    /// Error of each quantity that is held against its tolerance: of images absolute, of gradients relative to the
+    /// Error of each quantity that is compared with its tolerance: of images absolute, of gradients relative to the
     /// tensor's largest entry, both at the 99.9th percentile where there are enough values.
     pub errors: BTreeMap<String, f64>,
     /// Largest error of each quantity.

@@ -37,6 +37,8 @@
 //! # }
 //! ```
 //!
+//! [`Engine`] has one verb for each stage, for who wants their data and not an output folder.
+//!
 //! `examples/` enhances a folder, trains and saves, renders a path, and watches a training.
 
 #![deny(unsafe_code)]
@@ -56,6 +58,7 @@ pub mod train;
 
 pub mod batch;
 mod eigen;
+mod engine;
 pub mod error;
 pub mod golden;
 pub mod gpu;
@@ -79,5 +82,6 @@ pub mod video;
 #[cfg(feature = "viewer")]
 pub mod viewer;
 
+pub use engine::{Engine, Points, Posed};
 pub use error::{Error, Result};
 pub use progress::{Board, Both, Journal, Progress, Silent, Standing, Stop};

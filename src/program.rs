@@ -1,4 +1,4 @@
-//! What other programs say when asked, within a time limit.
+//! Other programs as child processes, with a time limit.
 
 pub mod tied;
 
@@ -12,17 +12,17 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks at a running program.
 const POLL: Duration = Duration::from_millis(10);
-/// How long words may be on their way after the program that said them has ended.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long output may be on its way after the program that wrote it has ended.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// All that `command` says, on both streams, however it ends; without a screen or input.
+/// Runs `command` without a screen or input, and returns what it writes to both streams, however it ends.
 ///
 /// # Errors
 /// A program that cannot be started; [`ErrorKind::TimedOut`] for one that does not end within `limit`, and is killed.
-pub fn said(command: &mut Command, limit: Duration) -> Result<String> {
+pub fn run_capturing(command: &mut Command, limit: Duration) -> Result<String> {
     command.env("QT_QPA_PLATFORM", "offscreen");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    let (out, err) = (child.stdout.take().map(Words::of), child.stderr.take().map(Words::of));
+    let (out, err) = (child.stdout.take().map(OutputReader::of), child.stderr.take().map(OutputReader::of));
     let started = Instant::now();
     while child.try_wait()?.is_none() {
         if started.elapsed() > limit {
@@ -32,7 +32,7 @@ pub fn said(command: &mut Command, limit: Duration) -> Result<String> {
         }
         thread::sleep(POLL);
     }
-    Ok([out, err].map(|words| words.map(Words::all).unwrap_or_default()).join("\n"))
+    Ok([out, err].map(|reader| reader.map(OutputReader::all).unwrap_or_default()).join("\n"))
 }
 
 /// A name that ffmpeg takes for a file: without `file:`, what comes before a colon is a protocol (`http:`), and a name
@@ -44,12 +44,12 @@ pub fn file_url(path: &Path) -> OsString {
 }
 
 /// What comes out of a running program's stream, read so that the program never waits for a reader.
-pub struct Words {
+pub struct OutputReader {
     bytes: Arc<Mutex<Vec<u8>>>,
     reader: JoinHandle<()>,
 }
 
-impl Words {
+impl OutputReader {
     /// Starts to read `stream`.
     pub fn of(mut stream: impl Read + Send + 'static) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
@@ -68,7 +68,7 @@ impl Words {
     /// for.
     pub fn all(self) -> String {
         let started = Instant::now();
-        while !self.reader.is_finished() && started.elapsed() < LAST_WORDS {
+        while !self.reader.is_finished() && started.elapsed() < DRAIN_TIMEOUT {
             thread::sleep(POLL);
         }
         let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -88,17 +88,17 @@ mod tests {
 
     #[test]
     fn both_streams_are_heard_whatever_the_exit_code() {
-        let words = said(&mut shell("echo one; echo two >&2; exit 3"), Duration::from_secs(20)).unwrap();
+        let words = run_capturing(&mut shell("echo one; echo two >&2; exit 3"), Duration::from_secs(20)).unwrap();
         assert!(words.contains("one") && words.contains("two"), "{words}");
         // More than a pipe holds.
-        let long = said(&mut shell("yes 0123456789 | head -n 20000"), Duration::from_secs(20)).unwrap();
+        let long = run_capturing(&mut shell("yes 0123456789 | head -n 20000"), Duration::from_secs(20)).unwrap();
         assert_eq!(long.lines().filter(|line| *line == "0123456789").count(), 20_000);
     }
 
     #[test]
     fn a_program_that_hangs_is_ended() {
         let started = Instant::now();
-        let error = said(&mut shell("exec sleep 60"), Duration::from_millis(300)).unwrap_err();
+        let error = run_capturing(&mut shell("exec sleep 60"), Duration::from_millis(300)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert!(started.elapsed() < Duration::from_secs(20));
     }
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_grandchild_that_holds_the_streams_is_not_waited_for() {
         let started = Instant::now();
-        let words = said(&mut shell("echo word; sleep 9 &"), Duration::from_secs(20)).unwrap();
+        let words = run_capturing(&mut shell("echo word; sleep 9 &"), Duration::from_secs(20)).unwrap();
         assert!(words.contains("word") && started.elapsed() < Duration::from_secs(8), "{words}");
     }
 }

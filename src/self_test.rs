@@ -2,6 +2,7 @@
 //! render with its gradient. Drivers have been seen to fail each of these without a word.
 
 use crate::capture::Camera;
+use crate::color::SH_C0;
 use crate::error::Result;
 use crate::gpu::{Gpu, Recorder, Sort};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, plane_len};
@@ -12,8 +13,6 @@ use serde::Serialize;
 /// Iterations of the loop check: more than any kernel's invocation makes.
 const LOOPS: u32 = 32_768;
 const INVOCATIONS: usize = 4096;
-/// Y₀₀, the degree-0 spherical harmonic.
-const SH_C0: f64 = 0.282_094_791_773_878_14;
 
 /// One check.
 #[derive(Clone, Debug, Serialize)]
@@ -124,7 +123,7 @@ fn render(gpu: &Gpu) -> Result<Vec<Check>> {
     backward.record(&mut recorder, &model, [32, 32], &work, &gpu.upload("ones", &ones)?, &gradients);
     recorder.submit();
     let found = f64::from(gradients.parameters.to_splats(gpu)?.sh[0]);
-    let expected = SH_C0 * rendered.alpha.iter().map(|a| f64::from(*a)).sum::<f64>();
+    let expected = f64::from(SH_C0) * rendered.alpha.iter().map(|a| f64::from(*a)).sum::<f64>();
     let pass = (found / expected - 1.0).abs() < 1e-3;
     Ok(vec![opacity, Check { name: "gradient", pass, detail: format!("{found:.5} of {expected:.5}") }])
 }

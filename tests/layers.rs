@@ -1,4 +1,4 @@
-//! The modules of the library use each other in one direction only: the table in docs/architecture.md, held against the code,
+//! The modules of the library use each other in one direction only: the table in docs/architecture.md, compared with the code,
 //! and no circle between files.
 
 use std::collections::{BTreeMap, BTreeSet};

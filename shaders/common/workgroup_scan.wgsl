@@ -1,5 +1,5 @@
 // Exclusive prefix sum of one value per invocation of a workgroup of 64, in two barriers and without subgroups:
-// rows of 8 first, then the 8 row sums. Cheaper than log-step scans where barriers are dear (software adapters).
+// rows of 8 first, then the 8 row sums. Cheaper than log-step scans where barriers are expensive (software adapters).
 
 var<workgroup> scan_items: array<u32, 64>;
 var<workgroup> scan_rows: array<u32, 8>;

@@ -10,6 +10,24 @@
 @group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
 @group(0) @binding(4) var<storage, read_write> image: array<vec4f>;
 
+// The sums of four pixels.
+struct Canvas {
+    red: vec4f,
+    green: vec4f,
+    blue: vec4f,
+    depth: vec4f,
+}
+
+fn draw(splat: Splat, pixel: vec2f, pixels: ptr<function, Pixels>, canvas: ptr<function, Canvas>) {
+    let weight = blend(splat, pixel, pixels).weight;
+    (*canvas).red += splat.color.x * weight;
+    (*canvas).green += splat.color.y * weight;
+    (*canvas).blue += splat.color.z * weight;
+#ifdef DEPTH
+    (*canvas).depth += splat.depth * weight;
+#endif
+}
+
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3u,
@@ -24,91 +42,40 @@ fn main(
 ) {
     let tile = group.x + group.y * groups.x;
     if tile >= view.tiles.x * view.tiles.y { return; }
-    let tile_origin = TILE * vec2u(tile % view.tiles.x, tile / view.tiles.x);
-#ifdef SUBGROUPS
-    let thread = subgroup * lanes + lane;
-    let block = vec2f(tile_origin + quad_origin(subgroup * lanes));
-    let block_extent = block_size(lanes);
-#endif
-    let corner = tile_origin + quad_origin(thread);
-    let pixel = vec2f(corner) + 0.5;
-    let quad = (corner.y * view.tiles.x * TILE + corner.x) / 4u;
-    let plane = view.tiles.x * view.tiles.y * TILE * TILE / 4u;
     let range = tile_ranges[tile];
-    var transmittance = vec4f(1.0);
-    var red = vec4f(0.0);
-    var green = vec4f(0.0);
-    var blue = vec4f(0.0);
-#ifdef DEPTH
-    var depth = vec4f(0.0);
-#endif
-    var live = vec4<bool>(true);
+    var pixels = Pixels(vec4f(1.0), vec4<bool>(true));
+    var canvas = Canvas(vec4f(0.0), vec4f(0.0), vec4f(0.0), vec4f(0.0));
 #ifdef SUBGROUPS
+    let place = place_of(tile, subgroup * lanes + lane);
+    let block = vec2f(tile_origin(tile) + quad_origin(subgroup * lanes));
+    let block_extent = block_size(lanes);
     for (var base = range.x; base < range.y; base += lanes) {
-        let mine = min(base + lane, range.y - 1u);
-        let slot = pair_slots[mine];
-        let center = projected[PROJECTED_STRIDE * slot];
-        let shape = projected[PROJECTED_STRIDE * slot + 1u];
-        let shade = projected[PROJECTED_STRIDE * slot + 2u];
-        let hit = base + lane < range.y && touches(center.xy, shape.xyz, center.w, block, block_extent);
+        let mine = held(min(base + lane, range.y - 1u));
+        let hit = base + lane < range.y && touches(mine.center.xy, mine.shape.xyz, mine.center.w, block, block_extent);
         let ballot = subgroupBallot(hit);
         for (var word = 0u; word < lanes; word += 32u) {
             var hits = select(ballot.x, ballot.y, word > 0u);
             while hits != 0u {
                 let source = word + firstTrailingBit(hits);
                 hits &= hits - 1u;
-                let splat = Splat(
-                    subgroupShuffle(center.xy, source),
-                    subgroupShuffle(center.z, source),
-                    subgroupShuffle(shape.w, source),
-                    subgroupShuffle(shape.xyz, source),
-                    subgroupShuffle(slot, source),
-                    subgroupShuffle(shade.xyz, source),
-                );
-                let c = cover(splat, pixel);
-                let alpha = min(c.alpha, vec4f(ALPHA_MAX));
-                let next = transmittance * (1.0 - alpha);
-                let drawn = c.drawn & live;
-                live = live & !(drawn & (next <= vec4f(TRANSMITTANCE_MIN)));
-                let weight = select(vec4f(0.0), alpha * transmittance, drawn & live);
-                transmittance = select(transmittance, next, drawn & live);
-                red += splat.color.x * weight;
-                green += splat.color.y * weight;
-                blue += splat.color.z * weight;
-#ifdef DEPTH
-                depth += splat.depth * weight;
-#endif
+                draw(from_lane(mine, source), place.pixel, &pixels, &canvas);
             }
         }
-        if subgroupAll(!any(live)) { break; }
+        if subgroupAll(!any(pixels.live)) { break; }
     }
 #else
+    let place = place_of(tile, thread);
     for (var i = range.x; i < range.y; i++) {
-        let slot = pair_slots[i];
-        let center = projected[PROJECTED_STRIDE * slot];
-        let shape = projected[PROJECTED_STRIDE * slot + 1u];
-        let splat = Splat(center.xy, center.z, shape.w, shape.xyz, slot, projected[PROJECTED_STRIDE * slot + 2u].xyz);
-        let c = cover(splat, pixel);
-        let alpha = min(c.alpha, vec4f(ALPHA_MAX));
-        let next = transmittance * (1.0 - alpha);
-        let drawn = c.drawn & live;
-        live = live & !(drawn & (next <= vec4f(TRANSMITTANCE_MIN)));
-        let weight = select(vec4f(0.0), alpha * transmittance, drawn & live);
-        transmittance = select(transmittance, next, drawn & live);
-        red += splat.color.x * weight;
-        green += splat.color.y * weight;
-        blue += splat.color.z * weight;
-#ifdef DEPTH
-        depth += splat.depth * weight;
-#endif
-        if !any(live) { break; }
+        draw(splat_of(i), place.pixel, &pixels, &canvas);
+        if !any(pixels.live) { break; }
     }
 #endif
-    image[quad] = red + transmittance * view.background.x;
-    image[quad + plane] = green + transmittance * view.background.y;
-    image[quad + 2u * plane] = blue + transmittance * view.background.z;
-    image[quad + 3u * plane] = transmittance;
+    let background = view.background;
+    image[place.quad] = canvas.red + pixels.transmittance * background.x;
+    image[place.quad + place.plane] = canvas.green + pixels.transmittance * background.y;
+    image[place.quad + 2u * place.plane] = canvas.blue + pixels.transmittance * background.z;
+    image[place.quad + 3u * place.plane] = pixels.transmittance;
 #ifdef DEPTH
-    image[quad + 4u * plane] = depth;
+    image[place.quad + 4u * place.plane] = canvas.depth;
 #endif
 }

@@ -86,6 +86,34 @@ fn moments(g: vec4f, sum: f32, conic: vec3f, offset: vec2f) -> Moments {
     return Moments(first, vec3f(x, middle.y * first.y + conic.y * steps.y));
 }
 
+// ∂L/∂C of four pixels, and v · C of what lies behind the splats so far.
+struct Upstream {
+    red: vec4f,
+    green: vec4f,
+    blue: vec4f,
+    behind: vec4f,
+}
+
+// What four pixels add to a splat's sums, in the order of the components; `total` is G_SUM.
+struct Sums {
+    low: vec4f,
+    high: vec4f,
+    total: f32,
+    drawn: bool,
+}
+
+fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Pixels>, v: ptr<function, Upstream>) -> Sums {
+    let b = blend(splat, pixel, pixels);
+    let shade = splat.color.x * (*v).red + splat.color.y * (*v).green + splat.color.z * (*v).blue;
+    (*v).behind -= b.weight * shade;
+    let v_alpha = b.transmittance * shade - (*v).behind / (1.0 - b.alpha);
+    let g = select(vec4f(0.0), v_alpha * b.alpha, b.drawn & (b.coverage.alpha <= vec4f(ALPHA_MAX)));
+    let total = dot(g, vec4f(1.0));
+    let m = moments(g, total, splat.conic, vec2f(b.coverage.dx.x + 1.5, b.coverage.dy));
+    let colors = vec3f(dot(b.weight, (*v).red), dot(b.weight, (*v).green), dot(b.weight, (*v).blue));
+    return Sums(vec4f(m.first, m.second.xy), vec4f(m.second.z, colors), total, any(b.drawn));
+}
+
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3u,
@@ -100,108 +128,58 @@ fn main(
 ) {
     let tile = group.x + group.y * groups.x;
     if tile >= view.tiles.x * view.tiles.y { return; }
-    let tile_origin = TILE * vec2u(tile % view.tiles.x, tile / view.tiles.x);
-#ifdef SUBGROUPS
-    let thread = subgroup * lanes + lane;
-    let block = vec2f(tile_origin + quad_origin(subgroup * lanes));
-    let block_extent = block_size(lanes);
-#endif
-    let corner = tile_origin + quad_origin(thread);
-    let pixel = vec2f(corner) + 0.5;
-    let quad = (corner.y * view.tiles.x * TILE + corner.x) / 4u;
-    let plane = view.tiles.x * view.tiles.y * TILE * TILE / 4u;
     let range = tile_ranges[tile];
-    let v_red = v_image[quad];
-    let v_green = v_image[quad + plane];
-    let v_blue = v_image[quad + 2u * plane];
-    // α = 1 − T: its gradient joins the background's.
-    var behind = v_red * image[quad] + v_green * image[quad + plane] + v_blue * image[quad + 2u * plane]
-        - v_image[quad + 3u * plane] * image[quad + 3u * plane];
-    var transmittance = vec4f(1.0);
-    var live = vec4<bool>(true);
+    var pixels = Pixels(vec4f(1.0), vec4<bool>(true));
 #ifdef SUBGROUPS
-    let value = 4u * (lane & 1u) + (lane & 2u) + ((lane >> 2u) & 1u);
+    let place = place_of(tile, subgroup * lanes + lane);
+#else
+    let place = place_of(tile, thread);
 #endif
+    let green = place.quad + place.plane;
+    let blue = green + place.plane;
+    var v = Upstream(v_image[place.quad], v_image[green], v_image[blue], vec4f(0.0));
+    // α = 1 − T: its gradient joins the background's.
+    v.behind = v.red * image[place.quad] + v.green * image[green] + v.blue * image[blue]
+        - v_image[blue + place.plane] * image[blue + place.plane];
 #ifdef SUBGROUPS
+    let block = vec2f(tile_origin(tile) + quad_origin(subgroup * lanes));
+    let block_extent = block_size(lanes);
+    // The component whose total this lane gets of `sum_eight`.
+    let component = 4u * (lane & 1u) + (lane & 2u) + ((lane >> 2u) & 1u);
     for (var base = range.x; base < range.y; base += lanes) {
-        let mine = min(base + lane, range.y - 1u);
-        let slot = pair_slots[mine];
-        let center = projected[PROJECTED_STRIDE * slot];
-        let shape = projected[PROJECTED_STRIDE * slot + 1u];
-        let shade = projected[PROJECTED_STRIDE * slot + 2u];
-        let hit = base + lane < range.y && touches(center.xy, shape.xyz, center.w, block, block_extent);
+        let mine = held(min(base + lane, range.y - 1u));
+        let hit = base + lane < range.y && touches(mine.center.xy, mine.shape.xyz, mine.center.w, block, block_extent);
         let ballot = subgroupBallot(hit);
         for (var word = 0u; word < lanes; word += 32u) {
             var hits = select(ballot.x, ballot.y, word > 0u);
             while hits != 0u {
-                let source = word + firstTrailingBit(hits);
+                let splat = from_lane(mine, word + firstTrailingBit(hits));
                 hits &= hits - 1u;
-                let splat = Splat(
-                    subgroupShuffle(center.xy, source),
-                    subgroupShuffle(center.z, source),
-                    0.0,
-                    subgroupShuffle(shape.xyz, source),
-                    subgroupShuffle(slot, source),
-                    subgroupShuffle(shade.xyz, source),
-                );
-                let c = cover(splat, pixel);
-                let alpha = min(c.alpha, vec4f(ALPHA_MAX));
-                let next = transmittance * (1.0 - alpha);
-                let covered = c.drawn & live;
-                live = live & !(covered & (next <= vec4f(TRANSMITTANCE_MIN)));
-                let drawn = covered & live;
-                let weight = select(vec4f(0.0), alpha * transmittance, drawn);
-                let shade_gradient = splat.color.x * v_red + splat.color.y * v_green + splat.color.z * v_blue;
-                behind -= weight * shade_gradient;
-                let v_alpha = transmittance * shade_gradient - behind / (1.0 - alpha);
-                let g = select(vec4f(0.0), v_alpha * alpha, drawn & (c.alpha <= vec4f(ALPHA_MAX)));
-                transmittance = select(transmittance, next, drawn);
-                let sum = dot(g, vec4f(1.0));
-                let m = moments(g, sum, splat.conic, vec2f(c.dx.x + 1.5, c.dy));
-                let low = vec4f(m.first, m.second.xy);
-                let high = vec4f(m.second.z, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
-                let total = sum_eight(low, high, lane, lanes);
-                let total_sum = subgroupAdd(sum);
-                if lane < 8u && total != 0.0 { add(splat, value, total); }
+                let sums = gradients(splat, place.pixel, &pixels, &v);
+                let total = sum_eight(sums.low, sums.high, lane, lanes);
+                let total_sum = subgroupAdd(sums.total);
+                if lane < 8u && total != 0.0 { add(splat, component, total); }
                 if lane == 0u { add(splat, G_SUM, total_sum); }
             }
         }
-        if subgroupAll(!any(live)) { break; }
+        if subgroupAll(!any(pixels.live)) { break; }
     }
 #else
     for (var i = range.x; i < range.y; i++) {
-        let slot = pair_slots[i];
-        let center = projected[PROJECTED_STRIDE * slot];
-        let shape = projected[PROJECTED_STRIDE * slot + 1u];
-        let splat = Splat(center.xy, center.z, shape.w, shape.xyz, slot, projected[PROJECTED_STRIDE * slot + 2u].xyz);
-        let c = cover(splat, pixel);
-        let alpha = min(c.alpha, vec4f(ALPHA_MAX));
-        let next = transmittance * (1.0 - alpha);
-        let covered = c.drawn & live;
-        live = live & !(covered & (next <= vec4f(TRANSMITTANCE_MIN)));
-        let drawn = covered & live;
-        let weight = select(vec4f(0.0), alpha * transmittance, drawn);
-        let shade_gradient = splat.color.x * v_red + splat.color.y * v_green + splat.color.z * v_blue;
-        behind -= weight * shade_gradient;
-        let v_alpha = transmittance * shade_gradient - behind / (1.0 - alpha);
-        let g = select(vec4f(0.0), v_alpha * alpha, drawn & (c.alpha <= vec4f(ALPHA_MAX)));
-        transmittance = select(transmittance, next, drawn);
-        let sum = dot(g, vec4f(1.0));
-        let m = moments(g, sum, splat.conic, vec2f(c.dx.x + 1.5, c.dy));
-        let low = vec4f(m.first, m.second.xy);
-        let high = vec4f(m.second.z, dot(weight, v_red), dot(weight, v_green), dot(weight, v_blue));
-        if any(drawn) {
-            add(splat, G_WX, low.x);
-            add(splat, G_WY, low.y);
-            add(splat, G_WXWX, low.z);
-            add(splat, G_WXWY, low.w);
-            add(splat, G_WYWY, high.x);
-            add(splat, G_RED, high.y);
-            add(splat, G_GREEN, high.z);
-            add(splat, G_BLUE, high.w);
-            add(splat, G_SUM, sum);
+        let splat = splat_of(i);
+        let sums = gradients(splat, place.pixel, &pixels, &v);
+        if sums.drawn {
+            add(splat, G_WX, sums.low.x);
+            add(splat, G_WY, sums.low.y);
+            add(splat, G_WXWX, sums.low.z);
+            add(splat, G_WXWY, sums.low.w);
+            add(splat, G_WYWY, sums.high.x);
+            add(splat, G_RED, sums.high.y);
+            add(splat, G_GREEN, sums.high.z);
+            add(splat, G_BLUE, sums.high.w);
+            add(splat, G_SUM, sums.total);
         }
-        if !any(live) { break; }
+        if !any(pixels.live) { break; }
     }
 #endif
 }

@@ -81,6 +81,7 @@ pub use scene_frame::SceneFrame;
 pub use undistort::Lens;
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// One photograph (or one pose to be rendered) of a capture.
@@ -131,4 +132,13 @@ pub struct Capture {
     /// The frame that the cameras are in: the capture's own until [`Capture::in_scene_frame`].
     #[serde(default, skip_serializing_if = "SceneFrame::is_identity")]
     pub frame: SceneFrame,
+}
+
+impl Capture {
+    /// The capture whose training and held-out views are exposed as `gains` says, by name: factors of linear light.
+    #[must_use]
+    pub fn with_exposures(mut self, gains: &BTreeMap<String, [f32; 3]>) -> Self {
+        self.train.iter_mut().chain(&mut self.holdout).for_each(|view| view.gain = gains.get(&view.name).copied());
+        self
+    }
 }

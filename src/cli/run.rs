@@ -6,7 +6,7 @@ use super::progress::Reporter;
 use super::report;
 use super::setting_flags::{All, SettingFlags};
 use naka_gs::pipeline::record::Stage;
-use naka_gs::pipeline::{Job, Scope, Shared, ends, run, run_until};
+use naka_gs::pipeline::{Job, Scope, Shared, ends, frames, run, run_until};
 use naka_gs::{Error, Progress, Result};
 use std::path::PathBuf;
 
@@ -37,18 +37,18 @@ pub struct Run {
 
 impl Run {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let job = Job {
+        let until = self.until.as_deref().map(stage_named).transpose()?;
+        let mut job = Job {
             out: self.out.or_named_after(&self.scene),
             settings: self.settings.resolve_for(&self.scene)?,
             scene: self.scene,
             overwrite: self.out.overwrite,
             scope: Scope::Everything,
         };
-        if let Some(name) = &self.until {
-            let last = Stage::named(name).ok_or_else(|| {
-                let names: Vec<&str> = ends().map(Stage::name).collect();
-                Error::setting("--until", format!("'{name}'"), format!("use one of {}", names.join(", ")))
-            })?;
+        if let Some(frames) = frames::prepare(&job, reporter)? {
+            job.settings = self.settings.resolve_for(&frames)?;
+        }
+        if let Some(last) = until {
             run_until(&job, last, &Shared::default(), reporter)?;
             return output::line(job.out.display().to_string());
         }
@@ -66,4 +66,11 @@ impl Run {
         report::of_run(&job.out, &outcome.run, reporter);
         show(&job.out, &outcome)
     }
+}
+
+fn stage_named(name: &str) -> Result<Stage> {
+    Stage::named(name).ok_or_else(|| {
+        let names: Vec<&str> = ends().map(Stage::name).collect();
+        Error::setting("--until", format!("'{name}'"), format!("use one of {}", names.join(", ")))
+    })
 }

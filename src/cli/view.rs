@@ -8,7 +8,7 @@ use super::setting_flags::{All, SettingFlags};
 use super::size::Size;
 use naka_gs::gpu::Mask;
 use naka_gs::pipeline::{Job, Outcome, Scope};
-use naka_gs::viewer::{self, Options, Surroundings};
+use naka_gs::viewer::{self, Options, ViewerContext};
 use naka_gs::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -82,5 +82,5 @@ pub fn open(options: Options, job: &dyn Fn(&Path) -> Job, reporter: &Reporter) -
             tracing::warn!("{error}");
         }
     };
-    viewer::open(options, Surroundings { progress: reporter, job, finished: &finished })
+    viewer::open(options, ViewerContext { progress: reporter, job, finished: &finished })
 }

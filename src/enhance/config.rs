@@ -63,7 +63,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The published settings, to the letter (NAKA-GS §3.1): 8-bit input, σ = 0.05, min–max per image; no network
+    /// The published settings, exactly (NAKA-GS §3.1): 8-bit input, σ = 0.05, min–max per image; no network
     /// unless weights are given.
     pub fn published() -> Self {
         Self {

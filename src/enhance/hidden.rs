@@ -1,11 +1,11 @@
 //! What masks hide of the photographs.
 
-use super::map_views;
+use super::map_few;
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
-/// The part of all pixels that masks hide. A photograph that is hidden entirely is worth a warning.
+/// The part of all pixels that masks hide. A photograph that is hidden entirely deserves a warning.
 ///
 /// # Errors
 /// A mask that cannot be read; nothing left to train on.
@@ -13,14 +13,14 @@ pub(super) fn hidden(capture: &Capture, views: &[&View], downscale: u32, progres
     if views.iter().all(|view| view.mask.is_none()) {
         return Ok(0.0);
     }
-    let hidden = |view: &View| {
+    let hidden = |view: &&View| {
         progress.check()?;
         let camera = view.camera.downscaled(downscale);
         let weights = view.read_weights(camera.width, camera.height)?;
         let hidden = weights.map_or(0, |weights| weights.iter().filter(|weight| **weight < 0.5).count());
         Ok((hidden, camera.width as usize * camera.height as usize))
     };
-    let parts = map_views(views, hidden)?;
+    let parts = map_few(views, hidden)?;
     let entirely: Vec<&str> =
         views.iter().zip(&parts).filter(|(_, (hidden, of))| hidden == of).map(|(view, _)| view.name.as_str()).collect();
     if entirely.len() == views.len() {

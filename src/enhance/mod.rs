@@ -19,6 +19,7 @@ mod hidden;
 mod kernels;
 pub mod network;
 mod picture;
+mod source;
 mod tone;
 pub mod weights;
 
@@ -31,8 +32,7 @@ pub use golden::golden_check;
 pub use kernels::Kernels;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
-use crate::capture::{Capture, Image, View, is_linear, resize_area};
-use crate::color::exposed_unclipped;
+use crate::capture::{Capture, Image, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::parallel::try_map;
@@ -40,8 +40,8 @@ use crate::progress::{Journal, Progress};
 use choose::{Choice, choose, describe};
 use correct::Correction;
 use network::Maps;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use source::Source;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,18 +116,15 @@ pub fn enhance_capture<'a>(
         tracing::info!("photographs are brought to their mean exposure");
     }
     let hidden = hidden::hidden(capture, &views, downscale, progress)?;
-    let samples = sample(&views, config, downscale, progress)?;
-    let linear = views.iter().all(|view| view.image.as_deref().is_some_and(is_linear));
-    let choice = choose(config, &capture.root, &samples, linear)?;
-    tracing::info!("response: {}; {}", choice.response, choice.reason);
     let kernels = Kernels::new(gpu)?;
-    let correction = correction(&kernels, gpu, &views, config, &choice, downscale)?;
+    let sources: Vec<Source<'_>> = views.iter().copied().map(Source::View).collect();
+    let prepared = Prepared::new(gpu, &kernels, &sources, config, downscale, &capture.root, progress)?;
     let done = AtomicU64::new(0);
-    let mut lit = map_views(&views, |view| {
+    let mut lit = map_few(&views, |view| {
         progress.check()?;
         let path = out.images.join(&view.name);
         if out.journal.is_none_or(|journal| !journal.is_finished(&path)) {
-            let (lit, maps) = restore(&kernels, correction.as_ref(), view, config, &choice, downscale)?;
+            let (lit, maps) = prepared.enhance(&Source::View(view))?;
             picture::write(&path, &lit, view)?;
             if let (Some(folder), Some(maps)) = (out.maps, &maps) {
                 picture::write_maps(folder, &view.name, maps)?;
@@ -147,103 +144,116 @@ pub fn enhance_capture<'a>(
         })
     })?;
     progress.end();
-    let mut report = Report { hidden, ..report(&choice, config, &samples, lit.len()) };
-    if let Some(correction) = &correction {
-        report.network = correction.describe();
-        report.network_ms = correction.milliseconds();
-        tracing::info!("chroma network: {}, {:.0} ms an image", report.network, report.network_ms);
-    }
+    let report = Report { hidden, ..prepared.report(lit.len()) };
     let holdout = lit.split_off(capture.train.len());
     Ok((Capture { train: lit, holdout, ..capture.clone() }, report))
 }
 
-/// What `work` makes of every view, in order, with at most [`IN_WORK`] of them in memory.
-fn map_views<'v, R: Send>(views: &[&'v View], work: impl Fn(&'v View) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let mut results = Vec::with_capacity(views.len());
-    for group in views.chunks(IN_WORK.min(rayon::current_num_threads())) {
-        results.extend(try_map(group, |view| work(view))?);
+/// Enhances pictures in memory as the photographs of one capture: one response for all of them, as [`enhance_capture`] has
+/// it for files. Pixels are as their camera wrote them (sRGB-coded, 0–1); `config.camera` may name the file of a calibrated
+/// camera.
+///
+/// # Errors
+/// Settings outside their range, a picture without pixels, a stop.
+pub fn enhance_images(
+    gpu: &Gpu,
+    images: &[Image],
+    config: &Config,
+    progress: &dyn Progress,
+) -> Result<(Vec<Image>, Report)> {
+    config.validate()?;
+    let names: Vec<String> = (0..images.len()).map(|index| format!("picture {index}")).collect();
+    if let Some((name, _)) = names.iter().zip(images).find(|(_, image)| image.pixels.is_empty()) {
+        return Err(Error::input(Path::new(name), "has no pixels", "leave it out"));
+    }
+    let kernels = Kernels::new(gpu)?;
+    let sources: Vec<_> = names.iter().zip(images).map(|(name, image)| Source::Memory { name, image }).collect();
+    let prepared = Prepared::new(gpu, &kernels, &sources, config, 1, Path::new(""), progress)?;
+    let lit = map_few(&sources, |source| {
+        progress.check()?;
+        prepared.enhance(source).map(|(lit, _)| lit)
+    })?;
+    let report = prepared.report(lit.len());
+    Ok((lit, report))
+}
+
+/// What `work` makes of every picture, in order, with at most [`IN_WORK`] of them in memory.
+fn map_few<T: Sync, R: Send>(pictures: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let mut results = Vec::with_capacity(pictures.len());
+    for group in pictures.chunks(IN_WORK.min(rayon::current_num_threads())) {
+        results.extend(try_map(group, &work)?);
     }
     Ok(results)
 }
 
-/// The chroma network, with statistics of the whole capture where one response serves all of it.
-fn correction<'g, 'v>(
-    kernels: &Kernels<'_>,
-    gpu: &'g Gpu,
-    views: &[&'v View],
-    config: &Config,
-    choice: &Choice,
+/// What is the same for all pictures of a capture: its response, and the network with statistics of the whole capture
+/// where one response serves all of it.
+struct Prepared<'g> {
+    kernels: &'g Kernels<'g>,
+    config: &'g Config,
     downscale: u32,
-) -> Result<Option<Correction<'g>>> {
-    let suitable = !per_image(config) && !matches!(choice.restoration.tone, Tone::Identity);
-    let Some(mut correction) = Correction::open(gpu, config, suitable)? else { return Ok(None) };
-    if views.len() > 1 && !per_image(config) {
-        let step = views.len().div_ceil(correct::SAMPLED);
-        let chosen: Vec<&'v View> = views.iter().step_by(step).copied().collect();
-        let measured = |view: &'v View| {
-            let dark = correction.sampled(&prepared(view, config, choice, downscale)?);
-            let naka = kernels.apply(&dark, &choice.restoration)?;
-            Ok((view.name.as_str(), dark, naka))
-        };
-        correction.measure(&map_views(&chosen, measured)?)?;
+    choice: Choice,
+    correction: Option<Correction<'g>>,
+    samples: Vec<[f32; 3]>,
+}
+
+impl<'g> Prepared<'g> {
+    /// `root` is the folder where the capture's own `camera.toml` may be.
+    fn new(
+        gpu: &'g Gpu,
+        kernels: &'g Kernels<'g>,
+        sources: &[Source<'_>],
+        config: &'g Config,
+        downscale: u32,
+        root: &Path,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let samples = sample(sources, config, downscale, progress)?;
+        let linear = sources.iter().all(Source::is_linear);
+        let choice = choose(config, root, &samples, linear)?;
+        tracing::info!("response: {}; {}", choice.response, choice.reason);
+        let mut prepared = Self { kernels, config, downscale, choice, correction: None, samples };
+        prepared.correction = prepared.correction(gpu, sources)?;
+        Ok(prepared)
     }
-    Ok(Some(correction))
-}
 
-/// One view, from its file to the lit image, and the network's maps where there is a network.
-fn restore(
-    kernels: &Kernels<'_>,
-    correction: Option<&Correction<'_>>,
-    view: &View,
-    config: &Config,
-    choice: &Choice,
-    downscale: u32,
-) -> Result<(Image, Option<Maps>)> {
-    let dark = prepared(view, config, choice, downscale)?;
-    let own = per_image(config).then(|| estimate(config, &dark.pixels));
-    let restoration = own.as_ref().unwrap_or(&choice.restoration);
-    let naka = kernels.apply(&dark, restoration)?;
-    let Some(correction) = correction else { return Ok((naka, None)) };
-    let maps = correction.maps(&view.name, &dark, &naka, |small| kernels.apply(small, restoration))?;
-    Ok((correction.apply(&maps, &naka)?, Some(maps)))
-}
-
-/// A view as the response takes it: decoded, its colors estimated, averaged to the size it is trained at, still dark.
-fn prepared(view: &View, config: &Config, choice: &Choice, downscale: u32) -> Result<Image> {
-    let mut image = decoded(view, config)?;
-    let brightened = choice.restoration.tone != Tone::Identity;
-    // What a bracket is merged to is rounded no more.
-    let rounded = view.shots.is_empty() && view.image.as_deref().is_none_or(dequantize::rounded);
-    if config.dequantize && brightened && rounded {
-        image = dequantize(image);
+    fn correction(&self, gpu: &'g Gpu, sources: &[Source<'_>]) -> Result<Option<Correction<'g>>> {
+        let (config, restoration) = (self.config, &self.choice.restoration);
+        let suitable = !per_image(config) && !matches!(restoration.tone, Tone::Identity);
+        let Some(mut correction) = Correction::open(gpu, config, suitable)? else { return Ok(None) };
+        if sources.len() > 1 && !per_image(config) {
+            let step = sources.len().div_ceil(correct::SAMPLED);
+            let chosen: Vec<_> = sources.iter().step_by(step).copied().collect();
+            let measured = map_few(&chosen, |source| {
+                let dark = correction.sampled(&source.prepared(config, &self.choice, self.downscale)?);
+                let toned = self.kernels.apply(&dark, restoration)?;
+                Ok((source.name(), dark, toned))
+            })?;
+            correction.measure(&measured)?;
+        }
+        Ok(Some(correction))
     }
-    expose(&mut image, view, config);
-    Ok(chroma::denoise(averaged(&image, view, downscale), config.denoise, downscale))
-}
 
-/// The decoded image, averaged to the size it is trained at.
-fn dark(view: &View, config: &Config, downscale: u32) -> Result<Image> {
-    let mut image = decoded(view, config)?;
-    expose(&mut image, view, config);
-    Ok(averaged(&image, view, downscale))
-}
-
-/// Brings a dark picture to the mean exposure of its capture.
-fn expose(image: &mut Image, view: &View, config: &Config) {
-    if let Some(gain) = view.gain.filter(|_| config.exif_exposure) {
-        let exposed = |p: &mut [f32; 3]| *p = std::array::from_fn(|c| exposed_unclipped(p[c], gain[c]));
-        image.pixels.par_iter_mut().for_each(exposed);
+    /// One picture, from its file to the lit image, and the network's maps where there is a network.
+    fn enhance(&self, source: &Source<'_>) -> Result<(Image, Option<Maps>)> {
+        let dark = source.prepared(self.config, &self.choice, self.downscale)?;
+        let own = per_image(self.config).then(|| estimate(self.config, &dark.pixels));
+        let restoration = own.as_ref().unwrap_or(&self.choice.restoration);
+        let toned = self.kernels.apply(&dark, restoration)?;
+        let Some(correction) = &self.correction else { return Ok((toned, None)) };
+        let maps = correction.maps(source.name(), &dark, &toned, |small| self.kernels.apply(small, restoration))?;
+        Ok((correction.apply(&maps, &toned)?, Some(maps)))
     }
-}
 
-fn decoded(view: &View, config: &Config) -> Result<Image> {
-    let image = view.read()?;
-    Ok(if config.eight_bit { Image::from_rgb8(&image.to_rgb8()) } else { image })
-}
-
-fn averaged(image: &Image, view: &View, downscale: u32) -> Image {
-    let camera = view.camera.downscaled(downscale);
-    resize_area(image, camera.width, camera.height)
+    fn report(&self, images: usize) -> Report {
+        let mut report = report(&self.choice, self.config, &self.samples, images);
+        if let Some(correction) = &self.correction {
+            report.network = correction.describe();
+            report.network_ms = correction.milliseconds();
+            tracing::info!("chroma network: {}, {:.0} ms an image", report.network, report.network_ms);
+        }
+        report
+    }
 }
 
 /// Whether every image gets a response of its own.
@@ -252,20 +262,20 @@ fn per_image(config: &Config) -> bool {
 }
 
 /// Dark pixels that represent the capture: evenly spread views, evenly spread pixels of each; none of what a mask hides.
-fn sample(views: &[&View], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Vec<[f32; 3]>> {
-    let step = views.len().div_ceil(SAMPLED.0).max(1);
-    let chosen: Vec<&View> = views.iter().step_by(step).copied().collect();
-    let pixels = |view: &View| {
+fn sample(sources: &[Source<'_>], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Vec<[f32; 3]>> {
+    let step = sources.len().div_ceil(SAMPLED.0).max(1);
+    let chosen: Vec<_> = sources.iter().step_by(step).copied().collect();
+    let pixels = |source: &Source<'_>| {
         progress.check()?;
-        let image = dark(view, config, downscale)?;
+        let image = source.dark(config, downscale)?;
         let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
-        let weights = view.read_weights(image.width, image.height)?;
+        let weights = source.weights(image.width, image.height)?;
         let counts = |i: usize| weights.as_ref().is_none_or(|weights| weights[i] >= 0.5);
         // An odd step beside an even width walks through all columns.
         let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| counts(*i));
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
-    map_views(&chosen, pixels).map(|samples| samples.concat())
+    map_few(&chosen, pixels).map(|samples| samples.concat())
 }
 
 fn unique_names(views: &[&View]) -> Result<()> {

@@ -85,7 +85,7 @@ pub struct Pair {
 }
 
 /// The numbers of one render. Where sizes differ, the larger picture is area-averaged to the smaller one's size: a
-/// render at a quarter of the resolution is held against the reference as a camera of that resolution had seen it. Of
+/// render at a quarter of the resolution is compared with the reference as a camera of that resolution had seen it. Of
 /// the pixels of the reference those that are `counted` are compared, or all.
 ///
 /// # Errors

@@ -1,29 +1,27 @@
 //! The report of a batch: its table, with links to the reports of the runs.
 
-use super::html::{Cell, Embedded, document, escape, facts, link, section, table};
+use super::parts::{Cell, Document, Part, Section, Table, ViewFigure};
 use super::{PAGE_FILE, scene_picture};
 use crate::batch::{Row, Status};
-use std::fmt::Write;
+use crate::error::Result;
 use std::path::Path;
 
 /// Longest side of a scene's picture.
 const SIDE: u32 = 320;
 
 /// The page of the batch in `out`.
-pub fn page(out: &Path, rows: &[Row]) -> String {
-    let name = out.file_name().map_or_else(|| "batch".into(), |name| name.to_string_lossy().into_owned());
-    let mut body = format!(
-        "<a class=\"skip\" href=\"#main\">Skip to the results</a>\n<header><h1>{}</h1><p>{} scenes</p>\n{}</header>\n\
-         <main id=\"main\">\n",
-        escape(&name),
-        rows.len(),
-        facts(&top(rows))
-    );
-    body += &section("failures", "Failures", &failures(rows));
-    body += &section("scenes", "Scenes", &scenes(out, rows));
-    body += &section("pictures", "Pictures", &pictures(out, rows));
-    _ = write!(body, "</main>\n<footer>naka-gs {}</footer>\n", env!("CARGO_PKG_VERSION"));
-    document(&format!("{name} – naka-gs"), &body)
+///
+/// # Errors
+/// None that a user can cause.
+pub fn page(out: &Path, rows: &[Row]) -> Result<String> {
+    let title = out.file_name().map_or_else(|| "batch".into(), |name| name.to_string_lossy().into_owned());
+    let sections = vec![
+        Section { id: "failures", title: "Failures", parts: failures(rows) },
+        Section { id: "scenes", title: "Scenes", parts: scenes(out, rows).into_iter().collect() },
+        Section { id: "pictures", title: "Pictures", parts: pictures(out, rows).into_iter().collect() },
+    ];
+    let (origin, footer) = (format!("{} scenes", rows.len()), concat!("naka-gs ", env!("CARGO_PKG_VERSION")));
+    Document { title: &title, origin: &origin, facts: top(rows), sections, footer }.html()
 }
 
 fn top(rows: &[Row]) -> Vec<(&'static str, String)> {
@@ -43,21 +41,16 @@ fn top(rows: &[Row]) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn failures(rows: &[Row]) -> String {
-    let mut out = String::new();
-    for row in rows {
-        if let Some(error) = &row.error {
-            _ = writeln!(out, "<p class=\"failed\"><b>{}</b>: {}</p>", escape(&row.scene), escape(error));
-        }
-    }
-    out
+fn failures(rows: &[Row]) -> Vec<Part> {
+    let failure = |row: &Row| Some(Part::Failure { scene: row.scene.clone(), error: row.error.clone()? });
+    rows.iter().filter_map(failure).collect()
 }
 
-fn scenes(out: &Path, rows: &[Row]) -> String {
-    let columns = ["scene", "status", "seconds", "PSNR", "SSIM", "holdout PSNR", "splats", "steps", "steps/s", "MiB"];
+fn scenes(out: &Path, rows: &[Row]) -> Option<Part> {
+    let columns = &["scene", "status", "seconds", "PSNR", "SSIM", "holdout PSNR", "splats", "steps", "steps/s", "MiB"];
     let row = |row: &Row| {
         let name = if out.join(&row.scene).join(PAGE_FILE).is_file() {
-            Cell::Link(link(&format!("{}/{PAGE_FILE}", row.scene)), row.scene.clone())
+            Cell::Link { path: format!("{}/{PAGE_FILE}", row.scene), text: row.scene.clone() }
         } else {
             Cell::text(row.scene.as_str())
         };
@@ -75,22 +68,14 @@ fn scenes(out: &Path, rows: &[Row]) -> String {
             whole(row.peak_device_bytes.map(|bytes| bytes >> 20)),
         ]
     };
-    table("All scenes of the batch", &columns, &rows.iter().map(row).collect::<Vec<_>>())
+    Table::new("All scenes of the batch", columns, rows.iter().map(row).collect()).map(Part::Table)
 }
 
 /// One render of every scene; a scene without one, or with one that cannot be read, has none here.
-fn pictures(out: &Path, rows: &[Row]) -> String {
-    let mut figures = String::new();
-    for row in rows {
-        let image = scene_picture(&out.join(&row.scene));
-        let Some(picture) = image.and_then(|image| Embedded::new(&image, SIDE).ok()) else { continue };
-        let name = escape(&row.scene);
-        let Embedded { uri, width, height } = picture;
-        _ = writeln!(
-            figures,
-            "<figure class=\"view\"><div class=\"compare\"><img class=\"under\" src=\"{uri}\" width=\"{width}\" \
-             height=\"{height}\" alt=\"{name}: a render\"></div><figcaption><b>{name}</b></figcaption></figure>"
-        );
-    }
-    if figures.is_empty() { figures } else { format!("<div class=\"views\">\n{figures}</div>\n") }
+fn pictures(out: &Path, rows: &[Row]) -> Option<Part> {
+    let view = |row: &Row| {
+        let picture = scene_picture(&out.join(&row.scene));
+        ViewFigure::new(&row.scene, &[("a render", picture)], [0, 0], SIDE, String::new()).ok().flatten()
+    };
+    Part::views(None, rows.iter().filter_map(view).collect())
 }

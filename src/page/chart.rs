@@ -1,7 +1,6 @@
 //! Curves as SVG inside the page.
 
-use super::html::escape;
-use std::fmt::Write;
+use super::parts::{Chart, Mark};
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 240.0;
@@ -11,50 +10,39 @@ const TOP: f64 = 12.0;
 const RIGHT: f64 = 14.0;
 /// Intervals between marks of an axis.
 const MARKS: u32 = 4;
+/// Fewer points than this are drawn by themselves, too.
+const FEW: usize = 40;
 
 /// A curve through `points` (x, y), with its name above and the name of x below. Points that are no numbers are left
 /// out; nothing where none is left.
-pub fn chart(name: &str, x_name: &str, points: &[(f64, f64)]) -> String {
+pub fn chart(name: &str, x_name: &'static str, points: &[(f64, f64)]) -> Option<Chart> {
     let points: Vec<_> = points.iter().copied().filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
+    let (first, last) = (points.first()?, points.last()?);
     let (x, y) = (Axis::of(points.iter().map(|p| p.0)), Axis::of(points.iter().map(|p| p.1)));
     let place = |(px, py): (f64, f64)| {
         let across = LEFT + x.part(px) * (WIDTH - LEFT - RIGHT);
         (across, TOP + (1.0 - y.part(py)) * (HEIGHT - TOP - BOTTOM))
     };
-    let summary = format!("from {} at {} to {} at {}", short(first.1), short(first.0), short(last.1), short(last.0));
-    let label = escape(&format!("{name} over {x_name}: {summary}"));
-    let mut out = format!(
-        "<figure class=\"chart\"><figcaption>{}</figcaption>\
-         <svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">",
-        escape(name)
-    );
-    for i in 0..=MARKS {
+    let mark = |i: u32| {
         let part = f64::from(i) / f64::from(MARKS);
         let (at_x, at_y) = place((x.at(part), y.at(part)));
-        let (end, base) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-        _ = write!(
-            out,
-            "<path class=\"grid\" d=\"M{LEFT} {at_y:.1}H{end}\"/><text class=\"y\" x=\"{:.1}\" y=\"{:.1}\">{}</text>\
-             <text class=\"x\" x=\"{at_x:.1}\" y=\"{:.1}\">{}</text>",
-            LEFT - 8.0,
-            at_y + 4.0,
-            short(y.at(part)),
-            base + 16.0,
-            short(x.at(part))
-        );
-    }
-    let line: Vec<String> = points.iter().map(|&p| place(p)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    _ = write!(out, "<polyline class=\"curve\" points=\"{}\"/>", line.join(" "));
-    if points.len() < 40 {
-        points
-            .iter()
-            .map(|&p| place(p))
-            .for_each(|(x, y)| _ = write!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>"));
-    }
-    _ = write!(out, "<text class=\"x\" x=\"{}\" y=\"{}\">{}</text>", WIDTH / 2.0, HEIGHT - 3.0, escape(x_name));
-    out.push_str("</svg></figure>\n");
-    out
+        Mark {
+            at: [at_x, at_y].map(|v| format!("{v:.1}")),
+            baseline: format!("{:.1}", at_y + 4.0),
+            says: [short(x.at(part)), short(y.at(part))],
+        }
+    };
+    let placed: Vec<_> = points.iter().map(|&p| place(p)).map(|(x, y)| [x, y].map(|v| format!("{v:.1}"))).collect();
+    Some(Chart {
+        name: name.into(),
+        x_name,
+        summary: format!("from {} at {} to {} at {}", short(first.1), short(first.0), short(last.1), short(last.0)),
+        size: [WIDTH, HEIGHT],
+        across: [LEFT, WIDTH - RIGHT],
+        marks: (0..=MARKS).map(mark).collect(),
+        line: placed.iter().map(|at| at.join(",")).collect::<Vec<_>>().join(" "),
+        dots: if placed.len() < FEW { placed } else { Vec::new() },
+    })
 }
 
 struct Axis {
@@ -96,11 +84,15 @@ mod tests {
 
     #[test]
     fn curves_stay_in_their_frame() {
-        let svg = chart("loss", "step", &[(100.0, 0.4), (200.0, f64::NAN), (300.0, 0.1)]);
+        let chart = |name: &str, points: &[(f64, f64)]| chart(name, "step", points).map(|chart| chart.to_string());
+        let svg = chart("loss", &[(100.0, 0.4), (200.0, f64::NAN), (300.0, 0.1)]).unwrap();
         assert!(svg.contains("points=\"64.0,12.0 626.0,206.0\""), "{svg}");
         assert!(svg.contains("from 0.4000 at 100 to 0.1000 at 300"), "{svg}");
-        assert!(chart("loss", "step", &[]).is_empty());
-        let one = chart("loss <1>", "step", &[(3.0, 0.5)]);
-        assert!(one.contains("cx=\"345.0\"") && !one.contains("NaN") && !one.contains("<1>"), "{one}");
+        assert!(chart("loss", &[]).is_none());
+        let one = chart("loss <1>", &[(3.0, 0.5)]).unwrap();
+        assert!(
+            one.contains("cx=\"345.0\"") && one.contains("H626\"") && !one.contains("NaN") && !one.contains("<1>"),
+            "{one}"
+        );
     }
 }

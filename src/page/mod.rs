@@ -3,7 +3,7 @@
 
 mod batch_page;
 mod chart;
-mod html;
+mod parts;
 mod run_page;
 mod views;
 
@@ -30,7 +30,7 @@ pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     let path = place(out)?;
     let metrics = MetricsFile::read_if_there(out)?.unwrap_or_default();
     let views = views::gather(out, &run, &metrics, progress)?;
-    let page = run_page::page(&run, &metrics, &views);
+    let page = run_page::page(&run, &metrics, views)?;
     if let Some(written) = run.files.get(PAGE_FILE) {
         folder.make_way(PAGE_FILE, Some(written))?;
     }
@@ -47,7 +47,7 @@ pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
 pub fn write_batch(out: &Path) -> Result<PathBuf> {
     let path = place(out)?;
     let rows = summary::read(out)?.ok_or_else(|| nothing(out))?;
-    storage::write_bytes(&path, batch_page::page(out, &rows).as_bytes())?;
+    storage::write_bytes(&path, batch_page::page(out, &rows)?.as_bytes())?;
     Ok(path)
 }
 
@@ -86,7 +86,7 @@ fn nothing(out: &Path) -> Error {
 fn place(out: &Path) -> Result<PathBuf> {
     let path = out.join(PAGE_FILE);
     match std::fs::read_to_string(&path) {
-        Ok(text) if !text.contains(html::GENERATOR) => Err(Error::input(
+        Ok(text) if !text.contains(parts::GENERATOR) => Err(Error::input(
             &path,
             "is not a report of this program",
             "move it away, then `naka-gs report` writes one",

@@ -1,41 +1,42 @@
 //! The report of one run.
 
 use super::chart::chart;
-use super::html::{Cell, document, escape, facts, section, table};
+use super::parts::{Cell, Document, Part, Section, Table};
 use super::views::Views;
+use crate::error::Result;
 use crate::pipeline::MetricsFile;
 use crate::pipeline::frames::Source;
 use crate::pipeline::record::{Run, Stage, StageRecord};
 use crate::scenes;
 use serde_json::Value;
-use std::fmt::Write;
 
 /// The page of `run` with its numbers and pictures.
-pub fn page(run: &Run, metrics: &MetricsFile, views: &Views) -> String {
+///
+/// # Errors
+/// None that a user can cause.
+pub fn page(run: &Run, metrics: &MetricsFile, views: Views) -> Result<String> {
     let of_video = |video: &Source| video.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let scene = run.video.as_ref().map_or_else(|| scenes::name_of(&run.scene), of_video);
+    let title = run.video.as_ref().map_or_else(|| scenes::name_of(&run.scene), of_video);
     let origin = run.video.as_ref().map_or(&run.scene, |video| &video.file);
-    let mut body = format!(
-        "<a class=\"skip\" href=\"#main\">Skip to the results</a>\n<header><h1>{}</h1><p>{}</p>\n{}</header>\n<main id=\"main\">\n",
-        escape(&scene),
-        escape(&origin.display().to_string()),
-        facts(&top(run, metrics))
-    );
-    body += &section("views", "Views", &all_views(views));
-    body += &section("curves", "Training", &curves(run.stage(Stage::TRAIN)));
-    body += &section("points", "Points", &points(run));
-    body += &section("timings", "Timings", &(stages(run) + &kernels(run)));
-    body += &section("enhance", "Dark to lit", &lighting(run.stage(Stage::ENHANCE)));
-    body += &section("settings", "Settings", &(changes(run.stage(Stage::TRAIN)) + &settings(&run.settings)));
-    _ = write!(
-        body,
-        "</main>\n<footer>naka-gs {}, on {}. PSNR and SSIM on 8-bit pictures at 1/{} of their size, before JPEG \
-         compression.</footer>\n",
-        escape(&run.version),
-        escape(run.adapter.as_deref().unwrap_or("no adapter")),
+    let train = run.stage(Stage::TRAIN);
+    let section =
+        |id, title, parts: [Option<Part>; 3]| Section { id, title, parts: parts.into_iter().flatten().collect() };
+    let sections = vec![
+        section("views", "Views", all_views(views)),
+        section("curves", "Training", [curves(train), None, None]),
+        section("points", "Points", points(run)),
+        section("timings", "Timings", [stages(run).map(Part::Table), kernels(run).map(Part::Table), None]),
+        section("enhance", "Dark to lit", [enhancement(run.stage(Stage::ENHANCE)).map(Part::Table), None, None]),
+        section("settings", "Settings", [changes(train).map(Part::Table), settings(&run.settings), None]),
+    ];
+    let footer = format!(
+        "naka-gs {}, on {}. PSNR and SSIM on 8-bit pictures at 1/{} of their size, before JPEG compression.",
+        run.version,
+        run.adapter.as_deref().unwrap_or("no adapter"),
         metrics.resolution.downscale.max(1)
     );
-    document(&format!("{scene} – naka-gs"), &body)
+    let (origin, facts) = (origin.display().to_string(), top(run, metrics));
+    Document { title: &title, origin: &origin, facts, sections, footer: &footer }.html()
 }
 
 fn top(run: &Run, metrics: &MetricsFile) -> Vec<(&'static str, String)> {
@@ -54,22 +55,16 @@ fn top(run: &Run, metrics: &MetricsFile) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn all_views(views: &Views) -> String {
-    let kinds = [
-        ("Test views: render and reference", &views.test),
-        ("Held-out views", &views.holdout),
-        ("Training views: before and after", &views.train),
-    ];
-    let mut out = String::new();
-    for (title, figures) in kinds.iter().filter(|(_, figures)| !figures.is_empty()) {
-        _ = write!(out, "<h3>{title}</h3>\n<div class=\"views\">\n{figures}</div>\n");
-    }
-    out
+fn all_views(views: Views) -> [Option<Part>; 3] {
+    [
+        Part::views(Some("Test views: render and reference"), views.test),
+        Part::views(Some("Held-out views"), views.holdout),
+        Part::views(Some("Training views: before and after"), views.train),
+    ]
 }
 
-fn curves(train: Option<&StageRecord>) -> String {
-    let points = train.and_then(|stage| stage.counts.get("curve")?.as_array());
-    let Some(points) = points.filter(|points| !points.is_empty()) else { return String::new() };
+fn curves(train: Option<&StageRecord>) -> Option<Part> {
+    let points = train.and_then(|stage| stage.counts.get("curve")?.as_array())?;
     let curve = |name: &str| -> Vec<(f64, f64)> {
         points.iter().filter_map(|point| Some((point.get("step")?.as_f64()?, point.get(name)?.as_f64()?))).collect()
     };
@@ -78,22 +73,21 @@ fn curves(train: Option<&StageRecord>) -> String {
     // A number of splats that never changes is no curve.
     let changes = |curve: &[(f64, f64)]| curve.windows(2).any(|pair| pair[0].1 != pair[1].1);
     let charts = charts.filter(|(key, _, curve)| *key != "splats" || changes(curve));
-    let charts: String = charts.map(|(_, name, curve)| chart(name, "step", &curve)).collect();
-    format!("<div class=\"charts\">\n{charts}</div>\n")
+    let charts: Vec<_> = charts.filter_map(|(_, name, curve)| chart(name, "step", &curve)).collect();
+    (!charts.is_empty()).then_some(Part::Charts(charts))
 }
 
-fn points(run: &Run) -> String {
+fn points(run: &Run) -> [Option<Part>; 3] {
     let count = |stage: Stage, name: &str| run.stage(stage).and_then(|stage| stage.counts.get(name));
     let iterations = count(Stage::PPM, "iterations").and_then(Value::as_array);
-    let Some(iterations) = iterations else { return String::new() };
+    let Some(iterations) = iterations else { return [None, None, None] };
     let whole = |name| count(Stage::PPM, name).and_then(Value::as_u64).map_or("?".into(), |v| v.to_string());
-    let mut out = format!(
-        "<p>{} points came in, {} were left after voxel pooling, {} after pruning.</p>\n",
+    let said = format!(
+        "{} points came in, {} were left after voxel pooling, {} after pruning.",
         whole("input"),
         whole("pooled"),
         whole("output")
     );
-    let columns = ["iteration", "threshold", "points before", "after", "mean distance", "median", "mean keep", ""];
     let row = |(i, iteration): (usize, &Value)| {
         let number = |name: &str, digits| Cell::number(iteration.get(name).and_then(Value::as_f64), digits);
         let undone = iteration.get("undone").and_then(Value::as_bool) == Some(true);
@@ -108,14 +102,13 @@ fn points(run: &Run) -> String {
             Cell::text(if undone { "undone: too few would be left" } else { "" }),
         ]
     };
-    let rows: Vec<_> = iterations.iter().enumerate().map(row).collect();
-    if !rows.is_empty() {
-        out += &table("Pruning, distances in the normalized frame", &columns, &rows);
-    }
-    out
+    let columns = &["iteration", "threshold", "points before", "after", "mean distance", "median", "mean keep", ""];
+    let rows = iterations.iter().enumerate().map(row).collect();
+    let table = Table::new("Pruning, distances in the normalized frame", columns, rows);
+    [Some(Part::Paragraph(said)), table.map(Part::Table), None]
 }
 
-fn stages(run: &Run) -> String {
+fn stages(run: &Run) -> Option<Table> {
     let longest = run.stages.iter().map(|stage| stage.seconds).fold(1e-9, f64::max);
     let row = |stage: &StageRecord| {
         let status = serde_json::to_value(stage.status).ok().and_then(|v| v.as_str().map(str::to_string));
@@ -126,55 +119,42 @@ fn stages(run: &Run) -> String {
             Cell::Bar(stage.seconds / longest),
         ]
     };
-    let rows: Vec<_> = run.stages.iter().map(row).collect();
-    if rows.is_empty() {
-        return String::new();
-    }
-    table("Stages", &["stage", "status", "seconds", ""], &rows)
+    Table::new("Stages", &["stage", "status", "seconds", ""], run.stages.iter().map(row).collect())
 }
 
-fn kernels(run: &Run) -> String {
+fn kernels(run: &Run) -> Option<Table> {
     let mut kernels: Vec<(&String, f64)> = run.kernel_ms.iter().map(|(name, ms)| (name, *ms)).collect();
     kernels.sort_by(|a, b| b.1.total_cmp(&a.1));
-    let Some(&(_, longest)) = kernels.first() else { return String::new() };
+    let &(_, longest) = kernels.first()?;
     let row = |&(name, ms): &(&String, f64)| {
         vec![Cell::text(name.as_str()), Cell::number(Some(ms), 3), Cell::Bar(ms / longest.max(1e-9))]
     };
-    let rows: Vec<_> = kernels.iter().map(row).collect();
-    table("Kernels, in an average training step", &["kernel", "ms", ""], &rows)
+    Table::new("Kernels, in an average training step", &["kernel", "ms", ""], kernels.iter().map(row).collect())
 }
 
 /// What `enhance` says of itself: its plain values.
-fn lighting(stage: Option<&StageRecord>) -> String {
-    let Some(stage) = stage else { return String::new() };
-    let rows: Vec<_> = stage.counts.iter().map(|(name, value)| vec![Cell::text(name.as_str()), plain(value)]).collect();
-    if rows.is_empty() { String::new() } else { table("What was done", &["", ""], &rows) }
+fn enhancement(stage: Option<&StageRecord>) -> Option<Table> {
+    let rows = stage?.counts.iter().map(|(name, value)| vec![Cell::text(name.as_str()), plain(value)]).collect();
+    Table::new("What was done", &["", ""], rows)
 }
 
 /// Settings that were changed while training.
-fn changes(train: Option<&StageRecord>) -> String {
+fn changes(train: Option<&StageRecord>) -> Option<Table> {
     let changes = train.map(StageRecord::changes).unwrap_or_default();
     let row = |step: u32, name: &str, value: &Value| vec![Cell::text(step.to_string()), Cell::text(name), plain(value)];
-    let rows: Vec<_> = changes
+    let rows = changes
         .iter()
         .flat_map(|change| change.settings.iter().map(|(name, value)| row(change.step, name, value)))
         .collect();
-    if rows.is_empty() {
-        String::new()
-    } else {
-        table("Changed while training", &["after step", "setting", "value"], &rows)
-    }
+    Table::new("Changed while training", &["after step", "setting", "value"], rows)
 }
 
-fn settings(settings: &Value) -> String {
+fn settings(settings: &Value) -> Option<Part> {
     let mut rows = Vec::new();
     flatten("", settings, &mut rows);
-    if rows.is_empty() {
-        return String::new();
-    }
     let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![Cell::Text(name), value]).collect();
-    let table = table("As resolved from preset, file and flags", &["setting", "value"], &rows);
-    format!("<details><summary>All settings of this run</summary>\n{table}</details>\n")
+    let table = Table::new("As resolved from preset, file and flags", &["setting", "value"], rows)?;
+    Some(Part::Details { summary: "All settings of this run", table })
 }
 
 /// The values of nested tables, under their names with dots; those outside tables first.
@@ -217,9 +197,9 @@ mod tests {
     fn settings_changed_while_training_are_told() {
         let mut record = StageRecord::beginning(Stage::TRAIN, "", String::new(), Default::default());
         record.status = Status::Done;
-        assert_eq!(changes(Some(&record)), "");
+        assert!(changes(Some(&record)).is_none());
         record.counts.insert("changes".into(), json!([{ "step": 120, "settings": { "ssim_weight": 0.3f32 } }]));
-        let table = changes(Some(&record));
+        let table = changes(Some(&record)).unwrap().to_string();
         assert!(["Changed while training", "120", "ssim_weight", "0.3"].iter().all(|word| table.contains(word)));
     }
 }

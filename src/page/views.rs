@@ -1,6 +1,6 @@
 //! The pictures of a run's report: photographs, lit photographs, renders, references and their differences.
 
-use super::html::{Embedded, escape};
+use super::parts::ViewFigure;
 use crate::capture::{Camera, Image, View, read_image, resize_area};
 use crate::error::Result;
 use crate::eval::ViewMetrics;
@@ -11,7 +11,6 @@ use crate::pipeline::record::Run;
 use crate::pipeline::{Job, MetricsFile, Painter, Scope, capture_of, render_name, spread};
 use crate::progress::Progress;
 use crate::splat;
-use std::fmt::Write;
 use std::path::Path;
 
 /// Longest side of a picture in the page.
@@ -21,12 +20,12 @@ const MOST: [usize; 3] = [6, 4, 8];
 /// How much stronger a difference is shown than it is.
 const GAIN: f32 = 4.0;
 
-/// The views of a run by kind, as HTML; empty where there is none.
-#[derive(Debug, Default)]
+/// The views of a run by kind.
+#[derive(Default)]
 pub struct Views {
-    pub train: String,
-    pub holdout: String,
-    pub test: String,
+    pub train: Vec<ViewFigure>,
+    pub holdout: Vec<ViewFigure>,
+    pub test: Vec<ViewFigure>,
 }
 
 /// Gathers the pictures of the run in `out`.
@@ -58,15 +57,15 @@ pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progr
     progress.begin("report", "views", total as u64);
     let mut views = Views::default();
     for view in spread(&capture.train, MOST[0]) {
-        views.train += &gallery.trained(view, None)?;
+        views.train.extend(gallery.trained(view, None)?);
     }
     for view in spread(&capture.holdout, MOST[1]) {
         let numbers = metrics.metrics.holdout.iter().flat_map(|group| &group.views).find(|n| n.name == view.name);
-        views.holdout += &gallery.trained(view, Some(numbers))?;
+        views.holdout.extend(gallery.trained(view, Some(numbers))?);
     }
     for view in spread(&capture.test, MOST[2]) {
         let numbers = metrics.metrics.test.views.iter().find(|n| n.name == view.name);
-        views.test += &gallery.rendered(view, numbers)?;
+        views.test.extend(gallery.rendered(view, numbers)?);
     }
     progress.end();
     Ok(views)
@@ -82,7 +81,7 @@ struct Gallery<'a> {
 
 impl Gallery<'_> {
     /// A photographed view. Held-out ones (`numbers` is given) are compared with their lit image.
-    fn trained(&mut self, view: &View, numbers: Option<Option<&ViewMetrics>>) -> Result<String> {
+    fn trained(&mut self, view: &View, numbers: Option<Option<&ViewMetrics>>) -> Result<Option<ViewFigure>> {
         self.progress.check()?;
         let dark = self.photograph(view)?.map(|image| small(&image));
         let lit = self.out.join(names::IMAGES).join(&view.name);
@@ -96,11 +95,11 @@ impl Gallery<'_> {
         };
         let pictures = [("dark photograph", dark), ("lit", lit), ("render", render), (DIFFERENCE, difference)];
         self.step();
-        figure(&view.name, &pictures, [0, 2], numbers.flatten())
+        ViewFigure::new(&view.name, &pictures, [0, 2], SIDE, figures(numbers.flatten()))
     }
 
     /// A test view, with its reference if it has one.
-    fn rendered(&mut self, view: &View, numbers: Option<&ViewMetrics>) -> Result<String> {
+    fn rendered(&mut self, view: &View, numbers: Option<&ViewMetrics>) -> Result<Option<ViewFigure>> {
         self.progress.check()?;
         let file = self.out.join(names::RENDERS).join(render_name(&view.name));
         let render = if file.is_file() { Some(read_image(&file)?) } else { None };
@@ -108,7 +107,7 @@ impl Gallery<'_> {
         let difference = render.as_ref().zip(reference.as_ref()).map(|(a, b)| difference(a, b));
         let pictures = [("render", render), ("reference", reference), (DIFFERENCE, difference)];
         self.step();
-        figure(&view.name, &pictures, [0, 1], numbers)
+        ViewFigure::new(&view.name, &pictures, [0, 1], SIDE, figures(numbers))
     }
 
     /// The photograph or reference of a view, if the run has read this very file: a record that names files which its
@@ -148,54 +147,6 @@ fn difference(a: &Image, b: &Image) -> Image {
     a
 }
 
-/// A view: its pictures on top of each other, two of which (`show`, by position) are seen at first.
-fn figure(
-    name: &str,
-    pictures: &[(&str, Option<Image>)],
-    show: [usize; 2],
-    numbers: Option<&ViewMetrics>,
-) -> Result<String> {
-    let wanted = show.map(|i| pictures[i].0);
-    let present: Vec<(&str, &Image)> =
-        pictures.iter().filter_map(|(label, image)| Some((*label, image.as_ref()?))).collect();
-    let Some(last) = present.len().checked_sub(1) else { return Ok(String::new()) };
-    let position = |label: &str| present.iter().position(|(other, _)| *other == label);
-    let (left, right) = (position(wanted[0]).unwrap_or(0), position(wanted[1]).unwrap_or(last));
-    let name = escape(name);
-    let mut out = String::from("<figure class=\"view\"><div class=\"compare\">");
-    for (i, (label, image)) in present.iter().enumerate() {
-        let class = match i {
-            i if i == right => " class=\"under\"",
-            i if i == left => " class=\"over\"",
-            _ => "",
-        };
-        let Embedded { uri, width, height } = Embedded::new(image, SIDE)?;
-        _ = write!(out, "<img{class} src=\"{uri}\" width=\"{width}\" height=\"{height}\" alt=\"{name}: {label}\">");
-    }
-    if left != right {
-        _ = write!(
-            out,
-            "<span class=\"line\"></span><input type=\"range\" min=\"0\" max=\"100\" step=\"any\" value=\"50\" \
-             aria-label=\"{name}: where the left picture ends\">"
-        );
-    }
-    _ = write!(out, "</div><figcaption><b>{name}</b> <span class=\"numbers\">{}</span>", figures(numbers));
-    if left != right {
-        out += "<div class=\"sides\" hidden>";
-        for (side, chosen) in [("left", left), ("right", right)] {
-            _ = write!(out, "<label>{side} <select aria-label=\"{name}: picture on the {side}\">");
-            for (i, (label, _)) in present.iter().enumerate() {
-                let selected = if i == chosen { " selected" } else { "" };
-                _ = write!(out, "<option value=\"{i}\"{selected}>{label}</option>");
-            }
-            out += "</select></label>";
-        }
-        out += "</div>";
-    }
-    out += "</figcaption></figure>\n";
-    Ok(out)
-}
-
 fn figures(numbers: Option<&ViewMetrics>) -> String {
     let Some(numbers) = numbers else { return String::new() };
     let ssim = numbers.ssim.map_or_else(String::new, |ssim| format!(", SSIM {ssim:.4}"));
@@ -214,17 +165,5 @@ mod tests {
     fn differences_are_absolute_and_brightened() {
         let shown = difference(&plain(0.3), &plain(0.4));
         assert!(shown.pixels.iter().flatten().all(|v| (v - 0.4).abs() < 1e-6));
-    }
-
-    #[test]
-    fn a_view_shows_what_there_is() {
-        let all = [("render", Some(plain(0.2))), ("reference", Some(plain(0.3))), (DIFFERENCE, Some(plain(0.4)))];
-        let html = figure("<a>.JPG", &all, [0, 1], None).unwrap();
-        assert_eq!((html.matches("<img").count(), html.matches("<option").count()), (3, 6));
-        assert!(html.contains("class=\"over\"") && html.contains("&lt;a&gt;.JPG") && !html.contains("<a>"));
-        let one = [("render", Some(plain(0.2))), ("reference", None)];
-        let html = figure("a", &one, [0, 1], None).unwrap();
-        assert!(html.contains("class=\"under\"") && !html.contains("<input"), "{html}");
-        assert!(figure("a", &[("render", None), ("reference", None)], [0, 1], None).unwrap().is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::capture::Image;
 use crate::error::{Error, Result};
-use crate::program::{Words, file_url, said};
+use crate::program::{OutputReader, file_url, run_capturing};
 use crate::progress::Progress;
 use crate::storage;
 use std::io::Write;
@@ -62,14 +62,14 @@ impl Encoder {
     fn named(program: &str) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["-hide_banner", "-encoders"]);
-        let said = said(&mut command, ANSWER_WITHIN).map_err(|error| {
+        let output = run_capturing(&mut command, ANSWER_WITHIN).map_err(|error| {
             let found = match error.kind() {
                 std::io::ErrorKind::NotFound => format!("there is no program `{program}`"),
                 _ => format!("`{program} -encoders` failed ({error})"),
             };
             Error::setting("video", found, INSTALL)
         })?;
-        let has = |name: &str| said.split_whitespace().any(|word| word == name);
+        let has = |name: &str| output.split_whitespace().any(|word| word == name);
         let codec = ENCODERS.into_iter().find(|(name, _)| has(name)).ok_or_else(|| {
             let names = ENCODERS.map(|(name, _)| name).join(", ");
             Error::setting("video", format!("`{program}` has none of the encoders {names}"), INSTALL)
@@ -110,7 +110,7 @@ impl Encoder {
         storage::write_by(path, |temporary| {
             let mut child = self.command(temporary, size, fps).spawn().map_err(Error::io(&self.program))?;
             let (sender, receiver) = sync_channel(WAITING);
-            let words = child.stderr.take().map(Words::of);
+            let words = child.stderr.take().map(OutputReader::of);
             let feeder = child.stdin.take().map(|stdin| thread::spawn(move || feed(stdin, &receiver)));
             let mut film = Film { size, sender, progress, stuck_after, refused: false };
             let filled = fill(&mut film);
@@ -132,7 +132,7 @@ impl Encoder {
             match (filled, ended) {
                 (Err(error), _) if !refused => Err(error),
                 (Ok(value), Some(status)) if status.success() => Ok(value),
-                (_, ended) => Err(self.failed(path, ended, &words.map(Words::all).unwrap_or_default())),
+                (_, ended) => Err(self.failed(path, ended, &words.map(OutputReader::all).unwrap_or_default())),
             }
         })
     }

@@ -28,7 +28,7 @@ pub use demo::spread;
 pub use measure::MetricsFile;
 pub use pictures::{Painter, render_name, render_views};
 pub use stages::ends;
-pub use stages::ppm::normalization;
+pub use stages::ppm::{normalization, prune};
 pub use stages::render::render_fingerprint;
 
 use crate::capture::{self, Capture, View};

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::storage;
 use crate::train::Change;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -78,8 +79,22 @@ impl StageRecord {
 
     /// Settings that were changed while the model was trained.
     pub fn changes(&self) -> Vec<Change> {
-        let changes = self.counts.get("changes").cloned();
-        changes.and_then(|changes| serde_json::from_value(changes).ok()).unwrap_or_default()
+        self.count("changes").unwrap_or_default()
+    }
+
+    /// What the prior found the exposures of photographs to differ by, by name: factors of their linear light.
+    pub fn exposures(&self) -> BTreeMap<String, [f32; 3]> {
+        self.count("exposures").unwrap_or_default()
+    }
+
+    /// Fails where a count that later stages depend on is not what it should be.
+    fn check(&self) -> Result<(), serde_json::Error> {
+        self.count::<Vec<Change>>("changes")?;
+        self.count::<BTreeMap<String, [f32; 3]>>("exposures").map(|_| ())
+    }
+
+    fn count<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, serde_json::Error> {
+        self.counts.get(name).map_or_else(|| Ok(T::default()), T::deserialize)
     }
 }
 
@@ -163,7 +178,9 @@ impl Run {
             let found = "was written by a later version of naka-gs".into();
             return Err((found, "update naka-gs, or choose another output folder (`out`)"));
         }
-        serde_json::from_value(value).map_err(no_record)
+        let run: Self = serde_json::from_value(value).map_err(no_record)?;
+        run.stages.iter().try_for_each(StageRecord::check).map_err(no_record)?;
+        Ok(run)
     }
 
     /// Whether the record in the folder `out` is one that only a later version of the program can read.

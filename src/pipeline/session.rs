@@ -3,7 +3,7 @@
 use super::journal::StageJournal;
 use super::output::{OutputFolder, names};
 use super::pictures::Painter;
-use super::record::{Counts, Run, Stage};
+use super::record::{Counts, Run, Stage, StageRecord};
 use super::{Job, Scope, Shared, Work};
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
@@ -103,8 +103,7 @@ impl<'a> Session<'a> {
 
     /// How the lit photographs differ in exposure, as the prior has found.
     pub(super) fn exposures(&self) -> BTreeMap<String, [f32; 3]> {
-        let found = self.run.stage(Stage::PRIOR).and_then(|record| record.counts.get("exposures"));
-        found.and_then(|found| serde_json::from_value(found.clone()).ok()).unwrap_or_default()
+        self.run.stage(Stage::PRIOR).map(StageRecord::exposures).unwrap_or_default()
     }
 
     /// The model, read back if an earlier run made it.

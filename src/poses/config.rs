@@ -90,7 +90,7 @@ impl Default for Config {
 
 impl Config {
     /// What the result depends on: the rest may change without a new estimation.
-    pub fn essence(&self) -> Self {
+    pub fn cache_key(&self) -> Self {
         let Self { colmap, colmap_minutes, colmap_threads, .. } = Self::default();
         Self { colmap, colmap_minutes, colmap_threads, ..self.clone() }
     }

@@ -9,6 +9,7 @@ mod camera;
 mod child;
 mod config;
 mod focal;
+mod masks;
 mod model;
 mod output;
 mod program;

@@ -33,14 +33,14 @@ impl Program {
     /// # Errors
     /// [`Error::Setting`]: no such program, or one that is no COLMAP, or one without the mapper asked for.
     pub fn find(config: &Config) -> Result<Self> {
-        let (path, commands) = (config.colmap.clone(), said(&config.colmap, &["help"])?);
+        let (path, commands) = (config.colmap.clone(), output_of(&config.colmap, &["help"])?);
         let version = version(&commands);
         let found = Self { version: version.unwrap_or_default(), path, commands };
         if found.version.is_empty() || !found.has("feature_extractor") || !found.has("mapper") {
             let what = format!("`{} help` does not answer as COLMAP does", config.colmap);
             return Err(Error::setting("poses.colmap", what, INSTALL));
         }
-        if config.mapper == Mapper::Global && !found.has("global_mapper") && said("glomap", &["-h"]).is_err() {
+        if config.mapper == Mapper::Global && !found.has("global_mapper") && output_of("glomap", &["-h"]).is_err() {
             let what = format!("global, which {} has not, and there is no glomap either", found.version);
             return Err(Error::setting("poses.mapper", what, "use incremental, or install COLMAP 4 or GLOMAP"));
         }
@@ -64,7 +64,7 @@ impl Program {
     /// # Errors
     /// A program that has gone.
     pub fn help(&self, command: &str) -> Result<Help> {
-        said(&self.path, &[command, "-h"]).map(Help)
+        output_of(&self.path, &[command, "-h"]).map(Help)
     }
 }
 
@@ -72,7 +72,7 @@ impl Program {
 pub fn glomap() -> Result<(Command, Help)> {
     let mut command = Command::new("glomap");
     command.arg("mapper");
-    Ok((command, Help(said("glomap", &["mapper", "-h"])?)))
+    Ok((command, Help(output_of("glomap", &["mapper", "-h"])?)))
 }
 
 impl Help {
@@ -95,12 +95,12 @@ impl Help {
 }
 
 /// All that a program says to `arguments`, on both streams.
-fn said(program: &str, arguments: &[&str]) -> Result<String> {
-    said_within(program, arguments, ANSWER_WITHIN)
+fn output_of(program: &str, arguments: &[&str]) -> Result<String> {
+    output_within(program, arguments, ANSWER_WITHIN)
 }
 
-fn said_within(program: &str, arguments: &[&str], limit: Duration) -> Result<String> {
-    program::said(Command::new(program).args(arguments), limit).map_err(|error| {
+fn output_within(program: &str, arguments: &[&str], limit: Duration) -> Result<String> {
+    program::run_capturing(Command::new(program).args(arguments), limit).map_err(|error| {
         let found = match error.kind() {
             ErrorKind::NotFound => format!("poses have to be estimated, and there is no program `{program}`"),
             ErrorKind::TimedOut => format!("`{program} {}` hangs: {error}", arguments.join(" ")),
@@ -150,7 +150,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_program_that_hangs_is_named_and_not_waited_for() {
-        let error = said_within("sleep", &["60"], Duration::from_millis(200)).unwrap_err();
+        let error = output_within("sleep", &["60"], Duration::from_millis(200)).unwrap_err();
         let words = error.to_string();
         assert!(
             error.exit_code() == 2 && words.contains("`sleep 60` hangs") && words.contains("poses.colmap"),

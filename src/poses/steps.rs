@@ -2,7 +2,7 @@
 
 use super::child::{End, Watch};
 use super::program::{Help, Program, glomap};
-use super::{Config, Folders, Mapper, model, output, picture_name, work};
+use super::{Config, Folders, Mapper, masks, model, output, picture_name, work};
 use crate::capture::View;
 use crate::error::Result;
 use crate::progress::Progress;
@@ -69,6 +69,9 @@ impl Steps<'_> {
         command.arg("--image_path").arg(self.folders.images);
         command.arg("--image_list_path").arg(self.work(work::LIST));
         help.set(&mut command, &["ImageReader.camera_model"], config.lens.name());
+        if let Some(masks) = masks::write(self.views, self.folders)? {
+            help.set(&mut command, &["ImageReader.mask_path"], masks.display());
+        }
         // A folder for each camera of a rig, or for each walk.
         let folders = self.views.iter().any(|view| view.name.contains('/'));
         help.set(&mut command, &["ImageReader.single_camera"], u8::from(self.shared_camera && !folders));

@@ -1,7 +1,7 @@
 //! The stage with a stand-in for COLMAP (`tests/support/fake-colmap.sh`), which says what it was asked for.
 
 use super::*;
-use crate::capture::{Camera, Distortion, LENSES, posed};
+use crate::capture::{Camera, Distortion, LENSES, Mask, posed};
 use crate::progress::{Silent, Stop};
 use glam::DMat4;
 use std::path::PathBuf;
@@ -104,6 +104,26 @@ fn the_largest_model_at_the_size_of_the_lit_photographs() {
     assert!(images.contains(" 1 b c.png\n5 10 -1 15 20.25 7\n"), "{images}");
     let log = std::fs::read_to_string(bench.path("colmap.log")).unwrap();
     assert!(log.contains("Processed file [2/2]") && log.contains("Registering image"), "{log}");
+}
+
+#[test]
+fn what_masks_hide_has_no_features() {
+    let bench = Bench::new();
+    let (mask, mut views) = (bench.path("mask.png"), bench.views());
+    ::image::GrayImage::from_fn(40, 30, |x, _| ::image::Luma([if x < 10 { 0 } else { 255 }])).save(&mask).unwrap();
+    views[1].mask = Some(Mask { file: Some(mask), ..Mask::default() });
+    let [images, work, model, log] = ["images", "work", "sparse/0", "colmap.log"].map(|name| bench.path(name));
+    let folders = Folders { images: &images, work: &work, model: &model, log: &log };
+    estimate(&views, &folders, &bench.config, &Silent::default()).unwrap();
+    let masks = work.join("masks");
+    assert!(bench.calls()[0].contains(&format!("--ImageReader.mask_path {}", masks.display())), "{:?}", bench.calls());
+    // COLMAP looks for the picture's whole name with `.png` behind it.
+    let written = ::image::open(masks.join("b c.png.jpg.png")).unwrap().into_luma8();
+    assert_eq!(written.dimensions(), (80, 60));
+    assert!(written.enumerate_pixels().all(|(x, _, pixel)| pixel[0] == if x < 20 { 0 } else { 255 }));
+    assert_eq!(std::fs::read_dir(&masks).unwrap().count(), 1);
+    remove_work(&work).unwrap();
+    assert!(!work.exists());
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::path::{Component, Path, PathBuf};
 pub const LIST: &str = "images.txt";
 /// The pictures.
 pub const PICTURES: &str = "images";
+/// What masks hide of them.
+pub const MASKS: &str = "masks";
 /// COLMAP's features and matches.
 pub const DATABASE: &str = "database.db";
 /// The models found, in folders with numbers for names.
@@ -21,6 +23,11 @@ pub const STEPS: [&str; 3] = ["features", "matches", "models"];
 
 /// What versions 3.8 to 4 of COLMAP write for a model.
 const MODEL_FILES: [&str; 5] = ["cameras", "images", "points3D", "frames", "rigs"];
+
+/// The file in [`MASKS`] for a picture.
+pub fn mask_name(picture: &str) -> String {
+    format!("{picture}.png")
+}
 
 /// The file that says that a step is finished.
 pub fn mark(step: &str) -> String {
@@ -42,14 +49,8 @@ pub fn announce<'n>(work: &Path, pictures: impl Iterator<Item = &'n str>) -> Res
 /// A file that cannot be removed.
 pub fn remove(work: &Path) -> Result<()> {
     let pictures = std::fs::read_to_string(work.join(LIST)).unwrap_or_default();
-    let folder = work.join(PICTURES);
-    let names: Vec<&str> = pictures.lines().filter(|name| is_within(&folder, name)).collect();
-    names.iter().try_for_each(|name| storage::remove_file(folder.join(name)))?;
-    storage::remove_leftovers_below(&folder);
-    let folders: BTreeSet<&str> =
-        names.iter().flat_map(|name| name.match_indices('/').map(|(end, _)| &name[..end])).collect();
-    // What is within another folder goes before it.
-    folders.into_iter().rev().chain([""]).for_each(|name| _ = storage::remove_empty_folder(folder.join(name)));
+    remove_named(&work.join(PICTURES), pictures.lines().map(String::from))?;
+    remove_named(&work.join(MASKS), pictures.lines().map(mask_name))?;
     remove_models(work)?;
     remove_model(&work.join(TEXT))?;
     let database = ["", "-shm", "-wal", "-journal"].map(|ending| format!("{DATABASE}{ending}"));
@@ -61,6 +62,18 @@ pub fn remove(work: &Path) -> Result<()> {
     if work.exists() && !storage::remove_empty_folder(work) {
         tracing::warn!("{} holds files that this run did not make: left alone", work.display());
     }
+    Ok(())
+}
+
+/// Removes the files `names` within `folder`, and the folders that are empty then.
+fn remove_named(folder: &Path, names: impl Iterator<Item = String>) -> Result<()> {
+    let names: Vec<String> = names.filter(|name| is_within(folder, name)).collect();
+    names.iter().try_for_each(|name| storage::remove_file(folder.join(name)))?;
+    storage::remove_leftovers_below(folder);
+    let folders: BTreeSet<&str> =
+        names.iter().flat_map(|name| name.match_indices('/').map(|(end, _)| &name[..end])).collect();
+    // What is within another folder goes before it.
+    folders.into_iter().rev().chain([""]).for_each(|name| _ = storage::remove_empty_folder(folder.join(name)));
     Ok(())
 }
 
@@ -105,6 +118,7 @@ mod tests {
         let ours = [
             "images/a.png.jpg",
             "images/cam0/b.png.jpg",
+            "masks/cam0/b.png.jpg.png",
             "database.db",
             "database.db-wal",
             "features.done",

@@ -15,7 +15,7 @@ pub enum Preset {
     /// What this program does best.
     #[default]
     Standard,
-    /// The published method (NAKA-GS, arXiv 2604.11142), to the letter.
+    /// The published method (NAKA-GS, arXiv 2604.11142), exactly.
     Paper,
 }
 

@@ -1,6 +1,7 @@
 //! Splats from points.
 
 use super::Splats;
+use crate::color::SH_C0;
 use crate::prior::PointCloud;
 use glam::{Quat, Vec3};
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
@@ -8,8 +9,6 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rayon::prelude::*;
 use std::num::NonZero;
 
-/// Zeroth spherical-harmonic basis function.
-const SH_C0: f32 = 0.282_094_79;
 /// The three nearest neighbors and the point itself.
 const NEIGHBORS: NonZero<usize> = NonZero::new(4).unwrap();
 

@@ -17,9 +17,6 @@ mod tests;
 mod view;
 pub mod write;
 
-/// Degree-0 spherical harmonic.
-const SH_C0: f32 = 0.282_094_8;
-
 pub use init::{Init, dots, from_points};
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
 pub use renderer::{Raster, Rendered, Renderer, Workspace};

@@ -11,10 +11,10 @@ mod leftovers;
 pub use leftovers::{remove_leftovers, remove_leftovers_below};
 
 use crate::error::{Error, Result};
-use rand::distr::{Alphanumeric, SampleString};
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use tempfile::TempPath;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -43,6 +43,12 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
+    }
+}
+
+impl Seek for Output {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
     }
 }
 
@@ -98,21 +104,26 @@ pub fn write_by<T>(path: impl AsRef<Path>, make: impl FnOnce(&Path) -> Result<T>
     let parent = parent(path);
     create_folder(parent)?;
     announce(Change::Create, path).map_err(Error::io(path))?;
-    let temporary = temporary_name(path, parent)?;
-    let sync = || announce(Change::Sync, path).and_then(|()| File::open(&temporary)?.sync_all());
-    let replace = || announce(Change::Rename, path).and_then(|()| fs::rename(&temporary, path));
-    let result = make(&temporary).and_then(|value| {
-        sync().and_then(|()| replace()).map_err(Error::io(path))?;
+    let temporary = temporary_path(path, parent)?;
+    let made = make(&temporary).and_then(|value| {
+        let sync = announce(Change::Sync, path).and_then(|()| File::open(&temporary)?.sync_all());
+        sync.and_then(|()| announce(Change::Rename, path)).map_err(Error::io(path))?;
         Ok(value)
     });
-    match &result {
-        Ok(_) => sync_folder(parent),
-        // The first error is the one to tell; the temporary file may not even exist.
-        Err(_) => {
-            let _ = announce(Change::Remove, &temporary).and_then(|()| fs::remove_file(&temporary));
+    match made {
+        Ok(value) => {
+            temporary.persist(path).map_err(|failed| Error::io(path)(failed.error))?;
+            sync_folder(parent);
+            Ok(value)
+        }
+        Err(error) => {
+            // The temporary file goes with its name, unless the process is taken to be gone.
+            if announce(Change::Remove, &temporary).is_err() {
+                let _ = temporary.keep();
+            }
+            Err(error)
         }
     }
-    result
 }
 
 /// [`write()`] for content that is already in memory.
@@ -180,19 +191,21 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn temporary_name(path: &Path, parent: &Path) -> Result<PathBuf> {
+/// The path of a file that does not exist yet, in the folder of `path`.
+fn temporary_path(path: &Path, parent: &Path) -> Result<TempPath> {
     let Some(name) = path.file_name() else {
         return Err(Error::input(path, "is not the name of a file", "give a file name to write to"));
     };
-    loop {
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        hidden.push(format!(".{}{TEMPORARY_ENDING}", Alphanumeric.sample_string(&mut rand::rng(), RANDOM_LETTERS)));
-        let temporary = parent.join(hidden);
-        if fs::symlink_metadata(&temporary).is_err() {
-            return Ok(temporary);
-        }
-    }
+    let mut prefix = std::ffi::OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    let unused = |path: &Path| match fs::symlink_metadata(path) {
+        Ok(_) => Err(io::Error::from(io::ErrorKind::AlreadyExists)),
+        Err(_) => Ok(()),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(TEMPORARY_ENDING).rand_bytes(RANDOM_LETTERS);
+    Ok(builder.make_in(parent, unused).map_err(Error::io(path))?.into_temp_path())
 }
 
 /// Makes the rename itself durable. Not every file system (and not Windows) can sync a folder; the content is safe

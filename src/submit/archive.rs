@@ -1,42 +1,37 @@
 //! The zip file: the same bytes from the same pictures, whole or not at all; and one read back with every check.
+//!
+//! `zip` writes and `rawzip` reads: of two entries of one name, `zip` keeps the last without a word, and a check has to see
+//! both.
 
 use crate::error::{Error, Result};
 use crate::storage;
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
-use rawzip::time::UtcDateTime;
-use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipArchiveWriter, ZipSliceArchive};
+use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipSliceArchive};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
-/// Writes a zip to `path` with the entries that `next` gives until it gives none. Times are 1980-01-01, the earliest
-/// that a zip can hold, so that the bytes depend on the entries alone.
+/// Writes a zip to `path` with the entries that `next` gives until it gives none. Entries are stored, since pictures do
+/// not shrink, with their sizes before the data, where any reader looks. Times are 1980-01-01, the earliest that a zip can
+/// hold, so that the bytes depend on the entries alone.
 ///
 /// # Errors
 /// The disk, or what `next` reports; the file is then as it was before.
 pub fn write(path: &Path, mut next: impl FnMut() -> Result<Option<(String, Vec<u8>)>>) -> Result<()> {
-    let broken = |error: rawzip::Error| Error::io(path)(std::io::Error::other(error));
-    let time = UtcDateTime::from_components(1980, 1, 1, 0, 0, 0, 0);
+    let failed = |error: zip::result::ZipError| Error::io(path)(error.into());
+    let stored = SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default())
+        .unix_permissions(0o644);
     storage::write(path, |out| {
-        let mut zip = ZipArchiveWriter::new(out);
+        let mut zip = ZipWriter::new(out);
         while let Some((name, content)) = next()? {
-            // The sizes of an entry follow its data, which some programs accept of compressed entries only; a JPEG
-            // does not shrink, so the fastest level will do.
-            let file = zip.new_file(&name).compression_method(CompressionMethod::DEFLATE).unix_permissions(0o644);
-            let file = match time {
-                Some(time) => file.last_modified(time),
-                None => file,
-            };
-            let (mut entry, config) = file.start().map_err(broken)?;
-            let mut data = config.wrap(DeflateEncoder::new(&mut entry, Compression::fast()));
-            data.write_all(&content).map_err(Error::io(path))?;
-            let (encoder, descriptor) = data.finish().map_err(broken)?;
-            encoder.finish().map_err(Error::io(path))?;
-            entry.finish(descriptor).map_err(broken)?;
+            zip.start_file(name, stored).map_err(failed)?;
+            zip.write_all(&content).map_err(Error::io(path))?;
         }
-        zip.finish().map_err(broken).map(|_| ())
+        zip.finish().map_err(failed).map(|_| ())
     })
 }
 

@@ -1,4 +1,4 @@
-//! An existing zip, held against the scenes that it should be of.
+//! An existing zip, compared with the scenes that it should be of.
 
 use super::archive::Archive;
 use super::run::Scene;

@@ -150,7 +150,7 @@ impl Config {
     }
 
     /// What the model depends on: the rest may change and the run stays the same one.
-    pub fn essence(&self) -> Self {
+    pub fn cache_key(&self) -> Self {
         let Self { checkpoint_every, checkpoint_seconds, .. } = Self::default();
         Self { checkpoint_every, checkpoint_seconds, ..self.clone() }
     }

@@ -4,7 +4,7 @@ use super::changes::{self, Change};
 use super::checkpoint::{self, Keeper};
 use super::config::Config;
 use super::trainer::Trainer;
-use super::watch::{Answer, Audience, Command, Now, Start, Watch};
+use super::watch::{Answer, Command, Observers, Start, StepInfo, Watch};
 use super::{CurvePoint, Report};
 use crate::capture::{Capture, Image, SceneFrame, View, resize_area};
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ pub(super) struct Course<'a> {
     holdout: Vec<Reference>,
     keeper: Keeper,
     progress: &'a dyn Progress,
-    audience: Audience<'a>,
+    observers: Observers<'a>,
     report: Report,
     /// When the time that `report.seconds` does not have yet began.
     clock: Instant,
@@ -64,12 +64,12 @@ impl<'a> Course<'a> {
             }
         };
         let holdout = capture.holdout.iter().map(reference).collect::<Result<Vec<_>>>()?;
-        let mut audience = Audience(watch);
+        let mut observers = Observers(watch);
         let (changes, step) = (report.changes.as_slice(), trainer.step);
-        audience.tell(|watch| watch.begin(&Start { capture, points, config: &config, changes, step }));
+        observers.tell(|watch| watch.begin(&Start { capture, points, config: &config, changes, step }));
         let clock = Instant::now();
         let frame = capture.frame;
-        Ok(Self { gpu, trainer, frame, config, holdout, keeper, progress, audience, report, clock })
+        Ok(Self { gpu, trainer, frame, config, holdout, keeper, progress, observers, report, clock })
     }
 
     /// Runs to the end.
@@ -81,7 +81,7 @@ impl<'a> Course<'a> {
         self.keeper.settle();
         let ended = ended.map_err(|error| with_checkpoint(error, &self.keeper.words()));
         let report = ended.is_ok().then_some(&self.report);
-        self.audience.tell(|watch| watch.end(report));
+        self.observers.tell(|watch| watch.end(report));
         Ok((ended?, self.report))
     }
 
@@ -89,7 +89,7 @@ impl<'a> Course<'a> {
         self.progress.begin("train", "steps", u64::from(self.config.steps));
         self.clock = Instant::now();
         while self.trainer.step < self.config.steps {
-            self.obey();
+            self.handle_commands();
             if self.progress.stop().requested() {
                 return Err(self.interrupt()?);
             }
@@ -100,11 +100,11 @@ impl<'a> Course<'a> {
     }
 
     /// Does what the watcher asks for until it is a step or the end. None of that is training time.
-    fn obey(&mut self) {
+    fn handle_commands(&mut self) {
         let asked = Instant::now();
         let stop = self.progress.stop().clone();
         while !stop.requested() {
-            let answer = match self.audience.tell(|watch| watch.next(&stop)) {
+            let answer = match self.observers.tell(|watch| watch.next(&stop)) {
                 None | Some(Command::Step) => break,
                 Some(Command::Stop) => {
                     stop.request();
@@ -117,14 +117,14 @@ impl<'a> Course<'a> {
                 Some(Command::Save(path)) => self.save(path),
                 Some(Command::Change(config)) => self.change(*config),
             };
-            self.audience.tell(|watch| watch.answered(answer));
+            self.observers.tell(|watch| watch.answered(answer));
         }
         self.clock += asked.elapsed();
     }
 
     fn show(&mut self) -> Result<()> {
         let snapshot = self.trainer.snapshot()?;
-        self.audience.tell(|watch| watch.snapshot(snapshot));
+        self.observers.tell(|watch| watch.snapshot(snapshot));
         Ok(())
     }
 
@@ -181,7 +181,7 @@ impl<'a> Course<'a> {
             self.keeper.begin(state);
         }
         let (gpu, trainer) = (self.gpu, &self.trainer);
-        let now = Now {
+        let now = StepInfo {
             step,
             steps: self.config.steps,
             figures: trainer.figures,
@@ -193,7 +193,7 @@ impl<'a> Course<'a> {
             device_bytes: gpu.bytes(),
             peak_device_bytes: gpu.peak_bytes(),
         };
-        self.audience.tell(|watch| watch.stepped(&now));
+        self.observers.tell(|watch| watch.stepped(&now));
         Ok(())
     }
 
@@ -209,7 +209,7 @@ impl<'a> Course<'a> {
         let (step, loss, splats) = (self.trainer.step, self.trainer.figures.loss, self.trainer.count());
         let point = CurvePoint { step, seconds: self.report.seconds, loss, splats, psnr };
         self.report.curve.push(point);
-        self.audience.tell(|watch| watch.measured(&point));
+        self.observers.tell(|watch| watch.measured(&point));
         self.clock = Instant::now();
         Ok(())
     }
@@ -217,11 +217,11 @@ impl<'a> Course<'a> {
     fn finish(&mut self) -> Result<Splats> {
         let splats = self.trainer.splats()?;
         self.report.seconds = self.seconds();
-        if self.audience.0.is_some()
+        if self.observers.0.is_some()
             && let Err(error) = self.show()
         {
             // The model is safe; only the picture of it is not.
-            self.audience.tell(|watch| watch.answered(Err(error)));
+            self.observers.tell(|watch| watch.answered(Err(error)));
         }
         let (report, trainer) = (&mut self.report, &self.trainer);
         report.steps = trainer.step;

@@ -6,7 +6,7 @@
 
 use super::changes::Change;
 use super::config::Config;
-use super::watch::{Answer, Command, Now, Snapshot, Start, StepFigures, Watch};
+use super::watch::{Answer, Command, Snapshot, Start, StepFigures, StepInfo, Watch};
 use super::{CurvePoint, Report};
 use crate::capture::Capture;
 use crate::error::Result;
@@ -60,7 +60,7 @@ pub struct Figures {
 
 /// What can be seen of a run.
 #[derive(Default)]
-pub struct Seen {
+pub struct TrainingState {
     /// Whether it goes on.
     pub state: State,
     /// The lit views that are trained on and the points that training started from, once it has begun.
@@ -85,7 +85,7 @@ pub struct Seen {
 
 #[derive(Default)]
 struct Shared {
-    seen: Seen,
+    seen: TrainingState,
     timed_steps: u32,
     answers: Vec<Result<Answer>>,
     remotes: usize,
@@ -111,7 +111,7 @@ impl Shared {
     }
 }
 
-/// What the training thread and those who look on share.
+/// What the training thread and its observers share.
 #[derive(Default)]
 pub struct Live {
     shared: Mutex<Shared>,
@@ -125,7 +125,7 @@ impl Live {
         Arc::new(Self { stop, ..Self::default() })
     }
 
-    /// A way to look on and have a say.
+    /// A way to observe and control the training.
     pub fn remote(self: &Arc<Self>) -> Remote {
         self.lock().remotes += 1;
         Remote(Arc::clone(self))
@@ -174,7 +174,7 @@ impl Watch for Live {
         }
     }
 
-    fn stepped(&self, now: &Now<'_>) {
+    fn stepped(&self, now: &StepInfo<'_>) {
         let mut shared = self.lock();
         if now.timed_steps != shared.timed_steps {
             shared.timed_steps = now.timed_steps;
@@ -228,7 +228,7 @@ pub struct Remote(Arc<Live>);
 
 impl Remote {
     /// Looks at the run. Training waits meanwhile: take what is needed and no more, and call nothing of the remote.
-    pub fn look<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
+    pub fn look<T>(&self, look: impl FnOnce(&TrainingState) -> T) -> T {
         look(&self.0.lock().seen)
     }
 
@@ -261,7 +261,7 @@ impl Remote {
         self.0.wake.notify_all();
     }
 
-    /// Asks for a snapshot of the model; it appears in [`Seen::snapshot`] before the next step.
+    /// Asks for a snapshot of the model; it appears in [`TrainingState::snapshot`] before the next step.
     pub fn want_snapshot(&self) {
         self.ask(|shared| shared.wants_snapshot = true);
     }
@@ -288,7 +288,7 @@ impl Drop for Remote {
         shared.remotes -= 1;
         if shared.remotes == 0 {
             let (seen, timed_steps) = (std::mem::take(&mut shared.seen), shared.timed_steps);
-            *shared = Shared { seen: Seen { snapshot: None, ..seen }, timed_steps, ..Shared::default() };
+            *shared = Shared { seen: TrainingState { snapshot: None, ..seen }, timed_steps, ..Shared::default() };
         }
         drop(shared);
         self.0.wake.notify_all();

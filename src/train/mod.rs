@@ -31,10 +31,10 @@ pub use changes::{CHANGEABLE, Change};
 pub use checkpoint::discard as discard_checkpoints;
 pub use config::{Background, Config};
 pub use golden::{Deviation, golden_check};
-pub use live::{Figures, Live, Remote, Seen, State};
+pub use live::{Figures, Live, Remote, State, TrainingState};
 pub use loss::{Loss, LossScratch};
 pub use trainer::Trainer;
-pub use watch::{Answer, Command, Now, Snapshot, Start, StepFigures, Watch};
+pub use watch::{Answer, Command, Snapshot, Start, StepFigures, StepInfo, Watch};
 
 use crate::capture::Capture;
 use crate::error::Result;
@@ -90,7 +90,7 @@ pub struct CurvePoint {
 }
 
 /// Fits Gaussians, started from `points`, to the training views of `capture` (their images are the lit ones).
-/// Continues from a checkpoint of the same settings and images in `checkpoints`. `watch` may look on and have a say.
+/// Continues from a checkpoint of the same settings and images in `checkpoints`. `watch` may observe and control the training.
 ///
 /// # Errors
 /// Unusable settings, unreadable images, device failures; [`crate::Error::Interrupted`] after a stop was asked for and a

@@ -67,7 +67,7 @@ pub struct StepFigures {
 
 /// A run between two steps.
 #[derive(Clone, Copy)]
-pub struct Now<'a> {
+pub struct StepInfo<'a> {
     /// Steps done, and steps to do in all.
     pub step: u32,
     /// Steps done.
@@ -109,7 +109,7 @@ impl Snapshot {
     }
 }
 
-/// Who looks on. Everything is called on the training thread.
+/// An observer. Everything is called on the training thread.
 pub trait Watch: Sync {
     /// Training begins.
     fn begin(&self, _start: &Start<'_>) {}
@@ -117,7 +117,7 @@ pub trait Watch: Sync {
     /// (not counted as training time), but must look at `stop` meanwhile.
     fn next(&self, stop: &Stop) -> Command;
     /// A step was done.
-    fn stepped(&self, _now: &Now<'_>) {}
+    fn stepped(&self, _now: &StepInfo<'_>) {}
     /// A point of the curve was measured.
     fn measured(&self, _point: &CurvePoint) {}
     /// The snapshot that was asked for; the last model comes unasked.
@@ -129,9 +129,9 @@ pub trait Watch: Sync {
 }
 
 /// The watcher of a run, if it has one, for as long as it does not panic.
-pub(super) struct Audience<'a>(pub Option<&'a dyn Watch>);
+pub(super) struct Observers<'a>(pub Option<&'a dyn Watch>);
 
-impl Audience<'_> {
+impl Observers<'_> {
     /// Calls the watcher; nothing where there is none.
     pub fn tell<T>(&mut self, call: impl FnOnce(&dyn Watch) -> T) -> Option<T> {
         let watch = self.0?;

@@ -78,7 +78,7 @@ fn wait_for<T>(what: &str, ready: impl Fn() -> Option<T>) -> T {
 }
 
 fn paused_at(remote: &Remote, step: u32) {
-    let there = |seen: &Seen| (seen.state == State::Paused && seen.figures.step == step).then_some(());
+    let there = |seen: &TrainingState| (seen.state == State::Paused && seen.figures.step == step).then_some(());
     wait_for(&format!("a pause at step {step}"), || remote.look(there));
 }
 

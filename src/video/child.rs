@@ -1,7 +1,7 @@
 //! A program whose output is read piece by piece while it runs, with an end on request.
 
 use crate::error::Error;
-use crate::program::Words;
+use crate::program::OutputReader;
 use crate::program::tied::Tied;
 use crate::progress::Progress;
 use std::io::{self, BufReader};
@@ -72,7 +72,7 @@ impl Run<'_> {
         let program = self.command.get_program().to_string_lossy().into_owned();
         let broken = |error: io::Error| Failure::Child(format!("`{program}` cannot be run ({error})"));
         let mut child = Tied::spawn(self.command, [Stdio::piped(), Stdio::piped()]).map_err(broken)?;
-        let words = child.take_stderr().map(Words::of);
+        let words = child.take_stderr().map(OutputReader::of);
         let (sender, receiver) = sync_channel(WAITING);
         let out = child.take_stdout();
         thread::spawn(move || {
@@ -109,7 +109,7 @@ impl Run<'_> {
                 return Err(Failure::Child(format!("`{program}` gave nothing for {seconds} s")));
             }
         };
-        let words = words.map(Words::all).unwrap_or_default();
+        let words = words.map(OutputReader::all).unwrap_or_default();
         match unreadable.filter(|_| status.success()) {
             Some(error) => Err(Failure::Child(format!("what `{program}` wrote cannot be read ({error})"))),
             None => Ok(Ended { status, words }),

@@ -2,7 +2,7 @@
 
 use super::child::{Failure, Output, Run};
 use crate::error::{Error, Result};
-use crate::program::{file_url, said};
+use crate::program::{file_url, run_capturing};
 use crate::progress::Progress;
 use serde::Deserialize;
 use std::io::{self, BufRead, ErrorKind, Read};
@@ -85,7 +85,7 @@ impl Ffmpeg {
 
     pub(super) fn named(ffmpeg: &str, ffprobe: &str, stuck_after: Duration, video: &Path) -> Result<Self> {
         for program in [ffmpeg, ffprobe] {
-            said(Command::new(program).arg("-version"), ANSWER_WITHIN).map_err(|error| {
+            run_capturing(Command::new(program).arg("-version"), ANSWER_WITHIN).map_err(|error| {
                 let found = match error.kind() {
                     ErrorKind::NotFound => {
                         format!("frames of videos are read by ffmpeg, and there is no program `{program}`")

@@ -1,11 +1,11 @@
 //! The window's life: events in, pictures out, files read beside it.
 
 use super::canvas::no_window;
-use super::desk::{Command, Work};
 use super::filming::{self, Filming};
-use super::opened::{Open, Wake, redraw, shown};
 use super::options::Options;
 use super::training::{self, News, Training};
+use super::ui_state::{Command, Work};
+use super::viewer_window::{ViewerWindow, Wake, redraw, shown};
 use crate::error::{Error, Result};
 use crate::pipeline::{Job, Outcome};
 use crate::progress::Progress;
@@ -28,7 +28,7 @@ const TRAINING_EVERY: Duration = Duration::from_secs(1);
 
 /// What a window is opened in.
 #[derive(Clone, Copy)]
-pub struct Surroundings<'env> {
+pub struct ViewerContext<'env> {
     /// Told of the stages of runs; its request to stop closes the window.
     pub progress: &'env dyn Progress,
     /// The run that a scene folder is trained by.
@@ -44,11 +44,12 @@ pub struct Surroundings<'env> {
 /// [`Error::NoWindow`] where there is no desktop session, [`Error::NoAdapter`] where nothing can draw to the window,
 /// [`Error::DeviceLost`]; what ended the last run that was not finished; with [`Options::screenshot`], whatever keeps it
 /// from being written.
-pub fn open(options: Options, around: Surroundings<'_>) -> Result<()> {
+pub fn open(options: Options, context: ViewerContext<'_>) -> Result<()> {
     let event_loop = EventLoop::<Wake>::with_user_event().build().map_err(no_window)?;
     let proxy = event_loop.create_proxy();
     std::thread::scope(|threads| {
-        let mut app = App { options, around, threads, proxy, training: None, filming: None, open: None, failure: None };
+        let mut app =
+            App { options, context, threads, proxy, training: None, filming: None, open: None, failure: None };
         let ran = event_loop.run_app(&mut app).map_err(no_window);
         // The window goes first: the end of a run may take a moment.
         drop(app.open.take());
@@ -67,22 +68,22 @@ pub fn open(options: Options, around: Surroundings<'_>) -> Result<()> {
 
 struct App<'scope, 'env> {
     options: Options,
-    around: Surroundings<'env>,
+    context: ViewerContext<'env>,
     threads: &'scope Scope<'scope, 'env>,
     proxy: EventLoopProxy<Wake>,
     /// The run under way, or the last one.
     training: Option<Training<'scope>>,
     filming: Option<filming::Camera<'scope>>,
-    open: Option<Open>,
+    open: Option<ViewerWindow>,
     /// What ended the window, or the last run.
     failure: Option<Error>,
 }
 
 impl App<'_, '_> {
     fn start(&mut self, event_loop: &ActiveEventLoop) -> Result<()> {
-        let open = self.open.insert(Open::new(event_loop, &self.options, &self.proxy)?);
+        let open = self.open.insert(ViewerWindow::new(event_loop, &self.options, &self.proxy)?);
         match self.options.path.clone() {
-            Some(path) if training::is_capture(&path) => self.train((self.around.job)(&path)),
+            Some(path) if training::is_capture(&path) => self.train((self.context.job)(&path)),
             Some(path) => open.read(&self.proxy, path, self.options.cameras.clone()),
             None => {}
         }
@@ -93,20 +94,20 @@ impl App<'_, '_> {
     fn train(&mut self, job: Job) {
         let Some(open) = &mut self.open else { return };
         if self.training.as_ref().is_some_and(Training::at_work) {
-            open.desk.messages.note("a run is under way: stop it before another one begins");
+            open.state.messages.note("a run is under way: stop it before another one begins");
             return;
         }
         self.failure = None;
         let (gpu, proxy) = (Arc::clone(&open.gpu), self.proxy.clone());
         let wake = move || redraw(&proxy);
-        let Surroundings { progress, finished, .. } = self.around;
+        let ViewerContext { progress, finished, .. } = self.context;
         self.training = Some(Training::start(self.threads, job, gpu, progress, finished, wake));
     }
 
     /// Begins to film, of the model as it is now.
     fn film(&mut self, filming: Filming) -> Result<()> {
         let Some(open) = &self.open else { return Ok(()) };
-        let Some(model) = open.desk.scene.as_ref().and_then(|scene| scene.splats.as_ref()) else { return Ok(()) };
+        let Some(model) = open.state.scene.as_ref().and_then(|scene| scene.splats.as_ref()) else { return Ok(()) };
         let splats = model.tensors().to_splats(&open.gpu)?;
         let (gpu, proxy) = (Arc::clone(&open.gpu), self.proxy.clone());
         self.filming = Some(filming::Camera::start(self.threads, filming, gpu, splats, move || redraw(&proxy)));
@@ -117,15 +118,15 @@ impl App<'_, '_> {
     fn look(&mut self) -> Result<()> {
         if let (Some(camera), Some(open)) = (self.filming.take_if(|camera| camera.is_over()), &mut self.open) {
             match camera.outcome() {
-                Ok(path) => open.desk.messages.note(format!("{} is written", shown(&path))),
-                Err(error) => open.desk.messages.error(&error),
+                Ok(path) => open.state.messages.note(format!("{} is written", shown(&path))),
+                Err(error) => open.state.messages.error(&error),
             }
         }
         let (Some(open), Some(training)) = (&mut self.open, &mut self.training) else { return Ok(()) };
         for answer in training.answers() {
             match answer {
-                Ok(words) => open.desk.messages.note(words),
-                Err(error) => open.desk.messages.error(&error),
+                Ok(words) => open.state.messages.note(words),
+                Err(error) => open.state.messages.error(&error),
             }
         }
         match training.look(&open.gpu, open.picture.figures.time)? {
@@ -133,23 +134,23 @@ impl App<'_, '_> {
                 open.show(*scene, self.options.camera.take(), &self.proxy);
             }
             Some(News::Model(snapshot)) => {
-                let shown = open.desk.scene.as_ref().is_some_and(|scene| scene.path == training.job.scene);
+                let shown = open.state.scene.as_ref().is_some_and(|scene| scene.path == training.job.scene);
                 if shown {
-                    open.desk.replace(snapshot);
+                    open.state.replace(snapshot);
                 }
             }
             None => {}
         }
         match training.outcome() {
             Some(Ok(_)) => {
-                open.desk.messages.note(format!("the run is finished: {}", shown(&training.job.out)));
-                if open.desk.scene.is_none() {
+                open.state.messages.note(format!("the run is finished: {}", shown(&training.job.out)));
+                if open.state.scene.is_none() {
                     // All of it was there already.
                     open.read(&self.proxy, training.job.out.clone(), None);
                 }
             }
             Some(Err(error)) => {
-                open.desk.messages.error(&error);
+                open.state.messages.error(&error);
                 self.failure = Some(error);
             }
             None => {}
@@ -177,7 +178,7 @@ impl App<'_, '_> {
         for command in commands {
             match command {
                 Command::Open(path) if training::is_capture(&path) => {
-                    open.desk.proposal = Some((self.around.job)(&path))
+                    open.state.proposal = Some((self.context.job)(&path))
                 }
                 Command::Open(path) => open.read(&self.proxy, path, None),
                 Command::Train(job) => begin = Some(*job),
@@ -190,7 +191,7 @@ impl App<'_, '_> {
             Ok(true) if self.options.screenshot.is_some() => self.end(event_loop, Ok(())),
             Ok(_) => {}
             Err(error) if self.options.screenshot.is_some() => self.end(event_loop, Err(error)),
-            Err(error) => open.desk.messages.error(&error),
+            Err(error) => open.state.messages.error(&error),
         }
         if let Some(job) = begin {
             self.train(job);
@@ -198,7 +199,7 @@ impl App<'_, '_> {
         if let Some(Err(error)) = film.map(|filming| self.film(filming))
             && let Some(open) = &mut self.open
         {
-            open.desk.messages.error(&error);
+            open.state.messages.error(&error);
         }
     }
 }
@@ -216,17 +217,17 @@ impl ApplicationHandler<Wake> for App<'_, '_> {
         let Some(open) = &mut self.open else { return };
         open.canvas.window.request_redraw();
         let Wake::Loaded(path, scene) = wake else { return };
-        if open.desk.loading.as_ref() != Some(&path) {
+        if open.state.loading.as_ref() != Some(&path) {
             // Something else was opened since.
             return;
         }
-        open.desk.loading = None;
+        open.state.loading = None;
         match *scene {
             Ok(scene) => {
                 open.show(scene, self.options.camera.take(), &self.proxy);
             }
             Err(error) if self.options.screenshot.is_some() => self.end(event_loop, Err(error)),
-            Err(error) => open.desk.messages.error(&error),
+            Err(error) => open.state.messages.error(&error),
         }
     }
 
@@ -240,7 +241,7 @@ impl ApplicationHandler<Wake> for App<'_, '_> {
     }
 
     fn about_to_wait(&mut self, event_loop: &ActiveEventLoop) {
-        if self.around.progress.stop().requested() {
+        if self.context.progress.stop().requested() {
             return self.end(event_loop, Ok(()));
         }
         let now = Instant::now();

@@ -2,23 +2,23 @@
 
 use super::album::{Album, Kind};
 use super::compare::Layer;
-use super::desk::Desk;
+use super::ui_state::UiState;
 use egui::{Align2, Color32, CursorIcon, FontId, Pos2, Rect, Sense, Stroke};
 
 /// Draws the photographs over the picture in `area`, and takes the dividers' drags.
-pub fn show(desk: &mut Desk, album: &mut Album, ui: &egui::Ui, area: Rect) {
-    let Some(index) = desk.navigator.at().filter(|_| desk.compare.on && desk.navigator.still()) else { return };
-    let Some(photo) = desk.scene.as_ref().and_then(|scene| scene.photos.get(index)) else { return };
-    let layers = desk.compare.layers(photo.dark.is_some(), photo.lit.is_some());
+pub fn show(state: &mut UiState, album: &mut Album, ui: &egui::Ui, area: Rect) {
+    let Some(index) = state.navigator.at().filter(|_| state.compare.on && state.navigator.still()) else { return };
+    let Some(photo) = state.scene.as_ref().and_then(|scene| scene.photos.get(index)) else { return };
+    let layers = state.compare.layers(photo.dark.is_some(), photo.lit.is_some());
     if layers.is_empty() || layers == [Layer::Render] {
         return;
     }
     album.keep_only(index);
-    let [left, top, width, height] = desk.navigator.pose().lens.frame(desk.size[0], desk.size[1]).map(|v| v as f32);
+    let [left, top, width, height] = state.navigator.pose().lens.frame(state.size[0], state.size[1]).map(|v| v as f32);
     let pixels = ui.ctx().pixels_per_point();
     let frame = Rect::from_min_size(area.min + egui::vec2(left, top) / pixels, egui::vec2(width, height) / pixels);
     let painter = ui.painter_at(area);
-    let ends = desk.compare.ends(layers.len());
+    let ends = state.compare.ends(layers.len());
     let x = |share: f32| frame.left() + share * frame.width();
     for (layer, end) in layers.iter().zip(ends.windows(2)) {
         let part = Rect::from_x_y_ranges(x(end[0])..=x(end[1]), frame.y_range());
@@ -26,8 +26,8 @@ pub fn show(desk: &mut Desk, album: &mut Album, ui: &egui::Ui, area: Rect) {
         let (name, texture) = match layer {
             Layer::Render => ("render", None),
             Layer::Photo(kind) => {
-                let stops = if *kind == Kind::Dark { desk.compare.dark_stops } else { 0.0 };
-                let gain = desk.look.gain() * stops.exp2();
+                let stops = if *kind == Kind::Dark { state.compare.dark_stops } else { 0.0 };
+                let gain = state.display.gain() * stops.exp2();
                 let texture = album.texture(ui.ctx(), index, photo, *kind, gain);
                 (if *kind == Kind::Dark { "dark" } else { "lit" }, texture)
             }
@@ -48,7 +48,7 @@ pub fn show(desk: &mut Desk, album: &mut Album, ui: &egui::Ui, area: Rect) {
         painter.line_segment([line.center_top(), line.center_bottom()], Stroke::new(1.5, color));
         painter.circle(line.center(), 7.0, Color32::from_black_alpha(150), Stroke::new(1.5, color));
         if let Some(place) = response.interact_pointer_pos().filter(|_| response.dragged()) {
-            desk.compare.drag(divider, (place.x - frame.left()) / frame.width());
+            state.compare.drag(divider, (place.x - frame.left()) / frame.width());
         }
         response.on_hover_and_drag_cursor(CursorIcon::ResizeHorizontal);
     }

@@ -1,9 +1,9 @@
-//! Pointer and keys, as the desk takes them.
+//! Pointer and keys, as the state takes them.
 
-use super::desk::{Command, Desk};
-use super::look::What;
+use super::display::What;
 use super::navigate::Drag;
 use super::path_panel;
+use super::ui_state::{Command, UiState};
 use egui::{Key, Modifiers, PointerButton};
 use glam::DVec3;
 
@@ -13,7 +13,7 @@ const CLICK: f32 = 40.0;
 const LONGEST: f32 = 0.2;
 
 /// Drags, wheel and double clicks on the picture.
-pub fn pointer(desk: &mut Desk, ui: &egui::Ui, response: &egui::Response) {
+pub fn pointer(state: &mut UiState, ui: &egui::Ui, response: &egui::Response) {
     let size = response.rect.size().max(egui::Vec2::splat(1.0));
     let modifiers = ui.input(|i| i.modifiers);
     let drags = [
@@ -25,65 +25,65 @@ pub fn pointer(desk: &mut Desk, ui: &egui::Ui, response: &egui::Response) {
         let by = response.drag_delta() / size.y;
         if response.dragged_by(button) && by != egui::Vec2::ZERO {
             let drag = if modifiers.command { Drag::Turn } else { drag };
-            desk.navigator.drag(drag, f64::from(by.x), f64::from(by.y));
+            state.navigator.drag(drag, f64::from(by.x), f64::from(by.y));
         }
     }
     let (scroll, flying) =
         ui.input(|i| (i.smooth_scroll_delta().y + 100.0 * (i.zoom_delta() - 1.0), i.pointer.secondary_down()));
     if response.contains_pointer() && scroll != 0.0 {
         let clicks = f64::from(scroll / CLICK);
-        if flying { desk.navigator.faster(clicks) } else { desk.navigator.dolly(clicks) }
+        if flying { state.navigator.faster(clicks) } else { state.navigator.dolly(clicks) }
     }
     if let Some(place) = response.interact_pointer_pos().filter(|_| response.double_clicked()) {
         let share = (place - response.rect.min) / size;
-        desk.commands.push(Command::Focus([share.x, share.y].map(f64::from)));
+        state.commands.push(Command::Focus([share.x, share.y].map(f64::from)));
     }
 }
 
 /// Keys, unless a text field has them.
-pub fn keys(desk: &mut Desk, ui: &egui::Ui) {
+pub fn keys(state: &mut UiState, ui: &egui::Ui) {
     let dropped = ui.input(|i| i.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
-    desk.commands.extend(dropped.map(Command::Open));
+    state.commands.extend(dropped.map(Command::Open));
     if ui.ctx().egui_wants_keyboard_input() {
         return;
     }
     let pressed = |key: Key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
     if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::Q)) {
-        desk.commands.push(Command::Quit);
+        state.commands.push(Command::Quit);
     }
     if pressed(Key::F12) {
-        desk.commands.push(Command::Screenshot);
+        state.commands.push(Command::Screenshot);
     }
     if pressed(Key::F11) {
-        desk.commands.push(Command::FullScreen);
+        state.commands.push(Command::FullScreen);
     }
     if pressed(Key::F1) || ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Questionmark)) {
-        desk.help_open = !desk.help_open;
+        state.help_open = !state.help_open;
     }
-    if desk.proposal.is_none() && pressed(Key::Escape) {
-        desk.help_open = false;
+    if state.proposal.is_none() && pressed(Key::Escape) {
+        state.help_open = false;
     }
     if pressed(Key::P) {
-        desk.panel_open = !desk.panel_open;
+        state.panel_open = !state.panel_open;
     }
     if pressed(Key::F) {
-        desk.cameras = !desk.cameras;
+        state.cameras = !state.cameras;
     }
     if pressed(Key::K) {
-        path_panel::add(desk);
+        path_panel::add(state);
     }
     if pressed(Key::Space) {
-        path_panel::play(desk);
+        path_panel::play(state);
     }
     if pressed(Key::C) {
-        desk.compare.on = !desk.compare.on;
+        state.compare.on = !state.compare.on;
         // From elsewhere, at the nearest camera.
-        if desk.compare.on && desk.navigator.at().is_none() {
-            desk.step_camera(1);
+        if state.compare.on && state.navigator.at().is_none() {
+            state.step_camera(1);
         }
     }
     if pressed(Key::Home) {
-        desk.navigator.go_home();
+        state.navigator.go_home();
     }
     // All presses since the last frame count, which on a slow device are several.
     let presses = |keys: [Key; 2]| -> isize {
@@ -92,20 +92,20 @@ pub fn keys(desk: &mut Desk, ui: &egui::Ui) {
     };
     let cameras = presses([Key::PageDown, Key::CloseBracket]) - presses([Key::PageUp, Key::OpenBracket]);
     if cameras != 0 {
-        desk.step_camera(cameras);
+        state.step_camera(cameras);
     }
     let stops = presses([Key::Plus, Key::Equals]) - presses([Key::Minus, Key::Minus]);
-    desk.look.stops += 0.5 * stops as f32;
+    state.display.stops += 0.5 * stops as f32;
     for (key, what) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5].into_iter().zip(What::ALL) {
         if pressed(key) {
-            desk.look.what = what;
+            state.display.what = what;
         }
     }
-    fly(desk, ui);
+    fly(state, ui);
 }
 
 /// Flight, as long as its keys are down.
-fn fly(desk: &mut Desk, ui: &egui::Ui) {
+fn fly(state: &mut UiState, ui: &egui::Ui) {
     let ways = [
         (Key::W, DVec3::Z),
         (Key::S, DVec3::NEG_Z),
@@ -120,7 +120,7 @@ fn fly(desk: &mut Desk, ui: &egui::Ui) {
     });
     if direction != DVec3::ZERO {
         let seconds = ui.input(|i| i.stable_dt.min(LONGEST));
-        desk.navigator.fly(direction, f64::from(seconds));
+        state.navigator.fly(direction, f64::from(seconds));
         ui.ctx().request_repaint();
     }
 }

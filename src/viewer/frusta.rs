@@ -1,8 +1,8 @@
 //! The scene's cameras as frusta, drawn over the picture, with their photographs in them.
 
 use super::album::{Album, Kind};
-use super::desk::Desk;
 use super::style::ACCENT;
+use super::ui_state::UiState;
 use crate::capture::Camera;
 use egui::{Color32, Mesh, Pos2, Rect, Shape, Stroke};
 use glam::{DVec2, DVec3};
@@ -55,8 +55,8 @@ impl Sight {
 }
 
 /// Draws them in `area`. Returns the number of the one that `clicked` hits.
-pub fn show(desk: &Desk, album: &mut Album, ui: &egui::Ui, area: Rect, clicked: Option<Pos2>) -> Option<usize> {
-    let (scene, camera) = (desk.scene.as_ref()?, desk.camera()?);
+pub fn show(state: &UiState, album: &mut Album, ui: &egui::Ui, area: Rect, clicked: Option<Pos2>) -> Option<usize> {
+    let (scene, camera) = (state.scene.as_ref()?, state.camera()?);
     let radius = scene.bounds().radius;
     let length = LENGTH * radius;
     let sight = Sight::new(camera, area, radius);
@@ -64,15 +64,15 @@ pub fn show(desk: &Desk, album: &mut Album, ui: &egui::Ui, area: Rect, clicked: 
     let mut hit: Option<(f32, usize)> = None;
     for (index, photo) in scene.photos.iter().enumerate() {
         // From inside, a frustum is the picture's frame.
-        if desk.navigator.at() == Some(index) {
+        if state.navigator.at() == Some(index) {
             continue;
         }
         let Camera { width, height, .. } = photo.camera;
         let corner = |x: f64, y: f64| photo.camera.unproject(x * f64::from(width), y * f64::from(height), length);
         let corners = [corner(0.0, 0.0), corner(1.0, 0.0), corner(1.0, 1.0), corner(0.0, 1.0)];
         let eye = photo.camera.center();
-        if desk.photographs
-            && let Some(id) = album.texture(ui.ctx(), index, photo, Kind::Small, desk.look.gain())
+        if state.photographs
+            && let Some(id) = album.texture(ui.ctx(), index, photo, Kind::Small, state.display.gain())
             && let Some(mesh) = picture(&sight, id, corner)
         {
             painter.add(Shape::mesh(mesh));

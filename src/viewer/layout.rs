@@ -1,55 +1,55 @@
 //! The window's layout: the picture, the panel beside it, and what is drawn over it.
 
 use super::album::Album;
-use super::desk::{Desk, Device, REST, Work};
+use super::ui_state::{Device, REST, UiState, Work};
 use super::{compare_view, controls, frusta, help, panel, path_panel};
 use egui::{Color32, Pos2, Rect, Sense};
 use std::time::Duration;
 
 /// Lays the window out. `texture` holds the picture.
 pub fn show(
-    desk: &mut Desk,
+    state: &mut UiState,
     ui: &mut egui::Ui,
     texture: egui::TextureId,
     album: &mut Album,
     work: &mut Work<'_, '_>,
     device: &Device<'_>,
 ) {
-    controls::keys(desk, ui);
-    album.update().iter().for_each(|error| desk.messages.error(error));
+    controls::keys(state, ui);
+    album.update().iter().for_each(|error| state.messages.error(error));
     let mut area = ui.max_rect();
-    if desk.panel_open {
-        panel::show(desk, ui, work, device);
+    if state.panel_open {
+        panel::show(state, ui, work, device);
         area.max.x = (area.max.x - panel::WIDTH).max(area.min.x);
     }
     let response = ui.allocate_rect(area, Sense::click_and_drag());
     let pixels = ui.ctx().pixels_per_point();
-    desk.size = [area.width(), area.height()].map(|side| (side * pixels).round().max(0.0) as u32);
-    controls::pointer(desk, ui, &response);
+    state.size = [area.width(), area.height()].map(|side| (side * pixels).round().max(0.0) as u32);
+    controls::pointer(state, ui, &response);
     let seconds = f64::from(ui.input(|i| i.stable_dt.min(0.1)));
-    desk.navigator.advance(seconds);
-    let played = path_panel::advance(desk, f64::from(ui.input(|i| i.unstable_dt.min(0.5))));
-    if played || !desk.navigator.still() {
+    state.navigator.advance(seconds);
+    let played = path_panel::advance(state, f64::from(ui.input(|i| i.unstable_dt.min(0.5))));
+    if played || !state.navigator.still() {
         ui.ctx().request_repaint();
     }
     let painter = ui.painter_at(area);
-    if desk.scene.is_some() {
+    if state.scene.is_some() {
         let whole = Rect::from_min_max(Pos2::ZERO, Pos2::new(1.0, 1.0));
         painter.image(texture, area, whole, Color32::WHITE);
     }
-    if desk.cameras {
+    if state.cameras {
         let clicked = response.interact_pointer_pos().filter(|_| response.clicked());
-        if let Some(index) = frusta::show(desk, album, ui, area, clicked) {
-            desk.go_to_camera(index);
+        if let Some(index) = frusta::show(state, album, ui, area, clicked) {
+            state.go_to_camera(index);
         }
     }
-    path_panel::draw(desk, ui, area);
-    compare_view::show(desk, album, ui, area);
-    panel::over_the_picture(desk, ui, area);
-    desk.messages.show(ui, area);
-    help::show(ui, &mut desk.help_open);
-    panel::proposal(desk, ui);
-    if desk.moving() {
+    path_panel::draw(state, ui, area);
+    compare_view::show(state, album, ui, area);
+    panel::over_the_picture(state, ui, area);
+    state.messages.show(ui, area);
+    help::show(ui, &mut state.help_open);
+    panel::proposal(state, ui);
+    if state.moving() {
         // Once it rests, it is drawn in full.
         ui.ctx().request_repaint_after(REST + Duration::from_millis(10));
     }

@@ -1,9 +1,9 @@
 //! The panel beside the picture.
 
-use super::desk::{Command, Desk, Device, Work};
-use super::look::What;
+use super::display::What;
 use super::scene::title;
 use super::style::{ACCENT, FAINT, GROUND, grouped, heading};
+use super::ui_state::{Command, Device, UiState, Work};
 use super::{path_panel, training, training_panel};
 use egui::{Align2, FontId, Frame, Key, Margin, Modifiers, Panel, RichText, ScrollArea, Slider};
 use glam::DVec3;
@@ -12,31 +12,31 @@ use glam::DVec3;
 pub const WIDTH: f32 = 292.0;
 
 /// Lays it out.
-pub fn show(desk: &mut Desk, ui: &mut egui::Ui, work: &mut Work<'_, '_>, device: &Device<'_>) {
+pub fn show(state: &mut UiState, ui: &mut egui::Ui, work: &mut Work<'_, '_>, device: &Device<'_>) {
     let frame = Frame::new().fill(GROUND).inner_margin(Margin::symmetric(14, 10));
     let panel = Panel::right("panel").resizable(false).exact_size(WIDTH).frame(frame).show_separator_line(false);
     panel.show(ui, |ui| {
         Panel::bottom("figures").frame(Frame::new()).show_separator_line(false).show(ui, |ui| figures(ui, device));
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            name(desk, ui);
+            name(state, ui);
             if let Some(error) = work.training.as_deref_mut().and_then(|training| training_panel::show(training, ui)) {
-                desk.messages.error(&error);
+                state.messages.error(&error);
             }
-            if desk.scene.is_some() {
-                picture(desk, ui);
-                camera(desk, ui);
-                compare(desk, ui);
-                cut(desk, ui);
-                path_panel::show(desk, work.filming, ui);
+            if state.scene.is_some() {
+                picture(state, ui);
+                camera(state, ui);
+                compare(state, ui);
+                cut(state, ui);
+                path_panel::show(state, work.filming, ui);
             }
-            files(desk, ui);
+            files(state, ui);
         });
     });
 }
 
 /// What lies over the picture while there is none, or one is on its way.
-pub fn over_the_picture(desk: &Desk, ui: &egui::Ui, area: egui::Rect) {
-    let (text, font) = match (&desk.loading, &desk.scene) {
+pub fn over_the_picture(state: &UiState, ui: &egui::Ui, area: egui::Rect) {
+    let (text, font) = match (&state.loading, &state.scene) {
         (Some(path), _) => (format!("Reading {} …", title(path)), FontId::proportional(16.0)),
         (None, None) => (
             "Drop a PLY file, the output folder of a run, or a scene to train on here".into(),
@@ -48,8 +48,8 @@ pub fn over_the_picture(desk: &Desk, ui: &egui::Ui, area: egui::Rect) {
 }
 
 /// Asks whether to train on a scene that was dropped.
-pub fn proposal(desk: &mut Desk, ui: &egui::Ui) {
-    let Some(job) = &desk.proposal else { return };
+pub fn proposal(state: &mut UiState, ui: &egui::Ui) {
+    let Some(job) = &state.proposal else { return };
     let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
     let (mut train, mut leave) = (pressed(Key::Enter), pressed(Key::Escape));
     let window = egui::Window::new(format!("Train on {}?", training::name(job)))
@@ -64,17 +64,17 @@ pub fn proposal(desk: &mut Desk, ui: &egui::Ui) {
             leave |= ui.button("Not now").on_hover_text("Escape").clicked();
         });
     });
-    let job = if train || leave { desk.proposal.take() } else { None };
-    desk.commands.extend(job.filter(|_| train).map(|job| Command::Train(Box::new(job))));
+    let job = if train || leave { state.proposal.take() } else { None };
+    state.commands.extend(job.filter(|_| train).map(|job| Command::Train(Box::new(job))));
 }
 
-fn name(desk: &mut Desk, ui: &mut egui::Ui) {
-    let Some(scene) = &desk.scene else { return };
+fn name(state: &mut UiState, ui: &mut egui::Ui) {
+    let Some(scene) = &state.scene else { return };
     ui.horizontal(|ui| {
         ui.label(RichText::new(title(&scene.path)).size(16.0).strong());
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if ui.small_button("?").on_hover_text("Keys and mouse (F1)").clicked() {
-                desk.help_open = !desk.help_open;
+                state.help_open = !state.help_open;
             }
         });
     });
@@ -90,9 +90,9 @@ fn name(desk: &mut Desk, ui: &mut egui::Ui) {
     });
 }
 
-fn picture(desk: &mut Desk, ui: &mut egui::Ui) {
+fn picture(state: &mut UiState, ui: &mut egui::Ui) {
     heading(ui, "Show");
-    let (scene, look) = (desk.scene.as_ref(), &mut desk.look);
+    let (scene, look) = (state.scene.as_ref(), &mut state.display);
     let has = |what: What| match what {
         What::Points => scene.is_some_and(|scene| scene.points.is_some()),
         _ => scene.is_some_and(|scene| scene.splats.is_some()),
@@ -133,14 +133,14 @@ fn picture(desk: &mut Desk, ui: &mut egui::Ui) {
         ui.checkbox(&mut look.antialiased, "Antialiased").on_hover_text(hover);
     }
     if look.what == What::Depth {
-        depths(desk, ui);
+        depths(state, ui);
     }
 }
 
-fn depths(desk: &mut Desk, ui: &mut egui::Ui) {
-    let Some((shot, model)) = desk.shot() else { return };
+fn depths(state: &mut UiState, ui: &mut egui::Ui) {
+    let Some((shot, model)) = state.shot() else { return };
     let (mut range, step) = (shot.tone.depths, model.bounds.radius * 0.01);
-    let mut by_bounds = desk.look.depths.is_none();
+    let mut by_bounds = state.display.depths.is_none();
     let mut changed = false;
     ui.horizontal(|ui| {
         for value in &mut range {
@@ -149,15 +149,15 @@ fn depths(desk: &mut Desk, ui: &mut egui::Ui) {
         ui.label("Depths");
     });
     changed |= ui.checkbox(&mut by_bounds, "By the scene's size").changed() && !by_bounds;
-    desk.look.depths = if by_bounds && !changed { None } else { Some(range) };
+    state.display.depths = if by_bounds && !changed { None } else { Some(range) };
 }
 
-fn cut(desk: &mut Desk, ui: &mut egui::Ui) {
-    if desk.look.what == What::Points {
+fn cut(state: &mut UiState, ui: &mut egui::Ui) {
+    if state.display.what == What::Points {
         return;
     }
     heading(ui, "Leave out");
-    let look = &mut desk.look;
+    let look = &mut state.display;
     let opacity = Slider::new(&mut look.min_opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity below");
     ui.add(opacity);
     let size = Slider::new(&mut look.max_scale, 1e-3..=1.0).logarithmic(true).text("Size above");
@@ -165,18 +165,18 @@ fn cut(desk: &mut Desk, ui: &mut egui::Ui) {
     ui.add(size).on_hover_text("Largest standard deviation, as a share of the scene's radius");
 }
 
-fn camera(desk: &mut Desk, ui: &mut egui::Ui) {
+fn camera(state: &mut UiState, ui: &mut egui::Ui) {
     heading(ui, "Camera");
-    let count = desk.scene.as_ref().map_or(0, |scene| scene.photos.len());
+    let count = state.scene.as_ref().map_or(0, |scene| scene.photos.len());
     if count > 0 {
         ui.horizontal(|ui| {
             if ui.button("<").on_hover_text("Previous camera (Page Up)").clicked() {
-                desk.step_camera(-1);
+                state.step_camera(-1);
             }
             if ui.button(">").on_hover_text("Next camera (Page Down)").clicked() {
-                desk.step_camera(1);
+                state.step_camera(1);
             }
-            let at = desk.navigator.at().and_then(|index| Some((index, desk.scene.as_ref()?.photos.get(index)?)));
+            let at = state.navigator.at().and_then(|index| Some((index, state.scene.as_ref()?.photos.get(index)?)));
             match at {
                 Some((index, photo)) => {
                     ui.label(RichText::new(format!("{} / {count}", index + 1)).color(ACCENT));
@@ -190,55 +190,55 @@ fn camera(desk: &mut Desk, ui: &mut egui::Ui) {
     }
     if count > 0 {
         ui.horizontal(|ui| {
-            ui.checkbox(&mut desk.cameras, "Show cameras").on_hover_text("A click on one leads there (F)");
-            ui.add_enabled(desk.cameras, egui::Checkbox::new(&mut desk.photographs, "images"));
+            ui.checkbox(&mut state.cameras, "Show cameras").on_hover_text("A click on one leads there (F)");
+            ui.add_enabled(state.cameras, egui::Checkbox::new(&mut state.photographs, "images"));
         });
     }
-    let lens = desk.navigator.pose().lens;
+    let lens = state.navigator.pose().lens;
     let mut degrees = lens.degrees();
     // Shown in whole degrees, kept as it is: a slider that rounds would move the camera.
     let angle = Slider::new(&mut degrees, 10.0..=120.0).custom_formatter(|angle, _| format!("{angle:.0}°"));
     if ui.add(angle.text("Field of view")).changed() {
-        desk.navigator.set_lens(lens.with_degrees(degrees));
+        state.navigator.set_lens(lens.with_degrees(degrees));
     }
     ui.horizontal(|ui| {
         if ui.button("Home").clicked() {
-            desk.navigator.go_home();
+            state.navigator.go_home();
         }
-        up_axis(desk, ui);
+        up_axis(state, ui);
     });
 }
 
 /// The photograph beside the render, where there are photographs.
-fn compare(desk: &mut Desk, ui: &mut egui::Ui) {
-    let photo = |desk: &Desk, index: Option<usize>| desk.scene.as_ref()?.photos.get(index?).cloned();
-    let Some(photo) = photo(desk, desk.navigator.at()).or_else(|| photo(desk, Some(0))) else { return };
+fn compare(state: &mut UiState, ui: &mut egui::Ui) {
+    let photo = |state: &UiState, index: Option<usize>| state.scene.as_ref()?.photos.get(index?).cloned();
+    let Some(photo) = photo(state, state.navigator.at()).or_else(|| photo(state, Some(0))) else { return };
     if photo.dark.is_none() && photo.lit.is_none() {
         return;
     }
     heading(ui, "Compare");
-    let on = ui.checkbox(&mut desk.compare.on, "With the photograph");
+    let on = ui.checkbox(&mut state.compare.on, "With the photograph");
     if on.on_hover_text("At a camera; drag the dividers (C)").changed()
-        && desk.compare.on
-        && desk.navigator.at().is_none()
+        && state.compare.on
+        && state.navigator.at().is_none()
     {
-        desk.step_camera(1);
+        state.step_camera(1);
     }
-    ui.add_enabled_ui(desk.compare.on, |ui| {
+    ui.add_enabled_ui(state.compare.on, |ui| {
         ui.horizontal(|ui| {
-            ui.add_enabled(photo.dark.is_some(), egui::Checkbox::new(&mut desk.compare.dark, "dark"));
-            ui.add_enabled(photo.lit.is_some(), egui::Checkbox::new(&mut desk.compare.lit, "lit"));
-            ui.checkbox(&mut desk.compare.render, "render");
+            ui.add_enabled(photo.dark.is_some(), egui::Checkbox::new(&mut state.compare.dark, "dark"));
+            ui.add_enabled(photo.lit.is_some(), egui::Checkbox::new(&mut state.compare.lit, "lit"));
+            ui.checkbox(&mut state.compare.render, "render");
         });
-        if photo.dark.is_some() && desk.compare.dark {
-            let slider = Slider::new(&mut desk.compare.dark_stops, 0.0..=8.0).step_by(0.25).suffix(" EV");
+        if photo.dark.is_some() && state.compare.dark {
+            let slider = Slider::new(&mut state.compare.dark_stops, 0.0..=8.0).step_by(0.25).suffix(" EV");
             ui.add(slider.text("Dark alone"));
         }
     });
 }
 
 /// Which way is up: of the cameras, or an axis.
-fn up_axis(desk: &mut Desk, ui: &mut egui::Ui) {
+fn up_axis(state: &mut UiState, ui: &mut egui::Ui) {
     let axes = [
         ("+X", DVec3::X),
         ("−X", DVec3::NEG_X),
@@ -247,25 +247,25 @@ fn up_axis(desk: &mut Desk, ui: &mut egui::Ui) {
         ("+Z", DVec3::Z),
         ("−Z", DVec3::NEG_Z),
     ];
-    let named = axes.iter().find(|(_, axis)| axis.distance(desk.navigator.up) < 1e-6).map_or("cameras'", |(n, _)| n);
+    let named = axes.iter().find(|(_, axis)| axis.distance(state.navigator.up) < 1e-6).map_or("cameras'", |(n, _)| n);
     egui::ComboBox::new("up", "Up").selected_text(named).width(64.0).show_ui(ui, |ui| {
         for (name, axis) in axes {
-            ui.selectable_value(&mut desk.navigator.up, axis, name);
+            ui.selectable_value(&mut state.navigator.up, axis, name);
         }
     });
 }
 
-fn files(desk: &mut Desk, ui: &mut egui::Ui) {
+fn files(state: &mut UiState, ui: &mut egui::Ui) {
     heading(ui, "File");
     ui.horizontal(|ui| {
-        let field = egui::TextEdit::singleline(&mut desk.path).hint_text("PLY file or folder").desired_width(198.0);
+        let field = egui::TextEdit::singleline(&mut state.path).hint_text("PLY file or folder").desired_width(198.0);
         let entered = ui.add(field).lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
-        if (ui.button("Open").clicked() || entered) && !desk.path.trim().is_empty() {
-            desk.commands.push(Command::Open(desk.path.trim().into()));
+        if (ui.button("Open").clicked() || entered) && !state.path.trim().is_empty() {
+            state.commands.push(Command::Open(state.path.trim().into()));
         }
     });
     if ui.button("Screenshot").on_hover_text("The picture without the panel, as PNG (F12)").clicked() {
-        desk.commands.push(Command::Screenshot);
+        state.commands.push(Command::Screenshot);
     }
 }
 

@@ -1,11 +1,11 @@
 //! The panel's part about camera paths: keyframes, playing, files, films.
 
-use super::desk::{Command, Desk};
 use super::filming::{self, Camera, Filming};
 use super::frusta::Sight;
 use super::navigate::Pose;
 use super::recorder::{Recorder, STEP};
 use super::style::{ACCENT, FAINT, heading};
+use super::ui_state::{Command, UiState};
 use crate::error::{Error, Result};
 use crate::paths::{self, CameraPath};
 use egui::{Color32, DragValue, ProgressBar, Rect, RichText, Stroke};
@@ -15,49 +15,49 @@ use std::path::{Path, PathBuf};
 const PARTS: u32 = 160;
 
 /// Adds where one stands.
-pub fn add(desk: &mut Desk) {
-    if let Some(camera) = desk.camera() {
-        desk.recorder.add(paths::Pose::of(&camera));
+pub fn add(state: &mut UiState) {
+    if let Some(camera) = state.camera() {
+        state.recorder.add(paths::Pose::of(&camera));
     }
 }
 
 /// Starts or ends playing.
-pub fn play(desk: &mut Desk) {
-    let playing = &mut desk.recorder.playing;
-    *playing = if playing.is_none() && desk.recorder.path.keyframes.len() > 1 { Some(0.0) } else { None };
+pub fn play(state: &mut UiState) {
+    let playing = &mut state.recorder.playing;
+    *playing = if playing.is_none() && state.recorder.path.keyframes.len() > 1 { Some(0.0) } else { None };
 }
 
 /// `seconds` later, if the path is played: moves along it.
-pub fn advance(desk: &mut Desk, seconds: f64) -> bool {
-    let Some(now) = desk.recorder.playing else { return false };
-    let path = &desk.recorder.path;
+pub fn advance(state: &mut UiState, seconds: f64) -> bool {
+    let Some(now) = state.recorder.playing else { return false };
+    let path = &state.recorder.path;
     let Some(pose) = path.at(now) else { return false };
     let over = now >= path.seconds() && path.closing.is_none();
     let camera = pose.camera(path.width, path.height);
-    desk.recorder.playing = (!over).then_some(now + seconds);
-    let distance = desk.navigator.pose().distance;
-    desk.navigator.place(Pose::of(&camera, distance));
+    state.recorder.playing = (!over).then_some(now + seconds);
+    let distance = state.navigator.pose().distance;
+    state.navigator.place(Pose::of(&camera, distance));
     true
 }
 
 /// Lays the part out.
-pub fn show(desk: &mut Desk, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
+pub fn show(state: &mut UiState, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
     heading(ui, "Camera path");
     ui.horizontal(|ui| {
         if ui.button("Add keyframe").on_hover_text("Where you stand now (K)").clicked() {
-            add(desk);
+            add(state);
         }
-        let playing = desk.recorder.playing.is_some();
-        let several = desk.recorder.path.keyframes.len() > 1;
+        let playing = state.recorder.playing.is_some();
+        let several = state.recorder.path.keyframes.len() > 1;
         if ui.add_enabled(several, egui::Button::new(if playing { "Halt" } else { "Play" })).clicked() {
-            play(desk);
+            play(state);
         }
-        if ui.add_enabled(!desk.recorder.path.keyframes.is_empty(), egui::Button::new("Clear")).clicked() {
-            desk.recorder = Recorder::new();
+        if ui.add_enabled(!state.recorder.path.keyframes.is_empty(), egui::Button::new("Clear")).clicked() {
+            state.recorder = Recorder::new();
         }
     });
-    keyframes(desk, ui);
-    let path = &mut desk.recorder.path;
+    keyframes(state, ui);
+    let path = &mut state.recorder.path;
     if path.keyframes.len() > 1 {
         ui.horizontal(|ui| {
             let mut closed = path.closing.is_some();
@@ -77,21 +77,21 @@ pub fn show(desk: &mut Desk, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
             ui.add(DragValue::new(&mut path.fps).range(1.0..=120.0).fixed_decimals(0).suffix(" fps"));
         });
     }
-    files(desk, ui);
-    film(desk, filming, ui);
+    files(state, ui);
+    film(state, filming, ui);
 }
 
-fn keyframes(desk: &mut Desk, ui: &mut egui::Ui) {
+fn keyframes(state: &mut UiState, ui: &mut egui::Ui) {
     let (mut gone, mut there) = (None, None);
-    for index in 0..desk.recorder.path.keyframes.len() {
+    for index in 0..state.recorder.path.keyframes.len() {
         ui.horizontal(|ui| {
-            let mut seconds = desk.recorder.path.keyframes[index].seconds;
+            let mut seconds = state.recorder.path.keyframes[index].seconds;
             if ui.small_button(format!("{}", index + 1)).on_hover_text("Go there").clicked() {
                 there = Some(index);
             }
             let field = DragValue::new(&mut seconds).speed(0.05).fixed_decimals(2).suffix(" s");
             if ui.add_enabled(index > 0, field).changed() {
-                desk.recorder.set_time(index, seconds);
+                state.recorder.set_time(index, seconds);
             }
             if ui.small_button("×").on_hover_text("Take it out").clicked() {
                 gone = Some(index);
@@ -99,20 +99,20 @@ fn keyframes(desk: &mut Desk, ui: &mut egui::Ui) {
         });
     }
     if let Some(index) = there {
-        let CameraPath { width, height, keyframes, .. } = &desk.recorder.path;
-        let pose = Pose::of(&keyframes[index].pose.camera(*width, *height), desk.navigator.pose().distance);
-        desk.navigator.go(pose, None);
+        let CameraPath { width, height, keyframes, .. } = &state.recorder.path;
+        let pose = Pose::of(&keyframes[index].pose.camera(*width, *height), state.navigator.pose().distance);
+        state.navigator.go(pose, None);
     }
     if let Some(index) = gone {
-        desk.recorder.remove(index);
+        state.recorder.remove(index);
     }
 }
 
-fn files(desk: &mut Desk, ui: &mut egui::Ui) {
-    let beside = desk.scene.as_ref().map(|scene| filming::target(&scene.path));
+fn files(state: &mut UiState, ui: &mut egui::Ui) {
+    let beside = state.scene.as_ref().map(|scene| filming::target(&scene.path));
     // Files are in the capture's own frame.
-    let frame = desk.scene.as_ref().map(|scene| scene.frame).unwrap_or_default();
-    let Recorder { path, file, film, own, .. } = &mut desk.recorder;
+    let frame = state.scene.as_ref().map(|scene| scene.frame).unwrap_or_default();
+    let Recorder { path, file, film, own, .. } = &mut state.recorder;
     if let Some(beside) = beside.filter(|_| file.is_empty() && film.is_empty()) {
         *film = beside.display().to_string();
         *file = beside.with_file_name("camera_path.json").display().to_string();
@@ -123,17 +123,17 @@ fn files(desk: &mut Desk, ui: &mut egui::Ui) {
         if ui.button("Load").on_hover_text("A camera path of nerfstudio or of this program").clicked() {
             match CameraPath::read(&place) {
                 Ok(read) => (*path, *own) = (read.moved(|place| frame.enter(place)), Some(place.clone())),
-                Err(error) => desk.messages.error(&error),
+                Err(error) => state.messages.error(&error),
             }
         }
         let some = !path.keyframes.is_empty();
         if ui.add_enabled(some, egui::Button::new("Save")).clicked() {
             match save(&path.moved(|place| frame.leave(place)), &place, own.as_ref()) {
                 Ok(()) => {
-                    desk.messages.note(format!("{} is written", place.display()));
+                    state.messages.note(format!("{} is written", place.display()));
                     *own = Some(place);
                 }
-                Err(error) => desk.messages.error(&error),
+                Err(error) => state.messages.error(&error),
             }
         }
     });
@@ -148,7 +148,7 @@ fn save(path: &CameraPath, place: &Path, own: Option<&PathBuf>) -> Result<()> {
     path.write(place)
 }
 
-fn film(desk: &mut Desk, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
+fn film(state: &mut UiState, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
     if let Some(camera) = filming {
         let standing = camera.board.standing();
         let share = standing.as_ref().map_or(0.0, |s| s.done as f32 / s.total.max(1) as f32);
@@ -162,27 +162,27 @@ fn film(desk: &mut Desk, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
         });
         return;
     }
-    let can = desk.scene.as_ref().is_some_and(|scene| scene.splats.is_some());
-    let moves = !desk.recorder.path.keyframes.is_empty() || !desk.recorder.path.frames.is_empty();
+    let can = state.scene.as_ref().is_some_and(|scene| scene.splats.is_some());
+    let moves = !state.recorder.path.keyframes.is_empty() || !state.recorder.path.frames.is_empty();
     ui.horizontal(|ui| {
-        let field = egui::TextEdit::singleline(&mut desk.recorder.film).hint_text("path.mp4").desired_width(146.0);
+        let field = egui::TextEdit::singleline(&mut state.recorder.film).hint_text("path.mp4").desired_width(146.0);
         ui.add(field).on_hover_text("FILE.mp4 for a film (by ffmpeg), or a folder for PNG files");
-        let to = PathBuf::from(desk.recorder.film.trim());
+        let to = PathBuf::from(state.recorder.film.trim());
         let button = ui.add_enabled(can && moves && !to.as_os_str().is_empty(), egui::Button::new("Film"));
         if button.clicked() {
-            let filming = Filming { path: desk.recorder.path.clone(), to, antialiased: desk.look.antialiased };
-            desk.commands.push(Command::Film(Box::new(filming)));
+            let filming = Filming { path: state.recorder.path.clone(), to, antialiased: state.display.antialiased };
+            state.commands.push(Command::Film(Box::new(filming)));
         }
     });
 }
 
 /// Draws the way and its keyframes over the picture.
-pub fn draw(desk: &Desk, ui: &egui::Ui, area: Rect) {
-    let path = &desk.recorder.path;
-    if path.keyframes.is_empty() || desk.recorder.playing.is_some() {
+pub fn draw(state: &UiState, ui: &egui::Ui, area: Rect) {
+    let path = &state.recorder.path;
+    if path.keyframes.is_empty() || state.recorder.playing.is_some() {
         return;
     }
-    let (Some(scene), Some(camera)) = (&desk.scene, desk.camera()) else { return };
+    let (Some(scene), Some(camera)) = (&state.scene, state.camera()) else { return };
     let sight = Sight::new(camera, area, scene.bounds().radius);
     let painter = ui.painter_at(area);
     let place = |i: u32| path.at(path.seconds() * f64::from(i) / f64::from(PARTS)).map(|pose| pose.position);

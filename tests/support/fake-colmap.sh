@@ -16,7 +16,7 @@ if [ "$command" = help ]; then
 fi
 if [ "$2" = -h ]; then
     if [ -f "$here/modern" ]; then extraction=FeatureExtraction matching=FeatureMatching; else extraction=SiftExtraction matching=SiftMatching; fi
-    for option in random_seed database_path ImageReader.camera_model ImageReader.single_camera ImageReader.single_camera_per_folder SiftExtraction.max_num_features \
+    for option in random_seed database_path ImageReader.camera_model ImageReader.mask_path ImageReader.single_camera ImageReader.single_camera_per_folder SiftExtraction.max_num_features \
         $extraction.use_gpu $extraction.max_image_size $extraction.num_threads $matching.use_gpu $matching.num_threads \
         ExhaustiveMatching.block_size SequentialMatching.overlap SequentialMatching.loop_detection \
         Mapper.min_model_size Mapper.num_threads GlobalMapper.gp_use_gpu; do

@@ -1,4 +1,4 @@
-//! The real window on a desktop of its own, driven by mouse and keys, its picture held against the offline render.
+//! The real window on a desktop of its own, driven by mouse and keys, its picture compared with the offline render.
 
 mod desktop;
 mod drop;

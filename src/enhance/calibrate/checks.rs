@@ -16,7 +16,7 @@ const LEAST_RANGE: [f32; 2] = [0.5, 12.0];
 const SMALL_RANGE: f64 = 80.0;
 /// Residuals above this many levels mean that the pictures do not fit onto each other.
 const LARGE_RESIDUAL: f64 = 10.0;
-/// Part of clipped areas that is worth mentioning.
+/// Part of clipped areas that deserves a mention.
 const MUCH_CLIPPED: f64 = 0.3;
 
 /// Pairs of one size, and large enough for blocks.

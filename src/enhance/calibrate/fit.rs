@@ -16,7 +16,7 @@ const ROUNDS: usize = 16;
 const ENDS: [f64; 2] = [0.002, 0.998];
 /// Neighboring areas show the same surface: so many of them are worth one independent one …
 const ALIKE: f64 = 500.0;
-/// … when held against what is expected of a curve's bend (lit levels a segment) and of a row's entries.
+/// … when compared with what is expected of a curve's bend (lit levels a segment) and of a row's entries.
 const BEND: f64 = 3.0;
 const MIXED: f64 = 0.1;
 /// Residuals beyond this many standard deviations count little.

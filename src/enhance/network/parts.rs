@@ -179,7 +179,7 @@ impl Reader<'_> {
         }
         let wanted: Vec<_> = expected.iter().map(|e| e.map_or("n".to_string(), |e| e.to_string())).collect();
         self.problems.push(format!("{name} has the shape {shape:?} instead of [{}]", wanted.join(", ")));
-        // The layers behind are held against what this one would make, so that one error is not reported many times.
+        // The layers behind are compared with what this one would make, so that one error is not reported many times.
         let unknown = |(i, e): (usize, &Option<usize>)| e.or(shape.get(i).copied().filter(|s| *s > 0)).unwrap_or(1);
         (Vec::new(), expected.iter().enumerate().map(unknown).collect())
     }

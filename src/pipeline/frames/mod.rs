@@ -55,6 +55,16 @@ pub(super) fn of_frames(job: &Job) -> Result<Job> {
     Ok(Job { scene, ..job.clone() })
 }
 
+/// Makes the frames of the video that is the scene of `job`, unless they are there, and returns their folder; what the
+/// settings follow can then be seen in them. Nothing where the scene is no video.
+///
+/// # Errors
+/// As [`run`](super::run).
+pub fn prepare(job: &Job, progress: &dyn Progress) -> Result<Option<PathBuf>> {
+    let (job, source) = photographs(job, &super::known_inputs(job)?, progress)?;
+    Ok(source.map(|_| job.scene))
+}
+
 /// [`of_frames`] where the frames are made unless they are there, and the video.
 ///
 /// # Errors

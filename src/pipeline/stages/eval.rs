@@ -29,8 +29,7 @@ impl Definition for Eval {
     }
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
-        let (mut holdout, exposures) = (session.lit()?.holdout.clone(), session.exposures());
-        holdout.iter_mut().for_each(|view| view.gain = exposures.get(&view.name).copied());
+        let holdout = session.lit()?.clone().with_exposures(&session.exposures()).holdout;
         session.load_splats()?;
         let mut painter = session.painter()?;
         let downscale = session.job.settings.downscale;

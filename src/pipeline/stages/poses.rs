@@ -37,7 +37,7 @@ impl Definition for Poses {
     fn fingerprint(&self, plan: &Plan<'_>) -> String {
         let (settings, photos) = (&plan.job.settings, photos_fingerprint(plan.inputs, plan.capture));
         let lit = (photos, camera_files(plan.job, plan.inputs), lighting(settings), settings.downscale);
-        fingerprint::of(&(lit, settings.poses.essence()))
+        fingerprint::of(&(lit, settings.poses.cache_key()))
     }
 
     fn outputs(&self, _plan: &Plan<'_>) -> Vec<String> {

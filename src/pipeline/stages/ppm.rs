@@ -38,12 +38,7 @@ impl Definition for Ppm {
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
         let points = session.points.take().unwrap_or_default();
-        let normalize = normalization(&session.capture, &points);
-        let cameras: Vec<Camera> = session.capture.train.iter().map(|view| view.camera.clone()).collect();
-        let config = &session.job.settings.ppm;
-        let as_made = session.made_points && !config.thin_made;
-        let config = if as_made { config.without_thinning() } else { config.clone() };
-        let (points, report) = ppm::run(points, &config, &normalize, &cameras)?;
+        let (points, report) = prune(points, session.made_points, &session.capture, &session.job.settings.ppm)?;
         prior::write_ply_in(session.out(names::POINTS), &points, &session.capture.frame)?;
         session.points = Some(points);
         counts(&report)
@@ -53,6 +48,23 @@ impl Definition for Ppm {
         // The file has them.
         session.points = None;
     }
+}
+
+/// Pools and prunes `points` as a run does. Points that this program made from the photographs (`made`) are pooled, and
+/// thinned only where the settings ask for it: they are as dense as training wants them.
+///
+/// # Errors
+/// Settings outside their range.
+pub fn prune(
+    points: PointCloud,
+    made: bool,
+    capture: &Capture,
+    config: &ppm::Config,
+) -> Result<(PointCloud, ppm::Report)> {
+    let normalize = normalization(capture, &points);
+    let cameras: Vec<Camera> = capture.train.iter().map(|view| view.camera.clone()).collect();
+    let config = if made && !config.thin_made { config.without_thinning() } else { config.clone() };
+    ppm::run(points, &config, &normalize, &cameras)
 }
 
 /// The similarity to the frame in which PPM's lengths are meant: from the cameras, then the points' principal axes.

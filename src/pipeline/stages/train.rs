@@ -24,7 +24,7 @@ impl Definition for Train {
 
     fn fingerprint(&self, plan: &Plan<'_>) -> String {
         let points = plan.fingerprint(Stage::PPM).or_else(|| plan.fingerprint(Stage::PRIOR));
-        let started = fingerprint::of(&(lit_fingerprint(plan), points, plan.job.settings.train.essence()));
+        let started = fingerprint::of(&(lit_fingerprint(plan), points, plan.job.settings.train.cache_key()));
         fingerprint::changed(&started, plan.changes)
     }
 
@@ -33,9 +33,7 @@ impl Definition for Train {
     }
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
-        let mut lit = session.lit()?.clone();
-        let exposures = session.exposures();
-        lit.train.iter_mut().chain(&mut lit.holdout).for_each(|view| view.gain = exposures.get(&view.name).copied());
+        let lit = session.lit()?.clone().with_exposures(&session.exposures());
         // In another frame they are those of the file, as after an interruption: checkpoints know them to the bit.
         let points = match session.points.take().filter(|_| session.capture.frame.is_identity()) {
             Some(points) => points,

@@ -1,13 +1,11 @@
 //! Points of PLY files.
 
 use super::{Point, REMEDY, Take, byte, full_scale};
+use crate::color::SH_C0;
 use crate::error::{Error, Result};
 use crate::ply::ElementFile;
 use glam::Vec3;
 use std::path::Path;
-
-/// Degree-0 spherical harmonic; a splat's color is `f_dc · SH_C0 + 0.5`.
-const SH_C0: f32 = 0.282_094_8;
 
 /// The vertices of a PLY file.
 pub fn read(path: &Path, take: &mut Take<'_>) -> Result<()> {

@@ -7,9 +7,10 @@
 //!
 //! [description]: https://developer.playcanvas.com/user-manual/gaussian-splatting/formats/compressed-ply/
 
+use super::super::Splats;
 use super::super::ply::rest_columns;
-use super::super::{SH_C0, Splats};
 use super::bytes_in_memory;
+use crate::color::SH_C0;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::ply::ElementFile;

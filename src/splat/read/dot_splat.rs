@@ -1,8 +1,9 @@
 //! `.splat`, the format of the first viewer on the web (antimatter15): `write/dot_splat.rs` has its layout. Nothing in it
 //! says what it is, so its ending must.
 
-use super::super::{SH_C0, Splats};
+use super::super::Splats;
 use super::bytes_in_memory;
+use crate::color::SH_C0;
 use crate::error::{Error, Result};
 use crate::limits;
 use std::path::Path;

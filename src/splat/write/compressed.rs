@@ -4,7 +4,8 @@
 //! An own writer: no crate was found that writes this without a renderer.
 
 use super::super::Splats;
-use super::{Cut, Export, SH_C0, largest, morton, unorm, write_words};
+use super::{Cut, Export, largest, morton, unorm, write_words};
+use crate::color::SH_C0;
 use crate::ply::{ANTIALIASED, frame_comments};
 use crate::storage::Writer;
 use std::io::{Result, Write};

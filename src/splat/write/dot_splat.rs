@@ -2,7 +2,8 @@
 //! color, opacity and rotation (w, x, y, z) bytes. It has no header, no harmonics above degree 0, and the frame of the PLY
 //! layout.
 
-use super::{Cut, Export, SH_C0};
+use super::{Cut, Export};
+use crate::color::SH_C0;
 use crate::storage::Writer;
 use std::io::{Result, Write};
 

@@ -5,7 +5,8 @@
 
 use super::super::axes::Signs;
 use super::super::gltf::{self, ANTIALIASED, BINARY, COLOR_SPACE, EXTENSION, JSON, KERNEL, MAGIC, VERSION};
-use super::{Cut, Export, SH_C0, write_words};
+use super::{Cut, Export, write_words};
+use crate::color::SH_C0;
 use crate::storage::Writer;
 use serde_json::{Value, json};
 use std::io::{Result, Write};

@@ -13,7 +13,7 @@ mod spz;
 #[cfg(test)]
 mod tests;
 
-use super::{SH_C0, Splats, ply};
+use super::{Splats, ply};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::storage::{self, Writer};

@@ -84,7 +84,7 @@ impl Checkpoint {
 /// A digest of what two runs must share for one to continue the other: settings, views and initial points.
 pub fn identity(config: &Config, capture: &Capture, points: &PointCloud) -> String {
     let mut digest = Sha256::new();
-    digest.update(serde_json::to_vec(&(config.essence(), &capture.train)).unwrap_or_default());
+    digest.update(serde_json::to_vec(&(config.cache_key(), &capture.train)).unwrap_or_default());
     digest.update(bytemuck::cast_slice::<_, u8>(points.positions.as_flattened()));
     digest.update(points.colors.as_flattened());
     digest.update(bytemuck::cast_slice::<_, u8>(points.normals.as_flattened()));

@@ -19,10 +19,11 @@ use crate::storage;
 use codebook::Codebook;
 use palette::Palette;
 use picture::{Layout, Picture, Pixel};
-use rawzip::ZipArchiveWriter;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 /// Sets of harmonics in a row of their picture.
 const PALETTE_ROW: usize = 64;
@@ -146,19 +147,20 @@ fn harmonics(export: &Export, layout: &Layout) -> (Vec<Picture>, Value) {
 }
 
 fn archive<'p>(path: &Path, meta: &[u8], pictures: impl Iterator<Item = (&'static str, &'p Vec<u8>)>) -> Result<()> {
-    let broken = |error: rawzip::Error| Error::io(path)(std::io::Error::other(error));
+    let failed = |error: zip::result::ZipError| Error::io(path)(error.into());
+    // Stored: pictures do not shrink, and the specification's readers take such entries.
+    let stored = SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default())
+        .unix_permissions(0o644);
     storage::write(path, |out| {
-        let mut zip = ZipArchiveWriter::new(out);
+        let mut zip = ZipWriter::new(out);
         for (name, content) in
             std::iter::once(("meta.json", meta)).chain(pictures.map(|(name, bytes)| (name, &bytes[..])))
         {
-            // Stored: pictures do not shrink, and the specification's readers take such entries.
-            let (mut entry, config) = zip.new_file(name).unix_permissions(0o644).start().map_err(broken)?;
-            let mut data = config.wrap(&mut entry);
-            data.write_all(content).map_err(Error::io(path))?;
-            let (_, descriptor) = data.finish().map_err(broken)?;
-            entry.finish(descriptor).map_err(broken)?;
+            zip.start_file(name, stored).map_err(failed)?;
+            zip.write_all(content).map_err(Error::io(path))?;
         }
-        zip.finish().map_err(broken).map(|_| ())
+        zip.finish().map_err(failed).map(|_| ())
     })
 }

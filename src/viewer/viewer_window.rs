@@ -2,10 +2,10 @@
 
 use super::album::Album;
 use super::canvas::{Canvas, no_window};
-use super::desk::{Command, Desk, Device, Work};
 use super::options::Options;
 use super::picture::Picture;
 use super::scene::{Scene, title};
+use super::ui_state::{Command, Device, UiState, Work};
 use super::{layout, panel, screenshot};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -24,18 +24,18 @@ pub(super) enum Wake {
 }
 
 /// A window that is open. Fields are dropped in this order: what the device made before the device.
-pub(super) struct Open {
+pub(super) struct ViewerWindow {
     pub canvas: Canvas,
     pub picture: Picture,
     pub texture: egui::TextureId,
-    pub desk: Desk,
+    pub state: UiState,
     pub album: Album,
     /// A screenshot that waits for the whole picture.
     pub screenshot: Option<PathBuf>,
     pub gpu: Arc<Gpu>,
 }
 
-impl Open {
+impl ViewerWindow {
     /// Opens the window, and the device that draws to it.
     pub fn new(event_loop: &ActiveEventLoop, options: &Options, proxy: &EventLoopProxy<Wake>) -> Result<Self> {
         let attributes = Window::default_attributes().with_title("naka-gs").with_visible(false);
@@ -58,13 +58,13 @@ impl Open {
         let proxy = proxy.clone();
         let album = Album::new(move || redraw(&proxy));
         canvas.window.request_redraw();
-        Ok(Self { canvas, picture, texture, desk: Desk::new(), album, screenshot, gpu: Arc::new(gpu) })
+        Ok(Self { canvas, picture, texture, state: UiState::new(), album, screenshot, gpu: Arc::new(gpu) })
     }
 
     /// Shows a scene.
     pub fn show(&mut self, scene: Scene, camera: Option<usize>, proxy: &EventLoopProxy<Wake>) {
         self.canvas.window.set_title(&format!("{} — naka-gs", title(&scene.path)));
-        self.desk.open(scene, camera);
+        self.state.open(scene, camera);
         let proxy = proxy.clone();
         self.album = Album::new(move || redraw(&proxy));
         self.canvas.window.request_redraw();
@@ -72,7 +72,7 @@ impl Open {
 
     /// Reads `path` on a thread of its own.
     pub fn read(&mut self, proxy: &EventLoopProxy<Wake>, path: PathBuf, cameras: Option<PathBuf>) {
-        self.desk.loading = Some(path.clone());
+        self.state.loading = Some(path.clone());
         let (gpu, proxy) = (Arc::clone(&self.gpu), proxy.clone());
         std::thread::spawn(move || {
             let scene = Scene::load(&gpu, &path, cameras.as_deref());
@@ -90,21 +90,21 @@ impl Open {
         }
         let device =
             Device { adapter: self.gpu.name(), peak_bytes: self.gpu.peak_bytes(), figures: self.picture.figures };
-        let (desk, album, texture) = (&mut self.desk, &mut self.album, self.texture);
-        let layout = self.canvas.layout(&self.gpu, |ui| layout::show(desk, ui, texture, album, &mut work, &device));
-        let moving = self.desk.moving();
-        if let Some((shot, model)) = self.desk.shot() {
+        let (state, album, texture) = (&mut self.state, &mut self.album, self.texture);
+        let layout = self.canvas.layout(&self.gpu, |ui| layout::show(state, ui, texture, album, &mut work, &device));
+        let moving = self.state.moving();
+        if let Some((shot, model)) = self.state.shot() {
             match self.picture.draw(&self.gpu, model.tensors(), &shot, moving) {
                 Ok(true) => {
                     self.canvas.texture(&self.gpu, &self.picture.screen.view, Some(self.texture));
                 }
                 Ok(false) => {}
-                Err(error @ Error::OutOfMemory(_)) => self.desk.messages.error(&error),
+                Err(error @ Error::OutOfMemory(_)) => self.state.messages.error(&error),
                 Err(error) => return Err(error),
             }
         }
         self.canvas.draw(&self.gpu, event_loop, layout)?;
-        Ok(std::mem::take(&mut self.desk.commands))
+        Ok(std::mem::take(&mut self.state.commands))
     }
 
     pub fn run(&mut self, command: Command) {
@@ -112,7 +112,7 @@ impl Open {
             Command::Screenshot => self.screenshot = Some(screenshot::name(SystemTime::now())),
             Command::Focus(place) => {
                 if let Err(error) = self.focus(place) {
-                    self.desk.messages.error(&error);
+                    self.state.messages.error(&error);
                 }
             }
             Command::FullScreen => {
@@ -126,21 +126,21 @@ impl Open {
 
     /// Turns to what is at a place of the picture.
     fn focus(&mut self, [x, y]: [f64; 2]) -> Result<()> {
-        let Some(camera) = self.desk.camera() else { return Ok(()) };
+        let Some(camera) = self.state.camera() else { return Ok(()) };
         if let Some(depth) = self.picture.depth_at(&self.gpu, x, y)? {
             let point = camera.unproject(x * f64::from(camera.width), y * f64::from(camera.height), depth);
-            self.desk.navigator.focus(point);
+            self.state.navigator.focus(point);
         }
         Ok(())
     }
 
     /// Writes the screenshot that is waited for, once the picture is whole. Returns whether it did.
     pub fn take_screenshot(&mut self) -> Result<bool> {
-        let whole = self.desk.shot().is_some_and(|(shot, _)| self.picture.holds(&shot));
+        let whole = self.state.shot().is_some_and(|(shot, _)| self.picture.holds(&shot));
         let Some(path) = self.screenshot.take_if(|_| whole) else { return Ok(false) };
         let picture = self.picture.screen.read(&self.gpu)?;
         screenshot::write(&path, &picture)?;
-        self.desk.messages.note(format!("{} is written", shown(&path)));
+        self.state.messages.note(format!("{} is written", shown(&path)));
         self.canvas.window.request_redraw();
         Ok(true)
     }

@@ -1,8 +1,8 @@
 //! The state of the window: what is open, where one stands, what the panel says. It draws nothing ([`super::layout`]).
 
 use super::compare::Compare;
+use super::display::{DisplayOptions, What};
 use super::filming::{self, Filming};
-use super::look::{Look, What};
 use super::messages::Messages;
 use super::navigate::{self, Lens, Navigator, Pose};
 use super::picture::{Figures, Shot};
@@ -24,7 +24,7 @@ const UP: DVec3 = DVec3::NEG_Y;
 /// Degrees that one sees from top to bottom where there is no camera.
 const ANGLE: f64 = 50.0;
 
-/// What the user asked for that is not the desk's own to do.
+/// What the user asked for that is not the state's own to do.
 #[derive(Clone, Debug)]
 pub enum Command {
     Open(PathBuf),
@@ -53,14 +53,14 @@ pub struct Device<'a> {
 }
 
 /// The contents of the window: what every part of it may read and change in a frame.
-pub struct Desk {
+pub struct UiState {
     pub scene: Option<Scene>,
     /// What is being read.
     pub loading: Option<PathBuf>,
     /// Goes up with every change of the model.
     pub state: u64,
     pub navigator: Navigator,
-    pub look: Look,
+    pub display: DisplayOptions,
     pub messages: Messages,
     pub commands: Vec<Command>,
     pub compare: Compare,
@@ -79,7 +79,7 @@ pub struct Desk {
     moved: Option<(Camera, Instant)>,
 }
 
-impl Desk {
+impl UiState {
     /// Nothing is open.
     pub fn new() -> Self {
         Self {
@@ -87,7 +87,7 @@ impl Desk {
             loading: None,
             state: 0,
             navigator: Navigator::new(overview(&Scene::empty(), UP), None, UP),
-            look: Look::default(),
+            display: DisplayOptions::default(),
             messages: Messages::default(),
             commands: Vec::new(),
             compare: Compare::default(),
@@ -119,7 +119,7 @@ impl Desk {
         self.navigator = Navigator::new(home, at, up);
         scene.notes.iter().for_each(|note| self.messages.note(note));
         let what = if scene.splats.is_some() { What::Render } else { What::Points };
-        self.look = Look { what, antialiased: scene.antialiased, depths: None, ..self.look.clone() };
+        self.display = DisplayOptions { what, antialiased: scene.antialiased, depths: None, ..self.display.clone() };
         self.path = scene.path.display().to_string();
         self.recorder = Recorder::new();
         self.scene = Some(scene);
@@ -132,7 +132,7 @@ impl Desk {
             let bounds = scene.bounds();
             if scene.splats.replace(Model::of_snapshot(snapshot, bounds)).is_none() {
                 // Until now there were points alone.
-                self.look.what = What::Render;
+                self.display.what = What::Render;
             }
             self.state += 1;
         }
@@ -147,8 +147,8 @@ impl Desk {
     /// The picture that is wanted, and the model that it is of.
     pub fn shot(&self) -> Option<(Shot, &Model)> {
         let (scene, camera) = (self.scene.as_ref()?, self.camera()?);
-        let model = self.look.model(scene)?;
-        Some((self.look.shot(model, self.state, camera), model))
+        let model = self.display.model(scene)?;
+        Some((self.display.shot(model, self.state, camera), model))
     }
 
     /// Whether the camera moved a moment ago. A first picture is none of a moving camera.

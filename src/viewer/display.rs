@@ -35,7 +35,7 @@ impl What {
 
 /// The panel's settings of the picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Look {
+pub struct DisplayOptions {
     pub what: What,
     /// Exposure in stops: each doubles the light.
     pub stops: f32,
@@ -54,7 +54,7 @@ pub struct Look {
     pub depths: Option<[f32; 2]>,
 }
 
-impl Default for Look {
+impl Default for DisplayOptions {
     fn default() -> Self {
         Self {
             what: What::Render,
@@ -71,7 +71,7 @@ impl Default for Look {
     }
 }
 
-impl Look {
+impl DisplayOptions {
     /// Factor of the scene's colors.
     pub fn gain(&self) -> f32 {
         self.stops.exp2()
