@@ -217,7 +217,7 @@ mod tests {
         has("ppm", &["voxel-size", "tau0", "beta", "iters", "min-points", "seed", "stats", "out"]);
         has("render", &["cameras", "out", "adapter", "path", "video", "format", "quality", "size", "fps"]);
         has("path", &["out", "overwrite", "seconds", "fps", "loop", "keyframes", "size"]);
-        has("export", &["out", "overwrite", "antialiased"]);
+        has("export", &["out", "overwrite", "antialiased", "html", "cameras"]);
         has("eval", &["json"]);
         has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);

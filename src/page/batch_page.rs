@@ -1,7 +1,7 @@
 //! The report of a batch: its table, with links to the reports of the runs.
 
-use super::html::{Cell, Embedded, document, escape, facts, link, section, table};
-use super::{PAGE_FILE, scene_picture};
+use super::html::{Cell, Embedded, document, escape, facts, link, links, section, table};
+use super::{PAGE_FILE, scene, scene_picture};
 use crate::batch::{Row, Status};
 use std::fmt::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub fn page(out: &Path, rows: &[Row]) -> String {
         facts(&top(rows))
     );
     body += &section("failures", "Failures", &failures(rows));
-    body += &section("scenes", "Scenes", &scenes(out, rows));
+    body += &section("scenes", "Scenes", &(scenes(out, rows) + &walks(out, rows)));
     body += &section("pictures", "Pictures", &pictures(out, rows));
     _ = write!(body, "</main>\n<footer>naka-gs {}</footer>\n", env!("CARGO_PKG_VERSION"));
     document(&format!("{name} – naka-gs"), &body)
@@ -76,6 +76,16 @@ fn scenes(out: &Path, rows: &[Row]) -> String {
         ]
     };
     table("All scenes of the batch", &columns, &rows.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Links to the scenes as pages.
+fn walks(out: &Path, rows: &[Row]) -> String {
+    let of_row = |row: &Row| {
+        let pages = scene::pages_in(&out.join(&row.scene));
+        pages.into_iter().map(|page| format!("{}/{page}", row.scene)).collect::<Vec<_>>()
+    };
+    let pages: Vec<String> = rows.iter().flat_map(of_row).collect();
+    links("Walk around in the scenes", pages.iter().map(|page| page.as_str()))
 }
 
 /// One render of every scene; a scene without one, or with one that cannot be read, has none here.

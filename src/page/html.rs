@@ -142,6 +142,13 @@ pub fn facts(facts: &[(&str, String)]) -> String {
     out
 }
 
+/// A line of links to files by their relative paths; nothing without any.
+pub fn links<'p>(title: &str, paths: impl Iterator<Item = &'p str>) -> String {
+    let links: Vec<String> =
+        paths.map(|path| format!("<a href=\"{}\">{}</a>", escape(&link(path)), escape(path))).collect();
+    if links.is_empty() { String::new() } else { format!("<p>{}: {}</p>\n", escape(title), links.join(", ")) }
+}
+
 /// A section with its heading; nothing where `content` is empty.
 pub fn section(id: &str, title: &str, content: &str) -> String {
     if content.is_empty() {

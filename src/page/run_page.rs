@@ -1,7 +1,7 @@
 //! The report of one run.
 
 use super::chart::chart;
-use super::html::{Cell, document, escape, facts, section, table};
+use super::html::{Cell, document, escape, facts, links, section, table};
 use super::views::Views;
 use crate::pipeline::MetricsFile;
 use crate::pipeline::frames::Source;
@@ -10,16 +10,17 @@ use crate::scenes;
 use serde_json::Value;
 use std::fmt::Write;
 
-/// The page of `run` with its numbers and pictures.
-pub fn page(run: &Run, metrics: &MetricsFile, views: &Views) -> String {
+/// The page of `run` with its numbers and pictures, and links to the `pages` of the scene beside it.
+pub fn page(run: &Run, metrics: &MetricsFile, views: &Views, pages: &[String]) -> String {
     let of_video = |video: &Source| video.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let scene = run.video.as_ref().map_or_else(|| scenes::name_of(&run.scene), of_video);
     let origin = run.video.as_ref().map_or(&run.scene, |video| &video.file);
     let mut body = format!(
-        "<a class=\"skip\" href=\"#main\">Skip to the results</a>\n<header><h1>{}</h1><p>{}</p>\n{}</header>\n<main id=\"main\">\n",
+        "<a class=\"skip\" href=\"#main\">Skip to the results</a>\n<header><h1>{}</h1><p>{}</p>\n{}{}</header>\n<main id=\"main\">\n",
         escape(&scene),
         escape(&origin.display().to_string()),
-        facts(&top(run, metrics))
+        facts(&top(run, metrics)),
+        links("Walk around in the scene", pages.iter().map(|page| page.as_str()))
     );
     body += &section("views", "Views", &all_views(views));
     body += &section("curves", "Training", &curves(run.stage(Stage::TRAIN)));

@@ -1,6 +1,7 @@
 //! The Gaussians: parameters, spherical harmonics, files, initialization, projection and the forward render.
 
 mod axes;
+mod bounds;
 mod gltf;
 mod init;
 pub mod ply;
@@ -20,6 +21,7 @@ pub mod write;
 /// Degree-0 spherical harmonic.
 const SH_C0: f32 = 0.282_094_8;
 
+pub use bounds::Bounds;
 pub use init::{Init, dots, from_points};
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
 pub use renderer::{Raster, Rendered, Renderer, Workspace};

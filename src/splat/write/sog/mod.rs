@@ -15,7 +15,6 @@ mod picture;
 use super::{Export, largest, morton, unorm};
 use crate::error::{Error, Result};
 use crate::parallel::try_map;
-use crate::storage;
 use codebook::Codebook;
 use palette::Palette;
 use picture::{Layout, Picture, Pixel};
@@ -29,11 +28,11 @@ const PALETTE_ROW: usize = 64;
 /// The alpha of a rotation's pixel: this, and the index of the largest component.
 const LARGEST: u8 = 252;
 
-/// Writes the file, atomically.
+/// The bytes of the file that `path` will be.
 ///
 /// # Errors
-/// More splats than a picture of WebP has pixels, or a file that cannot be written.
-pub fn write(path: &Path, export: &Export) -> Result<()> {
+/// More splats than a picture of WebP has pixels.
+pub fn bytes(path: &Path, export: &Export) -> Result<Vec<u8>> {
     let layout = Layout { order: morton::order(export) };
     let (mut pictures, bounds) = positions(export, &layout);
     pictures.push(layout.picture("quats.webp", |i| rotation(export.rotation(i))));
@@ -145,20 +144,23 @@ fn harmonics(export: &Export, layout: &Layout) -> (Vec<Picture>, Value) {
     (vec![Picture { name: "shN_centroids.webp", pixels, size }, labels], entry)
 }
 
-fn archive<'p>(path: &Path, meta: &[u8], pictures: impl Iterator<Item = (&'static str, &'p Vec<u8>)>) -> Result<()> {
+fn archive<'p>(
+    path: &Path,
+    meta: &[u8],
+    pictures: impl Iterator<Item = (&'static str, &'p Vec<u8>)>,
+) -> Result<Vec<u8>> {
     let broken = |error: rawzip::Error| Error::io(path)(std::io::Error::other(error));
-    storage::write(path, |out| {
-        let mut zip = ZipArchiveWriter::new(out);
-        for (name, content) in
-            std::iter::once(("meta.json", meta)).chain(pictures.map(|(name, bytes)| (name, &bytes[..])))
-        {
-            // Stored: pictures do not shrink, and the specification's readers take such entries.
-            let (mut entry, config) = zip.new_file(name).unix_permissions(0o644).start().map_err(broken)?;
-            let mut data = config.wrap(&mut entry);
-            data.write_all(content).map_err(Error::io(path))?;
-            let (_, descriptor) = data.finish().map_err(broken)?;
-            entry.finish(descriptor).map_err(broken)?;
-        }
-        zip.finish().map_err(broken).map(|_| ())
-    })
+    let mut bytes = Vec::new();
+    let mut zip = ZipArchiveWriter::new(&mut bytes);
+    for (name, content) in std::iter::once(("meta.json", meta)).chain(pictures.map(|(name, bytes)| (name, &bytes[..])))
+    {
+        // Stored: pictures do not shrink, and the specification's readers take such entries.
+        let (mut entry, config) = zip.new_file(name).unix_permissions(0o644).start().map_err(broken)?;
+        let mut data = config.wrap(&mut entry);
+        data.write_all(content).map_err(Error::io(path))?;
+        let (_, descriptor) = data.finish().map_err(broken)?;
+        entry.finish(descriptor).map_err(broken)?;
+    }
+    zip.finish().map_err(broken)?;
+    Ok(bytes)
 }
