@@ -2,6 +2,7 @@
 
 mod axes;
 mod bounds;
+pub mod edit;
 mod gltf;
 mod init;
 pub mod ply;

@@ -1,4 +1,4 @@
-//! What is made of the splats of a finished run: a page that shows them.
+//! What is made of the splats of a finished run: a page that shows them, and scenes that splats are taken out of.
 
 use super::browser::Browser;
 use super::support::{assert_refused, naka_gs};
@@ -20,12 +20,13 @@ fn run(arguments: &[&str], paths: [&Path; 2]) -> Output {
 }
 
 #[test]
-fn a_finished_scene_becomes_a_page() {
+fn a_finished_scene_becomes_a_page_and_is_edited() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("demo");
     tiny_demo(&out, 60);
     let splats = out.join("splats.ply");
     a_page(&out, &splats);
+    edited(&out, &splats);
 }
 
 fn a_page(out: &Path, splats: &Path) {
@@ -110,4 +111,38 @@ fn our_view(out: &Path, splats: &Path, shown: &Image) -> Image {
     let (found, frame) = splat::read_framed(splats).unwrap();
     let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
     Painter::new(&gpu, &found.splats, found.antialiased).unwrap().render(&frame.camera(&camera)).unwrap()
+}
+
+fn edited(out: &Path, splats: &Path) {
+    let count = |path: &Path| splat::read(path).unwrap().len();
+    let (all, clean) = (count(splats), out.join("clean.ply"));
+    let filters = ["edit", "--min-views", "2", "--min-opacity", "0.02", "--box", "-50,-50,-50,50,50,50"];
+    let output = run(&filters, [splats, &clean]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains(&format!("{} of {all} splats", count(&clean))), "{said}");
+    // Each filter says what it took, in the order in which it took it.
+    let taken: Vec<usize> =
+        said.lines().filter_map(|l| l.split_once(" splats taken out")?.0.rsplit(' ').next()?.parse().ok()).collect();
+    assert!(taken.len() == 3 && said.starts_with("box "), "{said}");
+    assert_eq!(all - taken.iter().sum::<usize>(), count(&clean));
+    // What the box leaves lies in it, and a page is as good a target as any.
+    let part = out.join("part.html");
+    assert!(run(&["edit", "--sphere", "0,0,0,3"], [splats, &part]).status.success());
+    assert!(fs::read_to_string(&part).unwrap().contains("\"startMode\":\"animTrack\""));
+
+    let before = fs::read(splats).unwrap();
+    assert_refused(&run(&["edit", "-w", "--min-opacity", "0.5"], [splats, splats]), 1, &["in place", "--out"]);
+    assert_eq!(fs::read(splats).unwrap(), before);
+    assert_refused(&run(&["edit", "--min-opacity", "0.5"], [splats, &clean]), 1, &["clean.ply", "--overwrite"]);
+    let empty = run(&["edit", "--max-size", "0"], [splats, &out.join("empty.ply")]);
+    assert_refused(&empty, 2, &["--max-size", "takes all of the"]);
+    assert!(!out.join("empty.ply").exists());
+    let alone = out.parent().unwrap().join("alone.ply");
+    fs::copy(splats, &alone).unwrap();
+    assert_refused(&run(&["edit", "--hull", "1"], [&alone, &out.join("b.ply")]), 2, &["--hull", "--cameras"]);
+    assert!(
+        run(&["edit", "--hull", "9", "--cameras", out.to_str().unwrap()], [&alone, &out.join("b.ply")])
+            .status
+            .success()
+    );
 }
