@@ -6,7 +6,7 @@ use naka_gs::settings::{Key, keys};
 use std::sync::OnceLock;
 
 /// Parameters that are no settings, and what the command line calls them.
-const PARAMETERS: [(&str, &str); 11] = [
+const PARAMETERS: [(&str, &str); 20] = [
     ("out", "--out"),
     ("overwrite", "--overwrite (-w)"),
     ("until", "--until"),
@@ -18,6 +18,15 @@ const PARAMETERS: [(&str, &str); 11] = [
     ("quantiles", "--quantiles"),
     ("video", "--video"),
     ("keyframes", "--keyframes"),
+    ("cameras", "--cameras"),
+    ("box", "--box"),
+    ("sphere", "--sphere"),
+    ("hull", "--hull"),
+    ("min_opacity", "--min-opacity"),
+    ("max_size", "--max-size"),
+    ("max_relative_size", "--max-relative-size"),
+    ("min_views", "--min-views"),
+    ("min_cluster", "--min-cluster"),
 ];
 
 /// The message of `error`: settings by their flags.

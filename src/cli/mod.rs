@@ -7,6 +7,7 @@ mod calibrate;
 mod completions;
 mod demo;
 mod doctor;
+mod edit;
 mod enhance;
 mod eval;
 mod export;
@@ -75,6 +76,7 @@ enum Command {
     Render(render::Render),
     Path(path::Path),
     Export(export::Export),
+    Edit(edit::Edit),
     #[cfg(feature = "viewer")]
     View(view::View),
     Eval(eval::Eval),
@@ -151,6 +153,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Render(command) => command.run(reporter),
         Command::Path(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Edit(command) => command.run(),
         #[cfg(feature = "viewer")]
         Command::View(command) => command.run(reporter),
         Command::Eval(command) => command.run(reporter),
@@ -217,7 +220,9 @@ mod tests {
         has("ppm", &["voxel-size", "tau0", "beta", "iters", "min-points", "seed", "stats", "out"]);
         has("render", &["cameras", "out", "adapter", "path", "video", "format", "quality", "size", "fps"]);
         has("path", &["out", "overwrite", "seconds", "fps", "loop", "keyframes", "size"]);
-        has("export", &["out", "overwrite", "antialiased"]);
+        has("export", &["out", "overwrite", "antialiased", "html", "cameras"]);
+        has("edit", &["out", "overwrite", "box", "sphere", "hull", "min-opacity", "max-size", "max-relative-size"]);
+        has("edit", &["min-views", "min-cluster", "cameras", "antialiased", "adapter"]);
         has("eval", &["json"]);
         has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);

@@ -1,7 +1,7 @@
 //! The report of a batch: its table, with links to the reports of the runs.
 
 use super::parts::{Cell, Document, Part, Section, Table, ViewFigure};
-use super::{PAGE_FILE, scene_picture};
+use super::{PAGE_FILE, scene, scene_picture};
 use crate::batch::{Row, Status};
 use crate::error::Result;
 use std::path::Path;
@@ -17,7 +17,11 @@ pub fn page(out: &Path, rows: &[Row]) -> Result<String> {
     let title = out.file_name().map_or_else(|| "batch".into(), |name| name.to_string_lossy().into_owned());
     let sections = vec![
         Section { id: "failures", title: "Failures", parts: failures(rows) },
-        Section { id: "scenes", title: "Scenes", parts: scenes(out, rows).into_iter().collect() },
+        Section {
+            id: "scenes",
+            title: "Scenes",
+            parts: scenes(out, rows).into_iter().chain(walks(out, rows)).collect(),
+        },
         Section { id: "pictures", title: "Pictures", parts: pictures(out, rows).into_iter().collect() },
     ];
     let (origin, footer) = (format!("{} scenes", rows.len()), concat!("naka-gs ", env!("CARGO_PKG_VERSION")));
@@ -69,6 +73,15 @@ fn scenes(out: &Path, rows: &[Row]) -> Option<Part> {
         ]
     };
     Table::new("All scenes of the batch", columns, rows.iter().map(row).collect()).map(Part::Table)
+}
+
+/// Links to the scenes as pages.
+fn walks(out: &Path, rows: &[Row]) -> Option<Part> {
+    let of_row = |row: &Row| {
+        let pages = scene::pages_in(&out.join(&row.scene));
+        pages.into_iter().map(|page| format!("{}/{page}", row.scene)).collect::<Vec<_>>()
+    };
+    Part::links("Walk around in the scenes", rows.iter().flat_map(of_row).collect())
 }
 
 /// One render of every scene; a scene without one, or with one that cannot be read, has none here.

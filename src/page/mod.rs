@@ -1,11 +1,14 @@
 //! `report.html`: what a run or a batch came to, in one file that needs nothing else: pictures, style and script are in
-//! it, and its content security policy lets it load nothing.
+//! it, and its content security policy lets it load nothing. A scene as such a page is in `scene/`.
 
 mod batch_page;
 mod chart;
 mod parts;
 mod run_page;
+mod scene;
 mod views;
+
+pub use scene::write_scene;
 
 use crate::batch::summary;
 use crate::capture::{Image, read_image};
@@ -30,7 +33,7 @@ pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     let path = place(out)?;
     let metrics = MetricsFile::read_if_there(out)?.unwrap_or_default();
     let views = views::gather(out, &run, &metrics, progress)?;
-    let page = run_page::page(&run, &metrics, views)?;
+    let page = run_page::page(&run, &metrics, views, scene::pages_in(out))?;
     if let Some(written) = run.files.get(PAGE_FILE) {
         folder.make_way(PAGE_FILE, Some(written))?;
     }

@@ -61,6 +61,11 @@ pub enum Part {
         views: Vec<ViewFigure>,
     },
     Paragraph(String),
+    /// A line of links to files, by their relative paths.
+    Links {
+        title: &'static str,
+        paths: Vec<String>,
+    },
     /// A scene that failed, and why.
     Failure {
         scene: String,
@@ -74,6 +79,11 @@ pub enum Part {
 }
 
 impl Part {
+    /// A line of links; none where there are no files.
+    pub fn links(title: &'static str, paths: Vec<String>) -> Option<Self> {
+        (!paths.is_empty()).then_some(Self::Links { title, paths })
+    }
+
     /// A group of views; none where there are none.
     pub fn views(title: Option<&'static str>, views: Vec<ViewFigure>) -> Option<Self> {
         (!views.is_empty()).then_some(Self::Views { title, views })

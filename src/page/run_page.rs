@@ -10,11 +10,11 @@ use crate::pipeline::record::{Run, Stage, StageRecord};
 use crate::scenes;
 use serde_json::Value;
 
-/// The page of `run` with its numbers and pictures.
+/// The page of `run` with its numbers and pictures, and links to the `pages` of the scene beside it.
 ///
 /// # Errors
 /// None that a user can cause.
-pub fn page(run: &Run, metrics: &MetricsFile, views: Views) -> Result<String> {
+pub fn page(run: &Run, metrics: &MetricsFile, views: Views, pages: Vec<String>) -> Result<String> {
     let of_video = |video: &Source| video.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let title = run.video.as_ref().map_or_else(|| scenes::name_of(&run.scene), of_video);
     let origin = run.video.as_ref().map_or(&run.scene, |video| &video.file);
@@ -22,6 +22,7 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: Views) -> Result<String> {
     let section =
         |id, title, parts: [Option<Part>; 3]| Section { id, title, parts: parts.into_iter().flatten().collect() };
     let sections = vec![
+        section("scene", "Scene", [Part::links("Walk around in the scene", pages), None, None]),
         section("views", "Views", all_views(views)),
         section("curves", "Training", [curves(train), None, None]),
         section("points", "Points", points(run)),

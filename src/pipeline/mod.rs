@@ -5,6 +5,7 @@
 //! run came, so that the same command continues from there.
 
 mod before_after;
+mod beside;
 mod cameras;
 mod definition;
 pub mod demo;
@@ -24,6 +25,7 @@ mod stage;
 mod stages;
 mod unposed;
 
+pub use beside::{training_cameras, training_cameras_beside};
 pub use demo::spread;
 pub use measure::MetricsFile;
 pub use pictures::{Painter, render_name, render_views};

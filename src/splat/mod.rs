@@ -1,6 +1,8 @@
 //! The Gaussians: parameters, spherical harmonics, files, initialization, projection and the forward render.
 
 mod axes;
+mod bounds;
+pub mod edit;
 mod gltf;
 mod init;
 pub mod ply;
@@ -17,6 +19,7 @@ mod tests;
 mod view;
 pub mod write;
 
+pub use bounds::Bounds;
 pub use init::{Init, dots, from_points};
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
 pub use renderer::{Raster, Rendered, Renderer, Workspace};

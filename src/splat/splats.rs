@@ -78,13 +78,18 @@ impl Splats {
         let broken = self.broken();
         if broken > 0 {
             let kept: Vec<bool> = (0..self.len()).map(|i| self.is_sound(i)).collect();
-            retain_rows(&mut self.means, 1, &kept);
-            retain_rows(&mut self.quats, 1, &kept);
-            retain_rows(&mut self.log_scales, 1, &kept);
-            retain_rows(&mut self.logit_opacities, 1, &kept);
-            retain_rows(&mut self.sh, 3 * Self::coefficients(self.sh_degree), &kept);
+            self.retain(&kept);
         }
         broken
+    }
+
+    /// Drops the splats that are not `kept`.
+    pub(super) fn retain(&mut self, kept: &[bool]) {
+        retain_rows(&mut self.means, 1, kept);
+        retain_rows(&mut self.quats, 1, kept);
+        retain_rows(&mut self.log_scales, 1, kept);
+        retain_rows(&mut self.logit_opacities, 1, kept);
+        retain_rows(&mut self.sh, 3 * Self::coefficients(self.sh_degree), kept);
     }
 
     /// The same splats in the frame `frame` of the coordinates that they are in.

@@ -1,11 +1,10 @@
 //! What of a scene is looked at, and how.
 
-use super::bounds::Bounds;
 use super::picture::Shot;
 use super::scene::{Model, Scene};
 use super::show::{Channel, Tone};
 use crate::capture::Camera;
-use crate::splat::{Raster, RenderSettings, Style};
+use crate::splat::{Bounds, Raster, RenderSettings, Style};
 
 /// What is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,6 @@
 
 mod album;
 mod app;
-mod bounds;
 mod canvas;
 mod compare;
 mod compare_view;

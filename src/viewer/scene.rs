@@ -1,6 +1,5 @@
 //! What the window shows: a model, points, and the cameras that took the photographs.
 
-use super::bounds::Bounds;
 use crate::capture::{self, Camera, SceneFrame, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -9,7 +8,7 @@ use crate::pipeline::record::{RUN_FILE, Run};
 use crate::pipeline::{self, Job, Scope};
 use crate::prior::{self, PointCloud};
 use crate::progress::Silent;
-use crate::splat::{self, Splats, Tensors};
+use crate::splat::{self, Bounds, Splats, Tensors};
 use crate::train::Snapshot;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -6,10 +6,14 @@ use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-const FLAGS: &str = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking \
+const FLAGS: &str = "--headless --no-sandbox --disable-gpu --enable-unsafe-swiftshader --disable-quic --no-first-run --disable-background-networking \
                      --disable-component-update --disable-sync --hide-scrollbars --remote-debugging-pipe";
+
+/// How long a page may take, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A page open in a browser.
 pub struct Browser {
@@ -56,6 +60,15 @@ impl Browser {
         let answer = self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }));
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {answer}");
         answer["result"]["value"].clone()
+    }
+
+    /// Waits until a JavaScript expression is true.
+    pub fn wait_for(&mut self, expression: &str) {
+        let begin = Instant::now();
+        while self.value(expression) != true {
+            assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {expression}; {:?}", self.complaints);
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Presses at `from`, drags to `to` and lets go; window coordinates.

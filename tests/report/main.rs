@@ -1,6 +1,7 @@
 //! `report.html` of a run: what is in it, and that it works in a browser.
 
 mod browser;
+mod scene;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -10,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use support::{assert_refused, contents, naka_gs};
 
-fn tiny_demo(out: &Path) {
+fn tiny_demo(out: &Path, steps: u32) {
     let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml");
     let mut command = naka_gs();
     command.arg("demo").arg("--scene").arg(scene).arg("-o").arg(out).args(["--adapter", "cpu", "--holdout", "3"]);
-    command.args(["--make-points", "2000", "--thin-made", "--steps", "220", "--eval-every", "100"]);
+    command.args(["--make-points", "2000", "--thin-made", "--eval-every", "100"]);
+    command.arg("--steps").arg(steps.to_string());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -27,7 +29,7 @@ fn report(out: &Path) -> Output {
 fn a_report_is_whole_in_itself_and_works_in_a_browser() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("<b>out & more</b>");
-    tiny_demo(&out);
+    tiny_demo(&out, 220);
     let path = out.join("report.html");
     let page = fs::read_to_string(&path).unwrap();
     for part in

@@ -98,10 +98,7 @@ impl Format {
 pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
     let path = path.as_ref();
     let format = Format::of_ending(path)?;
-    if export.splats.is_empty() {
-        return Err(Error::input(path, "would hold no splats", "give a file with at least one splat"));
-    }
-    export.splats.check_finite(path.display())?;
+    check(path, export)?;
     if format == Format::Glb && glb::binary_bytes(export) > MOST_BINARY {
         let found = format!("would be a GLB of {} splats, which is beyond its 4 GiB", export.len());
         return Err(Error::input(path, found, "choose .spz, or fewer splats"));
@@ -115,7 +112,7 @@ pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
         Format::Ply => ply::write_in(path, export.splats, &export.frame, export.antialiased)?,
         Format::CompressedPly => out(&mut |out| compressed::write(out, export, &mut cut))?,
         Format::Spz => out(&mut |out| spz::write(out, export, &mut cut))?,
-        Format::Sog => sog::write(path, export)?,
+        Format::Sog => storage::write_bytes(path, &sog::bytes(path, export)?)?,
         Format::Glb => out(&mut |out| glb::write(out, export, &mut cut))?,
         Format::Splat => out(&mut |out| dot_splat::write(out, export, &mut cut))?,
     }
@@ -125,6 +122,22 @@ pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
         tracing::warn!("{}: {cut} of {count} splats have {limits}; they are cut off there", path.display());
     }
     Ok(cut)
+}
+
+/// The bytes of a SOG file of `export`, for a file `path` that holds them among other things.
+///
+/// # Errors
+/// As [`write()`].
+pub fn sog_bytes(path: &Path, export: &Export) -> Result<Vec<u8>> {
+    check(path, export)?;
+    sog::bytes(path, export)
+}
+
+fn check(path: &Path, export: &Export) -> Result<()> {
+    if export.splats.is_empty() {
+        return Err(Error::input(path, "would hold no splats", "give a file with at least one splat"));
+    }
+    export.splats.check_finite(path.display())
 }
 
 impl Export<'_> {

@@ -15,12 +15,11 @@ mod picture;
 use super::{Export, largest, morton, unorm};
 use crate::error::{Error, Result};
 use crate::parallel::try_map;
-use crate::storage;
 use codebook::Codebook;
 use palette::Palette;
 use picture::{Layout, Picture, Pixel};
 use serde_json::{Value, json};
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::Path;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -30,11 +29,11 @@ const PALETTE_ROW: usize = 64;
 /// The alpha of a rotation's pixel: this, and the index of the largest component.
 const LARGEST: u8 = 252;
 
-/// Writes the file, atomically.
+/// The bytes of the file that `path` will be.
 ///
 /// # Errors
-/// More splats than a picture of WebP has pixels, or a file that cannot be written.
-pub fn write(path: &Path, export: &Export) -> Result<()> {
+/// More splats than a picture of WebP has pixels.
+pub fn bytes(path: &Path, export: &Export) -> Result<Vec<u8>> {
     let layout = Layout { order: morton::order(export) };
     let (mut pictures, bounds) = positions(export, &layout);
     pictures.push(layout.picture("quats.webp", |i| rotation(export.rotation(i))));
@@ -146,21 +145,22 @@ fn harmonics(export: &Export, layout: &Layout) -> (Vec<Picture>, Value) {
     (vec![Picture { name: "shN_centroids.webp", pixels, size }, labels], entry)
 }
 
-fn archive<'p>(path: &Path, meta: &[u8], pictures: impl Iterator<Item = (&'static str, &'p Vec<u8>)>) -> Result<()> {
+fn archive<'p>(
+    path: &Path,
+    meta: &[u8],
+    pictures: impl Iterator<Item = (&'static str, &'p Vec<u8>)>,
+) -> Result<Vec<u8>> {
     let failed = |error: zip::result::ZipError| Error::io(path)(error.into());
     // Stored: pictures do not shrink, and the specification's readers take such entries.
     let stored = SimpleFileOptions::default()
         .compression_method(zip::CompressionMethod::Stored)
         .last_modified_time(zip::DateTime::default())
         .unix_permissions(0o644);
-    storage::write(path, |out| {
-        let mut zip = ZipWriter::new(out);
-        for (name, content) in
-            std::iter::once(("meta.json", meta)).chain(pictures.map(|(name, bytes)| (name, &bytes[..])))
-        {
-            zip.start_file(name, stored).map_err(failed)?;
-            zip.write_all(content).map_err(Error::io(path))?;
-        }
-        zip.finish().map_err(failed).map(|_| ())
-    })
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in std::iter::once(("meta.json", meta)).chain(pictures.map(|(name, bytes)| (name, &bytes[..])))
+    {
+        zip.start_file(name, stored).map_err(failed)?;
+        zip.write_all(content).map_err(Error::io(path))?;
+    }
+    zip.finish().map(Cursor::into_inner).map_err(failed)
 }

@@ -9,7 +9,9 @@ const SAMPLES: usize = 20_000;
 /// A sphere that holds most of a scene.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
+    /// The median of its positions.
     pub center: DVec3,
+    /// Nine tenths of its positions are nearer to the center.
     pub radius: f64,
 }
 

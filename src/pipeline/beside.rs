@@ -1,0 +1,62 @@
+//! The cameras that splats were trained from, found again by the files beside them.
+
+use super::output::names;
+use super::record::{RUN_FILE, Run};
+use super::{Job, Scope, capture_of};
+use crate::capture::{self, Camera, SceneFrame, View};
+use crate::error::{Error, Result};
+use crate::progress::Silent;
+use std::path::Path;
+
+/// What a scene folder has that holds poses.
+const SCENE_FILES: [&str; 3] = ["transforms_train.json", "transforms.json", "sparse"];
+
+/// The training cameras of `scene`, in the capture's coordinates: an output folder of a run, a scene folder with poses, or
+/// a transforms file with `w` and `h`.
+///
+/// # Errors
+/// A folder without poses; a scene that cannot be read any more.
+pub fn training_cameras(scene: &Path) -> Result<Vec<Camera>> {
+    let cameras = if scene.join(RUN_FILE).is_file() {
+        of_run(scene)?
+    } else if scene.is_dir() {
+        plain(capture::load(scene, &capture::Options::default())?.train)
+    } else {
+        plain(capture::poses(scene)?)
+    };
+    match cameras.is_empty() {
+        true => {
+            Err(Error::input(scene, "has no training camera", "give a scene folder or a transforms file with poses"))
+        }
+        false => Ok(cameras),
+    }
+}
+
+/// [`training_cameras`] the folder that the file `splats` is in, where that is a run's or a scene's. Cameras that are there and
+/// cannot be read are a warning.
+pub fn training_cameras_beside(splats: &Path) -> Option<Vec<Camera>> {
+    let folder = splats.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+    if !SCENE_FILES.iter().chain(&[RUN_FILE]).any(|name| folder.join(name).exists()) {
+        return None;
+    }
+    training_cameras(folder)
+        .map_err(|error| tracing::warn!("the cameras of {} are not used: {error}", folder.display()))
+        .ok()
+}
+
+fn of_run(out: &Path) -> Result<Vec<Camera>> {
+    let run = Run::read(out)?.ok_or_else(|| {
+        Error::input(out.join(RUN_FILE), "is not there any more", format!("give the folder of {}", names::SPLATS))
+    })?;
+    let (settings, scene) = (run.settings(out)?, run.scene);
+    let job = Job { scene, out: out.to_path_buf(), settings, overwrite: false, scope: Scope::Everything };
+    let capture = capture_of(&job, &Silent::default())?;
+    // From the frame of the training back to the capture's coordinates.
+    let SceneFrame { origin, unit } = capture.frame;
+    let leave = SceneFrame { origin: -origin / unit, unit: 1.0 / unit };
+    Ok(capture.train.iter().map(|view| leave.camera(&view.camera)).collect())
+}
+
+fn plain(views: Vec<View>) -> Vec<Camera> {
+    views.into_iter().map(|view| view.camera).collect()
+}
