@@ -62,21 +62,29 @@ has_device() {
     return 1
 }
 
+# The list of packages is fetched once, however many are installed one after another.
+listed=no
+apt_install() {
+    [ "$listed" = yes ] || as_root apt-get update -q || say "the list of packages could not be fetched"
+    listed=yes
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        fail "installing needs root and there is no sudo; as root, run: $*"
+        say "installing needs root and there is no sudo; as root, run: $*" >&2
+        return 1
     fi
 }
 
 install_packages() {
     if command -v apt-get >/dev/null; then
         say "installing libvulkan1 and mesa-vulkan-drivers with apt-get"
-        as_root apt-get update -q
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends libvulkan1 mesa-vulkan-drivers
+        apt_install libvulkan1 mesa-vulkan-drivers
     elif command -v dnf >/dev/null; then
         say "installing vulkan-loader and mesa-vulkan-drivers with dnf"
         as_root dnf install -y vulkan-loader mesa-vulkan-drivers
@@ -110,8 +118,7 @@ esac
 install_colmap() {
     if command -v apt-get >/dev/null; then
         say "installing colmap with apt-get"
-        as_root apt-get update -q
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends colmap
+        apt_install colmap
     elif command -v dnf >/dev/null; then
         say "installing colmap with dnf"
         as_root dnf install -y colmap
@@ -138,19 +145,18 @@ fi
 # that cannot have it is no failure.
 install_for_tests() {
     say "installing $1 for the tests"
-    (
-        if command -v apt-get >/dev/null; then
-            as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$2"
-        elif command -v dnf >/dev/null; then
-            as_root dnf install -y "$3"
-        elif command -v pacman >/dev/null; then
-            as_root pacman -S --needed --noconfirm "$4"
-        elif command -v zypper >/dev/null; then
-            as_root zypper --non-interactive install "$5"
-        else
-            fail "no apt-get, dnf, pacman or zypper here"
-        fi
-    ) || say "$1 could not be installed: tests that need it will be skipped"
+    if command -v apt-get >/dev/null; then
+        apt_install "$2"
+    elif command -v dnf >/dev/null; then
+        as_root dnf install -y "$3"
+    elif command -v pacman >/dev/null; then
+        as_root pacman -S --needed --noconfirm "$4"
+    elif command -v zypper >/dev/null; then
+        as_root zypper --non-interactive install "$5"
+    else
+        say "no apt-get, dnf, pacman or zypper here"
+        false
+    fi || say "$1 could not be installed: tests that need it will be skipped"
 }
 
 has_browser() {

@@ -1,13 +1,24 @@
-//! AdamW (Loshchilov and Hutter 2019) with clipping by the norm of all gradients, a learning rate that rises and then
-//! falls as a cosine, and the moving average of the weights.
+//! Burn's AdamW (Loshchilov and Hutter 2019) and learning rates, and what burn does not have.
+//!
+//! Own: clipping by the norm of all gradients together (burn clips each tensor by its own norm), the moving average of
+//! the weights, and the state as named arrays, so that a run resumes from safetensors files as it always did.
 
 use crate::parameters::Parameters;
-use std::f64::consts::PI;
+use burn::lr_scheduler::LrSchedulerConfig;
+use burn::lr_scheduler::cosine::CosineAnnealingLrSchedulerConfig;
+use burn::lr_scheduler::linear::LinearLrSchedulerConfig;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
+use burn::lr_scheduler::sequential::SequentialLrSchedulerConfig;
+use burn::optim::{AdamWConfig, AdamWState, AdaptiveMomentumState, Optimizer as _};
+use burn::tensor::{Device, Tensor, TensorData};
+use naka_gs::error::{Error, Result};
 
-const BETAS: (f64, f64) = (0.9, 0.999);
-const EPSILON: f64 = 1e-8;
+/// PyTorch's; burn's own is 1e-5.
+const EPSILON: f32 = 1e-8;
 /// Decay of the weights' moving average.
 const AVERAGE: f64 = 0.999;
+/// Where the learning rate ends, as a part of its peak.
+const FLOOR: f64 = 0.01;
 
 /// Weights under training, and all that the next step depends on.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,38 +53,38 @@ impl Optimizer {
         if !norm.is_finite() {
             return norm;
         }
-        self.steps += 1;
+        let adamw = AdamWConfig::new().with_epsilon(EPSILON).with_weight_decay(rates.weight_decay as f32).build();
         let scale = (rates.clip / norm.max(1e-12)).min(1.0);
-        let (steps, average) = (self.steps as f64, AVERAGE.min(self.steps as f64 / (self.steps as f64 + 10.0)));
-        let unbias = (1.0 - BETAS.0.powf(steps), 1.0 - BETAS.1.powf(steps));
+        let (device, time) = (Device::flex(), self.steps as usize);
         for (name, weight) in &mut self.weights.0 {
-            let [Some(g), Some(first), Some(second), Some(mean)] = [
-                gradients.0.get(name).map(|g| g.values.clone()),
-                self.first.0.get_mut(name).map(|a| std::mem::take(&mut a.values)),
-                self.second.0.get_mut(name).map(|a| std::mem::take(&mut a.values)),
-                self.average.0.get_mut(name).map(|a| std::mem::take(&mut a.values)),
-            ] else {
+            let (Some(gradient), Some(first), Some(second)) =
+                (gradients.0.get(name), self.first.0.get_mut(name), self.second.0.get_mut(name))
+            else {
                 continue;
             };
-            let mut state = [first, second, mean];
-            for (i, value) in weight.values.iter_mut().enumerate() {
-                let gradient = f64::from(g[i]) * scale;
-                let m = BETAS.0 * f64::from(state[0][i]) + (1.0 - BETAS.0) * gradient;
-                let v = BETAS.1 * f64::from(state[1][i]) + (1.0 - BETAS.1) * gradient * gradient;
-                let direction = m / unbias.0 / ((v / unbias.1).sqrt() + EPSILON);
-                let next = f64::from(*value) * (1.0 - rates.learning_rate * rates.weight_decay)
-                    - rates.learning_rate * direction;
-                state[2][i] = (average * f64::from(state[2][i]) + (1.0 - average) * next) as f32;
-                (state[0][i], state[1][i], *value) = (m as f32, v as f32, next as f32);
-            }
-            let [first, second, mean] = state;
-            for (all, values) in [(&mut self.first, first), (&mut self.second, second), (&mut self.average, mean)] {
-                if let Some(array) = all.0.get_mut(name) {
-                    array.values = values;
-                }
+            let moments = AdaptiveMomentumState::new(time, flat(&first.values, &device), flat(&second.values, &device));
+            let gradient = flat(&gradient.values, &device).mul_scalar(scale);
+            let state = Some(AdamWState::new(moments));
+            let (next, state) = adamw.step(rates.learning_rate, flat(&weight.values, &device), gradient, state);
+            weight.values = values(next);
+            if let Some(AdamWState { momentum }) = state {
+                (first.values, second.values) = (values(momentum.moment_1), values(momentum.moment_2));
             }
         }
+        self.steps += 1;
+        self.follow();
         norm
+    }
+
+    /// Moves the average towards the weights: quickly at first, since it began where they did.
+    fn follow(&mut self) {
+        let steps = self.steps as f64;
+        let decay = AVERAGE.min(steps / (steps + 10.0));
+        for (average, weight) in self.average.0.values_mut().zip(self.weights.0.values()) {
+            for (mean, value) in average.values.iter_mut().zip(&weight.values) {
+                *mean = (decay * f64::from(*mean) + (1.0 - decay) * f64::from(*value)) as f32;
+            }
+        }
     }
 
     /// Everything as one set of arrays.
@@ -96,14 +107,30 @@ impl Optimizer {
     }
 }
 
-/// The learning rate of step `step` of `steps`: up to `peak` over `warm_up` steps, then down to 1 % of it as a cosine.
-pub fn schedule(peak: f64, step: u64, steps: u64, warm_up: u64) -> f64 {
-    if step < warm_up {
-        return peak * (step + 1) as f64 / warm_up as f64;
-    }
-    let progress = (step - warm_up) as f64 / steps.saturating_sub(warm_up).max(1) as f64;
-    let floor = 0.01;
-    peak * (floor + (1.0 - floor) * 0.5 * (1.0 + (PI * progress.min(1.0)).cos()))
+fn flat(values: &[f32], device: &Device) -> Tensor<1> {
+    Tensor::from_data(TensorData::from(values), device)
+}
+
+fn values(tensor: Tensor<1>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}
+
+/// The learning rates of steps `done` and later of `steps`: up to `peak` over `warm_up` steps, then down to 1 % of it as
+/// a cosine.
+///
+/// # Errors
+/// A peak that burn does not take.
+pub fn schedule(peak: f64, steps: u64, warm_up: u64, done: u64) -> Result<ModuleLrScheduler> {
+    let length = |steps: u64| steps.max(1) as usize;
+    let (rise, fall) = (warm_up.max(1), steps.saturating_sub(warm_up));
+    let rising = LinearLrSchedulerConfig::new(peak / rise as f64, peak, length(rise - 1));
+    let falling = CosineAnnealingLrSchedulerConfig::new(peak, length(fall)).with_min_lr(FLOOR * peak);
+    let parts = vec![LrSchedulerConfig::Linear(rising), LrSchedulerConfig::Cosine(falling)];
+    let mut schedule = SequentialLrSchedulerConfig::new(parts, vec![length(rise)])
+        .init()
+        .map_err(|_| Error::setting("learning-rate", peak.to_string(), "give a number above 0, and 1 at most"))?;
+    (0..done).for_each(|_| drop(schedule.step()));
+    Ok(schedule)
 }
 
 #[cfg(test)]
@@ -149,11 +176,21 @@ mod tests {
 
     #[test]
     fn rate_rises_then_falls() {
-        let rate = |step| schedule(1.0, step, 1000, 100);
+        let mut all = schedule(1.0, 1000, 100, 0).unwrap();
+        let rates: Vec<f64> = (0..=1000).map(|_| all.step().base()).collect();
+        let rate = |step: usize| rates[step];
         assert!((rate(0) - 0.01).abs() < 1e-9 && (rate(99) - 1.0).abs() < 1e-9 && (rate(100) - 1.0).abs() < 1e-9);
-        assert!(
-            (rate(550) - 0.505).abs() < 1e-9 && (rate(1000) - 0.01).abs() < 1e-9 && (rate(5000) - 0.01).abs() < 1e-9
-        );
+        assert!((rate(550) - 0.505).abs() < 1e-9 && (rate(1000) - 0.01).abs() < 1e-9);
+        // Resumed, it goes on where it was; short runs only rise.
+        for done in [0, 50, 99, 100, 700] {
+            assert_eq!(schedule(1.0, 1000, 100, done).unwrap().step().base(), rate(done as usize));
+        }
+        for steps in [1, 2, 40] {
+            let mut short = schedule(0.5, steps, steps, 0).unwrap();
+            let last = (0..steps).map(|_| short.step().base()).last();
+            assert!(last.is_some_and(|rate| (rate - 0.5).abs() < 1e-12), "{steps}: {last:?}");
+        }
+        assert!(schedule(0.0, 1000, 100, 0).is_err() && schedule(2.0, 1000, 100, 0).is_err());
     }
 
     #[test]

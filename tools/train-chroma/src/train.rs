@@ -7,6 +7,7 @@ use crate::optimizer::{Optimizer, Rates, schedule};
 use crate::pairs::{self, Capture};
 use crate::parameters::{Metadata, Parameters};
 use crate::validate;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::tensor::{Device, Tensor};
 use naka_gs::error::{Error, Result};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -122,12 +123,13 @@ fn steps(
     let begun = Instant::now();
     let limit = (settings.minutes > 0.0).then(|| Duration::from_secs_f64(settings.minutes * 60.0));
     let device = Device::flex().autodiff();
+    let mut rates = learning_rates(settings, optimizer.steps)?;
     let mut report = Report::new();
     while optimizer.steps < settings.steps {
         if stop.load(Ordering::Relaxed) || limit.is_some_and(|limit| begun.elapsed() > limit) {
             break;
         }
-        report.add(step(optimizer, training, settings, features, &device)?);
+        report.add(step(optimizer, rates.step().base(), training, settings, features, &device)?);
         if optimizer.steps.is_multiple_of(50) {
             report.print(optimizer.steps);
         }
@@ -138,9 +140,15 @@ fn steps(
     Ok(())
 }
 
+/// The learning rates of the steps after the first `done`.
+fn learning_rates(settings: &Settings, done: u64) -> Result<ModuleLrScheduler> {
+    schedule(settings.learning_rate, settings.steps, WARM_UP.min(settings.steps), done)
+}
+
 /// One step; returns the loss. What is random in it depends on the seed and the step's number alone.
 pub fn step(
     optimizer: &mut Optimizer,
+    learning_rate: f64,
     captures: &[Vec<Capture>],
     settings: &Settings,
     features: Option<&Features>,
@@ -156,7 +164,6 @@ pub fn step(
     let loss = loss::with_features(features, &found, &batch.lit, &batch.naka, &maps);
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let gradients = network.gradients(&loss.backward());
-    let learning_rate = schedule(settings.learning_rate, optimizer.steps, settings.steps, WARM_UP.min(settings.steps));
     let rates = Rates { learning_rate, weight_decay: settings.weight_decay, clip: settings.clip };
     let norm = optimizer.step(&gradients, rates);
     if value.is_finite() && norm.is_finite() {

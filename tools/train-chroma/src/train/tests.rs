@@ -39,7 +39,9 @@ fn trained(steps: usize, settings: &Settings, mut optimizer: Optimizer) -> (Opti
     // Under the estimated response alone, which leaves most to learn.
     captures.iter_mut().flatten().for_each(|capture| (capture.camera, capture.quantiles) = (None, None));
     let device = Device::flex().autodiff();
-    let losses = (0..steps).map(|_| step(&mut optimizer, &captures, settings, None, &device).unwrap()).collect();
+    let mut rates = learning_rates(settings, optimizer.steps).unwrap();
+    let step = |_| step(&mut optimizer, rates.step().base(), &captures, settings, None, &device).unwrap();
+    let losses = (0..steps).map(step).collect();
     (optimizer, losses)
 }
 
