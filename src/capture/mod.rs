@@ -48,6 +48,7 @@ mod split;
 mod tests;
 mod transforms;
 mod undistort;
+mod up;
 
 pub(crate) use arrangement::typical_depth;
 pub use bracket::Shot;
@@ -79,6 +80,7 @@ pub use resolve::photo_folder;
 pub use scene::{Options, cameras_beside, load};
 pub use scene_frame::SceneFrame;
 pub use undistort::Lens;
+pub(crate) use up::up_of;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

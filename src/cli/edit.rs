@@ -26,8 +26,7 @@ pub struct Edit {
     out: OutFile,
     #[command(flatten)]
     filters: Filters,
-    /// Where the training cameras come from: an output folder, a scene folder or a transforms file [default: the folder
-    /// that SPLATS are in]
+    /// Output folder, scene folder or transforms file with the training cameras [default: the folder of SPLATS]
     #[arg(long, value_name = "SCENE")]
     cameras: Option<PathBuf>,
     /// The splats were trained with `antialiased`, though the file does not say so
@@ -37,11 +36,12 @@ pub struct Edit {
     settings: SettingFlags<AdapterOnly>,
 }
 
-/// What stays. Filters are applied in this order, each to what those before have left.
+/// What stays, in the capture's coordinates and unit. Filters are applied in this order, each to what those before have
+/// left.
 #[derive(clap::Args)]
 #[group(id = "filters", required = true, multiple = true)]
 struct Filters {
-    /// Keep what is in the box between two corners, in the capture's coordinates
+    /// Keep what is in the box between two corners
     #[arg(long = "box", value_name = "X0,Y0,Z0,X1,Y1,Z1", value_parser = numbers::<6>, allow_hyphen_values = true)]
     corners: Option<[f64; 6]>,
     /// Keep what is in the ball
@@ -53,10 +53,10 @@ struct Filters {
     /// Leave out splats that are less opaque (0 to 1)
     #[arg(long, value_name = "OPACITY", value_parser = at_least_zero)]
     min_opacity: Option<f64>,
-    /// Leave out splats whose largest standard deviation is longer, in the capture's unit
+    /// Leave out splats whose largest standard deviation is longer
     #[arg(long, value_name = "LENGTH", value_parser = at_least_zero)]
     max_size: Option<f64>,
-    /// Leave out splats whose largest standard deviation is a larger part of the scene's radius
+    /// The same, as a part of the scene's radius
     #[arg(long, value_name = "PART", value_parser = at_least_zero)]
     max_relative_size: Option<f64>,
     /// Leave out splats that fewer training cameras see

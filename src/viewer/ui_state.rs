@@ -9,7 +9,7 @@ use super::picture::{Figures, Shot};
 use super::recorder::Recorder;
 use super::scene::{Model, Scene};
 use super::training::Training;
-use crate::capture::Camera;
+use crate::capture::{Camera, up_of};
 use crate::pipeline::Job;
 use crate::train::Snapshot;
 use glam::DVec3;
@@ -106,7 +106,7 @@ impl UiState {
     /// Shows `scene`, from its camera `start` (its first, if not given) or, without cameras, as a whole.
     pub fn open(&mut self, scene: Scene, start: Option<usize>) {
         let cameras = scene.cameras();
-        let up = navigate::up_of(&cameras).unwrap_or(UP);
+        let up = up_of(&cameras).unwrap_or(UP);
         let at = start.or(Some(0)).filter(|index| *index < cameras.len());
         let home = match at {
             Some(index) => Pose::of(&cameras[index], reach(&scene, &cameras[index])),

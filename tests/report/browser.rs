@@ -62,6 +62,12 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
+    /// Makes the window's content of this size, in pixels.
+    pub fn resize(&mut self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size);
+    }
+
     /// Waits until a JavaScript expression is true.
     pub fn wait_for(&mut self, expression: &str) {
         let begin = Instant::now();

@@ -1,9 +1,9 @@
 //! How the page shows a scene: which way is up, where the view begins, and the way that it follows.
 //!
-//! The viewer's world is right-handed with y up, and its camera never rolls. The scene is turned so that the mean of the
-//! training cameras' up is its y; what a camera was rolled against that is lost.
+//! The viewer's world is right-handed with y up, and its camera never rolls. The scene is turned until the
+//! training cameras stand upright in it; what one of them was rolled against the others is lost.
 
-use crate::capture::{Camera, median};
+use crate::capture::{Camera, median, up_of};
 use crate::error::Result;
 use crate::paths::{Pose, Tour as Way, through};
 use crate::splat::Bounds;
@@ -15,8 +15,6 @@ use serde_json::{Value, json};
 const SECONDS: f64 = 20.0;
 const SAMPLES_A_SECOND: f64 = 4.0;
 const KEYFRAMES: usize = 12;
-/// Ups (or directions) of cameras whose mean is shorter than this have none in common.
-const LEAST_AGREEMENT: f64 = 0.3;
 /// Field of view where no camera is known, degrees.
 const FOV: f64 = 60.0;
 /// Positions that are looked at for the distance of what a camera sees.
@@ -118,13 +116,11 @@ impl Tour {
     }
 }
 
-/// Up, as most `cameras` were held; where they were held in all directions, as drones do that look down, away from what
-/// they look at; else that of the PLY layout.
+/// Up, as the `cameras` were held; where they were held in all directions, as drones do that look down, away from what they
+/// look at; else that of the PLY layout.
 fn up(cameras: &[Camera]) -> DVec3 {
-    let mean = |of: &dyn Fn(&Camera) -> DVec3| cameras.iter().map(of).sum::<DVec3>() / cameras.len() as f64;
-    let candidates = [mean(&|camera| -(camera.rotation().transpose() * DVec3::Y)), mean(&|camera| -camera.forward())];
-    let found = candidates.into_iter().find(|mean| mean.length() >= LEAST_AGREEMENT);
-    found.map_or(DVec3::NEG_Y, DVec3::normalize)
+    let away = || -cameras.iter().map(Camera::forward).sum::<DVec3>().normalize_or_zero();
+    up_of(cameras).or_else(|| Some(away()).filter(|up| up.is_normalized())).unwrap_or(DVec3::NEG_Y)
 }
 
 /// The rotation that takes `up` to y and `forward`, as far as it is level, to -z.
