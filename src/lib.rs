@@ -55,6 +55,7 @@ pub mod splat;
 pub mod train;
 
 pub mod batch;
+pub mod compress;
 mod eigen;
 pub mod error;
 pub mod golden;

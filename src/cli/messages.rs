@@ -6,7 +6,7 @@ use naka_gs::settings::{Key, keys};
 use std::sync::OnceLock;
 
 /// Parameters that are no settings, and what the command line calls them.
-const PARAMETERS: [(&str, &str); 11] = [
+const PARAMETERS: [(&str, &str); 16] = [
     ("out", "--out"),
     ("overwrite", "--overwrite (-w)"),
     ("until", "--until"),
@@ -18,6 +18,11 @@ const PARAMETERS: [(&str, &str); 11] = [
     ("quantiles", "--quantiles"),
     ("video", "--video"),
     ("keyframes", "--keyframes"),
+    ("splats", "--splats"),
+    ("size", "--size"),
+    ("psnr", "--psnr"),
+    ("cameras", "--cameras"),
+    ("scene", "--scene"),
 ];
 
 /// The message of `error`: settings by their flags.

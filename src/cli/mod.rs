@@ -5,6 +5,7 @@
 mod batch;
 mod calibrate;
 mod completions;
+mod compress;
 mod demo;
 mod doctor;
 mod enhance;
@@ -75,6 +76,7 @@ enum Command {
     Render(render::Render),
     Path(path::Path),
     Export(export::Export),
+    Compress(compress::Compress),
     #[cfg(feature = "viewer")]
     View(view::View),
     Eval(eval::Eval),
@@ -151,6 +153,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Render(command) => command.run(reporter),
         Command::Path(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Compress(command) => command.run(reporter),
         #[cfg(feature = "viewer")]
         Command::View(command) => command.run(reporter),
         Command::Eval(command) => command.run(reporter),
@@ -218,6 +221,7 @@ mod tests {
         has("render", &["cameras", "out", "adapter", "path", "video", "format", "quality", "size", "fps"]);
         has("path", &["out", "overwrite", "seconds", "fps", "loop", "keyframes", "size"]);
         has("export", &["out", "overwrite", "antialiased"]);
+        has("compress", &["out", "overwrite", "splats", "size", "psnr", "cameras", "steps", "adapter"]);
         has("eval", &["json"]);
         has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);
