@@ -57,6 +57,7 @@ pub mod splat;
 pub mod train;
 
 pub mod batch;
+pub mod compress;
 mod eigen;
 mod engine;
 pub mod error;

@@ -6,7 +6,7 @@ use naka_gs::settings::{Key, keys};
 use std::sync::OnceLock;
 
 /// Parameters that are no settings, and what the command line calls them.
-const PARAMETERS: [(&str, &str); 20] = [
+const PARAMETERS: [(&str, &str); 24] = [
     ("out", "--out"),
     ("overwrite", "--overwrite (-w)"),
     ("until", "--until"),
@@ -27,6 +27,10 @@ const PARAMETERS: [(&str, &str); 20] = [
     ("max_relative_size", "--max-relative-size"),
     ("min_views", "--min-views"),
     ("min_cluster", "--min-cluster"),
+    ("splats", "--splats"),
+    ("size", "--size"),
+    ("psnr", "--psnr"),
+    ("scene", "--scene"),
 ];
 
 /// The message of `error`: settings by their flags.

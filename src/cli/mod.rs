@@ -5,6 +5,7 @@
 mod batch;
 mod calibrate;
 mod completions;
+mod compress;
 mod demo;
 mod doctor;
 mod edit;
@@ -77,6 +78,7 @@ enum Command {
     Path(path::Path),
     Export(export::Export),
     Edit(edit::Edit),
+    Compress(compress::Compress),
     #[cfg(feature = "viewer")]
     View(view::View),
     Eval(eval::Eval),
@@ -154,6 +156,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Path(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Edit(command) => command.run(),
+        Command::Compress(command) => command.run(reporter),
         #[cfg(feature = "viewer")]
         Command::View(command) => command.run(reporter),
         Command::Eval(command) => command.run(reporter),
@@ -223,6 +226,7 @@ mod tests {
         has("export", &["out", "overwrite", "antialiased", "html", "cameras"]);
         has("edit", &["out", "overwrite", "box", "sphere", "hull", "min-opacity", "max-size", "max-relative-size"]);
         has("edit", &["min-views", "min-cluster", "cameras", "antialiased", "adapter"]);
+        has("compress", &["out", "overwrite", "splats", "size", "psnr", "cameras", "steps", "adapter"]);
         has("eval", &["json"]);
         has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);

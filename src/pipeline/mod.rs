@@ -188,6 +188,14 @@ pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
     prior::locate(&capture, &job.settings.prior).map(|(posed, _)| posed)
 }
 
+/// [`capture_of`] with the pictures that the run was trained on: lit, and of its size.
+///
+/// # Errors
+/// As there.
+pub fn lit_capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
+    Ok(session::lit_from_files(job, &capture_of(job, progress)?))
+}
+
 /// The photographs of a folder without poses, posed and lit in `job.out` as a run would train on them; nothing where the
 /// scene has poses.
 ///

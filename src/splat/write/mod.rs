@@ -97,13 +97,27 @@ impl Format {
 /// An unknown ending, no splats, values that are not finite, or a file that cannot be written.
 pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
     let path = path.as_ref();
+    export.warn_of_losses(path, Format::of_ending(path)?);
+    let cut = write_silently(path, export)?;
+    if cut > 0 {
+        let (count, limits) = (export.splats.len(), "scales, colors or harmonics beyond what the format holds");
+        tracing::warn!("{}: {cut} of {count} splats have {limits}; they are cut off there", path.display());
+    }
+    Ok(cut)
+}
+
+/// As [`write()`], without warnings: for files that are only tried.
+///
+/// # Errors
+/// As there.
+pub fn write_silently(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
+    let path = path.as_ref();
     let format = Format::of_ending(path)?;
     check(path, export)?;
     if format == Format::Glb && glb::binary_bytes(export) > MOST_BINARY {
         let found = format!("would be a GLB of {} splats, which is beyond its 4 GiB", export.len());
         return Err(Error::input(path, found, "choose .spz, or fewer splats"));
     }
-    export.warn_of_losses(path, format);
     let mut cut = Cut(vec![false; export.splats.len()]);
     let out = |fill: &mut dyn FnMut(&mut Writer) -> std::io::Result<()>| {
         storage::write(path, |out| fill(out).map_err(Error::io(path)))
@@ -116,12 +130,7 @@ pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
         Format::Glb => out(&mut |out| glb::write(out, export, &mut cut))?,
         Format::Splat => out(&mut |out| dot_splat::write(out, export, &mut cut))?,
     }
-    let cut = cut.count();
-    if cut > 0 {
-        let (count, limits) = (export.splats.len(), "scales, colors or harmonics beyond what the format holds");
-        tracing::warn!("{}: {cut} of {count} splats have {limits}; they are cut off there", path.display());
-    }
-    Ok(cut)
+    Ok(cut.count())
 }
 
 /// The bytes of a SOG file of `export`, for a file `path` that holds them among other things.

@@ -1,0 +1,87 @@
+//! How much of the views each splat stands for, in one pass over them and without training.
+//!
+//! A pixel is affine in the α of each of its splats, so that what a splat's removal changes is known exactly from the
+//! pass that blends it (`shaders/compress/removal.wgsl`). The same pass sums the diagonal of the Fisher information of
+//! the views along the splat's position and size: splats that are sharp and exactly placed are hard to make up for.
+
+use super::views::{Goals, ViewRenderer};
+use crate::error::Result;
+use crate::gpu::{Gpu, Kernel, Recorder};
+use crate::progress::Progress;
+use crate::splat::{Tensors, tiles};
+
+/// Sums over all pixels of all views, as `removal.wgsl` makes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Score {
+    /// By how much the squared error changes when the splat goes.
+    pub change: f32,
+    /// Fisher information along its position, in units of its own extent.
+    pub position: f32,
+    /// Fisher information along its size, as a factor.
+    pub size: f32,
+    /// Σ α T: how many pixels it is worth.
+    pub weight: f32,
+}
+
+const SUMS: usize = 4;
+
+/// The kernel.
+pub(super) struct Scorer {
+    kernel: Kernel,
+}
+
+impl Scorer {
+    pub fn new(gpu: &Gpu) -> Result<Self> {
+        Ok(Self { kernel: gpu.kernel("compress/removal", &[])? })
+    }
+
+    /// The score of each splat of `model` against `goals`.
+    pub fn score(
+        &self,
+        renderer: &mut ViewRenderer<'_>,
+        model: &Tensors,
+        goals: &Goals,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Score>> {
+        let gpu = renderer.gpu;
+        let sums = gpu.buffer::<f32>("scores", SUMS * model.count)?;
+        progress.begin("compress: scores", "views", goals.cameras.len() as u64);
+        for (done, (camera, goal)) in (1..).zip(goals.cameras.iter().zip(&goals.planes)) {
+            progress.check()?;
+            let work = renderer.render(model, camera)?;
+            let mut recorder = Recorder::new(gpu);
+            let [x, y] = tiles(camera.width, camera.height);
+            let bindings = [
+                work.view.binding(),
+                work.projected.binding(),
+                work.pair_slots.binding(),
+                work.tile_ranges.binding(),
+                work.image.binding(),
+                goal.binding(),
+                sums.binding(),
+            ];
+            recorder.dispatch(&self.kernel, &bindings, x * y);
+            recorder.submit();
+            progress.set(done, "");
+        }
+        let sums = gpu.read(&sums)?;
+        progress.end();
+        let scores = sums.as_chunks::<SUMS>().0.iter().take(model.count);
+        Ok(scores.map(|&[change, position, size, weight]| Score { change, position, size, weight }).collect())
+    }
+}
+
+/// The indices, in their order, of the `count` splats that count most: by what their removal changes, and
+/// `second_order` times what their position and size are known to. Of equal ones the first.
+pub(super) fn most_important(scores: &[Score], second_order: f32, count: usize) -> Vec<usize> {
+    let importance: Vec<f32> =
+        scores.iter().map(|score| score.change + second_order * (score.position + score.size)).collect();
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    let before = |a: &usize, b: &usize| importance[*b].total_cmp(&importance[*a]).then(a.cmp(b));
+    if count < order.len() {
+        order.select_nth_unstable_by(count, before);
+        order.truncate(count);
+        order.sort_unstable();
+    }
+    order
+}

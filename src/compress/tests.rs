@@ -1,0 +1,177 @@
+//! Compression of small clouds: counts, sizes and qualities that are asked for are met.
+
+use super::subset::select;
+use super::{Budget, Compressor, Config, Outcome, Reference, Trial, to_budget};
+use crate::Error;
+use crate::capture::{Camera, Image, SceneFrame, View};
+use crate::gpu::{Choice, Gpu, Mask};
+use crate::progress::Silent;
+use crate::splat::reference::{cloud, splats};
+use crate::splat::{RenderSettings, Splats, Style, Tensors, read};
+use glam::{DMat4, DVec3};
+use std::path::Path;
+
+/// Cameras in an arc before the cloud.
+fn cameras() -> Vec<Camera> {
+    let camera = |i: i32| {
+        let viewmat = DMat4::from_rotation_translation(
+            glam::DQuat::from_rotation_y(0.2 * f64::from(i)),
+            DVec3::new(0.0, 0.0, 4.0),
+        );
+        Camera { width: 48, height: 40, fx: 50.0, fy: 50.0, cx: 24.0, cy: 20.0, viewmat }
+    };
+    (-2..=2).map(camera).collect()
+}
+
+fn gpu() -> Gpu {
+    Gpu::open(&Choice::Best, Mask::default()).unwrap()
+}
+
+fn compressor<'g>(gpu: &'g Gpu, splats: Splats, steps: u32) -> Compressor<'g> {
+    let config = Config { steps, ..Config::default() };
+    Compressor::new(gpu, splats, false, Reference::Original(&cameras()), &config, &Silent::default()).unwrap()
+}
+
+fn trial(path: &Path) -> Trial<'_> {
+    Trial { path, frame: SceneFrame::IDENTITY, antialiased: false }
+}
+
+fn run(compressor: &mut Compressor<'_>, budget: Budget, path: &Path) -> crate::Result<Outcome> {
+    to_budget(compressor, budget, &trial(path), &Silent::default())
+}
+
+#[test]
+fn a_number_is_met_exactly_and_the_fit_pays() {
+    let gpu = gpu();
+    let original = splats(&cloud(120, 4));
+    let path = Path::new("/nonexistent/none.ply");
+    let quality = |steps: u32| {
+        let mut compressor = compressor(&gpu, original.clone(), steps);
+        let part = compressor.to_count(40, 3, steps, &Silent::default()).unwrap();
+        assert_eq!((part.len(), part.sh_degree), (40, 3));
+        compressor.psnr(&part).unwrap()
+    };
+    let (removed, fitted) = (quality(0), quality(100));
+    assert!(fitted > removed + 2.0, "{removed} dB, {fitted} dB after the fit");
+    // Nothing is written for a budget of nothing.
+    let nothing = run(&mut compressor(&gpu, original, 0), Budget::Splats(0), path).unwrap_err();
+    assert!(matches!(&nothing, Error::Setting { setting, .. } if setting == "splats"), "{nothing}");
+}
+
+#[test]
+fn a_removal_that_shows_counts_more_than_one_that_does_not() {
+    let gpu = gpu();
+    let mut original = splats(&cloud(30, 6));
+    // One behind all cameras, one that is not opaque enough to be drawn.
+    original.means[3] = [0.0, 0.0, -90.0];
+    original.logit_opacities[11] = -12.0;
+    let compressor = compressor(&gpu, original.clone(), 0);
+    let seen = compressor.ranked(28, 3);
+    let rest: Vec<usize> = (0..30).filter(|i| ![3, 11].contains(i)).collect();
+    assert_eq!(seen, select(&original, &rest));
+    assert_eq!(compressor.unseen(), 2);
+}
+
+#[test]
+fn rounds_know_of_splats_that_cover_for_each_other() {
+    let gpu = gpu();
+    let single = splats(&cloud(24, 9));
+    // Every splat twice: of a pair the second hides the loss of the first.
+    let mut original = single.clone();
+    original.means.extend(&single.means);
+    original.quats.extend(&single.quats);
+    original.log_scales.extend(&single.log_scales);
+    original.logit_opacities.extend(&single.logit_opacities);
+    original.sh.extend(&single.sh);
+    let quality = |rounds: u32| {
+        let config = Config { steps: 0, rounds, ..Config::default() };
+        let mut compressor = Compressor::new(
+            &gpu,
+            original.clone(),
+            false,
+            Reference::Original(&cameras()),
+            &config,
+            &Silent::default(),
+        )
+        .unwrap();
+        let part = compressor.to_count(16, 3, 0, &Silent::default()).unwrap();
+        compressor.psnr(&part).unwrap()
+    };
+    let (one, six) = (quality(1), quality(6));
+    assert!(six > one + 0.2, "{one} dB in one round, {six} dB in six");
+}
+
+#[test]
+fn sizes_are_met_to_the_byte_in_each_format() {
+    let (gpu, folder) = (gpu(), tempfile::tempdir().unwrap());
+    let mut compressor = compressor(&gpu, splats(&cloud(150, 5)), 8);
+    for (name, most) in [("a.spz", 4000), ("b.ply", 12_000), ("c.splat", 1000)] {
+        let path = folder.path().join(name);
+        let found = run(&mut compressor, Budget::Bytes(most), &path).unwrap();
+        let bytes = trial(&path).bytes(&found.splats).unwrap();
+        assert!(bytes <= most && bytes * 100 > most * 85, "{name}: {bytes} of {most}");
+        assert!(!found.whole && found.splats.len() < 150);
+        let whole = run(&mut compressor, Budget::Bytes(1 << 20), &path).unwrap();
+        assert!(whole.whole && whole.splats.len() == 150, "{name}");
+        let nothing = run(&mut compressor, Budget::Bytes(20), &path).unwrap_err().to_string();
+        assert!(nothing.starts_with("size") && nothing.contains("give at least"), "{nothing}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files on trial are gone");
+}
+
+#[test]
+fn a_psnr_is_met_with_few_splats_or_refused_with_what_can_be() {
+    let (gpu, folder) = (gpu(), tempfile::tempdir().unwrap());
+    let mut compressor = compressor(&gpu, splats(&cloud(100, 7)), 40);
+    let path = folder.path().join("a.ply");
+    let found = run(&mut compressor, Budget::Psnr(26.0), &path).unwrap();
+    assert!(found.psnr >= 26.0 && found.splats.len() < 90, "{} dB, {}", found.psnr, found.splats.len());
+    let all = run(&mut compressor, Budget::Psnr(99.0), &path).unwrap();
+    assert!(all.psnr >= 99.0, "{} dB", all.psnr);
+    let coarse = folder.path().join("a.splat");
+    let refused = run(&mut compressor, Budget::Psnr(95.0), &coarse).unwrap_err().to_string();
+    assert!(refused.starts_with("psnr: 95 dB cannot be met: all splats have"), "{refused}");
+    // What is read back is what was measured.
+    let export = crate::splat::write::Export { splats: &found.splats, frame: SceneFrame::IDENTITY, antialiased: false };
+    crate::splat::write::write(&path, &export).unwrap();
+    let again = compressor.psnr(&read(&path).unwrap()).unwrap();
+    assert!((again - found.psnr).abs() < 1e-9, "{again} dB");
+}
+
+#[test]
+fn photographs_are_fitted_to_and_those_held_out_decide() {
+    let (gpu, folder) = (gpu(), tempfile::tempdir().unwrap());
+    let truth = splats(&cloud(40, 12));
+    let painter = crate::splat::Renderer::new(&gpu).unwrap();
+    let views: Vec<View> = (0..)
+        .zip(cameras())
+        .map(|(at, camera)| {
+            let path = folder.path().join(format!("{at}.png"));
+            picture(&gpu, &painter, &truth, &camera).to_rgb8().save(&path).unwrap();
+            let (name, image) = (format!("{at}.png"), Some(path));
+            View { name, image, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
+        })
+        .collect();
+    // What is compressed has lost its colors.
+    let mut original = truth.clone();
+    original.sh.iter_mut().for_each(|value| *value *= 0.4);
+    let config = Config { steps: 60, ..Config::default() };
+    let new = |views: &[View]| {
+        let reference = Reference::Photographs(views);
+        Compressor::new(&gpu, original.clone(), false, reference, &config, &Silent::default())
+    };
+    let mut compressor = new(&views).unwrap();
+    let before = compressor.psnr(&original).unwrap();
+    let part = compressor.to_count(30, 3, 60, &Silent::default()).unwrap();
+    let after = compressor.psnr(&part).unwrap();
+    assert!(part.len() == 30 && after > before + 1.0, "{before} dB, {after} dB with three quarters of the splats");
+    let few = new(&views[..2]).err().unwrap().to_string();
+    assert!(few.starts_with("scene: 2 photographs"), "{few}");
+}
+
+fn picture(gpu: &Gpu, renderer: &crate::splat::Renderer, splats: &Splats, camera: &Camera) -> Image {
+    let tensors = Tensors::from_splats(gpu, splats, 0).unwrap();
+    let style = Style::default();
+    let settings = RenderSettings { background: [0.0; 3], sh_degree: splats.sh_degree, antialiased: false, style };
+    renderer.render_image(gpu, &tensors, camera, &settings, &mut None).unwrap().image
+}

@@ -1,0 +1,196 @@
+//! Views that stay in device memory: what the compressed splats are compared with, and renders of them.
+
+use crate::capture::{Camera, Image, View, resize_area};
+use crate::error::{Error, Result};
+use crate::eval::psnr;
+use crate::gpu::{Buffer, Gpu, Recorder};
+use crate::limits;
+use crate::progress::Progress;
+use crate::splat::{Raster, RenderSettings, Renderer, Style, TILE, Tensors, Workspace, plane_len, tiles};
+use glam::DVec3;
+
+/// Planes of a goal: red, green, blue, transmittance.
+const PLANES: usize = 4;
+/// Pixels of a view; larger ones are made smaller.
+const MOST_PIXELS: u32 = 1 << 20;
+/// Pixels of all views, at 16 bytes each; of more views, every so many is used.
+const MOST_PIXELS_IN_ALL: u64 = 1 << 25;
+
+/// Renders views with all of their splat–tile pairs, on black.
+pub(super) struct ViewRenderer<'g> {
+    pub gpu: &'g Gpu,
+    renderer: Renderer,
+    antialiased: bool,
+    work: Option<Workspace>,
+    pairs: usize,
+}
+
+impl<'g> ViewRenderer<'g> {
+    pub fn new(gpu: &'g Gpu, antialiased: bool) -> Result<Self> {
+        Ok(Self { gpu, renderer: Renderer::new(gpu)?, antialiased, work: None, pairs: 0 })
+    }
+
+    /// Renders the view of `camera`; what kernels need to go on from it.
+    pub fn render(&mut self, model: &Tensors, camera: &Camera) -> Result<&Workspace> {
+        let settings = RenderSettings {
+            background: [0.0; 3],
+            sh_degree: model.sh_degree,
+            antialiased: self.antialiased,
+            style: Style::default(),
+        };
+        self.pairs = self.pairs.max(Workspace::initial_pairs(model.count));
+        loop {
+            let roomy = |work: &Workspace| work.splat_capacity() >= model.count && work.pair_capacity() >= self.pairs;
+            let mut work = match self.work.take().filter(roomy) {
+                Some(work) => work,
+                None => Workspace::new(self.gpu, model.count, self.pairs, camera.width, camera.height)?,
+            };
+            work.resize(self.gpu, camera.width, camera.height)?;
+            let mut recorder = Recorder::new(self.gpu);
+            self.renderer.record(&mut recorder, model, camera, &settings, &work, Raster::Color);
+            recorder.submit();
+            let wanted = self.gpu.read_part(&work.counters, 1, 1)?.iter().sum::<u32>() as usize;
+            let whole = wanted <= work.pair_capacity();
+            self.work = Some(work);
+            if whole {
+                break;
+            }
+            self.pairs = Workspace::room_for(wanted);
+        }
+        self.work.as_ref().ok_or_else(|| Error::Gpu("a render left no workspace".into()))
+    }
+
+    /// The picture of the view of `camera`.
+    pub fn picture(&mut self, model: &Tensors, camera: &Camera) -> Result<Image> {
+        let gpu = self.gpu;
+        let work = self.render(model, camera)?;
+        Ok(unpack(&gpu.read_part(&work.image, 0, PLANES * plane_len(camera.width, camera.height))?, camera))
+    }
+}
+
+/// What renders are compared with, a buffer of four planes for each camera.
+pub(super) struct Goals {
+    pub cameras: Vec<Camera>,
+    pub planes: Vec<Buffer<f32>>,
+    /// Extent of the cameras, which learning rates of positions are multiplied by.
+    pub extent: f64,
+}
+
+impl Goals {
+    /// Renders of `model` from `cameras`, or from as many of them as memory is for.
+    pub fn render(
+        renderer: &mut ViewRenderer<'_>,
+        model: &Tensors,
+        cameras: &[Camera],
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let cameras: Vec<Camera> = within_limits(cameras).into_iter().map(|(_, camera)| camera).collect();
+        let mut planes = Vec::with_capacity(cameras.len());
+        progress.begin("compress: views of the original", "views", cameras.len() as u64);
+        for camera in &cameras {
+            progress.check()?;
+            limits::claim_picture(camera.width, camera.height)?;
+            let gpu = renderer.gpu;
+            let goal = gpu.buffer("view to keep", PLANES * plane_len(camera.width, camera.height))?;
+            let work = renderer.render(model, camera)?;
+            let mut recorder = Recorder::new(gpu);
+            recorder.copy(&work.image, 0, &goal, 0, goal.len());
+            recorder.submit();
+            planes.push(goal);
+            progress.set(planes.len() as u64, "");
+        }
+        progress.end();
+        let extent = extent(&cameras);
+        Ok(Self { cameras, planes, extent })
+    }
+
+    /// The photographs of `views` in place of the renders that `self` has from their cameras. What masks hide of them stays
+    /// as rendered, and so does what no view has an image of.
+    pub fn photographs(self, gpu: &Gpu, views: &[View], progress: &dyn Progress) -> Result<Self> {
+        progress.begin("compress: photographs", "views", views.len() as u64);
+        for (at, view) in views.iter().enumerate() {
+            progress.check()?;
+            let (width, height) = (self.cameras[at].width, self.cameras[at].height);
+            let photograph = resize_area(&view.read()?, width, height);
+            let weights = view.read_weights(width, height)?;
+            let mut planes = gpu.read(&self.planes[at])?;
+            let (pitch, plane) = ((tiles(width, height)[0] * TILE) as usize, plane_len(width, height));
+            for (pixel, color) in photograph.pixels.iter().enumerate() {
+                let weight = weights.as_ref().map_or(1.0, |weights| weights[pixel]);
+                let to = pixel / width as usize * pitch + pixel % width as usize;
+                // A photograph is opaque.
+                for (channel, value) in color.iter().chain(&[0.0]).enumerate() {
+                    let rendered = &mut planes[channel * plane + to];
+                    *rendered += weight * (value - *rendered);
+                }
+            }
+            self.planes[at].write(gpu, 0, &planes);
+            progress.set(at as u64 + 1, &view.name);
+        }
+        progress.end();
+        Ok(self)
+    }
+
+    /// Mean PSNR of the views of `model` against these.
+    pub fn psnr(&self, renderer: &mut ViewRenderer<'_>, model: &Tensors) -> Result<f64> {
+        let mut sum = 0.0;
+        for (view, (camera, planes)) in self.cameras.iter().zip(&self.planes).enumerate() {
+            let picture = renderer.picture(model, camera)?;
+            let goal = unpack(&renderer.gpu.read(planes)?, camera);
+            sum += psnr(&picture, &goal).ok_or_else(|| Error::NotFinite {
+                what: format!("view {} of the compressed splats", view + 1),
+                found: "has pixels that are not finite".into(),
+                remedy: "compress the original again, or train it again with lower learning rates".into(),
+            })?;
+        }
+        Ok(sum / self.cameras.len().max(1) as f64)
+    }
+}
+
+/// `cameras` at sizes, and in a number, that memory is for, with their indices.
+pub(super) fn within_limits(cameras: &[Camera]) -> Vec<(usize, Camera)> {
+    let pixels = |camera: &Camera| u64::from(camera.width) * u64::from(camera.height);
+    let smaller = |camera: &Camera| {
+        let factor = (pixels(camera) as f64 / f64::from(MOST_PIXELS)).sqrt().ceil();
+        camera.downscaled(factor as u32)
+    };
+    let cameras: Vec<Camera> = cameras.iter().map(smaller).collect();
+    let every = cameras.iter().map(pixels).sum::<u64>().div_ceil(MOST_PIXELS_IN_ALL).max(1);
+    cameras.into_iter().enumerate().step_by(every as usize).collect()
+}
+
+/// As of a capture's scene scale: the farthest camera from their center, and a tenth.
+fn extent(cameras: &[Camera]) -> f64 {
+    let centers: Vec<DVec3> = cameras.iter().map(Camera::center).collect();
+    let center = centers.iter().sum::<DVec3>() / centers.len().max(1) as f64;
+    (1.1 * centers.iter().map(|c| c.distance(center)).fold(0.0, f64::max)).max(1e-6)
+}
+
+fn unpack(planes: &[f32], camera: &Camera) -> Image {
+    let (width, height) = (camera.width, camera.height);
+    let (pitch, plane) = ((tiles(width, height)[0] * TILE) as usize, plane_len(width, height));
+    let mut image = Image::new(width, height);
+    for (at, pixel) in image.pixels.iter_mut().enumerate() {
+        let from = at / width as usize * pitch + at % width as usize;
+        *pixel = std::array::from_fn(|channel| planes[channel * plane + from]);
+    }
+    image
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use glam::DMat4;
+
+    #[test]
+    fn views_are_kept_within_memory() {
+        let camera =
+            Camera { width: 4000, height: 3000, fx: 3e3, fy: 3e3, cx: 2e3, cy: 1.5e3, viewmat: DMat4::IDENTITY };
+        let kept = within_limits(&vec![camera.clone(); 100]);
+        assert_eq!((kept[0].1.width, kept[0].1.height), (1000, 750));
+        assert!((30..=50).contains(&kept.len()) && kept[2].0 == 2 * kept[1].0, "{}", kept.len());
+        let small = camera.resized(64, 48);
+        let all: Vec<_> = (0..100).map(|at| (at, small.clone())).collect();
+        assert_eq!(within_limits(&vec![small; 100]), all);
+    }
+}
