@@ -41,13 +41,11 @@ fn add(splat: u32, component: u32, value: f32) {
 }
 #endif
 
-// Four pixels of a thread while their splats pass by: the light from behind the splat that passes, by channel.
-struct Pixels {
+// The light of four pixels from behind the splat that passes.
+struct Light {
     red: vec4f,
     green: vec4f,
     blue: vec4f,
-    transmittance: vec4f,
-    live: vec4<bool>,
 }
 
 // The same pixels against their target, and how much of the background they show; neither changes on the way.
@@ -60,32 +58,38 @@ struct Residual {
 }
 
 // The sums of one splat over the four pixels.
-fn pass_by(pixels: ptr<function, Pixels>, r: Residual, splat: Splat, pixel: vec2f) -> vec4f {
+fn pass_by(
+    pixels: ptr<function, Pixels>,
+    behind: ptr<function, Light>,
+    r: Residual,
+    splat: Splat,
+    pixel: vec2f,
+) -> vec4f {
     let none = vec4f(0.0);
     let all = vec4f(1.0);
-    let c = cover(splat, pixel);
-    let alpha = min(c.alpha, vec4f(ALPHA_MAX));
-    let before = (*pixels).transmittance;
-    let next = before * (1.0 - alpha);
-    let covered = c.drawn & (*pixels).live;
-    (*pixels).live = (*pixels).live & !(covered & (next <= vec4f(TRANSMITTANCE_MIN)));
-    let drawn = covered & (*pixels).live;
-    let weight = select(none, alpha * before, drawn);
-    (*pixels).transmittance = select(before, next, drawn);
-    (*pixels).red -= splat.color.x * weight;
-    (*pixels).green -= splat.color.y * weight;
-    (*pixels).blue -= splat.color.z * weight;
-    let opened = alpha / (1.0 - alpha);
-    let red = opened * (*pixels).red - splat.color.x * weight;
-    let green = opened * (*pixels).green - splat.color.y * weight;
-    let blue = opened * (*pixels).blue - splat.color.z * weight;
+    let b = blend(splat, pixel, pixels);
+    (*behind).red -= splat.color.x * b.weight;
+    (*behind).green -= splat.color.y * b.weight;
+    (*behind).blue -= splat.color.z * b.weight;
+    let opened = b.alpha / (1.0 - b.alpha);
+    let red = opened * (*behind).red - splat.color.x * b.weight;
+    let green = opened * (*behind).green - splat.color.y * b.weight;
+    let blue = opened * (*behind).blue - splat.color.z * b.weight;
     let through = opened * r.shown;
-    let square = select(none, red * red + green * green + blue * blue + through * through, drawn);
-    let product = select(none, r.red * red + r.green * green + r.blue * blue + r.through * through, drawn);
+    let square = select(none, red * red + green * green + blue * blue + through * through, b.drawn);
+    let product = select(none, r.red * red + r.green * green + r.blue * blue + r.through * through, b.drawn);
     // α = opacity · exp(−q / 2) before it is clamped.
+    let c = b.coverage;
     let along = c.dx * (splat.conic.x * c.dx + 2.0 * splat.conic.y * c.dy) + splat.conic.z * c.dy * c.dy;
-    let q = select(none, along, drawn);
-    return vec4f(dot(2.0 * product + square, all), dot(square, q), dot(square, q * q), dot(weight, all));
+    let q = select(none, along, b.drawn);
+    return vec4f(dot(2.0 * product + square, all), dot(square, q), dot(square, q * q), dot(b.weight, all));
+}
+
+fn add_all(splat: u32, found: vec4f) {
+    add(splat, S_CHANGE, found.x);
+    add(splat, S_POSITION, found.y);
+    add(splat, S_SIZE, found.z);
+    add(splat, S_WEIGHT, found.w);
 }
 
 @compute @workgroup_size(64)
@@ -102,82 +106,50 @@ fn main(
 ) {
     let tile = group.x + group.y * groups.x;
     if tile >= view.tiles.x * view.tiles.y { return; }
-    let tile_origin = TILE * vec2u(tile % view.tiles.x, tile / view.tiles.x);
+    let range = tile_ranges[tile];
 #ifdef SUBGROUPS
     let thread = subgroup * lanes + lane;
-    let block = vec2f(tile_origin + quad_origin(subgroup * lanes));
-    let block_extent = block_size(lanes);
 #endif
-    let corner = tile_origin + quad_origin(thread);
-    let pixel = vec2f(corner) + 0.5;
-    let quad = (corner.y * view.tiles.x * TILE + corner.x) / 4u;
-    let plane = view.tiles.x * view.tiles.y * TILE * TILE / 4u;
-    let range = tile_ranges[tile];
-    let red = image[quad];
-    let green = image[quad + plane];
-    let blue = image[quad + 2u * plane];
-    let shown = image[quad + 3u * plane];
+    let place = place_of(tile, thread);
+    let green = place.quad + place.plane;
+    let blue = green + place.plane;
+    var behind = Light(image[place.quad], image[green], image[blue]);
+    let shown = image[blue + place.plane];
     let residual = Residual(
-        red - goal[quad],
-        green - goal[quad + plane],
-        blue - goal[quad + 2u * plane],
-        shown - goal[quad + 3u * plane],
+        behind.red - goal[place.quad],
+        behind.green - goal[green],
+        behind.blue - goal[blue],
+        shown - goal[blue + place.plane],
         shown,
     );
     // Tiles reach beyond the picture; what is there is nobody's loss.
+    let corner = tile_origin(tile) + quad_origin(thread);
     let inside = (vec4u(corner.x) + vec4u(0u, 1u, 2u, 3u) < vec4u(view.size.x)) & vec4<bool>(corner.y < view.size.y);
-    var pixels = Pixels(red, green, blue, vec4f(1.0), inside);
+    var pixels = Pixels(vec4f(1.0), inside);
 #ifdef SUBGROUPS
+    let block = vec2f(tile_origin(tile) + quad_origin(subgroup * lanes));
+    let block_extent = block_size(lanes);
     for (var base = range.x; base < range.y; base += lanes) {
-        let mine = min(base + lane, range.y - 1u);
-        let slot = pair_slots[mine];
-        let center = projected[PROJECTED_STRIDE * slot];
-        let shape = projected[PROJECTED_STRIDE * slot + 1u];
-        let shade = projected[PROJECTED_STRIDE * slot + 2u];
-        let hit = base + lane < range.y && touches(center.xy, shape.xyz, center.w, block, block_extent);
+        let mine = held(min(base + lane, range.y - 1u));
+        let hit = base + lane < range.y && touches(mine.center.xy, mine.shape.xyz, mine.center.w, block, block_extent);
         let ballot = subgroupBallot(hit);
         for (var word = 0u; word < lanes; word += 32u) {
             var hits = select(ballot.x, ballot.y, word > 0u);
             while hits != 0u {
                 let source = word + firstTrailingBit(hits);
                 hits &= hits - 1u;
-                let splat = Splat(
-                    subgroupShuffle(center.xy, source),
-                    subgroupShuffle(center.z, source),
-                    0.0,
-                    subgroupShuffle(shape.xyz, source),
-                    bitcast<u32>(subgroupShuffle(shade.w, source)),
-                    subgroupShuffle(shade.xyz, source),
-                );
-                let found = pass_by(&pixels, residual, splat, pixel);
-                let change = subgroupAdd(found.x);
-                let position = subgroupAdd(found.y);
-                let size = subgroupAdd(found.z);
-                let weight = subgroupAdd(found.w);
-                if lane == 0u && weight > 0.0 {
-                    add(splat.slot, S_CHANGE, change);
-                    add(splat.slot, S_POSITION, position);
-                    add(splat.slot, S_SIZE, size);
-                    add(splat.slot, S_WEIGHT, weight);
-                }
+                let splat = bitcast<u32>(subgroupShuffle(mine.shade.w, source));
+                let found = pass_by(&pixels, &behind, residual, from_lane(mine, source), place.pixel);
+                let total = vec4f(subgroupAdd(found.x), subgroupAdd(found.y), subgroupAdd(found.z), subgroupAdd(found.w));
+                if lane == 0u && total.w > 0.0 { add_all(splat, total); }
             }
         }
         if subgroupAll(!any(pixels.live)) { break; }
     }
 #else
     for (var i = range.x; i < range.y; i++) {
-        let slot = pair_slots[i];
-        let center = projected[PROJECTED_STRIDE * slot];
-        let shape = projected[PROJECTED_STRIDE * slot + 1u];
-        let shade = projected[PROJECTED_STRIDE * slot + 2u];
-        let splat = Splat(center.xy, center.z, 0.0, shape.xyz, bitcast<u32>(shade.w), shade.xyz);
-        let found = pass_by(&pixels, residual, splat, pixel);
-        if found.w > 0.0 {
-            add(splat.slot, S_CHANGE, found.x);
-            add(splat.slot, S_POSITION, found.y);
-            add(splat.slot, S_SIZE, found.z);
-            add(splat.slot, S_WEIGHT, found.w);
-        }
+        let found = pass_by(&pixels, &behind, residual, splat_of(i), place.pixel);
+        if found.w > 0.0 { add_all(bitcast<u32>(held(i).shade.w), found); }
         if !any(pixels.live) { break; }
     }
 #endif
