@@ -25,19 +25,20 @@ pub mod weights;
 pub use balance::Balance;
 pub use config::{Config, Normalize, Response, Scope, Sigma};
 pub use correct::built_in_hash;
+use dequantize::dequantize_toward;
 pub use dequantize::{dequantize, read_dark};
 pub use estimate::estimate;
 pub use golden::golden_check;
 pub use kernels::Kernels;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
-use crate::capture::{Capture, Image, View, is_linear, resize_area};
+use crate::capture::{Capture, Image, View, below_meter, is_linear, resize_area};
 use crate::color::exposed_unclipped;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::parallel::try_map;
 use crate::progress::{Journal, Progress};
-use choose::{Choice, choose, describe};
+use choose::{Choice, Origin, choose, describe};
 use correct::Correction;
 use network::Maps;
 use rayon::prelude::*;
@@ -58,6 +59,12 @@ pub struct Report {
     pub response: String,
     /// Why this one.
     pub reason: String,
+    /// How many EV longer than by itself the camera response was exposed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<f32>,
+    /// Why so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub exposure_reason: String,
     /// Images written.
     pub images: usize,
     /// Median luminance of the dark and of the lit capture, 0–1, before the network.
@@ -118,8 +125,13 @@ pub fn enhance_capture<'a>(
     let hidden = hidden::hidden(capture, &views, downscale, progress)?;
     let samples = sample(&views, config, downscale, progress)?;
     let linear = views.iter().all(|view| view.image.as_deref().is_some_and(is_linear));
-    let choice = choose(config, &capture.root, &samples, linear)?;
+    // Linear light needs no meter, and reading it again takes time.
+    let origin = Origin { linear, below_meter: if linear { None } else { below_meter(&views) } };
+    let choice = choose(config, &capture.root, &samples, origin)?;
     tracing::info!("response: {}; {}", choice.response, choice.reason);
+    if let Some(exposure) = &choice.exposure {
+        tracing::info!("exposure: {:+.2} EV; {}", exposure.stops, exposure.reason);
+    }
     let kernels = Kernels::new(gpu)?;
     let correction = correction(&kernels, gpu, &views, config, &choice, downscale)?;
     let done = AtomicU64::new(0);
@@ -215,7 +227,7 @@ fn prepared(view: &View, config: &Config, choice: &Choice, downscale: u32) -> Re
     // What a bracket is merged to is rounded no more.
     let rounded = view.shots.is_empty() && view.image.as_deref().is_none_or(dequantize::rounded);
     if config.dequantize && brightened && rounded {
-        image = dequantize(image);
+        image = dequantize_toward(image, choice.shadow_hue);
     }
     expose(&mut image, view, config);
     Ok(chroma::denoise(averaged(&image, view, downscale), config.denoise, downscale))
@@ -289,6 +301,8 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
     Report {
         response,
         reason: choice.reason.clone(),
+        exposure: choice.exposure.as_ref().map(|exposure| exposure.stops),
+        exposure_reason: choice.exposure.as_ref().map(|exposure| exposure.reason.clone()).unwrap_or_default(),
         images,
         median,
         network: "none".into(),
@@ -297,6 +311,8 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
     }
 }
 
+#[cfg(test)]
+mod exposure_tests;
 #[cfg(test)]
 mod odd_tests;
 #[cfg(test)]
