@@ -1,4 +1,4 @@
-//! How much longer one photograph was exposed than another, as its EXIF data says.
+//! How much longer one photograph was exposed than another, and than its meter asked for, as its EXIF data says.
 
 use super::extras::Extras;
 use super::messages::some;
@@ -10,6 +10,11 @@ use std::path::Path;
 const SAME: f64 = 0.01;
 /// Stops between the longest and the shortest exposure, at most: more is an error of the data.
 const MOST_STOPS: f64 = 14.0;
+/// Stops that photographs of a dark capture lie below their meter's exposure, at least, and by which they differ, at most.
+const LEAST_BELOW: f64 = 1.0;
+const MOST_SPREAD: f64 = 2.0;
+/// Speed value of an ISO number: `Sv = log2(ISO / 3.125)`, so that ISO 100 is 5.
+const APEX_SPEED: f64 = 0.32;
 
 /// Exposure of a file on a scale of its own camera, proportional to the light that was counted: seconds × ISO / aperture²
 /// (ISO 12232; an aperture that is not given is the same in all). `None` where time or ISO are not given.
@@ -18,11 +23,40 @@ pub fn exposure(path: &Path) -> Option<f64> {
 }
 
 fn exposure_of(block: &[u8]) -> Option<f64> {
-    let exif = Reader::new().read_raw(block.to_vec()).ok()?;
-    let seconds = rational(&exif, Tag::ExposureTime)?;
+    exposure_in(&Reader::new().read_raw(block.to_vec()).ok()?)
+}
+
+fn exposure_in(exif: &Exif) -> Option<f64> {
+    let seconds = rational(exif, Tag::ExposureTime)?;
     let iso = exif.get_field(Tag::PhotographicSensitivity, In::PRIMARY)?.value.get_uint(0)?;
-    let aperture = rational(&exif, Tag::FNumber).unwrap_or(1.0);
+    let aperture = rational(exif, Tag::FNumber).unwrap_or(1.0);
     Some(seconds * f64::from(iso) / (aperture * aperture)).filter(|exposure| exposure.is_normal())
+}
+
+/// How many stops the photographs `views` lie below their meter's exposure on average, where each says so and they agree.
+pub fn below_meter(views: &[&View]) -> Option<f64> {
+    let of = |view: &&View| below_meter_of(&Extras::read(view.image.as_deref()?).exif?);
+    let stops = views.iter().map(of).collect::<Option<Vec<f64>>>()?;
+    let (least, most) = (stops.iter().copied().reduce(f64::min)?, stops.iter().copied().reduce(f64::max)?);
+    let mean = stops.iter().sum::<f64>() / stops.len() as f64;
+    ((LEAST_BELOW..=MOST_STOPS).contains(&mean) && most - least <= MOST_SPREAD).then_some(mean)
+}
+
+/// What the meter saw, APEX `Bv` (EXIF's BrightnessValue), against what was exposed for: `Tv + Av - Sv`. Without it the
+/// compensation that was dialed in, if any was: cameras set by hand give 0, which says nothing.
+fn below_meter_of(block: &[u8]) -> Option<f64> {
+    let exif = Reader::new().read_raw(block.to_vec()).ok()?;
+    let signed = |tag| match &exif.get_field(tag, In::PRIMARY)?.value {
+        Value::SRational(values) => values.first().map(|value| value.to_f64()).filter(|value| value.is_finite()),
+        _ => None,
+    };
+    let metered = || {
+        let (brightness, exposure) = (signed(Tag::BrightnessValue)?, exposure_in(&exif)?);
+        rational(&exif, Tag::FNumber)?;
+        Some(-(exposure * APEX_SPEED).log2() - brightness)
+    };
+    let dialed = || signed(Tag::ExposureBiasValue).map(|bias| -bias).filter(|below| *below >= LEAST_BELOW);
+    metered().or_else(dialed)
 }
 
 /// A positive quotient.
@@ -75,11 +109,20 @@ mod tests {
     use super::*;
     use crate::capture::Camera;
     use exif::experimental::Writer;
-    use exif::{Field, Rational};
+    use exif::{Field, Rational, SRational};
     use glam::DMat4;
     use std::io::Cursor;
 
     fn block(seconds: (u32, u32), iso: u16, aperture: Option<(u32, u32)>) -> Vec<u8> {
+        block_with(seconds, iso, aperture, None)
+    }
+
+    fn block_with(
+        seconds: (u32, u32),
+        iso: u16,
+        aperture: Option<(u32, u32)>,
+        signed: Option<(Tag, (i32, i32))>,
+    ) -> Vec<u8> {
         let field = |tag, value| Field { tag, ifd_num: In::PRIMARY, value };
         let quotient = |(num, denom): (u32, u32)| Value::Rational(vec![Rational { num, denom }]);
         let mut fields = vec![
@@ -87,6 +130,8 @@ mod tests {
             field(Tag::PhotographicSensitivity, Value::Short(vec![iso])),
         ];
         fields.extend(aperture.map(|aperture| field(Tag::FNumber, quotient(aperture))));
+        let difference = |(num, denom): (i32, i32)| Value::SRational(vec![SRational { num, denom }]);
+        fields.extend(signed.map(|(tag, value)| field(tag, difference(value))));
         let (mut writer, mut bytes) = (Writer::new(), Cursor::new(Vec::new()));
         fields.iter().for_each(|field| writer.push_field(field));
         writer.write(&mut bytes, false).unwrap();
@@ -102,6 +147,37 @@ mod tests {
             assert_eq!(exposure_of(&block(seconds, iso, None)), None, "{seconds:?} {iso}");
         }
         assert_eq!(exposure_of(b"no EXIF"), None);
+    }
+
+    #[test]
+    fn the_meter_is_believed_where_it_says_how_dark_the_photograph_is() {
+        let at = |denominator, tag, value| block_with((1, denominator), 100, Some((4, 1)), Some((tag, value)));
+        // 1/8 s at f/4 and ISO 100: Tv 3, Av 4, Sv 5 are right for a brightness of 2; 1/256 s is five stops below.
+        let found = below_meter_of(&at(256, Tag::BrightnessValue, (2, 1))).unwrap();
+        assert!((found - 5.0).abs() < 1e-9, "{found}");
+        let found = below_meter_of(&at(256, Tag::ExposureBiasValue, (-16, 3))).unwrap();
+        assert!((found - 16.0 / 3.0).abs() < 1e-9, "{found}");
+        // A compensation of 0 or above, a quotient without a denominator and no data say nothing.
+        for value in [(0, 1), (2, 1), (-5, 0)] {
+            assert_eq!(below_meter_of(&at(256, Tag::ExposureBiasValue, value)), None, "{value:?}");
+        }
+        let blind = block_with((1, 256), 100, None, Some((Tag::BrightnessValue, (2, 1))));
+        assert_eq!(below_meter_of(&blind), None);
+        assert_eq!(below_meter_of(b"no EXIF"), None);
+    }
+
+    #[test]
+    fn a_capture_lies_below_its_meter_where_all_views_say_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |bias: i32| Some(block_with((1, 50), 400, None, Some((Tag::ExposureBiasValue, (bias, 3)))));
+        let found = |blocks: &[Option<Vec<u8>>]| {
+            let capture = capture(dir.path(), blocks);
+            below_meter(&capture.train.iter().collect::<Vec<_>>())
+        };
+        assert!((found(&[at(-15), at(-17)]).unwrap() - 16.0 / 3.0).abs() < 1e-9);
+        for blocks in [vec![at(-15), None], vec![at(-3), at(-15)], vec![at(0), at(0)], vec![]] {
+            assert_eq!(found(&blocks), None);
+        }
     }
 
     fn capture(folder: &Path, blocks: &[Option<Vec<u8>>]) -> Capture {

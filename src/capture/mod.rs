@@ -58,7 +58,7 @@ pub(crate) use colmap::camera_line;
 pub use decode::{decode_image, encoded_size, image_size, is_linear, read_image};
 pub use distortion::Distortion;
 pub(crate) use elsewhere::look_for_other_poses;
-pub(crate) use exposure::assign_gains;
+pub(crate) use exposure::{assign_gains, below_meter};
 pub use extras::{Extras, read_alpha};
 pub use facts::Facts;
 pub use file_names::is_scene;

@@ -1,18 +1,20 @@
 //! Camera responses as data: how one camera's rendering of a dark exposure relates to its rendering of a lit one.
 
+use crate::color::exposed_unclipped;
 use crate::error::{Error, Result};
 use crate::limits;
 use serde::Deserialize;
 use std::path::Path;
 
 /// The responses that come with the program, by name.
-pub(super) const BUILT_IN: [(&str, &str); 2] = [
+pub(super) const BUILT_IN: [(&str, &str); 3] = [
+    ("exposure-45", include_str!("cameras/exposure-45.toml")),
     ("exposure-40", include_str!("cameras/exposure-40.toml")),
     ("exposure-40-plain", include_str!("cameras/exposure-40-plain.toml")),
 ];
 
 /// Name of the built-in response used where nothing else is asked for.
-pub const DEFAULT: &str = "exposure-40";
+pub const DEFAULT: &str = "exposure-45";
 
 /// A response from dark to lit values: a matrix and a gain, then a curve.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +26,13 @@ pub struct Camera {
     /// Where the matrix counts for yellows and greens only, the gain of other colors: a matrix fitted to a scene without
     /// pinks would turn them orange.
     pub yellows_only: Option<f32>,
+    /// By what part of it red's lead over the other channels grows, where a matrix for yellows does not count: dark files
+    /// have saturated reds too pale.
+    pub red_lead: f32,
     /// How light becomes levels.
     pub kind: Kind,
+    /// How many times longer its lit pictures are exposed than the dark ones, where that is known.
+    pub ratio: Option<f32>,
 }
 
 /// Reflectance that the mean of a scene is exposed for (ISO 2720's calibration of light meters).
@@ -45,6 +52,16 @@ pub enum Kind {
     },
 }
 
+/// Dark levels at which a Naka–Rushton response becomes knots: closer near black, where it is steep.
+const NAKA_LEVELS: [f32; 18] =
+    [0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.5, 10.0, 13.0, 17.0, 22.0, 28.0, 36.0, 48.0, 64.0];
+/// Most that red's lead grows by.
+const MOST_LEAD: f32 = 4.0;
+/// Most that a camera's white lies above the level that clips.
+const MOST_WHITE: f32 = 10.0;
+/// Lit level, of 255, of the last of these knots, and the least step to it: a curve ends below white.
+const NAKA_LAST: [f32; 2] = [254.0, 2.0];
+
 /// A monotone curve through knots. Between knots it is a cubic in `u = asinh(255 x)`, which is linear within a level
 /// of black and logarithmic beyond, with Fritsch–Carlson slopes; below the first knot it continues straight, above the
 /// last as the hyperbola of a Naka–Rushton response toward 1.
@@ -62,12 +79,18 @@ struct File {
     kind: String,
     #[serde(default)]
     ratio: Option<f32>,
+    #[serde(default)]
+    white: Option<f32>,
+    #[serde(default)]
+    black: [f32; 3],
     #[serde(default = "unity")]
     gain: f32,
     #[serde(default = "identity")]
     matrix: [[f32; 3]; 3],
     #[serde(default)]
     hues: Hues,
+    #[serde(default)]
+    red_lead: f32,
     #[serde(default)]
     red: Vec<[f32; 2]>,
     #[serde(default)]
@@ -122,20 +145,39 @@ impl Camera {
         if !finite || file.gain <= 0.0 {
             return Err(bad("gain and matrix must be finite, the gain above 0".into()));
         }
+        let ratio = file.ratio.filter(|ratio| *ratio > 0.0 && ratio.is_finite());
         let kind = match file.kind.as_str() {
             "curve" => {
                 let curve = |name: &str, knots: &[[f32; 2]]| Curve::new(knots).map_err(|e| bad(format!("{name}: {e}")));
                 Kind::Curve([curve("red", &file.red)?, curve("green", &file.green)?, curve("blue", &file.blue)?])
             }
-            "srgb-exposure" => match file.ratio {
-                Some(ratio) if ratio > 0.0 && ratio.is_finite() => Kind::SrgbExposure { ratio },
-                _ => return Err(bad("kind 'srgb-exposure' needs a ratio above 0".into())),
+            "srgb-exposure" => match ratio {
+                Some(ratio) => Kind::SrgbExposure { ratio },
+                None => return Err(bad("kind 'srgb-exposure' needs a ratio above 0".into())),
             },
-            other => return Err(bad(format!("unknown kind '{other}' (curve or srgb-exposure)"))),
+            "naka-rushton" => match (ratio, file.white) {
+                (Some(ratio), Some(white)) if ratio > 1.0 && white > 1.0 && white <= MOST_WHITE => {
+                    let curve = |black: f32| Curve::naka_rushton(ratio, white, black).map_err(&bad);
+                    Kind::Curve([curve(file.black[0])?, curve(file.black[1])?, curve(file.black[2])?])
+                }
+                _ => return Err(bad("kind 'naka-rushton' needs a ratio above 1 and a white above 1, up to 10".into())),
+            },
+            other => return Err(bad(format!("unknown kind '{other}' (curve, naka-rushton or srgb-exposure)"))),
         };
         let name = if file.name.is_empty() { path.display().to_string() } else { file.name };
         let yellows_only = matches!(file.hues, Hues::Yellow).then_some(file.gain);
-        Ok(Self { name, matrix: file.matrix.map(|row| row.map(|v| v * file.gain)), yellows_only, kind })
+        if !(0.0..=MOST_LEAD).contains(&file.red_lead) {
+            return Err(bad("red_lead must be 0 to 4".into()));
+        }
+        let red_lead = file.red_lead * file.gain;
+        Ok(Self {
+            name,
+            matrix: file.matrix.map(|row| row.map(|v| v * file.gain)),
+            yellows_only,
+            red_lead,
+            kind,
+            ratio,
+        })
     }
 
     /// The longer exposure that brings linear light of the (encoded) `median` to mid-gray; `None` for a black one.
@@ -143,16 +185,40 @@ impl Camera {
         let ratio = MID_GRAY / decode_srgb(median);
         let name = format!("exposure × {ratio:.1}");
         let kind = Kind::SrgbExposure { ratio };
-        (median > 0.0 && ratio.is_finite()).then(|| Self { name, matrix: identity(), yellows_only: None, kind })
+        (median > 0.0 && ratio.is_finite()).then(|| Self {
+            name,
+            matrix: identity(),
+            yellows_only: None,
+            red_lead: 0.0,
+            kind,
+            ratio: Some(ratio),
+        })
+    }
+
+    /// The same camera, its lit pictures exposed longer by `stops`, in linear light.
+    pub fn exposed(mut self, stops: f32) -> Self {
+        let longer = stops.exp2();
+        match &mut self.kind {
+            // As `Curve` reads it, 0 has to leave every bit alone.
+            _ if stops == 0.0 => {}
+            Kind::Curve(curves) => curves.iter_mut().for_each(|curve| *curve = curve.exposed(longer)),
+            Kind::SrgbExposure { ratio } => *ratio *= longer,
+        }
+        self.ratio = self.ratio.map(|ratio| ratio * longer);
+        self
     }
 
     /// The lit value of a dark pixel, unclipped: what the kernels `camera` and `exposure` compute.
     pub fn apply(&self, x: [f32; 3]) -> [f32; 3] {
         let mut mixed = self.matrix.map(|row| row[0] * x[0] + row[1] * x[1] + row[2] * x[2]);
+        let lead = self.red_lead * (x[0] - x[1].max(x[2])).max(0.0);
         if let Some(gain) = self.yellows_only {
             let chroma = x[0].max(x[1]).max(x[2]) - x[0].min(x[1]).min(x[2]);
             let share = ((x[1] - x[2]) / chroma.max(LEAST_CHROMA)).clamp(0.0, 1.0);
-            mixed = std::array::from_fn(|c| gain * x[c] + share * (mixed[c] - gain * x[c]));
+            let others = [gain * x[0] + lead, gain * x[1], gain * x[2]];
+            mixed = std::array::from_fn(|c| others[c] + share * (mixed[c] - others[c]));
+        } else {
+            mixed[0] += lead;
         }
         match &self.kind {
             Kind::Curve(curves) => std::array::from_fn(|c| curves[c].apply(mixed[c])),
@@ -177,8 +243,34 @@ impl Curve {
             return Err("the last knot must lie below 255".into());
         }
         let points: Vec<[f32; 2]> = levels.iter().map(|&[x, y]| [x.asinh(), y / 255.0]).collect();
-        let slopes = monotone_slopes(&points);
-        Ok(Self { knots: points.iter().zip(slopes).map(|(p, m)| [p[0], p[1], m]).collect() })
+        Ok(Self::through(&points))
+    }
+
+    fn through(points: &[[f32; 2]]) -> Self {
+        let slopes = monotone_slopes(points);
+        Self { knots: points.iter().zip(slopes).map(|(p, m)| [p[0], p[1], m]).collect() }
+    }
+
+    /// The curve between two exposures of a camera whose levels follow light as Naka and Rushton (1966, J. Physiol. 185)
+    /// have it, `y = white · light / (light + σ)`, clipped at 1: with `y/(white − y)` in proportion to light, that of the
+    /// lit picture is `ratio` times that of the dark one, whatever σ. Light counts from the dark level `black`.
+    fn naka_rushton(ratio: f32, white: f32, black: f32) -> Result<Self, String> {
+        let most = 255.0 * white;
+        let lit = |level: f32| most * ratio * level / (most + (ratio - 1.0) * level);
+        let dark = |level: f32| most * level / (most * ratio - (ratio - 1.0) * level);
+        let [last, step] = NAKA_LAST;
+        let knots =
+            NAKA_LEVELS.iter().filter(|level| lit(**level) < last - step).map(|level| [level + black, lit(*level)]);
+        Self::new(&knots.chain([[dark(last) + black, last]]).collect::<Vec<_>>())
+    }
+
+    /// The curve for lit pictures exposed `longer` times as long: a dark level comes where less light is.
+    fn exposed(&self, longer: f32) -> Self {
+        let moved = |level: f32| 255.0 * exposed_unclipped(level / 255.0, 1.0 / longer);
+        let mut points: Vec<[f32; 2]> = self.knots.iter().map(|&[u, y, _]| [moved(u.sinh()).asinh(), y]).collect();
+        // Rounding may bring close knots together.
+        points.dedup_by(|next, last| next[0] <= last[0]);
+        Self::through(&points)
     }
 
     /// The lit value for the dark value `x` (0–1 nominal); may leave 0–1 below the first knot.

@@ -2,6 +2,7 @@
 
 use super::camera::{self, Camera};
 use super::config::{Config, Normalize, Response, Sigma};
+use super::dequantize::shadow_hue;
 use super::estimate::{estimate, median_luminance};
 use super::tone::{Restoration, Tone};
 use crate::error::Result;
@@ -14,19 +15,43 @@ const MEDIAN: [f32; 2] = [0.12, 0.75];
 /// … and at most this part of the pixels has all channels at 0.98 or above.
 const MOST_SATURATED: f32 = 0.15;
 
-/// A response and, for the report, which it is and why.
+/// Exposures that differ by less than this, in EV, are one.
+const SAME_STOPS: f32 = 0.05;
+
+/// A response and, for the report, which it is and why, and the exposure that it assumes.
 pub struct Choice {
     pub restoration: Restoration,
     pub response: String,
     pub reason: String,
+    pub exposure: Option<Exposure>,
+    /// What shadows take their color from where none is left, with the built-in response: others are calibrated on colors
+    /// as they are.
+    pub shadow_hue: Option<[f32; 2]>,
 }
 
-/// The response for the capture in the folder `root` whose dark pixels `samples` represent. Those of files that are
-/// `linear` have no camera's curve in them, which the built-in response assumes.
+/// How a camera response was exposed, and why so.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exposure {
+    /// EV longer than the response is by itself.
+    pub stops: f32,
+    pub reason: String,
+}
+
+/// What is known of the photographs besides their pixels.
+#[derive(Clone, Copy, Default)]
+pub struct Origin {
+    /// Whether the files hold light in proportion, without a camera's curve.
+    pub linear: bool,
+    /// How many stops they lie below their meter's exposure, where EXIF data say so.
+    pub below_meter: Option<f64>,
+}
+
+/// The response for the capture in the folder `root` whose dark pixels `samples` represent. The built-in one assumes a
+/// camera's curve, which linear files have not.
 ///
 /// # Errors
 /// Those of the camera file.
-pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]], linear: bool) -> Result<Choice> {
+pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]], origin: Origin) -> Result<Choice> {
     let own = root.join("camera.toml");
     let named = if !config.camera.is_empty() {
         config.camera.clone()
@@ -35,28 +60,58 @@ pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]], linear: bool) 
     } else {
         camera::DEFAULT.into()
     };
-    match config.response {
-        Response::Camera => Ok(with_camera(Camera::open(&named)?, "as set".into())),
+    let built_in = named == camera::DEFAULT && !origin.linear;
+    let choice = match config.response {
+        Response::Camera => Ok(with_camera(open(&named, config, origin)?, "as set".into())),
         Response::Auto if named != camera::DEFAULT => {
             let reason = if config.camera.is_empty() { "the scene folder has a camera.toml" } else { "as set" };
-            Ok(with_camera(Camera::open(&named)?, reason.into()))
+            Ok(with_camera(open(&named, config, origin)?, reason.into()))
         }
-        Response::Auto => automatic(config, samples, linear),
+        Response::Auto => automatic(config, samples, origin),
         Response::Naka | Response::Log | Response::None => Ok(estimated(config, samples, "as set".into())),
-    }
+    }?;
+    let shadow_hue = shadow_hue(samples).filter(|_| built_in && choice.exposure.is_some());
+    Ok(Choice { shadow_hue, ..choice })
 }
 
-fn automatic(config: &Config, samples: &[[f32; 3]], linear: bool) -> Result<Choice> {
+/// The camera `named`, exposed as the settings ask for, or the EXIF data of photographs that the built-in one lights.
+fn open(named: &str, config: &Config, origin: Origin) -> Result<(Camera, Exposure)> {
+    let camera = Camera::open(named)?;
+    let told =
+        origin.below_meter.filter(|_| config.exif_exposure && config.exposure == 0.0 && named == camera::DEFAULT);
+    let exposure = match (told, camera.ratio) {
+        (Some(below), Some(ratio)) => Exposure {
+            stops: below as f32 - ratio.log2(),
+            reason: format!("EXIF data say that the photographs lie {below:.1} EV below their meter"),
+        },
+        _ if named == camera::DEFAULT => asked(config, "right on average, where nothing tells it"),
+        _ => asked(config, "that of the camera file"),
+    };
+    Ok((camera.exposed(exposure.stops), exposure))
+}
+
+fn asked(config: &Config, otherwise: &str) -> Exposure {
+    let reason = if config.exposure == 0.0 { otherwise } else { "as set" };
+    Exposure { stops: config.exposure, reason: reason.into() }
+}
+
+fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Choice> {
     let median = median_luminance(samples);
     if median >= LIT {
         let reason = format!("the capture is lit already (median {:.0} of 255)", median * 255.0);
         return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason));
     }
-    if let Some(camera) = Camera::exposing(median).filter(|_| linear) {
+    if let Some(camera) = Camera::exposing(median).filter(|_| origin.linear) {
         let reason = format!("linear light of a median of {:.1} of 255 becomes mid-gray", median * 255.0);
-        return Ok(with_camera(camera, reason));
+        return Ok(with_camera(
+            (camera.exposed(config.exposure), asked(config, "the median becomes mid-gray")),
+            reason,
+        ));
     }
-    let choice = with_camera(Camera::open(camera::DEFAULT)?, String::new());
+    let choice = with_camera(open(camera::DEFAULT, config, origin)?, String::new());
+    if config.exposure != 0.0 {
+        return Ok(Choice { reason: "its exposure is set".into(), ..choice });
+    }
     let lit: Vec<[f32; 3]> = samples.iter().map(|p| choice.restoration.apply(*p)).collect();
     let median = median_luminance(&lit);
     let saturated = lit.iter().filter(|p| p.iter().all(|v| *v >= 0.98)).count() as f32 / lit.len().max(1) as f32;
@@ -69,14 +124,18 @@ fn automatic(config: &Config, samples: &[[f32; 3]], linear: bool) -> Result<Choi
     Ok(estimated(&naka, samples, reason))
 }
 
-fn with_camera(camera: Camera, reason: String) -> Choice {
-    let response = format!("camera ({})", camera.name);
-    Choice { restoration: Restoration::plain(Tone::Camera(Box::new(camera))), response, reason }
+fn with_camera((camera, exposure): (Camera, Exposure), reason: String) -> Choice {
+    let mut response = format!("camera ({})", camera.name);
+    if exposure.stops.abs() >= SAME_STOPS {
+        response += &format!(", {:+.2} EV", exposure.stops);
+    }
+    let restoration = Restoration::plain(Tone::Camera(Box::new(camera)));
+    Choice { restoration, response, reason, exposure: Some(exposure), shadow_hue: None }
 }
 
 fn estimated(config: &Config, samples: &[[f32; 3]], reason: String) -> Choice {
     let restoration = estimate(config, samples);
-    Choice { response: describe(&restoration), restoration, reason }
+    Choice { response: describe(&restoration), restoration, reason, exposure: None, shadow_hue: None }
 }
 
 /// The response in a few words.

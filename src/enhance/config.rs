@@ -22,13 +22,17 @@ pub struct Config {
     /// How the Naka–Rushton or logarithmic response is mapped to 0–1: `linear`, `percentile`, `symmetric`,
     /// `histogram` or `white`.
     pub normalize: Normalize,
-    /// Camera response of `camera` and `auto`: a built-in name (`exposure-40`, `exposure-40-plain`) or a TOML file.
-    /// Empty: `camera.toml` in the scene folder where there is one, else `exposure-40`.
+    /// Camera response of `camera` and `auto`: a built-in name (`exposure-45`, `exposure-40`, `exposure-40-plain`) or a
+    /// TOML file. Empty: `camera.toml` in the scene folder where there is one, else `exposure-45`.
     pub camera: String,
+    /// How many EV longer the camera response exposes than it would (-5 to 5; cameras step in thirds). 0: as EXIF data say
+    /// how far the photographs lie below their meter's exposure, else what is right on average.
+    pub exposure: f32,
     /// Estimate colors of 8-bit files between the whole levels that their Cb and Cr were rounded to, from the ratio of
     /// color to brightness around them. Brightness is left alone.
     pub dequantize: bool,
-    /// Bring photographs to their mean exposure where EXIF data say that they were exposed differently.
+    /// Believe EXIF data: bring photographs to their mean exposure where they were exposed differently, and let the
+    /// built-in response expose them as their meter would have.
     pub exif_exposure: bool,
     /// Strength of the color-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
     /// Brightness is left alone. For pictures to look at; splats average noise over views better than any filter.
@@ -43,6 +47,9 @@ pub struct Config {
     pub eight_bit: bool,
 }
 
+/// Most that `exposure` may ask for, in EV.
+const MOST_STOPS: f32 = 5.0;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -52,6 +59,7 @@ impl Default for Config {
             sigma: Sigma::Auto,
             normalize: Normalize::White,
             camera: String::new(),
+            exposure: 0.0,
             dequantize: true,
             exif_exposure: true,
             denoise: 0.0,
@@ -86,6 +94,13 @@ impl Config {
         };
         check(self.n > 0.0 && self.n <= 10.0, "n", self.n, "use an exponent above 0 and up to 10")?;
         check((0.0..=4.0).contains(&self.denoise), "denoise", self.denoise, "use a strength from 0 (off) to 4")?;
+        let remedy = "use EV from -5 to 5, such as 0.33 for a third of a stop";
+        check(self.exposure.abs() <= MOST_STOPS, "exposure", self.exposure, remedy)?;
+        if self.exposure != 0.0 && !matches!(self.response, Response::Auto | Response::Camera) {
+            let remedy =
+                "leave it at 0, or use `response` auto or camera: other responses are not exposures of a camera";
+            return Err(Error::setting("enhance.exposure", self.exposure.to_string(), remedy));
+        }
         if self.weights.is_empty() {
             return Err(Error::setting("enhance.weights", "''", "use 'auto', 'none' or the path of a file"));
         }

@@ -8,6 +8,9 @@
 //! surroundings: weighted least squares through the origin, with weights that fall off with distance and with the misfit
 //! (Geman–McClure, refitted), so that other surfaces have no say. The estimate counts within the half level that rounding
 //! left open; luma, which has the finest quantizer and the most noise, stays.
+//!
+//! Where luma is below a level the surroundings tell nothing: every color from navy to brown was rounded to gray. There the
+//! ratio of the capture as a whole stands in, for a part: rooms are lit by warm light more often than not.
 
 use crate::capture::{Extras, Image, read_image, resize_area, ycbcr_to_rgb};
 use crate::color::luma;
@@ -26,6 +29,13 @@ const SCALE: f32 = 1.0;
 const FITS: usize = 3;
 /// What rounding leaves open, in levels.
 const OPEN: f32 = 0.5;
+/// Luma, in levels, of what the color of a whole capture is measured on: rounding is small against it, and no lamp is in it.
+const MID_TONES: std::ops::Range<f32> = 2.0..10.0;
+/// Fewest mid-tones that are a color, and the part of it that shadows are taken to have.
+const LEAST_MID_TONES: usize = 100;
+const SHARE: f32 = 0.4;
+/// What this counts for, in the unit of the fit: as much as surroundings of 0.6 levels.
+const HUE_WEIGHT: f32 = 25.0;
 /// Least luma that ratios are taken of, in levels, and in the first guess.
 const LEAST_LUMA: f32 = 0.05;
 const GUESS_LUMA: f32 = 0.5;
@@ -44,16 +54,38 @@ pub fn rounded(path: &Path) -> bool {
     !Extras::read(path).deep
 }
 
-/// Estimates the colors of a dark picture that was decoded from 8 bits. No Cb or Cr changes by more than half a level; the
-/// luma (BT.601) stays.
-pub fn dequantize(mut image: Image) -> Image {
+/// The ratios of Cb and Cr to luma that shadows of a capture are taken to have, whose dark pixels `samples` represent;
+/// `None` where they hold no mid-tones.
+pub fn shadow_hue(samples: &[[f32; 3]]) -> Option<[f32; 2]> {
+    let (mut count, mut sums) = (0, [0.0_f64; 3]);
+    for p in samples.iter().map(|p| p.map(|v| 255.0 * v)).filter(|p| MID_TONES.contains(&luma(*p))) {
+        count += 1;
+        let [y, cb, cr] = ycbcr(p);
+        sums.iter_mut().zip([y, cb, cr]).for_each(|(sum, value)| *sum += f64::from(value));
+    }
+    (count >= LEAST_MID_TONES).then(|| [1, 2].map(|c| SHARE * (sums[c] / sums[0]) as f32))
+}
+
+/// Luma, Cb and Cr around 0.
+fn ycbcr(p: [f32; 3]) -> [f32; 3] {
+    [luma(p), (p[2] - luma(p)) / 1.772, (p[0] - luma(p)) / 1.402]
+}
+
+/// [`dequantize_toward`] without a hue for shadows.
+pub fn dequantize(image: Image) -> Image {
+    dequantize_toward(image, None)
+}
+
+/// Estimates the colors of a dark picture that was decoded from 8 bits, with the [`shadow_hue`] of its capture where
+/// nothing is left of them. No Cb or Cr changes by more than half a level; the luma (BT.601) stays.
+pub fn dequantize_toward(mut image: Image, hue: Option<[f32; 2]>) -> Image {
     let longest = image.width.max(image.height);
     if image.pixels.is_empty() {
         return image;
     }
     let scaled = |n: u32| if longest <= SIDE { n } else { (n * SIDE).div_ceil(longest) };
     let planes = Planes::new(&resize_area(&image, scaled(image.width), scaled(image.height)));
-    let changes = planes.changes();
+    let changes = planes.changes(hue);
     let columns = taps(image.width as usize, planes.width);
     let rows = taps(image.height as usize, planes.height);
     image.pixels.par_chunks_mut(columns.len()).zip(&rows).for_each(|(line, &(upper, lower, down))| {
@@ -110,11 +142,11 @@ impl Planes {
     }
 
     /// What Cb and Cr of each pixel change by.
-    fn changes(&self) -> Vec<[f32; 2]> {
+    fn changes(&self, hue: Option<[f32; 2]>) -> Vec<[f32; 2]> {
         let surroundings = surroundings();
         let mut changes = vec![[0.0; 2]; self.width * self.height];
         let lines = changes.par_chunks_mut(self.width).enumerate();
-        lines.for_each_init(|| Fit::new(self.width), |fit, (y, line)| self.row(y, &surroundings, fit, line));
+        lines.for_each_init(|| Fit::new(self.width, hue), |fit, (y, line)| self.row(y, &surroundings, fit, line));
         changes
     }
 
@@ -158,12 +190,15 @@ struct Fit {
     ratio: [Vec<f32>; 2],
     sums: [Vec<f32>; 2],
     squares: Vec<f32>,
+    /// What the sums begin with: the hue of shadows and its weight.
+    before: ([f32; 2], f32),
 }
 
 impl Fit {
-    fn new(width: usize) -> Self {
+    fn new(width: usize, hue: Option<[f32; 2]>) -> Self {
         let row = || vec![0.0; width];
-        Self { ratio: [row(), row()], sums: [row(), row()], squares: row() }
+        let before = hue.map_or_else(Default::default, |hue| (hue.map(|ratio| HUE_WEIGHT * ratio), HUE_WEIGHT));
+        Self { ratio: [row(), row()], sums: [row(), row()], squares: row(), before }
     }
 
     /// Takes the pixels' own ratios as the first guess.
@@ -176,8 +211,8 @@ impl Fit {
     }
 
     fn clear(&mut self) {
-        self.sums.iter_mut().for_each(|sums| sums.fill(0.0));
-        self.squares.fill(0.0);
+        self.sums.iter_mut().zip(self.before.0).for_each(|(sums, before)| sums.fill(before));
+        self.squares.fill(self.before.1);
     }
 
     /// Adds a neighbor of every pixel.
@@ -210,8 +245,7 @@ mod tests {
     use super::*;
 
     fn colors(p: [f32; 3]) -> [f32; 3] {
-        let p = p.map(|v| 255.0 * v);
-        [luma(p), (p[2] - luma(p)) / 1.772, (p[0] - luma(p)) / 1.402]
+        ycbcr(p.map(|v| 255.0 * v))
     }
 
     /// Half the distance of lights that show several steps within reach, and of one whose steps are too far apart.
@@ -278,6 +312,28 @@ mod tests {
         let (large, small) = (dequantize(scene(1792, NEAR, true)), dequantize(scene(448, NEAR, true)));
         let apart = apart(&resize_area(&large, 448, 224), &small);
         assert!(apart < 0.1, "{apart}");
+    }
+
+    #[test]
+    fn shadows_take_a_part_of_the_captures_hue_and_mid_tones_keep_their_own() {
+        let colored = |y: f32| ycbcr_to_rgb([y, -0.3 * y, 0.2 * y]).map(|v| v / 255.0);
+        // What is too dark or too bright has no part in it.
+        let mut samples: Vec<[f32; 3]> = (20..=90).flat_map(|i| [colored(0.1 * i as f32); 2]).collect();
+        samples.extend([[0.4 / 255.0; 3], [0.1, 0.1, 0.9]].repeat(50));
+        let hue = shadow_hue(&samples).unwrap();
+        assert!((hue[0] + SHARE * 0.3).abs() < 1e-4 && (hue[1] - SHARE * 0.2).abs() < 1e-4, "{hue:?}");
+        assert_eq!(shadow_hue(&samples[..LEAST_MID_TONES - 1]), None);
+        let gray = |level: f32| Image { width: 40, height: 30, pixels: vec![[level / 255.0; 3]; 1200] };
+        let ratio = |image: &Image| {
+            let [y, cb, cr] = colors(image.at(20, 15));
+            [cb / y, cr / y]
+        };
+        let [deep, mid] = [0.2, 4.0].map(|level| ratio(&dequantize_toward(gray(level), Some(hue))));
+        for c in 0..2 {
+            assert!((deep[c] / hue[c] - 1.0).abs() < 0.25, "{deep:?}, of {hue:?}");
+            assert!((mid[c] / hue[c]).abs() < 0.06, "{mid:?}");
+        }
+        assert_eq!(dequantize_toward(scene(64, NEAR, true), None), dequantize(scene(64, NEAR, true)));
     }
 
     #[test]

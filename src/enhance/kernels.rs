@@ -124,6 +124,7 @@ impl<'g> Kernels<'g> {
     fn camera(&self, recorder: &mut Recorder<'_>, values: &Buffer<f32>, pixels: usize, camera: &Camera) -> Result<()> {
         let count = pixels as u32;
         let mut matrix = camera.matrix.map(|[r, g, b]| [r, g, b, 0.0]);
+        matrix[2][3] = camera.red_lead;
         if let Some(gain) = camera.yellows_only {
             (matrix[0][3], matrix[1][3]) = (1.0, gain);
         }

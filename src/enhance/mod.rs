@@ -32,12 +32,12 @@ pub use golden::golden_check;
 pub use kernels::Kernels;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
-use crate::capture::{Capture, Image, View};
+use crate::capture::{Capture, Image, View, below_meter};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::parallel::try_map;
 use crate::progress::{Journal, Progress};
-use choose::{Choice, choose, describe};
+use choose::{Choice, Origin, choose, describe};
 use correct::Correction;
 use network::Maps;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,12 @@ pub struct Report {
     pub response: String,
     /// Why this one.
     pub reason: String,
+    /// How many EV longer than by itself the camera response was exposed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<f32>,
+    /// Why so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub exposure_reason: String,
     /// Images written.
     pub images: usize,
     /// Median luminance of the dark and of the lit capture, 0–1, before the network.
@@ -210,8 +216,14 @@ impl<'g> Prepared<'g> {
     ) -> Result<Self> {
         let samples = sample(sources, config, downscale, progress)?;
         let linear = sources.iter().all(Source::is_linear);
-        let choice = choose(config, root, &samples, linear)?;
+        let views: Vec<&View> = sources.iter().filter_map(Source::view).collect();
+        // Linear light needs no meter, and reading it again takes time.
+        let origin = Origin { linear, below_meter: if linear { None } else { below_meter(&views) } };
+        let choice = choose(config, root, &samples, origin)?;
         tracing::info!("response: {}; {}", choice.response, choice.reason);
+        if let Some(exposure) = &choice.exposure {
+            tracing::info!("exposure: {:+.2} EV; {}", exposure.stops, exposure.reason);
+        }
         let mut prepared = Self { kernels, config, downscale, choice, correction: None, samples };
         prepared.correction = prepared.correction(gpu, sources)?;
         Ok(prepared)
@@ -299,6 +311,8 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
     Report {
         response,
         reason: choice.reason.clone(),
+        exposure: choice.exposure.as_ref().map(|exposure| exposure.stops),
+        exposure_reason: choice.exposure.as_ref().map(|exposure| exposure.reason.clone()).unwrap_or_default(),
         images,
         median,
         network: "none".into(),
@@ -307,6 +321,8 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
     }
 }
 
+#[cfg(test)]
+mod exposure_tests;
 #[cfg(test)]
 mod odd_tests;
 #[cfg(test)]

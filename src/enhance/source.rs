@@ -27,6 +27,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The view, where it is one.
+    pub fn view(&self) -> Option<&'a View> {
+        match self {
+            Self::View(view) => Some(view),
+            Self::Memory { .. } => None,
+        }
+    }
+
     /// Whether its file has linear light, with no curve of a camera in it.
     pub fn is_linear(&self) -> bool {
         match self {
@@ -41,7 +49,7 @@ impl<'a> Source<'a> {
         let mut image = self.decoded(config)?.into_owned();
         let brightened = choice.restoration.tone != Tone::Identity;
         if config.dequantize && brightened && self.is_rounded() {
-            image = dequantize::dequantize(image);
+            image = dequantize::dequantize_toward(image, choice.shadow_hue);
         }
         self.expose(&mut image, config);
         Ok(chroma::denoise(self.averaged(&image, downscale), config.denoise, downscale))

@@ -76,7 +76,7 @@ fn kernels_equal_their_twins_in_every_mode() {
             assert!(error < tolerance, "{config:?}: {error:e}");
         }
     }
-    for name in ["exposure-40", "exposure-40-plain"] {
+    for name in ["exposure-45", "exposure-40", "exposure-40-plain"] {
         let mut camera = Camera::open(name).unwrap();
         camera.matrix = [[1.1, -0.1, 0.0], [0.0, 0.9, 0.1], [-0.2, 0.0, 1.2]];
         let restoration = Restoration::plain(Tone::Camera(Box::new(camera)));
@@ -123,7 +123,7 @@ fn published_formulas() {
 
 #[test]
 fn curves_are_monotone_through_their_knots_and_saturate() {
-    for name in ["exposure-40", "exposure-40-plain"] {
+    for name in ["exposure-45", "exposure-40", "exposure-40-plain"] {
         let camera = Camera::open(name).unwrap();
         let Kind::Curve(curves) = &camera.kind else { panic!("{name} is a curve") };
         for curve in curves {
@@ -149,6 +149,9 @@ fn a_matrix_for_yellows_leaves_pinks_and_grays() {
     let same = |a: [f32; 3], b: [f32; 3]| (0..3).all(|c| (a[c] - b[c]).abs() < 1e-5);
     let (pink, gray, lime) = ([0.5, 0.1, 0.2], [0.3; 3], [0.3, 0.4, 0.1]);
     assert!(same(yellow.apply(pink), pink.map(|v| 0.9 * v)) && !same(all.apply(pink), yellow.apply(pink)));
+    let mut led = yellow.clone();
+    led.red_lead = 2.0;
+    assert!(same(led.apply(pink), [0.45 + 2.0 * 0.3, 0.09, 0.18]) && same(led.apply(lime), yellow.apply(lime)));
     assert!(same(yellow.apply(gray), [0.27; 3]) && same(yellow.apply(lime), all.apply(lime)));
     assert!(Camera::parse(Path::new("c"), &text("blue")).unwrap_err().to_string().contains("blue"));
 }
@@ -173,6 +176,12 @@ fn bad_camera_files_say_what_is_wrong() {
         ("kind = 'curve'\nred = [[0, 0], [9, 255]]", "below 255"),
         ("kind = 'curve'\nred = [[0, nan], [9, 25]]", "numbers"),
         ("kind = 'srgb-exposure'", "ratio"),
+        ("kind = 'naka-rushton'\nwhite = 1.2", "ratio"),
+        ("kind = 'naka-rushton'\nratio = 40.0\nwhite = 1.0", "white above 1"),
+        ("kind = 'naka-rushton'\nratio = 0.5\nwhite = 1.2", "ratio above 1"),
+        ("kind = 'naka-rushton'\nratio = 40.0\nwhite = 1.2\nblack = [0, nan, 0]", "numbers"),
+        ("kind = 'srgb-exposure'\nratio = 4.0\nred_lead = -1.0", "red_lead"),
+        ("kind = 'srgb-exposure'\nratio = 4.0\nred_lead = 4.1", "red_lead"),
         ("kind = 'film'", "unknown kind 'film'"),
         ("kind = 'curve'\ngain = -1.0", "gain"),
         ("color = 1", "color"),
@@ -198,7 +207,7 @@ fn settings_survive_toml_and_bad_ones_are_named() {
     }
 }
 
-fn scene(folder: &Path, levels: &[u8], names: &[&str]) -> Capture {
+pub fn scene(folder: &Path, levels: &[u8], names: &[&str]) -> Capture {
     let camera =
         capture::Camera { width: 32, height: 20, fx: 30.0, fy: 30.0, cx: 16.0, cy: 10.0, viewmat: DMat4::IDENTITY };
     let view = |(&level, &name): (&u8, &&str)| {

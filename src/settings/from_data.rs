@@ -22,6 +22,7 @@ const HARMLESS: &[&str] = &[
     "enhance.normalize",
     "enhance.dequantize",
     "enhance.exif_exposure",
+    "enhance.exposure",
     "enhance.denoise",
     "enhance.working",
     "enhance.eight_bit",
@@ -97,8 +98,10 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Keys that may name a file elsewhere, with the values that do not.
-const BY_VALUE: [(&str, &[&str]); 2] =
-    [("enhance.weights", &["auto", "none"]), ("enhance.camera", &["", "exposure-40", "exposure-40-plain"])];
+const BY_VALUE: [(&str, &[&str]); 2] = [
+    ("enhance.weights", &["auto", "none"]),
+    ("enhance.camera", &["", "exposure-45", "exposure-40", "exposure-40-plain"]),
+];
 
 /// Fails for a change that is not the data's to make.
 pub(super) fn check(change: &Change<'_>) -> Result<()> {

@@ -164,4 +164,5 @@ def main():
     print("curves =", (knots - [fit[7], 0]).round(2).tolist())
 
 
-main()
+if __name__ == "__main__":
+    main()
