@@ -6,7 +6,7 @@ use naka_gs::settings::{Key, keys};
 use std::sync::OnceLock;
 
 /// Parameters that are no settings, and what the command line calls them.
-const PARAMETERS: [(&str, &str); 16] = [
+const PARAMETERS: [(&str, &str); 15] = [
     ("out", "--out"),
     ("overwrite", "--overwrite (-w)"),
     ("until", "--until"),
@@ -22,7 +22,6 @@ const PARAMETERS: [(&str, &str); 16] = [
     ("size", "--size"),
     ("psnr", "--psnr"),
     ("cameras", "--cameras"),
-    ("scene", "--scene"),
 ];
 
 /// The message of `error`: settings by their flags.
