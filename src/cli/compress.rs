@@ -3,8 +3,8 @@
 use super::output::{self, OutFile};
 use super::progress::Reporter;
 use super::setting_flags::{AdapterOnly, SettingFlags};
-use naka_gs::capture::{self, Camera, Capture, SceneFrame, View};
-use naka_gs::compress::{Budget, Compressor, Config, Outcome, Reference, Trial, around, to_budget};
+use naka_gs::capture::{self, Camera, Capture, SceneFrame};
+use naka_gs::compress::{Budget, Compressor, Config, Outcome, Trial, around, to_budget};
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::pipeline::output::names;
 use naka_gs::pipeline::record::{RUN_FILE, Run};
@@ -20,7 +20,6 @@ use std::path::{Path, PathBuf};
   naka-gs compress out/demo -o small.ply --splats 20000   cameras are those of the run
   naka-gs compress splats.ply -o small.spz --size 1       at most 1,000,000 bytes
   naka-gs compress splats.ply --cameras transforms_train.json -o small.sog --psnr 35
-  naka-gs compress out/demo --scene out/demo -o small.ply --splats 20000 --steps 1000   fitted to its photographs
 How splats are chosen, and what it costs: docs/compress.md")]
 pub struct Compress {
     /// The output folder of a run, or splats in any format that is read: PLY, SuperSplat's compressed PLY, SPZ, SOG, GLB, .splat
@@ -31,10 +30,6 @@ pub struct Compress {
     /// [default: the training cameras of the run, else cameras around and within the splats]
     #[arg(long, value_name = "PATH")]
     cameras: Option<PathBuf>,
-    /// Fit to photographs instead of the original's pictures: those of a run's output folder, lit, or of a scene folder,
-    /// as they are. Every 8th is held out and chooses when the fit ends
-    #[arg(long, value_name = "FOLDER", conflicts_with = "cameras")]
-    scene: Option<PathBuf>,
     /// Steps of the fit, one view each (0: splats are only removed)
     #[arg(long, value_name = "N", default_value_t = Config::default().steps)]
     steps: u32,
@@ -84,16 +79,11 @@ impl BudgetFlags {
     }
 }
 
-/// What is compressed, and what it is compared with.
+/// What is compressed, and where it is looked at from.
 struct Input {
     found: Found,
     frame: SceneFrame,
-    compared: Compared,
-}
-
-enum Compared {
-    Cameras(Vec<Camera>),
-    Photographs(Vec<View>),
+    cameras: Vec<Camera>,
 }
 
 impl Compress {
@@ -105,15 +95,11 @@ impl Compress {
         write::Format::of_ending(&self.out.path)?;
         self.out.check()?;
         let settings = self.settings.resolve(None)?;
-        let Input { found, frame, compared } = self.input()?;
+        let Input { found, frame, cameras } = self.input()?;
         let antialiased = self.antialiased || found.antialiased;
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let config = Config { steps: self.steps, rounds: self.rounds, second_order: self.second_order };
-        let (reference, what) = match &compared {
-            Compared::Cameras(cameras) => (Reference::Original(cameras), "views of the original"),
-            Compared::Photographs(views) => (Reference::Photographs(views), "photographs held out"),
-        };
-        let mut compressor = Compressor::new(&gpu, found.splats, antialiased, reference, &config, reporter)?;
+        let mut compressor = Compressor::new(&gpu, found.splats, antialiased, &cameras, &config, reporter)?;
         let all = compressor.original().len();
         if compressor.unseen() > 0 {
             tracing::info!("{} of {all} splats are seen in none of the views; they go first", compressor.unseen());
@@ -126,7 +112,10 @@ impl Compress {
         write::write(&self.out.path, &write::Export { splats: &splats, frame, antialiased })?;
         let bytes = std::fs::metadata(&self.out.path).map_err(Error::io(&self.out.path))?.len();
         let (count, views) = (splats.len(), compressor.views());
-        tracing::info!("{count} of {all} splats, {:.3} MB: {psnr:.2} dB in {views} {what}", bytes as f64 / 1e6);
+        tracing::info!(
+            "{count} of {all} splats, {:.3} MB: {psnr:.2} dB against the original in {views} views",
+            bytes as f64 / 1e6
+        );
         output::line(self.out.path.display().to_string())
     }
 
@@ -137,21 +126,18 @@ impl Compress {
             Some(frame) => (splat::read_file_in(&file, &frame)?, frame),
             None => splat::read_framed(&file)?,
         };
-        let compared = match (&self.scene, &self.cameras, run) {
-            (Some(scene), ..) => Compared::Photographs(photographs(scene, &frame)?),
-            (None, Some(path), _) => {
-                Compared::Cameras(given(path)?.iter().map(|camera| frame.camera(camera)).collect())
-            }
-            (None, None, Some((out, run))) => Compared::Cameras(match of_run(&out, run) {
+        let cameras = match (&self.cameras, run) {
+            (Some(path), _) => given(path)?.iter().map(|camera| frame.camera(camera)).collect(),
+            (None, Some((out, run))) => match of_run(&out, run) {
                 Ok(capture) => capture.train.into_iter().map(|view| view.camera).collect(),
                 Err(error) => {
                     tracing::warn!("the cameras of the run cannot be read ({error})");
                     self.made(&found)
                 }
-            }),
-            (None, None, None) => Compared::Cameras(self.made(&found)),
+            },
+            (None, None) => self.made(&found),
         };
-        Ok(Input { found, frame, compared })
+        Ok(Input { found, frame, cameras })
     }
 
     /// The file of splats, and the folder and record of the run that made it.
@@ -185,26 +171,6 @@ fn of_run(out: &Path, run: Run) -> Result<Capture> {
     let settings = run.settings(out)?;
     let (scene, out) = (run.scene, out.to_path_buf());
     lit_capture_of(&Job { scene, out, settings, overwrite: false, scope: Scope::Everything }, &Silent::default())
-}
-
-/// The photographs of a run, lit, or of a scene folder as they are, with cameras in `frame`.
-fn photographs(folder: &Path, frame: &SceneFrame) -> Result<Vec<View>> {
-    let (mut capture, run) = match Run::read(folder)? {
-        Some(run) => (of_run(folder, run)?, true),
-        None => (capture::load(folder, &capture::Options::default())?, false),
-    };
-    if capture.train.iter().any(|view| view.gain.is_some()) {
-        let found = "has photographs of different exposures, which this fit does not even out";
-        return Err(Error::input(folder, found, "leave it out: the original's own pictures then count"));
-    }
-    if run && capture.frame != *frame {
-        let found = "is in another frame than the splats";
-        return Err(Error::input(folder, found, "give the output folder of the run as the splats, too"));
-    }
-    if !run {
-        capture.train.iter_mut().for_each(|view| view.camera = frame.camera(&view.camera));
-    }
-    Ok(capture.train)
 }
 
 /// The cameras of a transforms file or of a scene folder.

@@ -21,7 +21,7 @@ pub use budget::{Budget, Outcome, to_budget};
 pub use cameras::around;
 pub use trial::Trial;
 
-use crate::capture::{Camera, View};
+use crate::capture::Camera;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::{Progress, Silent};
@@ -29,7 +29,7 @@ use crate::splat::{Splats, Tensors};
 use refit::Refit;
 use score::{Score, Scorer, most_important};
 use subset::{select, with_bands};
-use views::{Goals, ViewRenderer, within_limits};
+use views::{Goals, ViewRenderer};
 
 /// How splats are chosen and fitted.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,17 +48,6 @@ impl Default for Config {
     }
 }
 
-/// What compressed splats are to look like.
-#[derive(Clone, Copy, Debug)]
-pub enum Reference<'a> {
-    /// The original, from these cameras.
-    Original(&'a [Camera]),
-    /// Photographs, as the original was trained to look. Some are held out, and choose when the fit ends.
-    Photographs(&'a [View]),
-}
-
-/// Of photographs every so many, from the first, is held out.
-const HELD_OUT: usize = 8;
 /// Part of the steps that the rounds before the last share.
 const STEPS_BETWEEN: f32 = 0.3;
 
@@ -67,8 +56,6 @@ pub struct Compressor<'g> {
     config: Config,
     splats: Splats,
     goals: Goals,
-    /// Photographs that are not fitted to.
-    held_out: Option<Goals>,
     first: Vec<Score>,
     renderer: ViewRenderer<'g>,
     scorer: Scorer,
@@ -76,15 +63,15 @@ pub struct Compressor<'g> {
 }
 
 impl<'g> Compressor<'g> {
-    /// Renders `splats` from the cameras of `reference` and scores them.
+    /// Renders `splats` from `cameras`, whose pictures are to stay as they are, and scores them.
     ///
     /// # Errors
-    /// No camera, too few photographs, or one that cannot be read; splats that are not finite, the device fails, or a stop is asked for.
+    /// No camera, splats that are not finite, the device fails, or a stop is asked for.
     pub fn new(
         gpu: &'g Gpu,
         splats: Splats,
         antialiased: bool,
-        reference: Reference<'_>,
+        cameras: &[Camera],
         config: &Config,
         progress: &dyn Progress,
     ) -> Result<Self> {
@@ -92,34 +79,12 @@ impl<'g> Compressor<'g> {
         let mut renderer = ViewRenderer::new(gpu, antialiased)?;
         let (scorer, refit) = (Scorer::new(gpu)?, Refit::new(gpu)?);
         let model = Tensors::from_splats(gpu, &splats, 0)?;
-        let (goals, held_out) = match reference {
-            Reference::Original([]) => {
-                return Err(Error::setting("cameras", "no camera", "give a file or a scene with at least one"));
-            }
-            Reference::Original(cameras) => (Goals::render(&mut renderer, &model, cameras, progress)?, None),
-            Reference::Photographs(views) if views.len() < 3 => {
-                let found = format!("{} photographs", views.len());
-                return Err(Error::setting(
-                    "scene",
-                    found,
-                    "give at least 3, or leave it out: the original's own pictures then count",
-                ));
-            }
-            Reference::Photographs(views) => {
-                let mut photographs = |views: Vec<View>| -> Result<Goals> {
-                    let cameras: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
-                    let kept: Vec<View> = within_limits(&cameras).iter().map(|(at, _)| views[*at].clone()).collect();
-                    Goals::render(&mut renderer, &model, &cameras, progress)?.photographs(gpu, &kept, progress)
-                };
-                let part = |held: bool| {
-                    let views = views.iter().enumerate().filter(move |(at, _)| (at % HELD_OUT == 0) == held);
-                    views.map(|(_, view)| view.clone()).collect()
-                };
-                (photographs(part(false))?, Some(photographs(part(true))?))
-            }
-        };
+        if cameras.is_empty() {
+            return Err(Error::setting("cameras", "no camera", "give a file or a scene with at least one"));
+        }
+        let goals = Goals::render(&mut renderer, &model, cameras, progress)?;
         let first = scorer.score(&mut renderer, &model, &goals, progress)?;
-        Ok(Self { config: config.clone(), splats, goals, held_out, first, renderer, scorer, refit })
+        Ok(Self { config: config.clone(), splats, goals, first, renderer, scorer, refit })
     }
 
     /// The original.
@@ -129,7 +94,7 @@ impl<'g> Compressor<'g> {
 
     /// Views that results are compared in.
     pub fn views(&self) -> usize {
-        self.held_out.as_ref().unwrap_or(&self.goals).cameras.len()
+        self.goals.cameras.len()
     }
 
     /// Splats of the original that no view shows.
@@ -167,7 +132,7 @@ impl<'g> Compressor<'g> {
                 model = with_bands(&model, sh_degree);
             }
             let steps = if round == rounds { steps - between * (rounds - 1) } else { between };
-            model = self.fit(&model, steps, round == rounds, progress)?;
+            model = self.refit.fit(&mut self.renderer, &model, &self.goals, steps, progress)?;
         }
         Ok(model)
     }
@@ -178,23 +143,17 @@ impl<'g> Compressor<'g> {
         Ok(select(splats, &most_important(&scores, self.config.second_order, count)))
     }
 
-    /// Mean PSNR of the views of `splats` against those of the original, or against the held-out photographs.
+    /// Mean PSNR of the views of `splats` against those of the original.
     ///
     /// # Errors
     /// The device fails, or a view is not finite.
     pub fn psnr(&mut self, splats: &Splats) -> Result<f64> {
         let model = Tensors::from_splats(self.renderer.gpu, splats, 0)?;
-        self.held_out.as_ref().unwrap_or(&self.goals).psnr(&mut self.renderer, &model)
+        self.goals.psnr(&mut self.renderer, &model)
     }
 
     fn score(&mut self, splats: &Splats, progress: &dyn Progress) -> Result<Vec<Score>> {
         let model = Tensors::from_splats(self.renderer.gpu, splats, 0)?;
         self.scorer.score(&mut self.renderer, &model, &self.goals, progress)
-    }
-
-    /// `splats` fitted; in the `last` round the state is kept that the held-out photographs find best.
-    fn fit(&mut self, splats: &Splats, steps: u32, last: bool, progress: &dyn Progress) -> Result<Splats> {
-        let held_out = self.held_out.as_ref().filter(|_| last);
-        self.refit.fit(&mut self.renderer, splats, (&self.goals, held_out), steps, progress)
     }
 }

@@ -19,8 +19,6 @@ const DECAY: f32 = 0.03;
 /// Threads of a workgroup, each of which makes four values a plane.
 const WORKGROUP: u32 = 64;
 const SEED: u64 = 42;
-/// Times that views held out are looked at.
-const LOOKS: u32 = 5;
 
 /// The kernels.
 pub(super) struct Refit {
@@ -43,7 +41,7 @@ impl Refit {
         Ok(Self { squared_error, backward: Backward::new(gpu)?, adam: Adam::new(gpu)? })
     }
 
-    /// `splats` after `steps` steps towards `goals`, one view each. Of views `held_out` the best state on the way decides.
+    /// `splats` after `steps` steps toward `goals`, one view each.
     ///
     /// # Errors
     /// The device fails, a stop is asked for, or values are not finite any more.
@@ -51,7 +49,7 @@ impl Refit {
         &self,
         renderer: &mut ViewRenderer<'_>,
         splats: &Splats,
-        (goals, held_out): (&Goals, Option<&Goals>),
+        goals: &Goals,
         steps: u32,
         progress: &dyn Progress,
     ) -> Result<Splats> {
@@ -65,7 +63,6 @@ impl Refit {
         let gradients = self.backward.gradients(gpu, model.count, model.sh_degree)?;
         let mut state = State { first, second, gradients, v_image: None };
         let mut order: Vec<usize> = Vec::new();
-        let mut best: Option<(f64, Splats)> = None;
         progress.begin("compress: fit", "steps", u64::from(steps));
         for step in 0..steps {
             progress.check()?;
@@ -78,20 +75,10 @@ impl Refit {
             rates[0] *= goals.extent as f32;
             self.step(renderer, &model, goals, view, (&rates, step + 1), &mut state)?;
             progress.set(u64::from(step) + 1, "");
-            if let Some(held_out) = held_out.filter(|_| (step + 1) % steps.div_ceil(LOOKS) == 0 || step + 1 == steps) {
-                let psnr = held_out.psnr(renderer, &model)?;
-                tracing::debug!("step {}: {psnr:.3} dB on photographs held out", step + 1);
-                if best.as_ref().is_none_or(|(most, _)| psnr > *most) {
-                    best = Some((psnr, model.to_splats(gpu)?));
-                }
-            }
         }
         gpu.wait()?;
         progress.end();
-        let fitted = match best {
-            Some((_, best)) => best,
-            None => model.to_splats(gpu)?,
-        };
+        let fitted = model.to_splats(gpu)?;
         fitted.check_finite("the fitted splats")?;
         Ok(fitted)
     }

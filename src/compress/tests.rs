@@ -3,11 +3,11 @@
 use super::subset::select;
 use super::{Budget, Compressor, Config, Outcome, Reference, Trial, to_budget};
 use crate::Error;
-use crate::capture::{Camera, Image, SceneFrame, View};
+use crate::capture::{Camera, SceneFrame};
 use crate::gpu::{Choice, Gpu, Mask};
 use crate::progress::Silent;
 use crate::splat::reference::{cloud, splats};
-use crate::splat::{RenderSettings, Splats, Style, Tensors, read};
+use crate::splat::{Splats, read};
 use glam::{DMat4, DVec3};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn gpu() -> Gpu {
 
 fn compressor<'g>(gpu: &'g Gpu, splats: Splats, steps: u32) -> Compressor<'g> {
     let config = Config { steps, ..Config::default() };
-    Compressor::new(gpu, splats, false, Reference::Original(&cameras()), &config, &Silent::default()).unwrap()
+    Compressor::new(gpu, splats, false, &cameras(), &config, &Silent::default()).unwrap()
 }
 
 fn trial(path: &Path) -> Trial<'_> {
@@ -85,15 +85,8 @@ fn rounds_know_of_splats_that_cover_for_each_other() {
     original.sh.extend(&single.sh);
     let quality = |rounds: u32| {
         let config = Config { steps: 0, rounds, ..Config::default() };
-        let mut compressor = Compressor::new(
-            &gpu,
-            original.clone(),
-            false,
-            Reference::Original(&cameras()),
-            &config,
-            &Silent::default(),
-        )
-        .unwrap();
+        let mut compressor =
+            Compressor::new(&gpu, original.clone(), false, &cameras(), &config, &Silent::default()).unwrap();
         let part = compressor.to_count(16, 3, 0, &Silent::default()).unwrap();
         compressor.psnr(&part).unwrap()
     };
@@ -136,42 +129,4 @@ fn a_psnr_is_met_with_few_splats_or_refused_with_what_can_be() {
     crate::splat::write::write(&path, &export).unwrap();
     let again = compressor.psnr(&read(&path).unwrap()).unwrap();
     assert!((again - found.psnr).abs() < 1e-9, "{again} dB");
-}
-
-#[test]
-fn photographs_are_fitted_to_and_those_held_out_decide() {
-    let (gpu, folder) = (gpu(), tempfile::tempdir().unwrap());
-    let truth = splats(&cloud(40, 12));
-    let painter = crate::splat::Renderer::new(&gpu).unwrap();
-    let views: Vec<View> = (0..)
-        .zip(cameras())
-        .map(|(at, camera)| {
-            let path = folder.path().join(format!("{at}.png"));
-            picture(&gpu, &painter, &truth, &camera).to_rgb8().save(&path).unwrap();
-            let (name, image) = (format!("{at}.png"), Some(path));
-            View { name, image, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
-        })
-        .collect();
-    // What is compressed has lost its colors.
-    let mut original = truth.clone();
-    original.sh.iter_mut().for_each(|value| *value *= 0.4);
-    let config = Config { steps: 60, ..Config::default() };
-    let new = |views: &[View]| {
-        let reference = Reference::Photographs(views);
-        Compressor::new(&gpu, original.clone(), false, reference, &config, &Silent::default())
-    };
-    let mut compressor = new(&views).unwrap();
-    let before = compressor.psnr(&original).unwrap();
-    let part = compressor.to_count(30, 3, 60, &Silent::default()).unwrap();
-    let after = compressor.psnr(&part).unwrap();
-    assert!(part.len() == 30 && after > before + 1.0, "{before} dB, {after} dB with three quarters of the splats");
-    let few = new(&views[..2]).err().unwrap().to_string();
-    assert!(few.starts_with("scene: 2 photographs"), "{few}");
-}
-
-fn picture(gpu: &Gpu, renderer: &crate::splat::Renderer, splats: &Splats, camera: &Camera) -> Image {
-    let tensors = Tensors::from_splats(gpu, splats, 0).unwrap();
-    let style = Style::default();
-    let settings = RenderSettings { background: [0.0; 3], sh_degree: splats.sh_degree, antialiased: false, style };
-    renderer.render_image(gpu, &tensors, camera, &settings, &mut None).unwrap().image
 }

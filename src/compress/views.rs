@@ -1,6 +1,6 @@
 //! Views that stay in device memory: what the compressed splats are compared with, and renders of them.
 
-use crate::capture::{Camera, Image, View, resize_area};
+use crate::capture::{Camera, Image};
 use crate::error::{Error, Result};
 use crate::eval::psnr;
 use crate::gpu::{Buffer, Gpu, Recorder};
@@ -102,33 +102,6 @@ impl Goals {
         progress.end();
         let extent = extent(&cameras);
         Ok(Self { cameras, planes, extent })
-    }
-
-    /// The photographs of `views` in place of the renders that `self` has from their cameras. What masks hide of them stays
-    /// as rendered, and so does what no view has an image of.
-    pub fn photographs(self, gpu: &Gpu, views: &[View], progress: &dyn Progress) -> Result<Self> {
-        progress.begin("compress: photographs", "views", views.len() as u64);
-        for (at, view) in views.iter().enumerate() {
-            progress.check()?;
-            let (width, height) = (self.cameras[at].width, self.cameras[at].height);
-            let photograph = resize_area(&view.read()?, width, height);
-            let weights = view.read_weights(width, height)?;
-            let mut planes = gpu.read(&self.planes[at])?;
-            let (pitch, plane) = ((tiles(width, height)[0] * TILE) as usize, plane_len(width, height));
-            for (pixel, color) in photograph.pixels.iter().enumerate() {
-                let weight = weights.as_ref().map_or(1.0, |weights| weights[pixel]);
-                let to = pixel / width as usize * pitch + pixel % width as usize;
-                // A photograph is opaque.
-                for (channel, value) in color.iter().chain(&[0.0]).enumerate() {
-                    let rendered = &mut planes[channel * plane + to];
-                    *rendered += weight * (value - *rendered);
-                }
-            }
-            self.planes[at].write(gpu, 0, &planes);
-            progress.set(at as u64 + 1, &view.name);
-        }
-        progress.end();
-        Ok(self)
     }
 
     /// Mean PSNR of the views of `model` against these.
