@@ -1,7 +1,7 @@
 //! Compression of small clouds: counts, sizes and qualities that are asked for are met.
 
 use super::subset::select;
-use super::{Budget, Compressor, Config, Outcome, Reference, Trial, to_budget};
+use super::{Budget, Compressor, Config, Outcome, Trial, to_budget};
 use crate::Error;
 use crate::capture::{Camera, SceneFrame};
 use crate::gpu::{Choice, Gpu, Mask};
