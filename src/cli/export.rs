@@ -48,7 +48,7 @@ impl Export {
             return Err(Error::setting("--cameras", "the file is no page", "leave it out, or choose a name.html"));
         }
         if out.exists() && !self.overwrite {
-            return Err(Error::Exists(out));
+            return Err(output::taken(&out));
         }
         let (found, frame) = splat::read_framed(&self.splats)?;
         let antialiased = self.antialiased || found.antialiased;

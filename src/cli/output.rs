@@ -19,6 +19,11 @@ pub fn json(value: &impl serde::Serialize) -> Result<()> {
     line(text)
 }
 
+/// The error for a file that is there already and may not be replaced.
+pub fn taken(path: &Path) -> Error {
+    Error::input(path, "exists", "`overwrite` replaces it, or choose another name (`out`)")
+}
+
 /// The flags for a folder of results.
 #[derive(clap::Args)]
 pub struct OutFolder {
@@ -53,7 +58,7 @@ pub struct OutFile {
 impl OutFile {
     /// Fails where the file exists and may not be replaced.
     pub fn check(&self) -> Result<()> {
-        if self.path.exists() && !self.overwrite { Err(Error::Exists(self.path.clone())) } else { Ok(()) }
+        if self.path.exists() && !self.overwrite { Err(taken(&self.path)) } else { Ok(()) }
     }
 
     /// [`OutFile::check`], for the settings beside the file too.
@@ -70,7 +75,7 @@ impl OutFile {
     /// Where the picture of the file goes: `points.ply` → `points.sheet.jpg`. Fails like [`OutFile::check`].
     pub fn sheet(&self) -> Result<PathBuf> {
         let sheet = self.path.with_extension("sheet.jpg");
-        if sheet.exists() && !self.overwrite { Err(Error::Exists(sheet)) } else { Ok(sheet) }
+        if sheet.exists() && !self.overwrite { Err(taken(&sheet)) } else { Ok(sheet) }
     }
 
     /// Says that the file is written, with the settings beside it (`points.ply` → `points.settings.toml`).

@@ -3,7 +3,7 @@
 use super::output;
 use super::size::Size;
 use naka_gs::paths::{Tour, through};
-use naka_gs::{Error, Result, capture};
+use naka_gs::{Result, capture};
 use std::path::PathBuf;
 
 /// A smooth camera path through the cameras of a scene, for `naka-gs render --path` or nerfstudio
@@ -37,7 +37,7 @@ pub struct Path {
 impl Path {
     pub fn run(self) -> Result<()> {
         if self.out.exists() && !self.overwrite {
-            return Err(Error::Exists(self.out));
+            return Err(output::taken(&self.out));
         }
         let views = match self.scene.is_dir() {
             true => capture::load(&self.scene, &capture::Options::default())?.train,

@@ -44,7 +44,7 @@ impl Ppm {
         }
         let replaced = self.stats.iter().chain(&plot).find(|path| path.exists() && !self.out.overwrite);
         if let Some(path) = replaced {
-            return Err(Error::Exists(path.clone()));
+            return Err(output::taken(path));
         }
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
         let options = capture::Options { allow_outside: settings.allow_outside, ..capture::Options::default() };

@@ -54,7 +54,7 @@ impl Submit {
             return Err(Error::setting("--out", found, "name a .zip file, such as submission.zip"));
         }
         if zip.exists() && !self.overwrite {
-            return Err(Error::Exists(zip));
+            return Err(output::taken(&zip));
         }
         let wanted = self.readme || self.description.is_some() || self.extra_data.is_some();
         let readme = wanted.then_some(Readme { extra_data: self.extra_data, description: self.description });
