@@ -156,8 +156,8 @@ pub fn enhance_capture<'a>(
 }
 
 /// Enhances pictures in memory as the photographs of one capture: one response for all of them, as [`enhance_capture`] has
-/// it for files. Pixels are as their camera wrote them (sRGB-coded, 0–1); `config.camera` may name the file of a calibrated
-/// camera.
+/// it for files. Pixels are as their camera wrote them (sRGB-coded, 0–1) and are taken to have been stored in 8 bits: those of
+/// deeper files want `config.dequantize` off. `config.camera` may name the file of a calibrated camera.
 ///
 /// # Errors
 /// Settings outside their range, a picture without pixels, a stop.
