@@ -3,12 +3,12 @@
 use super::output::{self, OutFile};
 use super::progress::Reporter;
 use super::setting_flags::{AdapterOnly, SettingFlags};
-use naka_gs::capture::{self, Camera, Capture, SceneFrame};
+use naka_gs::capture::{Camera, Capture, SceneFrame};
 use naka_gs::compress::{Budget, Compressor, Config, Outcome, Trial, around, to_budget};
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::pipeline::output::names;
 use naka_gs::pipeline::record::{RUN_FILE, Run};
-use naka_gs::pipeline::{Job, Scope, lit_capture_of};
+use naka_gs::pipeline::{Job, Scope, lit_capture_of, training_cameras};
 use naka_gs::progress::Silent;
 use naka_gs::splat::{self, Found, write};
 use naka_gs::{Error, Result};
@@ -26,7 +26,8 @@ pub struct Compress {
     splats: PathBuf,
     #[command(flatten)]
     budget: BudgetFlags,
-    /// Cameras whose pictures are to stay as they are: a transforms file with `w` and `h`, or a scene folder
+    /// Cameras whose pictures are to stay as they are: a transforms file with `w` and `h`, a scene folder, or
+    /// the output folder of a run
     /// [default: the training cameras of the run, else cameras around and within the splats]
     #[arg(long, value_name = "PATH")]
     cameras: Option<PathBuf>,
@@ -121,13 +122,14 @@ impl Compress {
 
     fn input(&self) -> Result<Input> {
         let (file, run) = self.of_run()?;
+        output::not_in_place(&file, &self.out.path)?;
         let frame = run.as_ref().and_then(|(_, run)| run.frame);
         let (found, frame) = match frame {
             Some(frame) => (splat::read_file_in(&file, &frame)?, frame),
             None => splat::read_framed(&file)?,
         };
         let cameras = match (&self.cameras, run) {
-            (Some(path), _) => given(path)?.iter().map(|camera| frame.camera(camera)).collect(),
+            (Some(path), _) => training_cameras(path)?.iter().map(|camera| frame.camera(camera)).collect(),
             (None, Some((out, run))) => match of_run(&out, run) {
                 Ok(capture) => capture.train.into_iter().map(|view| view.camera).collect(),
                 Err(error) => {
@@ -171,15 +173,6 @@ fn of_run(out: &Path, run: Run) -> Result<Capture> {
     let settings = run.settings(out)?;
     let (scene, out) = (run.scene, out.to_path_buf());
     lit_capture_of(&Job { scene, out, settings, overwrite: false, scope: Scope::Everything }, &Silent::default())
-}
-
-/// The cameras of a transforms file or of a scene folder.
-fn given(path: &Path) -> Result<Vec<Camera>> {
-    let views = match path.is_dir() {
-        true => capture::load(path, &capture::Options::default())?.train,
-        false => capture::poses(path)?,
-    };
-    Ok(views.into_iter().map(|view| view.camera).collect())
 }
 
 #[cfg(test)]

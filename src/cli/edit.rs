@@ -4,12 +4,12 @@ use super::export::{Target, write};
 use super::output::{self, OutFile};
 use super::setting_flags::{AdapterOnly, SettingFlags};
 use glam::DVec3;
+use naka_gs::Result;
 use naka_gs::capture::Camera;
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::pipeline::{training_cameras, training_cameras_beside};
-use naka_gs::splat::edit::{Filter, Region, Surroundings, apply};
+use naka_gs::splat::edit::{Filter, FilterContext, Region, apply};
 use naka_gs::splat::{self, write::Export};
-use naka_gs::{Error, Result};
 use std::path::PathBuf;
 
 /// Take splats out of a scene: all but a region, and floaters; the rest goes to a new file, by its ending like `export`
@@ -91,11 +91,7 @@ impl Edit {
     pub fn run(self) -> Result<()> {
         let target = Target::of(&self.out.path, false)?;
         self.out.check()?;
-        let same = |path: &PathBuf| path.canonicalize().ok();
-        if same(&self.splats).is_some_and(|splats| Some(splats) == same(&self.out.path)) {
-            let found = "is the file that is read; splats are never edited in place";
-            return Err(Error::input(&self.out.path, found, "choose another name (`out`)"));
-        }
+        output::not_in_place(&self.splats, &self.out.path)?;
         let settings = self.settings.resolve(None)?;
         let (found, frame) = splat::read_framed(&self.splats)?;
         let (mut splats, antialiased) = (found.splats, self.antialiased || found.antialiased);
@@ -105,7 +101,7 @@ impl Edit {
             None => None,
         };
         let (filters, before) = (self.filters.list(), splats.len());
-        let around = Surroundings { frame, antialiased, cameras: &cameras, gpu: gpu.as_ref() };
+        let around = FilterContext { frame, antialiased, cameras: &cameras, gpu: gpu.as_ref() };
         let taken = apply(&filters, &mut splats, &around)?;
         write(target, &self.out.path, &Export { splats: &splats, frame, antialiased }, &cameras)?;
         for (filter, taken) in filters.iter().zip(taken) {

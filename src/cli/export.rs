@@ -50,6 +50,7 @@ impl Export {
         if out.exists() && !self.overwrite {
             return Err(output::taken(&out));
         }
+        output::not_in_place(&self.splats, &out)?;
         let (found, frame) = splat::read_framed(&self.splats)?;
         let antialiased = self.antialiased || found.antialiased;
         let cameras = match &self.cameras {

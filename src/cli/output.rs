@@ -24,6 +24,16 @@ pub fn taken(path: &Path) -> Error {
     Error::input(path, "exists", "`overwrite` replaces it, or choose another name (`out`)")
 }
 
+/// Fails where `out` is the file `input` that is read: what came in is never replaced, whatever the flags.
+pub fn not_in_place(input: &Path, out: &Path) -> Result<()> {
+    match (input.canonicalize(), out.canonicalize()) {
+        (Ok(read), Ok(written)) if read == written => {
+            Err(Error::input(out, "is the file that is read, which is never replaced", "choose another name (`out`)"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The flags for a folder of results.
 #[derive(clap::Args)]
 pub struct OutFolder {

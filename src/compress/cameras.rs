@@ -1,26 +1,22 @@
 //! Cameras for splats that come without any: around the scene, and within it.
 
-use crate::capture::{Camera, median};
+use crate::capture::Camera;
+use crate::splat::{Bounds, on_sphere};
 use glam::{DMat4, DVec3};
 
 /// Cameras outside, and as many inside: whether splats are an object or a room, one of the two sees what people will.
-const CAMERAS: usize = 24;
+const CAMERAS: u32 = 24;
 /// Their distances from the center, in radii of the scene.
 const DISTANCES: [f64; 2] = [2.2, 0.5];
 const SIDE: u32 = 512;
 /// Focal length by side: a field of view of 60°.
 const FOCAL: f64 = 0.866;
-/// Most positions that are looked at.
-const SAMPLES: usize = 20_000;
 
 /// Cameras on two spheres about the middle of `positions`, looking through it.
 pub fn around(positions: &[[f32; 3]]) -> Vec<Camera> {
-    let (center, radius) = bounds(positions);
-    let camera = |at: usize, distance: f64| {
-        // Fibonacci's lattice: even on the sphere for any number.
-        let z = 1.0 - (2.0 * at as f64 + 1.0) / CAMERAS as f64;
-        let angle = at as f64 * std::f64::consts::PI * (3.0 - 5.0f64.sqrt());
-        let outward = DVec3::new(angle.cos(), angle.sin(), 0.0) * (1.0 - z * z).sqrt() + DVec3::Z * z;
+    let Bounds { center, radius } = Bounds::of(positions);
+    let camera = |at: u32, distance: f64| {
+        let outward = on_sphere(at, CAMERAS);
         look(center + outward * distance * radius, -outward)
     };
     DISTANCES.into_iter().flat_map(|distance| (0..CAMERAS).map(move |at| camera(at, distance))).collect()
@@ -37,16 +33,6 @@ fn look(position: DVec3, forward: DVec3) -> Camera {
     Camera { width: SIDE, height: SIDE, fx: focal, fy: focal, cx, cy, viewmat: c2w.inverse() }
 }
 
-/// The medians of `positions`, and how far nine tenths of them lie from there.
-fn bounds(positions: &[[f32; 3]]) -> (DVec3, f64) {
-    let step = positions.len().div_ceil(SAMPLES).max(1);
-    let samples: Vec<DVec3> = positions.iter().step_by(step).map(|p| DVec3::from(p.map(f64::from))).collect();
-    let center = DVec3::from_array(std::array::from_fn(|axis| median(samples.iter().map(|p| p[axis]).collect())));
-    let mut distances: Vec<f64> = samples.iter().map(|p| p.distance(center)).collect();
-    distances.sort_by(f64::total_cmp);
-    (center, distances.get(distances.len() * 9 / 10).copied().unwrap_or(1.0).max(1e-6))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,12 +41,12 @@ mod tests {
     fn every_camera_looks_through_the_middle_with_a_rigid_pose() {
         let positions: Vec<[f32; 3]> = (0..1000).map(|i| [5.0, -3.0, 0.002 * i as f32 + 7.0]).collect();
         let cameras = around(&positions);
-        assert_eq!(cameras.len(), 2 * CAMERAS);
+        assert_eq!(cameras.len(), 2 * CAMERAS as usize);
         let middle = DVec3::new(5.0, -3.0, 8.0);
         for (at, camera) in cameras.iter().enumerate() {
             let seen = camera.sees(middle).expect("it is in view");
             assert!((seen.x - 256.0).abs() < 1.0 && (seen.y - 256.0).abs() < 1.0, "{seen}");
-            let radii = if at < CAMERAS { 2.2 } else { 0.5 };
+            let radii = if at < CAMERAS as usize { 2.2 } else { 0.5 };
             assert!((seen.z / 0.9 - radii).abs() < 0.02 * radii, "{} of {radii}", seen.z / 0.9);
             assert!((camera.rotation().determinant() - 1.0).abs() < 1e-9);
         }

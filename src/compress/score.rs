@@ -19,7 +19,7 @@ pub(super) struct Score {
     pub position: f32,
     /// Fisher information along its size, as a factor.
     pub size: f32,
-    /// Σ α T: how many pixels it is worth.
+    /// Σ α T: how many pixels it covers, as far as it is seen.
     pub weight: f32,
 }
 

@@ -5,6 +5,7 @@ mod bounds;
 pub mod edit;
 mod gltf;
 mod init;
+mod on_sphere;
 pub mod ply;
 #[cfg(test)]
 mod ply_tests;
@@ -21,6 +22,7 @@ pub mod write;
 
 pub use bounds::Bounds;
 pub use init::{Init, dots, from_points};
+pub(crate) use on_sphere::on_sphere;
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
 pub use renderer::{Raster, Rendered, Renderer, Workspace};
 pub use splats::Splats;

@@ -260,6 +260,12 @@ fn an_export_over_a_file_or_to_an_unknown_format() {
     let written = contents(dir.path());
     assert_refused(&export("convert", "b.spz", &[]), 1, &["b.spz", "exists", "--overwrite"]);
     assert_refused(&export("export", "b.obj", &[]), 1, &["b.obj", ".compressed.ply", ".glb"]);
+    // What came in stays, whatever the flags.
+    for (command, flags) in [("export", &[][..]), ("edit", &["--min-opacity", "0.1"]), ("compress", &["--splats", "1"])]
+    {
+        let flags = [&["-w"], flags].concat();
+        assert_refused(&export(command, "a.splat", &flags), 1, &["a.splat", "never replaced", "--out"]);
+    }
     assert_eq!(contents(dir.path()), written);
     assert!(export("convert", "b.spz", &["-w"]).status.success());
 }

@@ -61,8 +61,11 @@ pub(super) fn of_frames(job: &Job) -> Result<Job> {
 /// # Errors
 /// As [`run`](super::run).
 pub fn prepare(job: &Job, progress: &dyn Progress) -> Result<Option<PathBuf>> {
-    let (job, source) = photographs(job, &super::known_inputs(job)?, progress)?;
-    Ok(source.map(|_| job.scene))
+    if !is_video(&job.scene) {
+        return Ok(None);
+    }
+    let (job, _) = photographs(job, &super::known_inputs(job)?, progress)?;
+    Ok(Some(job.scene))
 }
 
 /// [`of_frames`] where the frames are made unless they are there, and the video.

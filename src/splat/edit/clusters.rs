@@ -2,6 +2,7 @@
 
 use super::super::Splats;
 use super::size;
+use crate::capture::median;
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use rayon::prelude::*;
 use std::num::NonZero;
@@ -40,11 +41,6 @@ fn nearest(tree: &ImmutableKdTree<f32, 3>, splats: &Splats) -> Vec<f64> {
         found.iter().map(|n| n.distance.sqrt()).fold(0.0, f64::max)
     };
     splats.means.par_iter().map(distance).collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    let middle = values.len() / 2;
-    if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f64::total_cmp).1 }
 }
 
 /// Makes `a` and `b` of one cluster. Roots are the smallest members, whatever order threads come in.

@@ -33,7 +33,7 @@ pub enum Filter {
 }
 
 /// What filters look at beside the splats.
-pub struct Surroundings<'s> {
+pub struct FilterContext<'s> {
     /// What the splats are in.
     pub frame: SceneFrame,
     /// Whether they are for antialiased rendering.
@@ -58,7 +58,7 @@ impl Filter {
     }
 
     /// Whether each splat stays.
-    fn keep(&self, splats: &Splats, around: &Surroundings<'_>) -> Result<Vec<bool>> {
+    fn keep(&self, splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<bool>> {
         let all = 0..splats.len();
         Ok(match self {
             Self::Within(region) => {
@@ -83,7 +83,7 @@ impl Filter {
 ///
 /// # Errors
 /// A filter that leaves nothing, or that needs cameras or a device where there are none; the device's failures.
-pub fn apply(filters: &[Filter], splats: &mut Splats, around: &Surroundings<'_>) -> Result<Vec<usize>> {
+pub fn apply(filters: &[Filter], splats: &mut Splats, around: &FilterContext<'_>) -> Result<Vec<usize>> {
     let take = |filter: &Filter| {
         let (kept, before) = (filter.keep(splats, around)?, splats.len());
         if !kept.contains(&true) {

@@ -1,5 +1,6 @@
 //! Regions of space to keep.
 
+use super::super::on_sphere;
 use crate::capture::Camera;
 use crate::error::{Error, Result};
 use glam::DVec3;
@@ -64,18 +65,9 @@ fn hull(cameras: &[Camera], margin: f64) -> Result<Vec<(DVec3, f64)>> {
         centers.iter().map(|center| direction.dot(*center)).fold(f64::NEG_INFINITY, f64::max) + margin * radius
     };
     Ok((0..DIRECTIONS)
-        .map(direction)
+        .map(|at| on_sphere(at, DIRECTIONS))
         .chain(DVec3::AXES)
         .chain(DVec3::AXES.map(|axis| -axis))
         .map(|d| (d, reach(d)))
         .collect())
-}
-
-/// Even on the sphere, along a spiral of golden angles.
-fn direction(i: u32) -> DVec3 {
-    let golden = std::f64::consts::PI * (3.0 - 5f64.sqrt());
-    let z = 1.0 - (2.0 * f64::from(i) + 1.0) / f64::from(DIRECTIONS);
-    let (sin, cos) = (golden * f64::from(i)).sin_cos();
-    let level = (1.0 - z * z).sqrt();
-    DVec3::new(level * cos, level * sin, z)
 }

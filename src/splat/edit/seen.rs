@@ -1,7 +1,7 @@
 //! How many cameras see a splat: the forward kernels draw it into their pictures, and nothing is in front of it there.
 
 use super::super::{RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
-use super::{Surroundings, size};
+use super::{FilterContext, size};
 use crate::capture::Camera;
 use crate::error::{Error, Result};
 
@@ -20,7 +20,7 @@ const INDEX: usize = 11;
 ///
 /// # Errors
 /// No cameras, no device, or its failures.
-pub fn views(splats: &Splats, around: &Surroundings<'_>) -> Result<Vec<u32>> {
+pub fn views(splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<u32>> {
     let (Some(gpu), false) = (around.gpu, around.cameras.is_empty()) else {
         let found = if around.gpu.is_none() { "no device" } else { "no cameras" };
         return Err(Error::setting("min_views", found, "say where the cameras are (`cameras`)"));

@@ -27,12 +27,12 @@ fn camera(center: DVec3) -> Camera {
     Camera { width: 64, height: 64, fx: 64.0, fy: 64.0, cx: 32.0, cy: 32.0, viewmat }
 }
 
-fn nothing() -> Surroundings<'static> {
-    Surroundings { frame: SceneFrame::IDENTITY, antialiased: false, cameras: &[], gpu: None }
+fn nothing() -> FilterContext<'static> {
+    FilterContext { frame: SceneFrame::IDENTITY, antialiased: false, cameras: &[], gpu: None }
 }
 
 /// How many splats the filter takes.
-fn taken(filter: Filter, splats: &Splats, around: &Surroundings<'_>) -> usize {
+fn taken(filter: Filter, splats: &Splats, around: &FilterContext<'_>) -> usize {
     let mut left = splats.clone();
     let taken = apply(&[filter], &mut left, around).unwrap();
     assert_eq!(left.len(), splats.len() - taken[0]);
@@ -50,7 +50,7 @@ fn regions_are_in_the_capture_s_coordinates() {
     // In a frame of its own, the splat at 1 is at 12 of the capture.
     let frame = SceneFrame { origin: DVec3::new(10.0, 0.0, 0.0), unit: 2.0 };
     let beyond = Filter::Within(Region::Box([DVec3::new(11.0, -1.0, -1.0), DVec3::new(17.0, 1.0, 1.0)]));
-    assert_eq!(taken(beyond, &line, &Surroundings { frame, ..nothing() }), 7);
+    assert_eq!(taken(beyond, &line, &FilterContext { frame, ..nothing() }), 7);
     // Everything else of a splat goes with it.
     let mut numbered = line;
     numbered.sh.iter_mut().enumerate().for_each(|(i, v)| *v = (i / 3) as f32);
@@ -63,7 +63,7 @@ fn regions_are_in_the_capture_s_coordinates() {
 fn the_hull_holds_what_cameras_enclose() {
     let corners = [[-1.0, -1.0, -1.0], [1.0, -1.0, -1.0], [0.0, 1.0, -1.0], [0.0, 0.0, 1.0]];
     let cameras: Vec<Camera> = corners.map(|center| camera(center.into())).to_vec();
-    let around = Surroundings { cameras: &cameras, ..nothing() };
+    let around = FilterContext { cameras: &cameras, ..nothing() };
     // The middle, near the tip, beside the tip, below, far off.
     let points = vec![[0.0, 0.0, 0.0], [0.0, 0.0, 0.9], [0.6, 0.0, 0.9], [0.0, 0.0, -1.4], [9.0, 0.0, 0.0]];
     let scene = splats(points, 0.1);
@@ -73,7 +73,7 @@ fn the_hull_holds_what_cameras_enclose() {
     // Cameras on a line enclose what is on it.
     let line = [camera(DVec3::ZERO), camera(DVec3::Z)];
     let on_it = splats(vec![[0.0, 0.0, 0.5], [0.0, 0.3, 0.5], [0.0, 0.0, 1.5]], 0.1);
-    assert_eq!(taken(hull(0.0), &on_it, &Surroundings { cameras: &line, ..nothing() }), 2);
+    assert_eq!(taken(hull(0.0), &on_it, &FilterContext { cameras: &line, ..nothing() }), 2);
     let error = apply(&[hull(1.0)], &mut scene.clone(), &nothing()).unwrap_err().to_string();
     assert!(error.contains("hull") && error.contains("no cameras"), "{error}");
 }
@@ -87,7 +87,7 @@ fn faint_and_large_splats_go() {
     assert_eq!(taken(Filter::MinOpacity(0.1), &scene, &nothing()), 1);
     assert_eq!(taken(Filter::MaxSize(0.5), &scene, &nothing()), 1);
     assert_eq!(taken(Filter::MaxSize(0.3), &scene, &nothing()), 2);
-    let doubled = Surroundings { frame: SceneFrame { origin: DVec3::ZERO, unit: 2.0 }, ..nothing() };
+    let doubled = FilterContext { frame: SceneFrame { origin: DVec3::ZERO, unit: 2.0 }, ..nothing() };
     assert_eq!(taken(Filter::MaxSize(0.5), &scene, &doubled), 2);
     // Nine tenths of the wall are within 1.09 of its middle.
     assert_eq!(taken(Filter::MaxRelativeSize(1.0), &scene, &nothing()), 1);
@@ -123,7 +123,7 @@ fn views_count_where_nothing_is_in_front() {
     means.extend([[0.0, 0.0, 4.0], [4.0, 0.0, 2.0]]);
     let scene = splats(means, 0.05);
     let cameras = [camera(DVec3::ZERO), camera(DVec3::new(0.1, 0.0, 0.0)), camera(DVec3::new(4.0, 0.0, 0.0))];
-    let around = Surroundings { cameras: &cameras, gpu: Some(&gpu), ..nothing() };
+    let around = FilterContext { cameras: &cameras, gpu: Some(&gpu), ..nothing() };
     let views = seen::views(&scene, &around).unwrap();
     assert_eq!([views[190], views[400], views[401]], [2, 0, 1], "{views:?}");
     assert_eq!(taken(Filter::MinViews(2), &scene, &around), 2);
