@@ -139,7 +139,11 @@ fn edited(out: &Path, splats: &Path) {
     assert!(fs::read_to_string(&part).unwrap().contains("\"startMode\":\"animTrack\""));
 
     let before = fs::read(splats).unwrap();
-    assert_refused(&run(&["edit", "-w", "--min-opacity", "0.5"], [splats, splats]), 1, &["in place", "--out"]);
+    assert_refused(
+        &run(&["edit", "-w", "--min-opacity", "0.5"], [splats, splats]),
+        1,
+        &["is the file that is read", "--out"],
+    );
     assert_eq!(fs::read(splats).unwrap(), before);
     assert_refused(&run(&["edit", "--min-opacity", "0.5"], [splats, &clean]), 1, &["clean.ply", "--overwrite"]);
     let empty = run(&["edit", "--max-size", "0"], [splats, &out.join("empty.ply")]);
