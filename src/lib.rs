@@ -57,6 +57,7 @@ pub mod splat;
 pub mod train;
 
 pub mod batch;
+pub mod bench;
 pub mod compress;
 mod eigen;
 mod engine;

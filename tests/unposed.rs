@@ -145,7 +145,7 @@ fn features_are_looked_for_in_larger_photographs_than_those_trained_on() {
 }
 
 #[test]
-fn a_distorted_lens_is_undone() {
+fn a_distorted_lens_is_undistorted() {
     let bench = Bench::new();
     let pinhole = std::fs::read_to_string(bench.path("cameras")).unwrap();
     let numbers: Vec<f64> = pinhole.split_whitespace().filter_map(|word| word.parse().ok()).collect();
@@ -173,10 +173,10 @@ fn a_distorted_lens_is_undone() {
 
     // The middle of the photograph, with the bend taken out of it.
     bench.finish(&["-w"]);
-    let undone = image::open(bench.path("out/images/0001.JPG")).unwrap().into_rgb32f();
+    let undistorted = image::open(bench.path("out/images/0001.JPG")).unwrap().into_rgb32f();
     let straight = image::load_from_memory(&straight).unwrap().into_rgb32f();
     let (mut off, mut still) = (0.0, 0.0);
-    for (x, y, pixel) in undone.enumerate_pixels() {
+    for (x, y, pixel) in undistorted.enumerate_pixels() {
         let ray = [(f64::from(x) + 0.5 - cx) / (f * zoom), (f64::from(y) + 0.5 - cy) / (f * zoom)];
         let factor = f * (1.0 - 0.3 * (ray[0] * ray[0] + ray[1] * ray[1]));
         let [u, v] = [(ray[0] * factor + cx) / width, (ray[1] * factor + cy) / height].map(|v| v as f32);

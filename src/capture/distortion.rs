@@ -311,7 +311,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn every_model_is_undone() {
+    fn every_model_is_inverted() {
         for (name, params) in EXAMPLES {
             let lens = Distortion::colmap(name, params).unwrap();
             for at in [[0.1, -0.2], [0.5, 0.4], [-0.6, 0.3], [0.0, 0.0]] {

@@ -258,7 +258,7 @@ fn colmap_models_that_are_refused() {
         load(dir.path(), &Options::default()).unwrap_err().to_string()
     };
     let folded = message("4 OPENCV 6 4 5 5 3 2 -9 0 0 0\n");
-    assert!(folded.contains("`a.png`") && folded.contains("cannot be undone"), "{folded}");
+    assert!(folded.contains("`a.png`") && folded.contains("cannot be inverted"), "{folded}");
     assert!(message("4 OPENCV 6 4 5 5 3 2 0 0 0\n").contains("OPENCV has 8 parameters, not 7"));
     assert!(message("4 EQUIRECTANGULAR 6 4 6 4\n").contains("EQUIRECTANGULAR"));
     assert!(message("4 PINHOLE 6\n").contains("line 1"));

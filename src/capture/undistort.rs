@@ -50,7 +50,7 @@ impl Lens {
             return Ok(lens(low));
         }
         if !lens(high).covers_all() {
-            return Err(format!("its distortion cannot be undone over the image ({distortion:?})"));
+            return Err(format!("its distortion cannot be inverted over the image ({distortion:?})"));
         }
         for _ in 0..halvings {
             let middle = 0.5 * (low + high);
@@ -242,7 +242,7 @@ mod tests {
     fn lenses_that_fold_the_picture_are_refused() {
         for (model, params) in [("SIMPLE_RADIAL", &[-5.0][..]), ("RADIAL", &[f64::NAN, 0.0]), ("DIVISION", &[90.0])] {
             let message = lens(model, params).unwrap_err();
-            assert!(message.contains("cannot be undone"), "{message}");
+            assert!(message.contains("cannot be inverted"), "{message}");
         }
         // Such a fold beyond the corners, as calibrations of real lenses have it, is no trouble.
         assert!(lens("SIMPLE_RADIAL", &[-0.45]).is_ok());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// List the adapters with their limits, and test one
 #[derive(clap::Args)]
 pub struct Doctor {
-    /// Hold the kernels against the golden files in a folder
+    /// Compare the kernels with the golden files in a folder
     #[arg(long, value_name = "DIR")]
     golden: Option<PathBuf>,
     /// Print JSON

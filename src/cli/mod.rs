@@ -3,6 +3,7 @@
 //! stdout carries results; progress and messages go to stderr.
 
 mod batch;
+mod bench;
 mod calibrate;
 mod completions;
 mod compress;
@@ -85,6 +86,7 @@ enum Command {
     Submit(submit::Submit),
     Report(report::Report),
     Doctor(doctor::Doctor),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -163,6 +165,7 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Submit(command) => command.run(reporter),
         Command::Report(command) => command.run(reporter),
         Command::Doctor(command) => command.run(reporter),
+        Command::Bench(command) => command.run(reporter),
         Command::Completions(command) => command.run(),
     }
 }
@@ -231,6 +234,7 @@ mod tests {
         has("submit", &["out", "overwrite", "check", "template", "average", "readme", "description", "scenes"]);
         has("calibrate", &["quantiles", "overwrite", "out"]);
         has("doctor", &["golden", "json", "adapter"]);
+        has("bench", &["only", "seconds", "compare", "json", "adapter"]);
         #[cfg(feature = "viewer")]
         has("view", &["cameras", "at", "size", "screenshot", "adapter", "out", "preset"]);
     }

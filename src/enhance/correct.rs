@@ -47,6 +47,14 @@ fn built_in() -> Option<&'static [u8]> {
     MODELS.get_file(BUILT_IN).map(|file| file.contents())
 }
 
+/// The network that comes with the program, if one does.
+///
+/// # Errors
+/// Those of [`Weights::from_bytes`].
+pub fn built_in_weights() -> Result<Option<Weights>> {
+    built_in().map(|bytes| Weights::from_bytes(BUILT_IN, bytes)).transpose()
+}
+
 /// SHA-256 (hex) of the built-in network and cameras: results of other ones have to be made again.
 pub fn built_in_hash() -> String {
     let mut hash = Sha256::new();
@@ -63,10 +71,8 @@ impl<'g> Correction<'g> {
     pub fn open(gpu: &'g Gpu, config: &Config, suitable: bool) -> Result<Option<Self>> {
         let weights = match config.weights.as_str() {
             "none" => None,
-            "auto" => match built_in().filter(|_| suitable) {
-                Some(bytes) => Some(Weights::from_bytes(BUILT_IN, bytes)?),
-                None => None,
-            },
+            "auto" if suitable => built_in_weights()?,
+            "auto" => None,
             path => Some(Weights::read(path)?),
         };
         let Some(weights) = weights else { return Ok(None) };
@@ -91,16 +97,16 @@ impl<'g> Correction<'g> {
     /// Measures the statistics and the balance that all views will share on `views`: names, dark images
     /// ([`Correction::sampled`]) and their responses.
     pub fn measure(&mut self, views: &[(&str, Image, Image)]) -> Result<()> {
-        let pairs: Vec<_> = views.iter().map(|(_, dark, naka)| (dark, naka)).collect();
+        let pairs: Vec<_> = views.iter().map(|(_, dark, uncorrected)| (dark, uncorrected)).collect();
         self.statistics = Some(lock(&self.network).statistics(&pairs)?);
         self.sampled = views.len();
         if !self.balanced {
             return Ok(());
         }
         let mut lit = Vec::with_capacity(views.len());
-        for (name, dark, naka) in views {
-            let maps = self.timed(|network| network.maps(dark, naka, self.statistics.as_ref()))?;
-            lit.push(lock(&self.network).apply(&maps, naka)?);
+        for (name, dark, uncorrected) in views {
+            let maps = self.timed(|network| network.maps(dark, uncorrected, self.statistics.as_ref()))?;
+            lit.push(lock(&self.network).apply(&maps, uncorrected)?);
             self.made.insert((*name).to_string(), maps);
         }
         self.balance = Some(Balance::between(&views.iter().map(|view| &view.2).zip(&lit).collect::<Vec<_>>()));
@@ -108,12 +114,12 @@ impl<'g> Correction<'g> {
     }
 
     /// The maps of the view `name`, predicted at the working size from its dark image and its `response`; of an image
-    /// that is not larger the response is `naka`.
+    /// that is not larger the response is `uncorrected`.
     pub fn maps(
         &self,
         name: &str,
         dark: &Image,
-        naka: &Image,
+        uncorrected: &Image,
         response: impl Fn(&Image) -> Result<Image>,
     ) -> Result<Maps> {
         let statistics = self.statistics.as_ref();
@@ -121,20 +127,20 @@ impl<'g> Correction<'g> {
         if let Some(maps) = self.made.get(name).filter(|maps| (maps.width, maps.height) == size) {
             return Ok(maps.clone());
         }
-        if size == (naka.width, naka.height) {
-            return self.timed(|network| network.maps(dark, naka, statistics));
+        if size == (uncorrected.width, uncorrected.height) {
+            return self.timed(|network| network.maps(dark, uncorrected, statistics));
         }
         let small = resize_area(dark, size.0, size.1);
-        let naka = response(&small)?;
-        self.timed(|network| network.maps(&small, &naka, statistics))
+        let uncorrected = response(&small)?;
+        self.timed(|network| network.maps(&small, &uncorrected, statistics))
     }
 
     /// The lit image.
-    pub fn apply(&self, maps: &Maps, naka: &Image) -> Result<Image> {
-        let lit = lock(&self.network).apply(maps, naka)?;
+    pub fn apply(&self, maps: &Maps, uncorrected: &Image) -> Result<Image> {
+        let lit = lock(&self.network).apply(maps, uncorrected)?;
         Ok(match &self.balance {
             Some(balance) => balance.apply(lit),
-            None if self.balanced => Balance::between(&[(naka, &lit)]).apply(lit),
+            None if self.balanced => Balance::between(&[(uncorrected, &lit)]).apply(lit),
             None => lit,
         })
     }

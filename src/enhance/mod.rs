@@ -9,7 +9,7 @@ mod balance;
 pub mod calibrate;
 pub mod camera;
 mod choose;
-mod chroma;
+mod chroma_noise;
 mod config;
 mod correct;
 mod dequantize;
@@ -25,7 +25,7 @@ pub mod weights;
 
 pub use balance::Balance;
 pub use config::{Config, Normalize, Response, Scope, Sigma};
-pub use correct::built_in_hash;
+pub use correct::{built_in_hash, built_in_weights};
 pub use dequantize::{dequantize, read_dark};
 pub use estimate::estimate;
 pub use golden::golden_check;

@@ -3,7 +3,7 @@
 use super::choose::Choice;
 use super::config::Config;
 use super::tone::Tone;
-use super::{chroma, dequantize};
+use super::{chroma_noise, dequantize};
 use crate::capture::{Image, View, is_linear, resize_area};
 use crate::color::exposed_unclipped;
 use crate::error::Result;
@@ -52,7 +52,7 @@ impl<'a> Source<'a> {
             image = dequantize::dequantize_toward(image, choice.shadow_hue);
         }
         self.expose(&mut image, config);
-        Ok(chroma::denoise(self.averaged(&image, downscale), config.denoise, downscale))
+        Ok(chroma_noise::denoise(self.averaged(&image, downscale), config.denoise, downscale))
     }
 
     /// The decoded picture, averaged to the size it is trained at.

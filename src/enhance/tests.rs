@@ -157,7 +157,7 @@ fn a_matrix_for_yellows_leaves_pinks_and_grays() {
 }
 
 #[test]
-fn an_exposure_is_undone_exactly() {
+fn an_exposure_is_inverted_exactly() {
     let camera = Camera::parse(Path::new("camera.toml"), "kind = \"srgb-exposure\"\nratio = 40.0").unwrap();
     for level in 0..=20 {
         let linear = level as f32 / 20.0;

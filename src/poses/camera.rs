@@ -40,7 +40,7 @@ impl<'a> Original<'a> {
     /// The pinhole for pictures of `width` × `height`.
     ///
     /// # Errors
-    /// What is wrong with a lens that cannot be undone.
+    /// What is wrong with a lens that cannot be inverted.
     pub fn pinhole(&self, (width, height): (u32, u32)) -> Result<Pinhole, String> {
         let (pinhole, lens) = self.frame.camera(self.size)?;
         let camera = pinhole.resized(width, height);

@@ -58,7 +58,7 @@ fn images(model: &Path) -> u64 {
 /// the sizes that `views` have.
 ///
 /// # Errors
-/// A model that is not as COLMAP writes it, an image that is not among `views`, a lens that cannot be undone.
+/// A model that is not as COLMAP writes it, an image that is not among `views`, a lens that cannot be inverted.
 pub fn read(text: &Path, views: &[View]) -> Result<Model> {
     let read = |name: &str| std::fs::read_to_string(text.join(name)).map_err(Error::io(text.join(name)));
     let sizes: BTreeMap<&str, (u32, u32)> =

@@ -185,11 +185,11 @@ fn a_distorted_camera_becomes_the_pinhole_of_the_undistorted_photographs() {
 }
 
 #[test]
-fn a_lens_that_cannot_be_undone_is_named_with_a_photograph() {
+fn a_lens_that_cannot_be_inverted_is_named_with_a_photograph() {
     let bench = Bench::new();
     bench.set("cameras", "1 SIMPLE_RADIAL 80 60 100 40 30 -9\n");
     let error = bench.refused();
-    for words in ["a.png", "SIMPLE_RADIAL 80 60 100 40 30 -9", "cannot be undone", "poses.lens", "more photographs"] {
+    for words in ["a.png", "SIMPLE_RADIAL 80 60 100 40 30 -9", "cannot be inverted", "poses.lens", "more photographs"] {
         assert!(error.contains(words), "{words}: {error}");
     }
     // A camera of no photograph is no trouble.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a point prior is worth: test PSNR of one capture at equal steps from
+# What a point prior gains: test PSNR of one capture at equal steps from
 #   frustum  random points before the cameras
 #   colmap   COLMAP's sparse points, triangulated with the capture's poses on the lit images (needs COLMAP)
 #   stereo   naka-gs's own stereo

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What each part of restoration is worth: PSNR / SSIM of restored views, and of new views after training, against the
+# What each part of restoration gains: PSNR / SSIM of restored views, and of new views after training, against the
 # truth of generated scenes.
 #
 #   tools/bench/restoration.sh OUT [SCENE …]

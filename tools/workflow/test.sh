@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The workflow on this machine: two tiny scenes, killed while they train, continued, and held against `naka-gs run`.
+# The workflow on this machine: two tiny scenes, killed while they train, continued, and compared with `naka-gs run`.
 #   tools/workflow/test.sh [path of naka-gs]
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

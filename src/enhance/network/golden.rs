@@ -17,22 +17,22 @@ const OUTPUTS: [&str; 3] = ["enhanced", "mul_map", "add_map"];
 ///
 /// # Errors
 /// Those of [`Network`].
-pub fn outputs(gpu: &Gpu, weights: &Weights, dark: &Image, naka: &Image) -> Result<Vec<(String, Vec<f32>)>> {
+pub fn outputs(gpu: &Gpu, weights: &Weights, dark: &Image, uncorrected: &Image) -> Result<Vec<(String, Vec<f32>)>> {
     let network = Network::new(gpu, weights)?;
-    let whole = run(&network, dark, naka)?;
+    let whole = run(&network, dark, uncorrected)?;
     let named = |prefix: &str, planes: Vec<Vec<f32>>| {
         let name = |output: &str| format!("{prefix}.{output}");
         OUTPUTS.map(name).into_iter().zip(outputs_of(planes)).collect::<Vec<_>>()
     };
     let mut outputs = named("full", whole);
-    outputs.extend(named("tile48_overlap16", tiled(&network, dark, naka)?));
+    outputs.extend(named("tile48_overlap16", tiled(&network, dark, uncorrected)?));
     Ok(outputs)
 }
 
 /// The lit image (3 planes), mul (1) and add (3).
-fn run(network: &Network<'_>, dark: &Image, naka: &Image) -> Result<Vec<Vec<f32>>> {
-    let maps = network.maps(dark, naka, None)?;
-    let lit = network.apply(&maps, naka)?;
+fn run(network: &Network<'_>, dark: &Image, uncorrected: &Image) -> Result<Vec<Vec<f32>>> {
+    let maps = network.maps(dark, uncorrected, None)?;
+    let lit = network.apply(&maps, uncorrected)?;
     let Maps { mul, add, .. } = maps;
     let plane = |pixels: &[[f32; 3]], c: usize| pixels.iter().map(|p| p[c]).collect::<Vec<f32>>();
     let mut planes: Vec<_> = (0..3).map(|c| plane(&lit.pixels, c)).collect();
@@ -45,14 +45,14 @@ fn outputs_of(planes: Vec<Vec<f32>>) -> [Vec<f32>; 3] {
     [planes[..3].concat(), planes[3].clone(), planes[4..].concat()]
 }
 
-fn tiled(network: &Network<'_>, dark: &Image, naka: &Image) -> Result<Vec<Vec<f32>>> {
-    let (width, height) = (naka.width as usize, naka.height as usize);
+fn tiled(network: &Network<'_>, dark: &Image, uncorrected: &Image) -> Result<Vec<Vec<f32>>> {
+    let (width, height) = (uncorrected.width as usize, uncorrected.height as usize);
     let mut sums = vec![vec![0.0f32; width * height]; 7];
     let mut counts = vec![0.0f32; width * height];
-    for y in starts(naka.height) {
-        for x in starts(naka.width) {
-            let (dark, naka) = (crop(dark, x, y), crop(naka, x, y));
-            let planes = run(network, &dark, &naka)?;
+    for y in starts(uncorrected.height) {
+        for x in starts(uncorrected.width) {
+            let (dark, uncorrected) = (crop(dark, x, y), crop(uncorrected, x, y));
+            let planes = run(network, &dark, &uncorrected)?;
             for i in 0..dark.pixels.len() {
                 let (row, column) = (i / dark.width as usize, i % dark.width as usize);
                 let at = (y as usize + row) * width + x as usize + column;

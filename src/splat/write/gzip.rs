@@ -45,7 +45,7 @@ mod tests {
             let mut packed = Vec::new();
             write(&mut packed, &content).unwrap();
             let mut back = Vec::new();
-            // The reader of a single member, which also holds checksum and length against what it has found.
+            // The reader of a single member, which also compares checksum and length with what it has found.
             flate2::bufread::GzDecoder::new(&packed[..]).read_to_end(&mut back).unwrap();
             assert!(back == content, "{length}");
         }

@@ -1,0 +1,48 @@
+//! Work done again and again, by the clock.
+
+use super::report::Row;
+use crate::capture::median;
+use crate::error::Result;
+use crate::progress::{Progress, Stop};
+use std::time::{Duration, Instant};
+
+/// Fewest turns that a median is taken of, and most.
+const LEAST: usize = 3;
+const MOST: usize = 200;
+
+/// How long work is repeated.
+pub struct Turns<'a> {
+    pub time: Duration,
+    pub progress: &'a dyn Progress,
+}
+
+impl Turns<'_> {
+    /// A row with the times of `work`, which ends when the device has; the first turn warms up and is not counted.
+    pub fn row(&self, mut work: impl FnMut() -> Result<()>) -> Result<Row> {
+        work()?;
+        self.row_of(1, work)
+    }
+
+    /// As [`Turns::row`], of work that is warm and makes `count` of what a millisecond is of, each turn.
+    pub fn row_of(&self, count: u32, mut work: impl FnMut() -> Result<()>) -> Result<Row> {
+        let (started, mut times) = (Instant::now(), Vec::new());
+        while times.len() < LEAST || (started.elapsed() < self.time && times.len() < MOST) {
+            self.progress.check()?;
+            let turn = Instant::now();
+            work()?;
+            times.push(turn.elapsed().as_secs_f64() * 1e3 / f64::from(count));
+        }
+        let fastest = times.iter().copied().fold(f64::INFINITY, f64::min);
+        let turns = times.len();
+        Ok(Row { milliseconds: median(times), fastest, turns, ..Row::default() })
+    }
+}
+
+/// Passes on the request to stop and nothing else: stages within a workload report to nobody.
+pub struct Quiet<'a>(pub &'a dyn Progress);
+
+impl Progress for Quiet<'_> {
+    fn stop(&self) -> &Stop {
+        self.0.stop()
+    }
+}

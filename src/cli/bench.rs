@@ -1,0 +1,49 @@
+//! `naka-gs bench`
+
+use super::output;
+use super::progress::Reporter;
+use super::setting_flags::{AdapterOnly, SettingFlags};
+use naka_gs::bench::{self, Config, Report};
+use naka_gs::gpu::Mask;
+use naka_gs::{Error, Result};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Measure what an adapter takes for frames, sorts, steps of training and the work on a view
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  naka-gs bench                                   everything; on a software adapter what takes seconds
+  naka-gs bench --only step-150k,frame-1m         some workloads
+  naka-gs bench --json > before.json              to compare with later: naka-gs bench --compare before.json
+What is measured and how: docs/benchmarks.md")]
+pub struct Bench {
+    /// Only these workloads, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::names()))]
+    only: Vec<String>,
+    /// Seconds for the turns of a workload; at least three turns are taken
+    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    seconds: f64,
+    /// Say how many times as fast each workload is as in this report of `bench --json`
+    #[arg(long, value_name = "FILE.json")]
+    compare: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: SettingFlags<AdapterOnly>,
+}
+
+impl Bench {
+    pub fn run(self, reporter: &Reporter) -> Result<()> {
+        let time = Duration::try_from_secs_f64(self.seconds)
+            .map_err(|_| Error::setting("--seconds", self.seconds.to_string(), "give a number of seconds from 0 on"))?;
+        let earlier = self.compare.as_deref().map(Report::read).transpose()?;
+        let adapter = self.settings.resolve(None)?.adapter_choice();
+        let config = Config { adapter, mask: Mask::of_process(), only: self.only, time };
+        let report = bench::run(&config, reporter)?;
+        if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.adapter != report.adapter) {
+            tracing::warn!("compared with another adapter, {}", earlier.adapter);
+        }
+        if self.json { output::json(&report) } else { output::line(report.table(earlier.as_ref())) }
+    }
+}
