@@ -1,4 +1,4 @@
-//! Photographs to pixels and back, on one core.
+//! Photographs to pixels, on all cores, and back.
 
 use super::report::Row;
 use super::scene::waves;
