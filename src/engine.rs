@@ -63,7 +63,7 @@ impl Engine {
     /// # Errors
     /// No adapter.
     pub fn open(settings: Settings) -> Result<Self> {
-        let gpu = Arc::new(Gpu::open(&settings.adapter_choice(), Mask::ALL)?);
+        let gpu = Arc::new(Gpu::open(&settings.adapter_choice(), Mask::of_process())?);
         Ok(Self::on(gpu, settings))
     }
 

@@ -57,10 +57,10 @@ struct BudgetFlags {
     #[arg(long = "splats", value_name = "N")]
     count: Option<usize>,
     /// At most so many MB (1,000,000 bytes) in the format that the ending of -o names
-    #[arg(long, value_name = "MB")]
+    #[arg(long, value_name = "MB", allow_negative_numbers = true)]
     size: Option<f64>,
     /// As few splats as have this mean PSNR against the original's pictures
-    #[arg(long, value_name = "DB")]
+    #[arg(long, value_name = "DB", allow_negative_numbers = true)]
     psnr: Option<f64>,
 }
 

@@ -3,7 +3,7 @@
 use super::output;
 use super::progress::Reporter;
 use naka_gs::Result;
-use naka_gs::eval::{Metrics, compare_folders};
+use naka_gs::eval::{Config, Lpips, Metrics, compare_folders};
 use std::path::PathBuf;
 
 /// Compare rendered pictures with references of the same names
@@ -13,6 +13,10 @@ pub struct Eval {
     renders: PathBuf,
     /// Folder of references; pairs by file name without ending, in any case
     references: PathBuf,
+    /// Measure LPIPS with these weights, too: a safetensors file, or AlexNet's and LPIPS' original files separated by a
+    /// comma
+    #[arg(long, value_name = "FILES", default_value_t = Config::default().lpips)]
+    lpips: String,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -20,27 +24,30 @@ pub struct Eval {
 
 impl Eval {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let metrics = compare_folders(&self.renders, &self.references, reporter)?;
+        let lpips = Lpips::open(&Config { lpips: self.lpips })?;
+        let metrics = compare_folders(&self.renders, &self.references, lpips.as_ref(), reporter)?;
         if self.json { output::json(&metrics) } else { table(&metrics) }
     }
 }
 
 /// The numbers of every view and their means, as a table.
 pub fn table(metrics: &Metrics) -> Result<()> {
-    output::line(format!("{:<24} {:>9} {:>8} {:>12}", "view", "PSNR", "SSIM", "PSNR affine"))?;
+    let lpips = if metrics.test.lpips.is_some() { "    LPIPS" } else { "" };
+    output::line(format!("{:<24} {:>9} {:>8} {:>12}{lpips}", "view", "PSNR", "SSIM", "PSNR affine"))?;
     let groups = [("mean", Some(&metrics.test)), ("mean of holdout", metrics.holdout.as_ref())];
     for (label, group) in groups.into_iter().filter_map(|(label, group)| Some((label, group?))) {
         for view in &group.views {
-            output::line(row(&view.name, Some(view.psnr), view.ssim, Some(view.psnr_affine)))?;
+            output::line(row(&view.name, [Some(view.psnr), view.ssim, Some(view.psnr_affine), view.lpips]))?;
         }
         if !group.views.is_empty() {
-            output::line(row(label, group.psnr, group.ssim, group.psnr_affine))?;
+            output::line(row(label, [group.psnr, group.ssim, group.psnr_affine, group.lpips]))?;
         }
     }
     Ok(())
 }
 
-fn row(name: &str, psnr: Option<f64>, ssim: Option<f64>, affine: Option<f64>) -> String {
+fn row(name: &str, [psnr, ssim, affine, lpips]: [Option<f64>; 4]) -> String {
     let number = |value: Option<f64>, digits: usize| value.map_or("-".into(), |v| format!("{v:.digits$}"));
-    format!("{name:<24} {:>6} dB {:>8} {:>9} dB", number(psnr, 2), number(ssim, 4), number(affine, 2))
+    let lpips = lpips.map_or_else(String::new, |v| format!(" {v:>8.4}"));
+    format!("{name:<24} {:>6} dB {:>8} {:>9} dB{lpips}", number(psnr, 2), number(ssim, 4), number(affine, 2))
 }

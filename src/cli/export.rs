@@ -77,7 +77,12 @@ impl Target {
         if page || ending.is_some_and(|ending| ["html", "htm"].contains(&ending.as_str())) {
             return Ok(Self::Page);
         }
-        formats::Format::of_ending(path).map(|_| Self::Splats)
+        formats::Format::of_ending(path).map(|_| Self::Splats).map_err(|error| match error {
+            Error::Input { path, found, remedy } => {
+                Error::Input { path, found, remedy: remedy + ", or .html for a page" }
+            }
+            other => other,
+        })
     }
 }
 

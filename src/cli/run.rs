@@ -5,9 +5,10 @@ use super::output::{self, OutFolder};
 use super::progress::Reporter;
 use super::report;
 use super::setting_flags::{All, SettingFlags};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use naka_gs::pipeline::record::Stage;
 use naka_gs::pipeline::{Job, Scope, Shared, ends, frames, run, run_until};
-use naka_gs::{Error, Progress, Result};
+use naka_gs::{Progress, Result};
 use std::path::PathBuf;
 
 /// Dark photographs to splats, renders and numbers: every stage, resumable
@@ -21,10 +22,9 @@ All settings: naka-gs run --help")]
 pub struct Run {
     /// Folder with photographs and poses, or with photographs alone; or a video (its sharpest frames go to OUT.frames)
     scene: PathBuf,
-    /// Stop after this stage: poses (of photographs that have none), enhance, ppm, train, render or eval. The same command
-    /// without it goes on from there
-    #[arg(long, value_name = "STAGE")]
-    until: Option<String>,
+    /// Stop after this stage (poses: of photographs that have none). The same command without it goes on from there
+    #[arg(long, value_name = "STAGE", value_parser = stage_parser())]
+    until: Option<Stage>,
     /// Look on in a window while it trains
     #[cfg(feature = "viewer")]
     #[arg(long, conflicts_with = "until")]
@@ -37,7 +37,6 @@ pub struct Run {
 
 impl Run {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let until = self.until.as_deref().map(stage_named).transpose()?;
         let mut job = Job {
             out: self.out.or_named_after(&self.scene),
             settings: self.settings.resolve_for(&self.scene)?,
@@ -48,7 +47,7 @@ impl Run {
         if let Some(frames) = frames::prepare(&job, reporter)? {
             job.settings = self.settings.resolve_for(&frames)?;
         }
-        if let Some(last) = until {
+        if let Some(last) = self.until {
             run_until(&job, last, &Shared::default(), reporter)?;
             return output::line(job.out.display().to_string());
         }
@@ -68,9 +67,7 @@ impl Run {
     }
 }
 
-fn stage_named(name: &str) -> Result<Stage> {
-    Stage::named(name).ok_or_else(|| {
-        let names: Vec<&str> = ends().map(Stage::name).collect();
-        Error::setting("--until", format!("'{name}'"), format!("use one of {}", names.join(", ")))
-    })
+fn stage_parser() -> impl TypedValueParser<Value = Stage> {
+    PossibleValuesParser::new(ends().map(Stage::name))
+        .try_map(|name| Stage::named(&name).ok_or("no stage is called that"))
 }

@@ -55,6 +55,13 @@ pub fn encode_jpeg(image: &Image, quality: u8, sampling: Sampling) -> std::resul
     encode(image, quality, sampling, None)
 }
 
+/// `image` as a file of quality 95, 4:2:0, has it; `None` where there can be none of its size.
+pub(super) fn through_jpeg(image: &Image) -> Option<Image> {
+    let bytes = encode_jpeg(image, 95, Sampling::Half).ok()?;
+    let decoded = ::image::load_from_memory_with_format(&bytes, ::image::ImageFormat::Jpeg).ok()?;
+    Some(Image::from_rgb8(&decoded.to_rgb8()))
+}
+
 fn encode(
     image: &Image,
     quality: u8,

@@ -2,7 +2,10 @@
 
 mod cloud;
 mod color_fit;
+mod config;
+mod detail;
 mod jpeg;
+mod lpips;
 mod masked;
 mod metrics;
 mod report;
@@ -11,8 +14,11 @@ mod text;
 
 pub use cloud::cloud_sheet;
 pub use color_fit::{fit_affine, fit_quadratic};
+pub use config::Config;
+pub use detail::{flicker, offset, sharpness};
 pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_with, write_jpeg_with_exif};
+pub use lpips::Lpips;
 pub use masked::{Counted, as_exposed};
 pub use metrics::{PSNR_CAP, psnr, ssim};
-pub use report::{Group, Metrics, Pair, ViewMetrics, compare, compare_folders, compare_pairs};
+pub use report::{Extras, Group, Metrics, Pair, ViewMetrics, compare, compare_folders, compare_pairs};
 pub use sheet::{Cell, Section, sheet};

@@ -1,7 +1,8 @@
 //! Which render belongs to which reference, and the table of numbers that comes of it.
 
+use super::jpeg::through_jpeg;
 use super::metrics::{broken_pixels, ssim_where};
-use super::{Counted, fit_affine, fit_quadratic, psnr, ssim};
+use super::{Counted, Lpips, fit_affine, fit_quadratic, flicker, offset, psnr, sharpness, ssim};
 use crate::capture::{Image, image_size, read_alpha, resize_area};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -17,14 +18,32 @@ pub struct ViewMetrics {
     pub name: String,
     /// dB, at most [`super::PSNR_CAP`].
     pub psnr: f64,
-    /// `null` where a side is shorter than 11 pixels.
+    /// As of Wang et al. 2004 (see [`super::ssim`]); `null` where a side is shorter than 11 pixels.
     pub ssim: Option<f64>,
-    /// Always `null`: this build has no LPIPS weights.
+    /// `null` without its weights, and where a side is shorter than 31 pixels.
     pub lpips: Option<f64>,
     /// PSNR after the best affine color map of the render to the reference.
     pub psnr_affine: f64,
     /// PSNR after the best quadratic color map.
     pub psnr_quadratic: f64,
+    /// PSNR of the render after JPEG compression (quality 95, 4:2:0); `null` where what is compared are files.
+    #[serde(default)]
+    pub psnr_jpeg: Option<f64>,
+    /// What the render has in fine structures, by what its reference has (see [`super::sharpness`]).
+    #[serde(default)]
+    pub sharpness: Option<f64>,
+    /// Mean of render − reference for red, green and blue, in levels of 255.
+    #[serde(default)]
+    pub offset: [f64; 3],
+}
+
+/// What is measured beside the distance of colors.
+#[derive(Clone, Copy, Default)]
+pub struct Extras<'a> {
+    /// LPIPS by this network.
+    pub lpips: Option<&'a Lpips>,
+    /// PSNR of the render as a JPEG file has it, too.
+    pub through_jpeg: bool,
 }
 
 /// Means over a set of pictures, and the pictures.
@@ -40,6 +59,15 @@ pub struct Group {
     pub psnr_affine: Option<f64>,
     /// Mean PSNR after a quadratic color fit, dB.
     pub psnr_quadratic: Option<f64>,
+    /// Mean PSNR after JPEG compression, dB.
+    #[serde(default)]
+    pub psnr_jpeg: Option<f64>,
+    /// Mean sharpness.
+    #[serde(default)]
+    pub sharpness: Option<f64>,
+    /// How much colors as a whole change from view to view, in levels of 255 (see [`super::flicker`]).
+    #[serde(default)]
+    pub flicker: Option<f64>,
     /// Each view.
     pub views: Vec<ViewMetrics>,
 }
@@ -53,6 +81,9 @@ impl Group {
             lpips: mean(views.iter().map(|v| v.lpips)),
             psnr_affine: mean(views.iter().map(|v| Some(v.psnr_affine))),
             psnr_quadratic: mean(views.iter().map(|v| Some(v.psnr_quadratic))),
+            psnr_jpeg: mean(views.iter().map(|v| v.psnr_jpeg)),
+            sharpness: mean(views.iter().map(|v| v.sharpness)),
+            flicker: flicker(&views.iter().map(|v| v.offset).collect::<Vec<_>>()),
             views,
         }
     }
@@ -91,7 +122,13 @@ pub struct Pair {
 /// # Errors
 /// [`Error::Setting`] if the two pictures have not the same shape (sides' ratio to 2 %) or are empty;
 /// [`Error::NotFinite`] if a pixel of either is not finite.
-pub fn compare(name: &str, render: &Image, reference: &Image, counted: Option<&Counted>) -> Result<ViewMetrics> {
+pub fn compare(
+    name: &str,
+    render: &Image,
+    reference: &Image,
+    counted: Option<&Counted>,
+    extras: Extras<'_>,
+) -> Result<ViewMetrics> {
     for (picture, image) in [("the render", render), ("the reference", reference)] {
         let broken = broken_pixels(image);
         if broken > 0 {
@@ -105,11 +142,14 @@ pub fn compare(name: &str, render: &Image, reference: &Image, counted: Option<&C
     let reference = resized_reference.as_ref().unwrap_or(reference);
     let counted = counted.map(|counted| counted.resized(reference.width, reference.height));
     let numbers = match counted.filter(|_| (render.width, render.height) == (reference.width, reference.height)) {
-        None => numbers(name, [render, reference], ssim(render, reference)),
+        None => numbers(name, [render, reference], [render, reference], ssim(render, reference), extras),
         Some(counted) => {
             let merged = counted.merged(render, reference);
             let ssim = ssim_where(&merged, reference, &|at| counted.at(at));
-            numbers(name, [&counted.only(render), &counted.only(reference)], ssim)
+            let only = [&counted.only(render), &counted.only(reference)];
+            let jpeg = if extras.through_jpeg { through_jpeg(&merged) } else { None };
+            let psnr_jpeg = jpeg.and_then(|jpeg| psnr(&counted.only(&jpeg), only[1]));
+            numbers(name, [&merged, reference], only, ssim, extras).map(|numbers| ViewMetrics { psnr_jpeg, ..numbers })
         }
     };
     numbers.ok_or_else(|| {
@@ -119,14 +159,25 @@ pub fn compare(name: &str, render: &Image, reference: &Image, counted: Option<&C
     })
 }
 
-fn numbers(name: &str, [render, reference]: [&Image; 2], ssim: Option<f64>) -> Option<ViewMetrics> {
+/// The numbers of the pixels that count, in `only`, which are those of whole pictures or in one row.
+fn numbers(
+    name: &str,
+    [whole, whole_reference]: [&Image; 2],
+    only: [&Image; 2],
+    ssim: Option<f64>,
+    extras: Extras<'_>,
+) -> Option<ViewMetrics> {
+    let [render, reference] = only;
     Some(ViewMetrics {
         name: name.to_owned(),
         psnr: psnr(render, reference)?,
         ssim,
-        lpips: None,
+        lpips: extras.lpips.and_then(|network| network.distance(whole, whole_reference)),
         psnr_affine: psnr(&fit_affine(render, reference)?, reference)?,
         psnr_quadratic: psnr(&fit_quadratic(render, reference)?, reference)?,
+        psnr_jpeg: if extras.through_jpeg { psnr(&through_jpeg(whole)?, whole_reference) } else { None },
+        sharpness: sharpness(whole, whole_reference),
+        offset: offset(render, reference),
     })
 }
 
@@ -148,8 +199,9 @@ fn to_common_size(render: &Image, reference: &Image) -> (Option<Image>, Option<I
 ///
 /// # Errors
 /// What [`compare`] reports, files that cannot be read, and a stop that was asked for.
-pub fn compare_pairs(pairs: &[Pair], progress: &dyn Progress) -> Result<Group> {
+pub fn compare_pairs(pairs: &[Pair], lpips: Option<&Lpips>, progress: &dyn Progress) -> Result<Group> {
     progress.begin("eval", "images", pairs.len() as u64);
+    let extras = Extras { lpips, through_jpeg: false };
     let mut views = Vec::with_capacity(pairs.len());
     for pair in pairs {
         progress.check()?;
@@ -159,7 +211,7 @@ pub fn compare_pairs(pairs: &[Pair], progress: &dyn Progress) -> Result<Group> {
             tracing::warn!("{}: every pixel is transparent; left out", pair.reference.display());
             continue;
         }
-        let view = compare(&pair.name, &render, &reference, counted.as_ref()).map_err(|error| match error {
+        let view = compare(&pair.name, &render, &reference, counted.as_ref(), extras).map_err(|error| match error {
             Error::Setting { found, remedy, .. } => Error::input(&pair.render, found, remedy),
             other => other,
         })?;
@@ -182,7 +234,12 @@ fn counted(path: &Path) -> Result<Option<Counted>> {
 ///
 /// # Errors
 /// [`Error::Input`] if no picture has a partner or a folder holds two of one stem; unreadable files.
-pub fn compare_folders(renders: &Path, references: &Path, progress: &dyn Progress) -> Result<Metrics> {
+pub fn compare_folders(
+    renders: &Path,
+    references: &Path,
+    lpips: Option<&Lpips>,
+    progress: &dyn Progress,
+) -> Result<Metrics> {
     let (renders_by_stem, mut references_by_stem) = (pictures(renders)?, pictures(references)?);
     let mut pairs = Vec::new();
     let mut alone = Vec::new();
@@ -199,7 +256,7 @@ pub fn compare_folders(renders: &Path, references: &Path, progress: &dyn Progres
     for path in alone.iter().chain(references_by_stem.values()) {
         tracing::warn!("{}: no picture of this name in the other folder; left out", path.display());
     }
-    Ok(Metrics { test: compare_pairs(&pairs, progress)?, holdout: None })
+    Ok(Metrics { test: compare_pairs(&pairs, lpips, progress)?, holdout: None })
 }
 
 /// The pictures of a folder and the folders below it by lower-case path without ending.

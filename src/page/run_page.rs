@@ -31,10 +31,12 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: Views, pages: Vec<String>) 
         section("settings", "Settings", [changes(train).map(Part::Table), settings(&run.settings), None]),
     ];
     let footer = format!(
-        "naka-gs {}, on {}. PSNR and SSIM on 8-bit pictures at 1/{} of their size, before JPEG compression.",
+        "naka-gs {}, on {}. PSNR and SSIM (Wang et al. 2004: Gaussian window of 11 × 11 pixels, σ 1.5, each channel, no \
+         borders) on 8-bit pictures at 1/{} of their size, before JPEG compression{}.",
         run.version,
         run.adapter.as_deref().unwrap_or("no adapter"),
-        metrics.resolution.downscale.max(1)
+        metrics.resolution.downscale.max(1),
+        metrics.metrics.test.psnr_jpeg.map_or_else(String::new, |v| format!("; PSNR after it {v:.2} dB"))
     );
     let (origin, facts) = (origin.display().to_string(), top(run, metrics));
     Document { title: &title, origin: &origin, facts, sections, footer: &footer }.html()
@@ -46,6 +48,9 @@ fn top(run: &Run, metrics: &MetricsFile) -> Vec<(&'static str, String)> {
     let all = [
         ("PSNR, test views", test.psnr.map(|v| format!("{v:.2} dB"))),
         ("SSIM, test views", test.ssim.map(|v| format!("{v:.4}"))),
+        ("LPIPS, test views", test.lpips.map(|v| format!("{v:.4}"))),
+        ("Sharpness, test views", test.sharpness.map(|v| format!("{:.0} % of the references'", 100.0 * v))),
+        ("Flicker between test views", test.flicker.map(|v| format!("{v:.1} levels"))),
         ("PSNR, held-out views", holdout.and_then(|group| group.psnr).map(|v| format!("{v:.2} dB"))),
         ("Splats", run.splats.map(|v| v.to_string())),
         ("Steps", run.steps.map(|v| v.to_string())),

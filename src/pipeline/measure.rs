@@ -4,7 +4,7 @@ use super::output::names;
 use super::pictures::Painter;
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
-use crate::eval::{Counted, Group, Metrics, as_exposed, compare};
+use crate::eval::{Counted, Extras, Group, Lpips, Metrics, as_exposed, compare};
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -53,8 +53,10 @@ pub(super) fn measure(
     capture: &Capture,
     holdout: &[View],
     downscale: u32,
+    lpips: Option<&Lpips>,
     progress: &dyn Progress,
 ) -> Result<MetricsFile> {
+    let extras = Extras { lpips, through_jpeg: true };
     let small = |view: &View| View { camera: view.camera.downscaled(downscale), ..view.clone() };
     let test: Vec<View> = capture.test.iter().filter(|view| view.image.is_some()).map(small).collect();
     let size = test.iter().chain(holdout).next().map(|view| [view.camera.width, view.camera.height]);
@@ -75,7 +77,7 @@ pub(super) fn measure(
             }
             let mut render = painter.render(&view.camera)?;
             as_exposed(&mut render, view);
-            numbers.push(compare(&view.name, &render, &view.read()?, counted.as_ref())?);
+            numbers.push(compare(&view.name, &render, &view.read()?, counted.as_ref(), extras)?);
             done += 1;
             progress.set(done, &view.name);
         }

@@ -1,35 +1,51 @@
-//! The names of the stages, and their order.
+//! The list of the stages, and their names.
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 use serde::{Serialize, Serializer};
 use std::cmp::Ordering;
 
+/// The one list of the stages, in the order in which they are made: for each its constant of [`Stage`], its name, and
+/// what makes it (in `stages/`). `$make` is a macro that takes the list.
+macro_rules! with_stages {
+    ($make:ident) => {
+        $make! {
+            /// Poses of photographs that came without.
+            POSES, "poses", poses::Poses;
+            /// Dark photographs to lit ones.
+            ENHANCE, "enhance", enhance::Enhance;
+            /// Points to start from.
+            PRIOR, "prior", prior::Prior;
+            /// The prior's points, pooled and pruned.
+            PPM, "ppm", ppm::Ppm;
+            /// The optimization of the splats.
+            TRAIN, "train", train::Train;
+            /// A picture for each test pose.
+            RENDER, "render", render::Render;
+            /// PSNR and SSIM of the views that have a reference.
+            EVAL, "eval", eval::Eval;
+        }
+    };
+}
+pub(super) use with_stages;
+
 /// A stage by its name. Stages are ordered as they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage(&'static str);
 
+macro_rules! names {
+    ($($(#[$doc:meta])* $constant:ident, $name:literal, $maker:expr;)+) => {
+        impl Stage {
+            $($(#[$doc])* pub const $constant: Self = Self($name);)+
+            const ALL: &[Self] = &[$(Self::$constant),+];
+        }
+    };
+}
+with_stages!(names);
+
 impl Stage {
-    /// Poses of photographs that came without.
-    pub const POSES: Self = Self("poses");
-    /// Dark photographs to lit ones.
-    pub const ENHANCE: Self = Self("enhance");
-    /// Points to start from.
-    pub const PRIOR: Self = Self("prior");
-    /// The prior's points, pooled and pruned.
-    pub const PPM: Self = Self("ppm");
-    /// The optimization of the splats.
-    pub const TRAIN: Self = Self("train");
-    /// A picture for each test pose.
-    pub const RENDER: Self = Self("render");
-    /// PSNR and SSIM of the views that have a reference.
-    pub const EVAL: Self = Self("eval");
-
-    /// In the order in which they are made.
-    const ALL: [Self; 7] = [Self::POSES, Self::ENHANCE, Self::PRIOR, Self::PPM, Self::TRAIN, Self::RENDER, Self::EVAL];
-
     /// All of them, in order.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter()
+        Self::ALL.iter().copied()
     }
 
     /// The stage of this name.

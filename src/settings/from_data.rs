@@ -98,7 +98,8 @@ const HARMLESS: &[&str] = &[
 ];
 
 /// Keys that may name a file elsewhere, with the values that do not.
-const BY_VALUE: [(&str, &[&str]); 2] = [
+const BY_VALUE: [(&str, &[&str]); 3] = [
+    ("eval.lpips", &["none"]),
     ("enhance.weights", &["auto", "none"]),
     ("enhance.camera", &["", "exposure-45", "exposure-40", "exposure-40-plain"]),
 ];

@@ -1,7 +1,7 @@
 //! The keys of [`Settings`], read off the struct itself: path, flag, help and default.
 
 use super::Settings;
-use crate::{enhance, poses, ppm, prior, train, video};
+use crate::{enhance, eval, poses, ppm, prior, train, video};
 use documented::DocumentedFields;
 use serde_json::Value;
 
@@ -30,6 +30,7 @@ const SECTIONS: &[(&str, &[&str], &[&str])] = &[
     ("prior", prior::Config::FIELD_NAMES, prior::Config::FIELD_DOCS),
     ("ppm", ppm::Config::FIELD_NAMES, ppm::Config::FIELD_DOCS),
     ("train", train::Config::FIELD_NAMES, train::Config::FIELD_DOCS),
+    ("eval", eval::Config::FIELD_NAMES, eval::Config::FIELD_DOCS),
     ("train.densify", train::densify::Config::FIELD_NAMES, train::densify::Config::FIELD_DOCS),
 ];
 

@@ -14,7 +14,7 @@ pub use presets::{MANY, Preset, demo};
 use crate::capture::{self, Facts};
 use crate::error::{Error, Result};
 use crate::gpu::Choice;
-use crate::{enhance, poses, ppm, prior, train, video};
+use crate::{enhance, eval, poses, ppm, prior, train, video};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,8 @@ pub struct Settings {
     pub ppm: ppm::Config,
     /// Optimization of the splats
     pub train: train::Config,
+    /// What is measured
+    pub eval: eval::Config,
 }
 
 impl Default for Settings {

@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::capture::Facts;
 use crate::train::{Background, densify};
-use crate::{capture, enhance, poses, ppm, prior, train, video};
+use crate::{capture, enhance, eval, poses, ppm, prior, train, video};
 use serde::{Deserialize, Serialize};
 
 /// A named set of settings to start from.
@@ -78,6 +78,7 @@ fn standard() -> Settings {
         prior: prior::Config::default(),
         ppm: ppm::Config::default(),
         train: few_noisy_views(),
+        eval: eval::Config::default(),
     }
 }
 

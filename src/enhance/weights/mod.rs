@@ -4,6 +4,7 @@
 //! named in it is looked up, let alone called, and whatever else it asks for is refused by name. Every size a file
 //! claims is compared with the bytes it has before memory is taken for it.
 
+mod legacy;
 mod pickle;
 mod safe;
 mod torch;
@@ -66,6 +67,8 @@ impl Weights {
     pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self> {
         let read = if bytes.starts_with(b"PK\x03\x04") {
             torch::read(bytes)
+        } else if bytes.starts_with(legacy::MAGIC) {
+            legacy::read(bytes)
         } else if safe::looks_like(bytes) {
             safe::read(bytes)
         } else {
@@ -109,17 +112,13 @@ type Content = Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>), Stri
 
 /// What a file that is no weights is, as far as its first bytes tell.
 fn kind(bytes: &[u8]) -> &'static str {
-    const KINDS: [(&[u8], &str); 12] = [
+    const KINDS: [(&[u8], &str); 11] = [
         (b"\xff\xd8\xff", "a JPEG image"),
         (b"\x89PNG", "a PNG image"),
         (b"II*\0", "a TIFF image"),
         (b"MM\0*", "a TIFF image"),
         (b"ply", "a PLY file"),
         (b"version https://git-lfs", "a Git LFS pointer, not the file itself (git lfs pull fetches it)"),
-        (
-            b"\x80\x02\x8a\x0al\xfc\x9cF\xf9",
-            "a checkpoint of PyTorch older than 1.6 (load and save it with a newer one)",
-        ),
         (b"\x80", "a bare pickle"),
         (b"\x93NUMPY", "a NumPy array"),
         (b"GGUF", "a GGUF file"),

@@ -53,6 +53,8 @@ pub struct Pickle<'a> {
     pub root: Value<'a>,
     sequences: Vec<Vec<Value<'a>>>,
     dicts: Vec<Vec<(Value<'a>, Value<'a>)>>,
+    /// Sequences of the fields of what lies outside.
+    outside: Vec<usize>,
 }
 
 impl<'a> Pickle<'a> {
@@ -61,16 +63,24 @@ impl<'a> Pickle<'a> {
     /// # Errors
     /// What is wrong with it, or which instruction or name is refused.
     pub fn read(bytes: &'a [u8]) -> Result<Self, String> {
+        Self::read_first(bytes).map(|(pickle, _)| pickle)
+    }
+
+    /// Reads the pickle at the start of `bytes`; and what comes after it.
+    ///
+    /// # Errors
+    /// As [`Pickle::read`].
+    pub fn read_first(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), String> {
         let mut machine = Machine {
             rest: bytes,
             stack: Vec::new(),
             marks: Vec::new(),
             memo: HashMap::new(),
-            made: Self { root: Value::None, sequences: Vec::new(), dicts: Vec::new() },
+            made: Self { root: Value::None, sequences: Vec::new(), dicts: Vec::new(), outside: Vec::new() },
         };
         while machine.step()? {}
         machine.made.root = machine.pop()?;
-        Ok(machine.made)
+        Ok((machine.made, machine.rest))
     }
 
     /// The elements of a list, a tuple, or the fields of what is made of one.
@@ -89,6 +99,11 @@ impl<'a> Pickle<'a> {
             Value::Dict(i) => self.dicts.get(i).map(|d| &**d),
             _ => None,
         }
+    }
+
+    /// The fields of everything that lies outside the pickle.
+    pub fn outside(&self) -> impl Iterator<Item = &[Value<'a>]> {
+        self.outside.iter().filter_map(|fields| self.sequences.get(*fields).map(|s| &**s))
     }
 
     fn sequence(&mut self, elements: Vec<Value<'a>>) -> usize {
@@ -122,7 +137,15 @@ impl<'a> Machine<'a> {
                 let number = f64::from_be_bytes(self.take()?);
                 self.stack.push(Value::Float(number));
             }
-            b'X' => self.text()?,
+            b'X' => {
+                let length = u32::from_le_bytes(self.take()?);
+                self.text(length as usize)?;
+            }
+            // A text of Python 2.
+            b'U' => {
+                let [length] = self.take()?;
+                self.text(length.into())?;
+            }
             b'c' => self.global()?,
             b'q' | b'r' | b'h' | b'j' => self.memo(code)?,
             b')' => self.tuple(Vec::new()),
@@ -156,7 +179,10 @@ impl<'a> Machine<'a> {
                 self.set(&pairs)?;
             }
             b'Q' => match self.pop()? {
-                Value::Tuple(fields) => self.stack.push(Value::Outside(fields)),
+                Value::Tuple(fields) => {
+                    self.made.outside.push(fields);
+                    self.stack.push(Value::Outside(fields));
+                }
                 _ => return Err("the pickle refers to something outside that is no storage".into()),
             },
             b'R' => self.reduce()?,
@@ -235,10 +261,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn text(&mut self) -> Result<(), String> {
-        let length = u32::from_le_bytes(self.take()?);
-        let text =
-            str::from_utf8(self.slice(length as usize)?).map_err(|_| "the pickle has a text that is not UTF-8")?;
+    fn text(&mut self, length: usize) -> Result<(), String> {
+        let text = str::from_utf8(self.slice(length)?).map_err(|_| "the pickle has a text that is not UTF-8")?;
         self.stack.push(Value::Text(text));
         Ok(())
     }
@@ -282,6 +306,16 @@ impl<'a> Machine<'a> {
         self.stack.push(Value::Dict(self.made.dicts.len() - 1));
     }
 
+    /// The dictionary of a list of pairs, as Python 2 made it.
+    fn dict_of(&mut self, pairs: usize) -> Result<(), String> {
+        self.dict();
+        let pairs: Vec<Value<'a>> = self.made.sequences[pairs]
+            .iter()
+            .flat_map(|pair| self.made.elements(*pair).unwrap_or_default().iter().take(2).copied())
+            .collect();
+        self.set(&pairs)
+    }
+
     fn append(&mut self, elements: &[Value<'a>]) -> Result<(), String> {
         match self.stack.last() {
             Some(Value::List(list)) => self.made.sequences[*list].extend_from_slice(elements),
@@ -306,6 +340,7 @@ impl<'a> Machine<'a> {
         let first = self.made.sequences[fields].first().copied();
         match (function, first) {
             (Value::Global("collections OrderedDict"), None) => self.dict(),
+            (Value::Global("collections OrderedDict"), Some(Value::List(pairs))) => self.dict_of(pairs)?,
             (Value::Global("torch Size"), Some(size @ (Value::Tuple(_) | Value::List(_)))) => self.stack.push(size),
             (Value::Global("torch._utils _rebuild_tensor_v2"), Some(_)) => self.stack.push(Value::Tensor(fields)),
             (Value::Global("torch._utils _rebuild_parameter"), Some(tensor @ Value::Tensor(_))) => {

@@ -80,7 +80,7 @@ fn other_files_are_told_apart() {
         ("page.pth", b"\n<!DOCTYPE html><html>404</html>", "a web page"),
         ("scene.pth", b"ply\nformat ascii 1.0\nend_header\n", "a PLY file"),
         ("pointer.pth", b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
-        ("old.pth", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "older than 1.6"),
+        ("old.pth", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.", "ends too early"),
         ("noise.pth", b"\x01\x02\x03\x04", "a file of unknown kind"),
         ("short.safetensors", b"\xff\0\0\0\0\0\0\0{\"a\":", "broken safetensors"),
         ("archive.pth", b"PK\x03\x04 and no more", "a broken zip archive"),

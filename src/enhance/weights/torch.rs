@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// A pickle of this size describes twenty thousand tensors.
-const LARGEST_PICKLE: usize = 4 << 20;
+pub(super) const LARGEST_PICKLE: usize = 4 << 20;
 /// Most plain values kept, and the longest: a pickle may repeat one long text a million times.
 const PLAIN_VALUES: (usize, usize) = (1000, 200);
 /// Where checkpoints keep the weights of a network, next to the state of its training.
@@ -22,7 +22,14 @@ pub fn read(bytes: &[u8]) -> Content {
         return Err(format!("its data.pkl has {} bytes, more than the {LARGEST_PICKLE} that are read", pickle.len()));
     }
     let pickle = Pickle::read(pickle)?;
-    let state = state_dict(&pickle, pickle.root);
+    let entry = |key: &str, _: Dtype| archive.entry(&format!("data/{key}"));
+    named_tensors(&pickle, bytes.len(), &entry)
+}
+
+/// The named tensors of a checkpoint of `length` bytes, and its plain values. `storage` has the bytes of a storage by its key
+/// and the type of its numbers.
+pub(super) fn named_tensors<'a>(pickle: &Pickle<'a>, length: usize, storage: &Storage<'_, 'a>) -> Content {
+    let state = state_dict(pickle, pickle.root);
     let named = pickle.entries(state).unwrap_or_default().iter().filter_map(|(name, value)| match (name, value) {
         (Value::Text(name), Value::Tensor(_)) => Some((*name, *value)),
         _ => None,
@@ -31,14 +38,14 @@ pub fn read(bytes: &[u8]) -> Content {
     if named.is_empty() {
         return Err("a PyTorch file without named tensors (neither at its top nor under `model`)".into());
     }
-    let mut storages = Storages { archive, left: bytes.len(), values_left: bytes.len(), read: BTreeMap::new() };
+    let mut storages = Storages { storage, left: length, values_left: length, read: BTreeMap::new() };
     let mut tensors = BTreeMap::new();
     for (name, value) in &named {
         let tensor =
-            tensor(&pickle, *value, &mut storages).map_err(|e| format!("tensor {}: {e}", name.escape_debug()))?;
+            tensor(pickle, *value, &mut storages).map_err(|e| format!("tensor {}: {e}", name.escape_debug()))?;
         tensors.insert((*name).to_string(), tensor);
     }
-    Ok((without_wrapper(tensors), metadata(&pickle, state)))
+    Ok((without_wrapper(tensors), metadata(pickle, state)))
 }
 
 struct Archive<'a> {
@@ -146,19 +153,22 @@ fn without_wrapper(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor
 }
 
 /// Storages read so far, and what may still be read: a file cannot hold more bytes or numbers than its length.
-struct Storages<'a> {
-    archive: Archive<'a>,
+struct Storages<'s, 'a> {
+    storage: &'s Storage<'s, 'a>,
     left: usize,
     values_left: usize,
     read: BTreeMap<String, Vec<f32>>,
 }
 
-impl Storages<'_> {
+/// The bytes of a storage by its key and the type of its numbers.
+pub(super) type Storage<'s, 'a> = dyn Fn(&str, Dtype) -> Result<&'a [u8], String> + 's;
+
+impl Storages<'_, '_> {
     fn get(&mut self, key: &str, dtype: Dtype) -> Result<&[f32], String> {
         // One storage may be read under two types; a `/` would leave the folder of storages.
         let id = format!("{dtype}/{key}");
         if !self.read.contains_key(&id) {
-            let bytes = self.archive.entry(&format!("data/{key}"))?;
+            let bytes = (self.storage)(key, dtype)?;
             self.left = self.left.checked_sub(bytes.len()).ok_or("its storages have more bytes than the file")?;
             let values = numbers(dtype, bytes).ok_or("numbers of an unknown type")?;
             self.read.insert(id.clone(), values);
@@ -167,7 +177,7 @@ impl Storages<'_> {
     }
 }
 
-fn tensor(pickle: &Pickle<'_>, value: Value<'_>, storages: &mut Storages<'_>) -> Result<Tensor, String> {
+fn tensor(pickle: &Pickle<'_>, value: Value<'_>, storages: &mut Storages<'_, '_>) -> Result<Tensor, String> {
     let Some([storage, Value::Int(offset), size, stride, ..]) = pickle.elements(value) else {
         return Err("its description is not that of a tensor".into());
     };
@@ -190,6 +200,15 @@ fn tensor(pickle: &Pickle<'_>, value: Value<'_>, storages: &mut Storages<'_>) ->
     let end = end(&size, &stride, offset).filter(|end| *end <= values.len());
     end.ok_or_else(|| format!("shape {} reaches beyond the {} values of its storage", shown(&size), values.len()))?;
     Ok(Tensor { values: gather(values, &size, &stride, offset, count), shape: size })
+}
+
+/// The types of the numbers in the storages that a pickle refers to, by their keys.
+pub(super) fn storage_types<'a>(pickle: &Pickle<'a>) -> BTreeMap<&'a str, Dtype> {
+    let of = |fields: &[Value<'a>]| match fields {
+        [Value::Text("storage"), Value::Global(kind), Value::Text(key), ..] => Some((*key, dtype(kind)?)),
+        _ => None,
+    };
+    pickle.outside().filter_map(of).collect()
 }
 
 fn dtype(storage: &str) -> Option<Dtype> {

@@ -27,7 +27,7 @@ fn folders_pair_by_stem_whatever_the_case() {
     picture(40, 24, 0.0).to_rgb8().save(references.join("frame1.png")).unwrap();
     picture(40, 24, 0.0).to_rgb8().save(references.join("FRAME2.PNG")).unwrap();
 
-    let metrics = compare_folders(&renders, &references, &Silent::default()).unwrap();
+    let metrics = compare_folders(&renders, &references, None, &Silent::default()).unwrap();
     let views = &metrics.test.views;
     assert_eq!(
         views.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(),
@@ -43,7 +43,7 @@ fn folders_pair_by_stem_whatever_the_case() {
 
 #[test]
 fn the_json_is_the_documented_one() {
-    let view = compare("0031.JPG", &picture(16, 16, 0.0), &picture(16, 16, 0.0), None).unwrap();
+    let view = compare("0031.JPG", &picture(16, 16, 0.0), &picture(16, 16, 0.0), None, Extras::default()).unwrap();
     let metrics = Metrics { test: Group::new(vec![view]), holdout: None };
     let json = serde_json::to_value(&metrics).unwrap();
     assert_eq!(json["psnr"], 100.0);
@@ -58,12 +58,12 @@ fn the_json_is_the_documented_one() {
 }
 
 #[test]
-fn a_smaller_render_is_held_against_the_averaged_reference() {
+fn a_smaller_render_is_compared_with_the_averaged_reference() {
     let reference = picture(80, 47, 0.0);
     let small = resize_area(&reference, 20, 11);
-    assert!(compare("a", &small, &reference, None).unwrap().psnr > 45.0);
-    assert!(compare("a", &reference, &small, None).unwrap().psnr > 45.0);
-    let turned = compare("a", &picture(47, 80, 0.0), &reference, None);
+    assert!(compare("a", &small, &reference, None, Extras::default()).unwrap().psnr > 45.0);
+    assert!(compare("a", &reference, &small, None, Extras::default()).unwrap().psnr > 45.0);
+    let turned = compare("a", &picture(47, 80, 0.0), &reference, None, Extras::default());
     assert!(turned.unwrap_err().to_string().contains("47x80"));
 }
 
@@ -72,20 +72,20 @@ fn only_pixels_that_count_are_compared() {
     let (reference, mut render) = (picture(40, 30, 0.0), picture(40, 30, 0.1));
     let weights: Vec<f32> = (0..40 * 30).map(|i| if i % 40 < 20 { 1.0 } else { 0.0 }).collect();
     let counted = Counted::new(40, 30, &weights);
-    let left = compare("a", &render, &reference, Some(&counted)).unwrap();
+    let left = compare("a", &render, &reference, Some(&counted), Extras::default()).unwrap();
     assert!((left.psnr - 20.0).abs() < 0.3 && left.psnr_affine > 35.0, "{left:?}");
     // Whatever is where nothing counts.
     render.pixels.iter_mut().enumerate().filter(|(i, _)| i % 40 >= 20).for_each(|(i, p)| *p = [i as f32 % 7.0; 3]);
-    assert_eq!(compare("a", &render, &reference, Some(&counted)).unwrap(), left);
+    assert_eq!(compare("a", &render, &reference, Some(&counted), Extras::default()).unwrap(), left);
     let merged = counted.merged(&render, &reference);
     assert_eq!(left.ssim, crate::eval::metrics::ssim_where(&merged, &reference, &|at| at % 40 < 20));
     assert!(left.ssim < ssim(&merged, &reference), "windows outside are of no account");
     let all = Counted::new(40, 30, &[1.0; 1200]);
-    let whole = compare("a", &picture(40, 30, 0.1), &reference, None).unwrap();
-    assert_eq!(compare("a", &picture(40, 30, 0.1), &reference, Some(&all)).unwrap(), whole);
+    let whole = compare("a", &picture(40, 30, 0.1), &reference, None, Extras::default()).unwrap();
+    assert_eq!(compare("a", &picture(40, 30, 0.1), &reference, Some(&all), Extras::default()).unwrap(), whole);
     // The other picture may be smaller.
     let small = resize_area(&picture(40, 30, 0.1), 20, 15);
-    assert!((compare("a", &small, &reference, Some(&counted)).unwrap().psnr - 20.0).abs() < 0.3);
+    assert!((compare("a", &small, &reference, Some(&counted), Extras::default()).unwrap().psnr - 20.0).abs() < 0.3);
     assert!(Counted::new(2, 1, &[0.4, 0.0]).is_empty() && !counted.is_empty());
 }
 
@@ -100,7 +100,7 @@ fn transparent_pixels_of_a_reference_do_not_count() {
     let reference = |x, alpha| ::image::Rgba(if x < 12 { [60, 60, 60, 255] } else { [250, 0, 0, alpha] });
     let psnr = |alpha| {
         ::image::RgbaImage::from_fn(24, 20, |x, _| reference(x, alpha)).save(references.join("0.png")).unwrap();
-        compare_folders(&renders, &references, &Silent::default()).unwrap().test.psnr.unwrap()
+        compare_folders(&renders, &references, None, &Silent::default()).unwrap().test.psnr.unwrap()
     };
     assert_eq!(psnr(0), 100.0);
     assert!(psnr(255) < 12.0);
@@ -110,7 +110,7 @@ fn transparent_pixels_of_a_reference_do_not_count() {
 fn bad_folders_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-    let message = |a: &Path, b: &Path| compare_folders(a, b, &Silent::default()).unwrap_err().to_string();
+    let message = |a: &Path, b: &Path| compare_folders(a, b, None, &Silent::default()).unwrap_err().to_string();
     assert!(message(&a, &b).contains("check the path"));
     [&a, &b].iter().for_each(|d| std::fs::create_dir(d).unwrap());
     assert!(message(&a, &b).contains("no picture here"));
@@ -128,5 +128,22 @@ fn a_stop_is_obeyed() {
     let silent = Silent::default();
     silent.0.request();
     let pair = Pair { name: "a.jpg".into(), render: "a.jpg".into(), reference: "b.jpg".into() };
-    assert!(matches!(compare_pairs(&[pair], &silent), Err(Error::Interrupted(_))));
+    assert!(matches!(compare_pairs(&[pair], None, &silent), Err(Error::Interrupted(_))));
+}
+
+#[test]
+fn what_jpeg_takes_and_what_is_soft_show() {
+    let reference = picture(64, 48, 0.0);
+    let mut soft = resize_area(&resize_area(&reference, 16, 12), 64, 48);
+    soft.pixels.iter_mut().flatten().for_each(|v| *v += 2.0 / 255.0);
+    let extras = Extras { through_jpeg: true, ..Extras::default() };
+    let same = compare("a", &reference, &reference, None, extras).unwrap();
+    assert!(same.psnr == 100.0 && same.psnr_jpeg.is_some_and(|psnr| (35.0..70.0).contains(&psnr)), "{same:?}");
+    assert!((same.sharpness.unwrap() - 1.0).abs() < 1e-9 && same.offset == [0.0; 3]);
+    let view = compare("b", &soft, &reference, None, Extras::default()).unwrap();
+    assert!(view.psnr_jpeg.is_none() && (view.offset[1] - 2.0).abs() < 0.3, "{view:?}");
+    let group = Group::new(vec![same.clone(), view]);
+    assert!(group.flicker.is_some_and(|levels| (levels - 2.0 * 3f64.sqrt()).abs() < 0.5), "{:?}", group.flicker);
+    let counted = Counted::new(64, 48, &[1.0; 64 * 48]);
+    assert_eq!(compare("a", &reference, &reference, Some(&counted), extras).unwrap(), same);
 }

@@ -1,6 +1,7 @@
 //! PSNR and SSIM of the views that have a reference.
 
 use crate::error::Result;
+use crate::eval::Lpips;
 use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::output::names;
 use crate::pipeline::record::{Counts, write_json};
@@ -21,7 +22,9 @@ impl Definition for Eval {
     }
 
     fn fingerprint(&self, plan: &Plan<'_>) -> String {
-        fingerprint::of(&(plan.fingerprint(Stage::TRAIN), plan.inputs.of_views(&plan.capture.test)))
+        let measured = fingerprint::of(&(plan.fingerprint(Stage::TRAIN), plan.inputs.of_views(&plan.capture.test)));
+        let networks: Vec<_> = Lpips::files(&plan.job.settings.eval).iter().map(|file| plan.inputs.of(file)).collect();
+        if networks.is_empty() { measured } else { fingerprint::of(&(measured, networks)) }
     }
 
     fn outputs(&self, _plan: &Plan<'_>) -> Vec<String> {
@@ -32,8 +35,10 @@ impl Definition for Eval {
         let holdout = session.lit()?.clone().with_exposures(&session.exposures()).holdout;
         session.load_splats()?;
         let mut painter = session.painter()?;
-        let downscale = session.job.settings.downscale;
-        let metrics = measure::measure(&mut painter, &session.capture, &holdout, downscale, session.progress)?;
+        let settings = &session.job.settings;
+        let lpips = Lpips::open(&settings.eval)?;
+        let (capture, progress) = (&session.capture, session.progress);
+        let metrics = measure::measure(&mut painter, capture, &holdout, settings.downscale, lpips.as_ref(), progress)?;
         write_json(&session.out(names::METRICS), &metrics)?;
         counts(&json!({ "test": metrics.metrics.test.views.len(), "holdout": holdout.len() }))
     }

@@ -1,4 +1,4 @@
-//! The stages, a file each, and the list of them.
+//! The stages, a file each.
 
 pub(super) mod enhance;
 pub(super) mod eval;
@@ -9,11 +9,15 @@ pub(super) mod render;
 pub(super) mod train;
 
 use super::definition::Definition;
-use super::stage::Stage;
+use super::stage::{Stage, with_stages};
 
-/// In the order of [`Stage::all`].
-pub(super) const STAGES: [&dyn Definition; 7] =
-    [&poses::Poses, &enhance::Enhance, &prior::Prior, &ppm::Ppm, &train::Train, &render::Render, &eval::Eval];
+macro_rules! definitions {
+    ($($(#[$doc:meta])* $constant:ident, $name:literal, $maker:expr;)+) => {
+        /// In the order of [`Stage::all`].
+        pub(super) const STAGES: &[&dyn Definition] = &[$(&$maker),+];
+    };
+}
+with_stages!(definitions);
 
 /// How a stage is planned and made.
 pub(super) fn definition(stage: Stage) -> &'static dyn Definition {

@@ -1,0 +1,86 @@
+//! Figures of a render beside its distance from the reference: how sharp it is, and by how much its colors are off as a whole.
+
+use crate::capture::Image;
+use crate::color::luma;
+
+/// Side of the window whose mean is taken off a pixel: what is left are structures of less than about five pixels.
+const WINDOW: usize = 5;
+
+/// The root mean square of what `render` has in fine structures of luma, by that of `reference`: below 1 it is softer.
+/// `None` where the pictures differ in size, have no place for the window, or the reference has nothing fine.
+pub fn sharpness(render: &Image, reference: &Image) -> Option<f64> {
+    if (render.width, render.height) != (reference.width, reference.height) {
+        return None;
+    }
+    let (of_render, of_reference) = (fine_energy(render)?, fine_energy(reference)?);
+    (of_reference > 0.0).then(|| (of_render / of_reference).sqrt())
+}
+
+/// The mean square of luma less its mean over the window around.
+fn fine_energy(image: &Image) -> Option<f64> {
+    let (width, height) = (image.width as usize, image.height as usize);
+    if width < WINDOW || height < WINDOW {
+        return None;
+    }
+    let luma: Vec<f64> = image.pixels.iter().map(|pixel| f64::from(luma(pixel.map(|v| v.clamp(0.0, 1.0))))).collect();
+    // Sums over rows of the window, then over its columns.
+    let across: Vec<Vec<f64>> =
+        luma.chunks_exact(width).map(|row| row.windows(WINDOW).map(|part| part.iter().sum()).collect()).collect();
+    let (mut sum, margin) = (0.0, WINDOW / 2);
+    for (y, rows) in across.windows(WINDOW).enumerate() {
+        for x in 0..width - WINDOW + 1 {
+            let mean = rows.iter().map(|row| row[x]).sum::<f64>() / (WINDOW * WINDOW) as f64;
+            sum += (luma[(y + margin) * width + x + margin] - mean).powi(2);
+        }
+    }
+    Some(sum / ((width - WINDOW + 1) * (height - WINDOW + 1)) as f64)
+}
+
+/// Mean of render − reference for each channel, in levels of 255.
+pub fn offset(render: &Image, reference: &Image) -> [f64; 3] {
+    let mut sum = [0.0; 3];
+    for (render, reference) in render.pixels.iter().zip(&reference.pixels) {
+        for ((sum, a), b) in sum.iter_mut().zip(render).zip(reference) {
+            *sum += f64::from(a.clamp(0.0, 1.0) - b.clamp(0.0, 1.0));
+        }
+    }
+    sum.map(|sum| 255.0 * sum / render.pixels.len().max(1) as f64)
+}
+
+/// How much colors as a whole change from a view to the next against the references, in levels of 255: the mean over
+/// neighbors of the distance of their [`offset`]s. 0 where all views are off by the same. `None` for fewer than two views.
+pub fn flicker(offsets: &[[f64; 3]]) -> Option<f64> {
+    let steps = offsets.windows(2).map(|pair| (0..3).map(|c| (pair[1][c] - pair[0][c]).powi(2)).sum::<f64>().sqrt());
+    (offsets.len() > 1).then(|| steps.sum::<f64>() / (offsets.len() - 1) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stripes(contrast: f32, period: usize) -> Image {
+        let mut image = Image::new(24, 16);
+        let value = |at: usize| 0.5 + if at % 24 / period % 2 == 0 { contrast } else { -contrast };
+        image.pixels.iter_mut().enumerate().for_each(|(at, pixel)| *pixel = [value(at); 3]);
+        image
+    }
+
+    #[test]
+    fn half_the_contrast_of_fine_stripes_is_half_as_sharp() {
+        let ratio = |a: &Image, b: &Image| sharpness(a, b).unwrap();
+        assert!((ratio(&stripes(0.1, 1), &stripes(0.2, 1)) - 0.5).abs() < 1e-6);
+        assert_eq!(sharpness(&stripes(0.2, 1), &stripes(0.0, 1)), None, "nothing fine to compare with");
+        assert!(ratio(&stripes(0.2, 12), &stripes(0.2, 1)) < 0.6, "wide stripes are not fine but at their edges");
+        assert_eq!(sharpness(&Image::new(4, 30), &Image::new(4, 30)), None);
+    }
+
+    #[test]
+    fn colors_that_jump_from_view_to_view_flicker() {
+        let (a, b) = (stripes(0.0, 1), stripes(0.1, 24));
+        let off = offset(&b, &a);
+        assert!(off.iter().all(|level| (level - 25.5).abs() < 1e-3), "{off:?}");
+        assert_eq!(flicker(&[[3.0; 3], [3.0; 3]]), Some(0.0));
+        assert_eq!(flicker(&[[0.0; 3], [3.0, 4.0, 0.0], [0.0; 3]]), Some(5.0));
+        assert_eq!(flicker(&[[1.0; 3]]), None);
+    }
+}
