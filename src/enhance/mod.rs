@@ -68,6 +68,10 @@ pub struct Report {
     pub images: usize,
     /// Median luminance of the dark and of the lit capture, 0–1, before the network.
     pub median: [f32; 2],
+    /// What the response makes of gray: the dark level, then red, green and blue as enhanced, in levels of 255; as far as it
+    /// rises. Empty where nothing is changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub curve: Vec<[f32; 4]>,
     /// The chroma network in a few words, or `none`.
     #[serde(default)]
     pub network: String,
@@ -315,6 +319,7 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
         exposure_reason: choice.exposure.as_ref().map(|exposure| exposure.reason.clone()).unwrap_or_default(),
         images,
         median,
+        curve: restoration.curve(),
         network: "none".into(),
         network_ms: 0.0,
         hidden: 0.0,

@@ -97,6 +97,29 @@ impl Restoration {
     }
 }
 
+/// Points of [`Restoration::curve`].
+const CURVE_POINTS: u16 = 64;
+/// A response ends where the least of the channels has reached this.
+const WHITE: f32 = 0.999;
+
+impl Restoration {
+    /// What becomes of gray: the dark level, then red, green and blue as enhanced, in levels of 255; from black to where
+    /// all are white. Empty where nothing is changed.
+    pub fn curve(&self) -> Vec<[f32; 4]> {
+        if *self == Self::plain(Tone::Identity) {
+            return Vec::new();
+        }
+        let least = |level: f32| self.apply([level / 255.0; 3]).into_iter().fold(1.0, f32::min);
+        let end = (1..=255u8).map(f32::from).find(|level| least(*level) >= WHITE).unwrap_or(255.0);
+        let point = |at: u16| {
+            let level = end * f32::from(at) / f32::from(CURVE_POINTS - 1);
+            let [r, g, b] = self.apply([level / 255.0; 3]).map(|v| 255.0 * v);
+            [level, r, g, b]
+        };
+        (0..CURVE_POINTS).map(point).collect()
+    }
+}
+
 /// 8-bit luma and color differences of an RGB value in 0–1 (OpenCV's `COLOR_RGB2YUV`), as whole numbers.
 pub fn yuv8(rgb: [f32; 3]) -> [f32; 3] {
     let [r, g, b] = rgb.map(|v| (v * 255.0 + 0.5).floor());
@@ -109,4 +132,26 @@ fn equalize(rgb: [f32; 3], table: &Equalization) -> [f32; 3] {
     let [y, u, v] = yuv8(rgb);
     let (y, u, v) = (f32::from(table[y as usize]), u - 128.0, v - 128.0);
     [y + 1.140 * v, y - 0.395 * u - 0.581 * v, y + 2.032 * u].map(|v| (v / 255.0).clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_curve_of_a_response_ends_where_it_is_white() {
+        let plain = |tone| Restoration::plain(tone);
+        assert!(plain(Tone::Identity).curve().is_empty());
+        let bright = Restoration { range: Range { low: 0.0, high: 0.5 }, ..plain(Tone::Identity) };
+        let curve = bright.curve();
+        let last = curve[curve.len() - 1];
+        assert!(
+            curve[0] == [0.0; 4] && (127.0..=128.0).contains(&last[0]) && last[1..].iter().all(|v| *v > 254.0),
+            "{last:?}"
+        );
+        assert!(
+            curve.windows(2).all(|pair| pair[0][2] <= pair[1][2])
+                && curve.iter().any(|p| (p[1] - 2.0 * p[0]).abs() < 0.1 && p[0] > 50.0)
+        );
+    }
 }

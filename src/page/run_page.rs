@@ -27,7 +27,7 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: Views, pages: Vec<String>) 
         section("curves", "Training", [curves(train), None, None]),
         section("points", "Points", points(run)),
         section("timings", "Timings", [stages(run).map(Part::Table), kernels(run).map(Part::Table), None]),
-        section("enhance", "Dark to lit", [enhancement(run.stage(Stage::ENHANCE)).map(Part::Table), None, None]),
+        section("enhance", "Dark to enhanced", enhancement(run.stage(Stage::ENHANCE))),
         section("settings", "Settings", [changes(train).map(Part::Table), settings(&run.settings), None]),
     ];
     let footer = format!(
@@ -138,10 +138,28 @@ fn kernels(run: &Run) -> Option<Table> {
     Table::new("Kernels, in an average training step", &["kernel", "ms", ""], kernels.iter().map(row).collect())
 }
 
-/// What `enhance` says of itself: its plain values.
-fn enhancement(stage: Option<&StageRecord>) -> Option<Table> {
-    let rows = stage?.counts.iter().map(|(name, value)| vec![Cell::text(name.as_str()), plain(value)]).collect();
-    Table::new("What was done", &["", ""], rows)
+/// What `enhance` says of itself: its response as a curve, and its plain values.
+fn enhancement(stage: Option<&StageRecord>) -> [Option<Part>; 3] {
+    let Some(counts) = stage.map(|stage| &stage.counts) else { return [None, None, None] };
+    let curve: Vec<[f64; 4]> =
+        counts.get("curve").and_then(|curve| serde_json::from_value(curve.clone()).ok()).unwrap_or_default();
+    let plain_values = counts.iter().filter(|(name, _)| *name != "curve");
+    let rows = plain_values.map(|(name, value)| vec![Cell::text(name.as_str()), plain(value)]).collect();
+    let green: Vec<(f64, f64)> = curve.iter().map(|[dark, _, green, _]| (*dark, *green)).collect();
+    let drawn = chart("Response: level of green over the level of gray in the dark photograph", "dark level", &green);
+    [
+        drawn.map(|chart| Part::Charts(vec![chart])),
+        white_balance(&curve).map(Part::Paragraph),
+        Table::new("What was done", &["", ""], rows).map(Part::Table),
+    ]
+}
+
+/// The color that gray has in the middle of the response.
+fn white_balance(curve: &[[f64; 4]]) -> Option<String> {
+    let [dark, red, green, blue] = curve.iter().find(|[_, _, green, _]| *green >= 118.0)?;
+    Some(format!(
+        "White balance: a gray of level {dark:.1} in the dark photograph becomes red {red:.0}, green {green:.0}, blue {blue:.0}."
+    ))
 }
 
 /// Settings that were changed while training.
@@ -198,6 +216,27 @@ mod tests {
     use super::*;
     use crate::pipeline::record::Status;
     use serde_json::json;
+
+    #[test]
+    fn the_response_is_drawn_and_its_white_balance_told() {
+        let mut record = StageRecord::beginning(Stage::ENHANCE, "", String::new(), Default::default());
+        record.counts.insert(
+            "curve".into(),
+            json!([[0.0, 0.0, 0.0, 0.0], [5.5, 130.2, 120.0, 99.6], [9.0, 255.0, 255.0, 255.0]]),
+        );
+        record.counts.insert("response".into(), json!("camera"));
+        let [chart, words, table] = enhancement(Some(&record));
+        assert!(
+            matches!(chart, Some(Part::Charts(charts)) if charts[0].to_string().contains("from 0 at 0 to 255 at 9"))
+        );
+        assert!(
+            matches!(words, Some(Part::Paragraph(words)) if words.contains("5.5") && words.contains("red 130, green 120, blue 100"))
+        );
+        let Some(Part::Table(table)) = table else { panic!("no table") };
+        assert!(table.to_string().contains("camera") && !table.to_string().contains("curve"));
+        record.counts.remove("curve");
+        assert!(matches!(enhancement(Some(&record)), [None, None, Some(_)]));
+    }
 
     #[test]
     fn settings_changed_while_training_are_told() {

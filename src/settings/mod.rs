@@ -40,7 +40,7 @@ pub struct Settings {
     pub masks: capture::MaskUse,
     /// Frames of a video that become photographs
     pub video: video::Config,
-    /// Dark to lit
+    /// Dark to enhanced
     pub enhance: enhance::Config,
     /// Poses, for photographs that have none
     pub poses: poses::Config,
