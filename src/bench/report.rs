@@ -83,7 +83,7 @@ impl Report {
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
         serde_json::from_str(&text).map_err(|error| {
-            let found = format!("is no report of `naka-gs bench --json` ({error})");
+            let found = format!("is no report of `naka-gs bench` ({error})");
             Error::input(path, found, "measure again with the program to compare with")
         })
     }
