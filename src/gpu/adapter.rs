@@ -3,6 +3,7 @@
 use super::Capabilities;
 use crate::error::{Error, Result};
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
@@ -32,7 +33,8 @@ impl FromStr for Choice {
     }
 }
 
-/// Optional features to leave unused, to test the fallbacks; as text `subgroups,float-atomics,timestamps` or `all`.
+/// Optional features to leave unused, to test the fallbacks, and a limit of memory, to test its end; as text
+/// `subgroups,float-atomics,timestamps`, `all`, `buffers=MIB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mask {
     /// Leave subgroup operations unused.
@@ -41,11 +43,13 @@ pub struct Mask {
     pub float_atomics: bool,
     /// Leave timestamps unused.
     pub timestamps: bool,
+    /// Most bytes of one buffer, where that is less than the adapter allows; 0: as many as it does.
+    pub buffer_bytes: u64,
 }
 
 impl Mask {
     /// Everything optional is left unused.
-    pub const ALL: Self = Self { subgroups: true, float_atomics: true, timestamps: true };
+    pub const ALL: Self = Self { subgroups: true, float_atomics: true, timestamps: true, buffer_bytes: 0 };
 
     /// What [`set_mask`] was given; nothing is masked by default.
     pub fn of_process() -> Self {
@@ -53,7 +57,8 @@ impl Mask {
     }
 }
 
-static PROCESS: Mutex<Mask> = Mutex::new(Mask { subgroups: false, float_atomics: false, timestamps: false });
+static PROCESS: Mutex<Mask> =
+    Mutex::new(Mask { subgroups: false, float_atomics: false, timestamps: false, buffer_bytes: 0 });
 
 /// Sets what [`Mask::of_process`] returns, which is what stages open their adapters with.
 pub fn set_mask(mask: Mask) {
@@ -67,17 +72,20 @@ impl FromStr for Mask {
         let mut mask = Self::default();
         for word in s.split(',').map(str::trim).filter(|w| !w.is_empty() && *w != "none") {
             match word {
-                "all" => mask = Self::ALL,
+                "all" => mask = Self { buffer_bytes: mask.buffer_bytes, ..Self::ALL },
                 "subgroups" => mask.subgroups = true,
                 "float-atomics" => mask.float_atomics = true,
                 "timestamps" => mask.timestamps = true,
-                _ => {
-                    return Err(Error::setting(
-                        "mask of features",
-                        format!("unknown feature '{word}'"),
-                        "use subgroups, float-atomics, timestamps, all or none, separated by commas",
-                    ));
-                }
+                _ => match word.strip_prefix("buffers=").and_then(|mib| mib.parse::<u32>().ok()) {
+                    Some(mib) if mib > 0 => mask.buffer_bytes = u64::from(mib) << 20,
+                    _ => {
+                        return Err(Error::setting(
+                            "mask of features",
+                            format!("unknown feature '{word}'"),
+                            "use subgroups, float-atomics, timestamps, all, none or buffers=MIB, separated by commas",
+                        ));
+                    }
+                },
             }
         }
         Ok(mask)
@@ -165,10 +173,34 @@ pub(super) fn choose(
     let able = all.iter().copied().filter(|&i| shows(&adapters[i]));
     let found = if *choice == Choice::Best { able.min_by_key(|&i| rank(&adapters[i])) } else { able.min() };
     match found {
-        Some(index) => Ok(adapters.swap_remove(index)),
+        Some(index) => {
+            let adapter = adapters.swap_remove(index);
+            let software = adapter.get_info().device_type == wgpu::DeviceType::Cpu;
+            if software
+                && *choice == Choice::Best
+                && let Some(device) = hardware(Path::new("/dev"))
+            {
+                tracing::warn!(
+                    "{} is a software adapter, but this machine seems to have a GPU ({}): install its Vulkan driver, and \
+                     let this user open it (groups render and video; in a container, pass the GPU on). \
+                     `adapter = \"cpu\"` chooses software on purpose",
+                    adapter.get_info().name,
+                    device.display()
+                );
+            }
+            Ok(adapter)
+        }
         None if all.is_empty() => Err(Error::NoAdapter(format!("`adapter` {choice:?} matches none of: {names}"))),
         None => Err(Error::NoWindow(format!("`adapter` {choice:?} cannot draw to it; the adapters are {names}"))),
     }
+}
+
+/// A device file of a GPU in `dev`, such as `/dev`.
+fn hardware(dev: &Path) -> Option<PathBuf> {
+    let nvidia = dev.join("nvidia0");
+    let nodes = std::fs::read_dir(dev.join("dri")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let renders = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("renderD"));
+    Some(nvidia).filter(|path| path.exists()).or_else(|| nodes.filter(renders).min())
 }
 
 fn rank(adapter: &wgpu::Adapter) -> u8 {
@@ -194,4 +226,33 @@ pub(super) fn instance() -> wgpu::Instance {
 
 fn enumerate(instance: &wgpu::Instance) -> Vec<wgpu::Adapter> {
     pollster::block_on(instance.enumerate_adapters(BACKENDS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_reads_features_and_a_limit() {
+        let mask: Mask = "subgroups, buffers=3".parse().unwrap();
+        assert_eq!(mask, Mask { subgroups: true, buffer_bytes: 3 << 20, ..Mask::default() });
+        assert_eq!("buffers=1,all".parse::<Mask>().unwrap(), Mask { buffer_bytes: 1 << 20, ..Mask::ALL });
+        for wrong in ["buffers=0", "buffers=", "buffers=x", "buffer=1"] {
+            let message = wrong.parse::<Mask>().unwrap_err().to_string();
+            assert!(message.contains(wrong) && message.contains("buffers=MIB"), "{message}");
+        }
+    }
+
+    #[test]
+    fn device_files_of_gpus_are_found() {
+        let dev = tempfile::tempdir().unwrap();
+        assert_eq!(hardware(dev.path()), None);
+        std::fs::create_dir(dev.path().join("dri")).unwrap();
+        std::fs::write(dev.path().join("dri/card0"), "").unwrap();
+        assert_eq!(hardware(dev.path()), None, "a screen is no renderer");
+        std::fs::write(dev.path().join("dri/renderD128"), "").unwrap();
+        assert_eq!(hardware(dev.path()), Some(dev.path().join("dri/renderD128")));
+        std::fs::write(dev.path().join("nvidia0"), "").unwrap();
+        assert_eq!(hardware(dev.path()), Some(dev.path().join("nvidia0")));
+    }
 }

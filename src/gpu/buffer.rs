@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct Memory {
     now: AtomicU64,
     peak: AtomicU64,
+    made: AtomicU64,
 }
 
 impl Memory {
@@ -21,6 +22,10 @@ impl Memory {
 
     pub(super) fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 }
 
@@ -103,6 +108,7 @@ impl Gpu {
         }
         let now = self.memory.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.memory.peak.fetch_max(now, Ordering::Relaxed);
+        self.memory.made.fetch_add(1, Ordering::Relaxed);
         Ok(Buffer { raw, len, memory: Arc::clone(&self.memory), element: PhantomData })
     }
 

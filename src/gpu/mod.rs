@@ -72,15 +72,19 @@ impl Gpu {
         // Sizes are raised to what the adapter has; counts (bindings, workgroup size) stay at WebGPU's defaults,
         // so that no kernel can come to need more than every adapter offers.
         let has = adapter.limits();
+        let most = if mask.buffer_bytes == 0 { u64::MAX } else { mask.buffer_bytes };
         let limits = wgpu::Limits {
-            max_buffer_size: has.max_buffer_size,
-            max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
+            max_buffer_size: has.max_buffer_size.min(most),
+            max_storage_buffer_binding_size: has.max_storage_buffer_binding_size.min(most),
             ..wgpu::Limits::default()
         };
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("naka-gs"),
             required_features: features,
             required_limits: limits.clone(),
+            // Blocks of 8 to 64 MiB instead of up to 256 MiB: a block is returned only when nothing in it is used any more,
+            // and a software adapter takes them from the memory of the host.
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         }))
         .map_err(|error| {
@@ -91,10 +95,8 @@ impl Gpu {
         })?;
         let faults = Arc::new(Mutex::new(Faults::default()));
         let on_lost = Arc::clone(&faults);
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lock(&on_lost).lost.get_or_insert(message);
-            }
+        device.set_device_lost_callback(move |_, message| {
+            lock(&on_lost).lost.get_or_insert(message);
         });
         let on_error = Arc::clone(&faults);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -148,6 +150,22 @@ impl Gpu {
     /// Largest number of bytes of device memory that buffers held at one time.
     pub fn peak_bytes(&self) -> u64 {
         self.memory.peak()
+    }
+
+    /// Buffers made so far: a constant number in the steady state of training.
+    pub fn buffers_made(&self) -> u64 {
+        self.memory.made()
+    }
+
+    /// Bytes of device memory that the driver has given, read-back and staging buffers and unused parts of blocks included;
+    /// `None` where the backend does not say.
+    pub fn reserved_bytes(&self) -> Option<u64> {
+        self.device.generate_allocator_report().map(|report| report.total_reserved_bytes)
+    }
+
+    /// Whether it is a software adapter, whose memory is that of the host.
+    pub fn is_software(&self) -> bool {
+        self.info.device_type == wgpu::DeviceType::Cpu
     }
 
     /// Fails if the device was lost, ran out of memory or reported an error since the start.
