@@ -1,6 +1,7 @@
 //! What masks hide of the photographs.
 
 use super::map_few;
+use super::source::Source;
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -20,7 +21,8 @@ pub(super) fn hidden(capture: &Capture, views: &[&View], downscale: u32, progres
         let hidden = weights.map_or(0, |weights| weights.iter().filter(|weight| **weight < 0.5).count());
         Ok((hidden, camera.width as usize * camera.height as usize))
     };
-    let parts = map_few(views, hidden)?;
+    let pixels = views.iter().map(|view| Source::View(view).pixels()).max().unwrap_or(0);
+    let parts = map_few(views, pixels, hidden)?;
     let entirely: Vec<&str> =
         views.iter().zip(&parts).filter(|(_, (hidden, of))| hidden == of).map(|(view, _)| view.name.as_str()).collect();
     if entirely.len() == views.len() {

@@ -48,8 +48,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Most views whose pixels the response of a capture is estimated on, and most pixels of each.
 const SAMPLED: (usize, usize) = (64, 8192);
-/// Most images in work at one time: each takes some 200 MB at 2 megapixels.
-const IN_WORK: usize = 6;
+/// Bytes of a pixel while its image is in work, and the bytes that all images in work may take: 6 of 2 megapixels, one of
+/// 12 or more.
+const PIXEL_BYTES: u64 = 100;
+const IN_WORK_BYTES: u64 = 1280 << 20;
 
 /// What the stage did.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -130,7 +132,7 @@ pub fn enhance_capture<'a>(
     let sources: Vec<Source<'_>> = views.iter().copied().map(Source::View).collect();
     let prepared = Prepared::new(gpu, &kernels, &sources, config, downscale, &capture.root, progress)?;
     let done = AtomicU64::new(0);
-    let mut lit = map_few(&views, |view| {
+    let mut lit = map_few(&views, largest(&sources), |view| {
         progress.check()?;
         let path = out.images.join(&view.name);
         if out.journal.is_none_or(|journal| !journal.is_finished(&path)) {
@@ -179,7 +181,7 @@ pub fn enhance_images(
     let kernels = Kernels::new(gpu)?;
     let sources: Vec<_> = names.iter().zip(images).map(|(name, image)| Source::Memory { name, image }).collect();
     let prepared = Prepared::new(gpu, &kernels, &sources, config, 1, Path::new(""), progress)?;
-    let lit = map_few(&sources, |source| {
+    let lit = map_few(&sources, largest(&sources), |source| {
         progress.check()?;
         prepared.enhance(source).map(|(lit, _)| lit)
     })?;
@@ -187,10 +189,20 @@ pub fn enhance_images(
     Ok((lit, report))
 }
 
-/// What `work` makes of every picture, in order, with at most [`IN_WORK`] of them in memory.
-fn map_few<T: Sync, R: Send>(pictures: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+/// Images of `pixels` at most that are in work at one time.
+fn in_work(pixels: u64, threads: usize) -> usize {
+    (IN_WORK_BYTES / (PIXEL_BYTES * pixels).max(1)).clamp(1, threads.max(1) as u64) as usize
+}
+
+/// Pixels of the largest picture.
+fn largest(sources: &[Source<'_>]) -> u64 {
+    sources.iter().map(Source::pixels).max().unwrap_or(0)
+}
+
+/// What `work` makes of every picture, in order, with as many of `pixels` pixels in memory as there are threads and room for.
+fn map_few<T: Sync, R: Send>(pictures: &[T], pixels: u64, work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
     let mut results = Vec::with_capacity(pictures.len());
-    for group in pictures.chunks(IN_WORK.min(rayon::current_num_threads())) {
+    for group in pictures.chunks(in_work(pixels, rayon::current_num_threads())) {
         results.extend(try_map(group, &work)?);
     }
     Ok(results)
@@ -240,7 +252,7 @@ impl<'g> Prepared<'g> {
         if sources.len() > 1 && !per_image(config) {
             let step = sources.len().div_ceil(correct::SAMPLED);
             let chosen: Vec<_> = sources.iter().step_by(step).copied().collect();
-            let measured = map_few(&chosen, |source| {
+            let measured = map_few(&chosen, largest(&chosen), |source| {
                 let dark = correction.sampled(&source.prepared(config, &self.choice, self.downscale)?);
                 let toned = self.kernels.apply(&dark, restoration)?;
                 Ok((source.name(), dark, toned))
@@ -291,7 +303,7 @@ fn sample(sources: &[Source<'_>], config: &Config, downscale: u32, progress: &dy
         let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| counts(*i));
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
-    map_few(&chosen, pixels).map(|samples| samples.concat())
+    map_few(&chosen, largest(&chosen), pixels).map(|samples| samples.concat())
 }
 
 fn unique_names(views: &[&View]) -> Result<()> {
@@ -323,6 +335,17 @@ fn report(choice: &Choice, config: &Config, samples: &[[f32; 3]], images: usize)
         network: "none".into(),
         network_ms: 0.0,
         hidden: 0.0,
+    }
+}
+
+#[cfg(test)]
+mod memory_tests {
+    use super::in_work;
+
+    #[test]
+    fn few_large_images_are_in_work_at_one_time() {
+        assert_eq!([1, 2, 16].map(|threads| in_work(2_067_408, threads)), [1, 2, 6]);
+        assert_eq!([in_work(24_000_000, 16), in_work(0, 3), in_work(1, 0)], [1, 3, 1]);
     }
 }
 

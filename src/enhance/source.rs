@@ -35,6 +35,15 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Pixels of the file.
+    pub fn pixels(&self) -> u64 {
+        let [width, height] = match self {
+            Self::View(view) => [view.camera.width, view.camera.height],
+            Self::Memory { image, .. } => [image.width, image.height],
+        };
+        u64::from(width) * u64::from(height)
+    }
+
     /// Whether its file has linear light, with no curve of a camera in it.
     pub fn is_linear(&self) -> bool {
         match self {

@@ -24,8 +24,9 @@ use kernels::Kernels;
 use layers::{Layers, Moments};
 use parts::Parts;
 use pass::{Pair, Pass};
-use planes::{BAND_STEP, Grid};
+use planes::{BAND_STEP, Grid, Pool};
 use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Resolutions of the U-Net, each half the one before.
 const LEVELS: usize = 4;
@@ -65,6 +66,8 @@ pub struct Network<'g> {
     convolutions: Convolutions,
     kernels: Kernels,
     apply: Apply,
+    /// Tensors that the last pass has left.
+    pool: Mutex<Pool>,
     /// Most bytes of a buffer.
     binding_limit: u64,
     /// Most rows of a band, whatever would fit.
@@ -82,7 +85,8 @@ impl<'g> Network<'g> {
         let limits = gpu.limits();
         let binding_limit = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let (convolutions, kernels, apply) = (Convolutions::new(gpu)?, Kernels::new(gpu)?, Apply::new(gpu)?);
-        Ok(Self { gpu, layers, convolutions, kernels, apply, binding_limit, band_rows: u32::MAX, budget: BUDGET })
+        let pool = Mutex::default();
+        Ok(Self { gpu, layers, convolutions, kernels, apply, pool, binding_limit, band_rows: u32::MAX, budget: BUDGET })
     }
 
     /// The same network in bands of at most `rows` rows (in steps of 8), for tests of the seams.
@@ -110,8 +114,10 @@ impl<'g> Network<'g> {
     /// [`Error::Setting`] for pairs of unequal size, [`Error::OutOfMemory`].
     pub fn statistics(&self, pairs: &[(&Image, &Image)]) -> Result<Statistics> {
         let mut pass = self.pass(pairs, None, None)?;
-        pass.features(pairs)?;
-        Ok(Statistics { values: pass.statistics()? })
+        let features = pass.features(pairs)?;
+        let values = pass.statistics()?;
+        pass.finish(features);
+        Ok(Statistics { values })
     }
 
     /// The maps of one image, with its own statistics (as published) or given ones. An image whose tensors would take
@@ -145,7 +151,9 @@ impl<'g> Network<'g> {
         let mut pass = self.pass(&pairs, None, None)?.profiled();
         let features = pass.features(&pairs)?;
         pass.maps(&features)?;
-        Ok(pass.timings())
+        let timings = pass.timings();
+        pass.finish(features);
+        Ok(timings)
     }
 
     /// Appends the maps of some rows, made from them and what they depend on around them.
@@ -160,6 +168,7 @@ impl<'g> Network<'g> {
         for band in pass.maps(&features)? {
             values.extend(self.gpu.read(&band)?);
         }
+        pass.finish(features);
         for &[mul, r, g, b] in &values[skip..skip + count] {
             maps.mul.push(mul);
             maps.add.push([r, g, b]);
@@ -222,6 +231,10 @@ impl<'g> Network<'g> {
         };
         Pass::new(self, grid, fixed)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! One pass of a list of images through the network, layer by layer, all of them in step.
 
-use super::Network;
 use super::convolution::Fused;
 use super::kernels::Channels;
 use super::layers::{Block, ConvNorm, Moments, Norm, Residual, STANDARDIZED, Squeeze};
 use super::parts::INPUTS;
 use super::planes::{Grid, Planes, Pool, View};
+use super::{Network, lock};
 use crate::capture::Image;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Recorder, Timings};
+
+/// Most bytes of free tensors that are kept for the next picture. Larger ones are made anew: of those the levels do not
+/// fit side by side.
+const KEPT: u64 = 64 << 20;
 
 /// A dark image and its lit one, of the same size.
 pub type Pair<'a> = (&'a Image, &'a Image);
@@ -38,7 +42,8 @@ impl<'n, 'g> Pass<'n, 'g> {
         let partials = widest.iter().enumerate().map(|(level, &channels)| grid.blocks(level) as usize * channels);
         let partials = gpu.buffer("network.partials", partials.max().unwrap_or(0))?;
         let recorder = Recorder::new(gpu);
-        Ok(Self { network, grid, pool: Pool::default(), recorder, statistics, folded, partials, timings: None })
+        let pool = std::mem::take(&mut *lock(&network.pool)).for_grid(&grid);
+        Ok(Self { network, grid, pool, recorder, statistics, folded, partials, timings: None })
     }
 
     /// The same pass, which takes the time of every kernel.
@@ -48,8 +53,15 @@ impl<'n, 'g> Pass<'n, 'g> {
     }
 
     /// What the kernels took so far.
-    pub fn timings(self) -> Timings {
-        self.timings.unwrap_or_default()
+    pub fn timings(&mut self) -> Timings {
+        self.timings.take().unwrap_or_default()
+    }
+
+    /// Leaves its tensors, `features` among them, to the next pass.
+    pub fn finish(mut self, features: Planes) {
+        self.pool.give(features);
+        self.pool.trim(KEPT);
+        *lock(&self.network.pool) = self.pool;
     }
 
     /// All layers but the heads.
@@ -57,8 +69,8 @@ impl<'n, 'g> Pass<'n, 'g> {
         let layers = &self.network.layers;
         let input = self.input(pairs)?;
         let mut x = self.conv_act(&layers.stem, input.all(), 1)?;
-        drop(input);
         // The input is the largest tensor, and nothing after the stem needs it.
+        self.pool.give(input);
         self.submit()?;
         let mut skips = Vec::new();
         for ((block, down), up) in layers.downs.iter().zip(&layers.ups) {
@@ -80,7 +92,7 @@ impl<'n, 'g> Pass<'n, 'g> {
             self.resize(&x, &gates, &joined)?;
             self.pool.give(x);
             let first = self.conv_act(&up.first, joined.all(), 1)?;
-            drop(joined);
+            self.pool.give(joined);
             (x, gates) = self.rest(up, first)?;
             self.submit()?;
         }
@@ -97,18 +109,19 @@ impl<'n, 'g> Pass<'n, 'g> {
         let layers = &self.network.layers;
         let heads = self.take(0, 4)?;
         let bands = self.grid.bands(0).len();
-        let mut maps = Vec::new();
+        let mut maps = Vec::with_capacity(bands);
         for band in 0..bands {
             let (from, to) = (self.channels(features.all(), band), self.channels(heads.all(), band));
             self.network.convolutions.record(&mut self.recorder, from, (&layers.heads, 1), None, to)?;
             maps.push(self.network.kernels.heads(&mut self.recorder, to, layers.heads_bias)?);
         }
+        self.pool.give(heads);
         self.submit()?;
         Ok(maps)
     }
 
     /// The statistics of the pass.
-    pub fn statistics(mut self) -> Result<Vec<Moments>> {
+    pub fn statistics(&mut self) -> Result<Vec<Moments>> {
         self.submit()?;
         self.network.gpu.read(&self.statistics)
     }
@@ -242,7 +255,7 @@ impl<'n, 'g> Pass<'n, 'g> {
         self.pool.take(self.network.gpu, &self.grid, level, channels)
     }
 
-    /// Sends what was recorded to the device, and lets go of the tensors that are free. Waits: the device keeps what
+    /// Sends what was recorded to the device, and lets go of free tensors beyond [`KEPT`]. Waits: the device keeps what
     /// the recordings under way use, so that without a pause the tensors of all levels exist at once.
     fn submit(&mut self) -> Result<()> {
         let gpu: &'g Gpu = self.network.gpu;
@@ -254,7 +267,7 @@ impl<'n, 'g> Pass<'n, 'g> {
         } else {
             std::mem::replace(&mut self.recorder, Recorder::new(gpu)).submit();
         }
-        self.pool.clear();
+        self.pool.trim(KEPT);
         gpu.wait()
     }
 }

@@ -54,6 +54,7 @@ impl Band {
 }
 
 /// How a list of images is cut, at every level.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Grid {
     levels: [Vec<Band>; LEVELS],
 }
@@ -133,6 +134,10 @@ impl Planes {
         &self.bands[band]
     }
 
+    fn bytes(&self) -> u64 {
+        self.bands.iter().map(|band| 4 * band.len() as u64).sum()
+    }
+
     /// All channels.
     pub fn all(&self) -> View<'_> {
         self.part(0, self.channels)
@@ -168,13 +173,23 @@ impl<'a> View<'a> {
     }
 }
 
-/// Tensors that are free to be used again. Their borders stay zero: no kernel writes to them.
+/// Tensors that are free to be used again, all of one grid. Their borders stay zero: no kernel writes to them.
 #[derive(Default)]
 pub struct Pool {
+    grid: Option<Grid>,
     free: Vec<Planes>,
 }
 
 impl Pool {
+    /// The same pool for images that are cut by `grid`: tensors of another one are dropped.
+    pub fn for_grid(mut self, grid: &Grid) -> Self {
+        if self.grid.as_ref() != Some(grid) {
+            self.free.clear();
+            self.grid = Some(grid.clone());
+        }
+        self
+    }
+
     pub fn take(&mut self, gpu: &Gpu, grid: &Grid, level: usize, channels: usize) -> Result<Planes> {
         match self.free.iter().position(|p| (p.level, p.channels) == (level, channels)) {
             Some(found) => Ok(self.free.swap_remove(found)),
@@ -186,9 +201,14 @@ impl Pool {
         self.free.push(planes);
     }
 
-    /// Lets go of what is free.
-    pub fn clear(&mut self) {
-        self.free.clear();
+    /// Drops free tensors, the largest first, until the rest takes at most `bytes`.
+    pub fn trim(&mut self, bytes: u64) {
+        let held = |free: &[Planes]| free.iter().map(Planes::bytes).sum::<u64>();
+        while held(&self.free) > bytes {
+            let largest = (0..self.free.len()).max_by_key(|&i| self.free[i].bytes());
+            let Some(largest) = largest else { return };
+            self.free.swap_remove(largest);
+        }
     }
 }
 
