@@ -21,7 +21,6 @@ const PLANES: usize = 5;
 pub struct Workspace {
     slots_capacity: usize,
     pair_capacity: usize,
-    size: [u32; 2],
     pub(crate) view: Buffer<ViewUniform>,
     pub(crate) projected: Buffer<f32>,
     depth_keys: Buffer<u32>,
@@ -35,7 +34,7 @@ pub struct Workspace {
     pub(crate) tile_ranges: Buffer<u32>,
     /// `[visible splats, splat–tile pairs wanted]` of the last render.
     pub counters: Buffer<u32>,
-    /// Planes of [`plane_len`] floats: red, green, blue (with background), transmittance, depth.
+    /// Planes of [`plane_len`] floats of the image last rendered: red, green, blue (with background), transmittance, depth.
     pub image: Buffer<f32>,
     depth_sort: Sort,
     pair_sort: Sort,
@@ -45,11 +44,15 @@ pub struct Workspace {
 impl Workspace {
     /// Room for `splats` splats, `pairs` splat–tile pairs and an image of `width` × `height`.
     pub fn new(gpu: &Gpu, splats: usize, pairs: usize, width: u32, height: u32) -> Result<Self> {
-        let [x, y] = tiles(width, height);
+        Self::for_sizes(gpu, splats, pairs, &[[width, height]])
+    }
+
+    /// The same room for images of any of `sizes`: width and height.
+    pub fn for_sizes(gpu: &Gpu, splats: usize, pairs: usize, sizes: &[[u32; 2]]) -> Result<Self> {
+        let most = |len: fn(u32, u32) -> usize| sizes.iter().map(|&[width, height]| len(width, height)).max();
         Ok(Self {
             slots_capacity: splats,
             pair_capacity: pairs,
-            size: [width, height],
             view: gpu.buffer("view", 1)?,
             projected: gpu.buffer("projected splats", splats * PROJECTED_FLOATS)?,
             depth_keys: gpu.buffer("depth keys", splats)?,
@@ -58,9 +61,9 @@ impl Workspace {
             splat_count: gpu.buffer("splat count", 1)?,
             pair_tiles: gpu.buffer("tiles of pairs", pairs)?,
             pair_slots: gpu.buffer("slots of pairs", pairs)?,
-            tile_ranges: gpu.buffer("tile ranges", (x * y * 2) as usize)?,
+            tile_ranges: gpu.buffer("tile ranges", most(ranges_len).unwrap_or(0))?,
             counters: gpu.buffer("counters", 4)?,
-            image: gpu.buffer("image", PLANES * plane_len(width, height))?,
+            image: gpu.buffer("image", PLANES * most(plane_len).unwrap_or(0))?,
             depth_sort: Sort::new(gpu, splats)?,
             pair_sort: Sort::new(gpu, pairs)?,
             scan: Scan::new(gpu, splats + 1)?,
@@ -84,11 +87,9 @@ impl Workspace {
 
     /// Makes it fit an image of another size.
     pub fn resize(&mut self, gpu: &Gpu, width: u32, height: u32) -> Result<()> {
-        if self.size != [width, height] {
-            let [x, y] = tiles(width, height);
-            self.tile_ranges = gpu.buffer("tile ranges", (x * y * 2) as usize)?;
+        if !self.fits(0, width, height) {
+            self.tile_ranges = gpu.buffer("tile ranges", ranges_len(width, height))?;
             self.image = gpu.buffer("image", PLANES * plane_len(width, height))?;
-            self.size = [width, height];
         }
         Ok(())
     }
@@ -100,8 +101,15 @@ impl Workspace {
 
     /// Whether a render of this size fits, apart from its pairs.
     pub fn fits(&self, splats: usize, width: u32, height: u32) -> bool {
-        self.slots_capacity >= splats && self.size == [width, height]
+        let picture = self.image.len() >= PLANES * plane_len(width, height);
+        self.slots_capacity >= splats && picture && self.tile_ranges.len() >= ranges_len(width, height)
     }
+}
+
+/// Words of the first and last pair of every tile.
+fn ranges_len(width: u32, height: u32) -> usize {
+    let [x, y] = tiles(width, height);
+    (x * y * 2) as usize
 }
 
 /// How visible splats get their slots.
@@ -290,7 +298,7 @@ impl Renderer {
             let counters = gpu.read(&ready.counters)?;
             let wanted = counters[1] as usize;
             if wanted <= pairs {
-                let planes = gpu.read(&ready.image)?;
+                let planes = gpu.read_part(&ready.image, 0, PLANES * plane_len(width, height))?;
                 return unpack(&planes, width, height, counters[0] as usize, wanted).checked();
             }
             pairs = Workspace::room_for(wanted);

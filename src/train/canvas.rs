@@ -6,37 +6,58 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Gpu};
 use crate::splat::{Workspace, plane_len};
 
-/// What lies between the model, a training image and the gradient of the loss.
+/// Sizes of images whose scratch space is kept: portrait and landscape of two cameras.
+const SIZES: usize = 4;
+
+/// What lies between the model, a training image and the gradient of the loss. There is one for all views: captures mix
+/// portrait and landscape, and buffers that follow the size of every view are made anew nearly every step.
 pub struct Canvas {
-    size: [u32; 2],
     pub work: Workspace,
-    pub target: Buffer<u32>,
     pub v_image: Buffer<f32>,
-    pub loss: LossScratch,
+    /// The latest last.
+    losses: Vec<([u32; 2], LossScratch)>,
 }
 
 impl Canvas {
-    /// For images of `camera`, with room for so many splats and splat–tile pairs.
-    pub fn new(
-        gpu: &Gpu,
-        camera: &Camera,
-        (splats, pairs): (usize, usize),
-        loss: &Loss,
-        ssim_weight: f32,
-    ) -> Result<Self> {
-        let (width, height) = (camera.width, camera.height);
+    /// For images of all `cameras`, with room for so many splats and splat–tile pairs.
+    pub fn new(gpu: &Gpu, cameras: &[Camera], (splats, pairs): (usize, usize)) -> Result<Self> {
+        let sizes: Vec<[u32; 2]> = cameras.iter().map(size).collect();
+        let plane = sizes.iter().map(|&[width, height]| plane_len(width, height)).max().unwrap_or(0);
         Ok(Self {
-            size: [width, height],
-            work: Workspace::new(gpu, splats, pairs, width, height)?,
-            target: gpu.buffer("target", plane_len(width, height))?,
-            v_image: gpu.buffer("image gradient", 4 * plane_len(width, height))?,
-            loss: loss.scratch(gpu, width, height, ssim_weight)?,
+            work: Workspace::for_sizes(gpu, splats, pairs, &sizes)?,
+            v_image: gpu.buffer("image gradient", 4 * plane)?,
+            losses: Vec::new(),
         })
     }
 
     /// Whether images of `camera` fit, with so many splats and pairs.
     pub fn fits(&self, camera: &Camera, splats: usize, pairs: usize) -> bool {
-        let (width, height) = (camera.width, camera.height);
-        self.size == [width, height] && self.work.fits(splats, width, height) && self.work.pair_capacity() >= pairs
+        let [width, height] = size(camera);
+        let planes = self.v_image.len() >= 4 * plane_len(width, height);
+        planes && self.work.fits(splats, width, height) && self.work.pair_capacity() >= pairs
     }
+
+    /// Makes the scratch space of the loss that [`Canvas::loss`] returns one for images of `camera`.
+    pub fn prepare_loss(&mut self, gpu: &Gpu, camera: &Camera, loss: &Loss, ssim_weight: f32) -> Result<()> {
+        let size = size(camera);
+        if let Some(known) = self.losses.iter().position(|(known, _)| *known == size) {
+            self.losses[known..].rotate_left(1);
+            return Ok(());
+        }
+        if self.losses.len() == SIZES {
+            self.losses.remove(0);
+        }
+        let [width, height] = size;
+        self.losses.push((size, loss.scratch(gpu, width, height, ssim_weight)?));
+        Ok(())
+    }
+
+    /// The scratch space that was prepared last.
+    pub fn loss(&self) -> Option<&LossScratch> {
+        self.losses.last().map(|(_, scratch)| scratch)
+    }
+}
+
+fn size(camera: &Camera) -> [u32; 2] {
+    [camera.width, camera.height]
 }

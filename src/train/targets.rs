@@ -1,80 +1,200 @@
-//! The images that training looks at, packed to 8 bits and kept within a budget.
+//! The images that training looks at, packed to 8 bits: in device memory up to a budget, then in host memory, where those
+//! stay that are needed again soonest, and decoded again beyond that. Decoding is ahead of training on all cores.
 
 use crate::capture::{View, resize_area};
 use crate::color::exposed;
 use crate::error::{Error, Result};
-use crate::splat::{TILE, tiles};
+use crate::gpu::{Buffer, Gpu};
+use crate::splat::{TILE, plane_len, tiles};
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-
-/// Bytes that packed images may hold; beyond it they are decoded again when needed.
-const BUDGET: usize = 1 << 30;
 
 /// A training image on its way to the device: RGBA, 8 bits each, one word a pixel, rows padded to whole tiles. A is how
 /// much the pixel counts; colors are multiplied by it.
-pub type Packed = std::sync::Arc<Vec<u32>>;
+type Packed = Vec<u32>;
 
-/// View and downscaling of an image that is being decoded, and where it will arrive.
-type Coming = ((usize, u32), Receiver<Result<Packed>>);
+/// A view, and by how much its image is downscaled.
+pub type Key = (usize, u32);
 
-/// Decodes, scales and packs the images of `views`; one image ahead of time in the background.
+/// Bytes of packed images.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    device: u64,
+    host: u64,
+}
+
+impl Budget {
+    /// What suits a device. No backend tells how much memory it has: half a gibibyte is 60 images of 2 megapixels, and
+    /// little beside a model that would not fit otherwise. A software adapter takes it from the host, where a step takes
+    /// much longer than decoding its image.
+    pub fn of(gpu: &Gpu) -> Self {
+        match gpu.is_software() {
+            true => Self { device: 128 << 20, host: 64 << 20 },
+            false => Self { device: 512 << 20, host: 1 << 30 },
+        }
+    }
+}
+
+/// Bytes of a photograph's pixel while it is decoded and scaled, and the bytes that all images in work may take.
+const DECODED: u64 = 36;
+const IN_WORK: u64 = 512 << 20;
+
+/// Where the images of all views are.
 pub struct Targets {
     views: Vec<View>,
-    kept: HashMap<(usize, u32), Packed>,
-    bytes: usize,
-    coming: Option<Coming>,
+    budget: Budget,
+    /// On the device, for good.
+    resident: HashMap<Key, Arc<Buffer<u32>>>,
+    resident_bytes: u64,
+    kept: HashMap<Key, Packed>,
+    kept_bytes: u64,
+    coming: HashMap<Key, Receiver<Result<Packed>>>,
+    /// The last image that is not resident.
+    passing: Option<Arc<Buffer<u32>>>,
 }
 
 impl Targets {
     /// The images of `views`, which must all have one.
-    pub fn new(views: Vec<View>) -> Self {
-        Self { views, kept: HashMap::new(), bytes: 0, coming: None }
+    pub fn new(views: Vec<View>, budget: Budget) -> Self {
+        Self {
+            views,
+            budget,
+            resident: HashMap::new(),
+            resident_bytes: 0,
+            kept: HashMap::new(),
+            kept_bytes: 0,
+            coming: HashMap::new(),
+            passing: None,
+        }
     }
 
-    /// The packed image of view `index` at 1/`downscale`.
+    /// The image of `key`, to be used before the next call: planes of one word a pixel. `ahead` are the images that will be
+    /// asked for after it, in this order.
     ///
     /// # Errors
-    /// The image cannot be read any more.
-    pub fn get(&mut self, index: usize, downscale: u32) -> Result<Packed> {
-        let key = (index, downscale);
+    /// The image cannot be read any more; the device fails.
+    pub fn get(&mut self, gpu: &Gpu, key: Key, ahead: &[Key]) -> Result<Arc<Buffer<u32>>> {
+        self.forget_other_sizes(key.1);
+        if let Some(target) = self.resident.get(&key) {
+            return Ok(target.clone());
+        }
         if let Some(packed) = self.kept.get(&key) {
-            return Ok(packed.clone());
+            return upload(&mut self.passing, gpu, &self.views, key, packed);
         }
-        let packed = match self.coming.take() {
-            Some((coming, receiver)) if coming == key => {
-                receiver.recv().map_err(|e| Error::Gpu(format!("image decoder stopped: {e}")))??
-            }
-            _ => load(&self.views[index], downscale)?,
+        let packed = match self.coming.remove(&key) {
+            Some(receiver) => receiver.recv().map_err(|e| Error::Gpu(format!("image decoder stopped: {e}")))??,
+            None => load(&self.views[key.0], key.1)?,
         };
-        self.keep(key, &packed);
-        Ok(packed)
-    }
-
-    /// Starts to decode the image that will be asked for next.
-    pub fn prefetch(&mut self, index: usize, downscale: u32) {
-        let key = (index, downscale);
-        if self.kept.contains_key(&key) || self.coming.is_some() {
-            return;
+        if let Some(target) = self.reside(gpu, key, &packed)? {
+            return Ok(target);
         }
-        let (sender, receiver) = channel();
-        let view = self.views[index].clone();
-        rayon::spawn(move || {
-            let _ = sender.send(load(&view, downscale));
-        });
-        self.coming = Some((key, receiver));
+        let target = upload(&mut self.passing, gpu, &self.views, key, &packed)?;
+        self.keep(key, packed, ahead);
+        Ok(target)
     }
 
-    fn keep(&mut self, key: (usize, u32), packed: &Packed) {
-        // A new size means that the old one is over.
-        if self.kept.keys().any(|(_, downscale)| *downscale != key.1) {
+    /// Starts to decode the first of the images that will be asked for, as many as there are threads and memory for.
+    pub fn prefetch(&mut self, ahead: &[Key]) {
+        let most = |view: &View| {
+            let pixels = u64::from(view.camera.width) * u64::from(view.camera.height);
+            (IN_WORK / (DECODED * pixels).max(1)).clamp(1, rayon::current_num_threads() as u64) as usize
+        };
+        for key in ahead.iter().take(rayon::current_num_threads()) {
+            let view = &self.views[key.0];
+            if self.coming.len() >= most(view) {
+                return;
+            }
+            if self.resident.contains_key(key) || self.kept.contains_key(key) || self.coming.contains_key(key) {
+                continue;
+            }
+            let (sender, receiver) = channel();
+            let (view, downscale) = (view.clone(), key.1);
+            rayon::spawn(move || {
+                let _ = sender.send(load(&view, downscale));
+            });
+            self.coming.insert(*key, receiver);
+        }
+    }
+
+    /// A new size means that the old one is over.
+    fn forget_other_sizes(&mut self, downscale: u32) {
+        if self.resident.keys().chain(self.kept.keys()).any(|key| key.1 != downscale) {
+            self.resident.clear();
             self.kept.clear();
-            self.bytes = 0;
-        }
-        if self.bytes + packed.len() * 4 <= BUDGET {
-            self.bytes += packed.len() * 4;
-            self.kept.insert(key, packed.clone());
+            (self.resident_bytes, self.kept_bytes) = (0, 0);
+            self.coming.retain(|key, _| key.1 == downscale);
         }
     }
+
+    /// Puts an image on the device for good, where the budget and the device have room for it.
+    fn reside(&mut self, gpu: &Gpu, key: Key, packed: &Packed) -> Result<Option<Arc<Buffer<u32>>>> {
+        let len = self.plane(key);
+        let bytes = 4 * len as u64;
+        if self.resident_bytes + bytes > self.budget.device {
+            return Ok(None);
+        }
+        let target = match gpu.buffer("target", len) {
+            Ok(target) => Arc::new(target),
+            Err(Error::OutOfMemory(_)) => {
+                // What is left is for the model.
+                self.budget.device = 0;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        target.write(gpu, 0, packed);
+        self.resident_bytes += bytes;
+        self.resident.insert(key, target.clone());
+        Ok(Some(target))
+    }
+
+    /// Keeps an image in host memory unless those that are there will all be needed before it.
+    fn keep(&mut self, key: Key, packed: Packed, ahead: &[Key]) {
+        let bytes = size_of_val(packed.as_slice()) as u64;
+        let next: HashMap<&Key, usize> = ahead.iter().enumerate().rev().map(|(step, key)| (key, step)).collect();
+        let need = |key: &Key| next.get(key).copied().unwrap_or(usize::MAX);
+        while self.kept_bytes + bytes > self.budget.host {
+            // The view's number decides between equals: the order of a map is not the same twice.
+            let latest = self.kept.keys().max_by_key(|kept| (need(kept), kept.0)).copied();
+            let Some(latest) = latest.filter(|latest| need(latest) > need(&key)) else { return };
+            if let Some(packed) = self.kept.remove(&latest) {
+                self.kept_bytes -= size_of_val(packed.as_slice()) as u64;
+            }
+        }
+        self.kept_bytes += bytes;
+        self.kept.insert(key, packed);
+    }
+
+    fn plane(&self, key: Key) -> usize {
+        plane(&self.views, key)
+    }
+}
+
+/// Words of an image on the device.
+fn plane(views: &[View], (view, downscale): Key) -> usize {
+    let camera = views[view].camera.downscaled(downscale);
+    plane_len(camera.width, camera.height)
+}
+
+/// Writes an image to `passing`, which has room for the largest.
+fn upload(
+    passing: &mut Option<Arc<Buffer<u32>>>,
+    gpu: &Gpu,
+    views: &[View],
+    key: Key,
+    packed: &Packed,
+) -> Result<Arc<Buffer<u32>>> {
+    let wanted = plane(views, key);
+    let target = match passing.take().filter(|buffer| buffer.len() >= wanted) {
+        Some(buffer) => buffer,
+        None => {
+            let largest = (0..views.len()).map(|view| plane(views, (view, key.1))).max().unwrap_or(0);
+            Arc::new(gpu.buffer("target", largest)?)
+        }
+    };
+    target.write(gpu, 0, packed);
+    Ok(passing.insert(target).clone())
 }
 
 fn load(view: &View, downscale: u32) -> Result<Packed> {
@@ -97,5 +217,83 @@ fn load(view: &View, downscale: u32) -> Result<Packed> {
         packed.extend(pixels.iter().enumerate().map(|(column, pixel)| pack((pixel, weight(row, column)))));
         packed.resize(packed.len().next_multiple_of(pitch), 0);
     }
-    Ok(Packed::new(packed))
+    Ok(packed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::Camera;
+    use crate::gpu::{Choice, Mask};
+    use glam::DMat4;
+    use std::path::Path;
+
+    /// A view whose pixels all have its number.
+    fn view(folder: &Path, index: usize, [width, height]: [u32; 2]) -> View {
+        let path = folder.join(format!("{index}.png"));
+        image::RgbImage::from_pixel(width, height, image::Rgb([index as u8 + 1; 3])).save(&path).unwrap();
+        let [cx, cy] = [width, height].map(|side| f64::from(side) / 2.0);
+        let camera = Camera { width, height, fx: 9.0, fy: 9.0, cx, cy, viewmat: DMat4::IDENTITY };
+        let name = path.display().to_string();
+        View { name, image: Some(path), camera, lens: None, mask: None, gain: None, shots: Vec::new() }
+    }
+
+    fn check(gpu: &Gpu, targets: &mut Targets, order: &[Key]) {
+        for (step, key) in order.iter().enumerate() {
+            let ahead = &order[step + 1..];
+            let found = gpu.read(&targets.get(gpu, *key, ahead).unwrap()).unwrap();
+            let gray = (key.0 as u32 + 1) * 0x0001_0101;
+            assert_eq!(found[0], 0xff00_0000 | gray, "step {step}, view {}", key.0);
+            targets.prefetch(ahead);
+        }
+    }
+
+    #[test]
+    fn images_come_from_the_device_from_memory_and_from_files() {
+        let folder = tempfile::tempdir().unwrap();
+        // 16 × 16 words each, on the device and packed alike.
+        let views: Vec<_> = (0..6).map(|index| view(folder.path(), index, [16, 16])).collect();
+        let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
+        let mut targets = Targets::new(views, Budget { device: 2 * 1024, host: 2 * 1024 });
+        let order: Vec<Key> = [0, 1, 2, 3, 4, 5, 5, 3, 4, 2, 1, 0, 0, 1, 2, 3, 4, 5].map(|view| (view, 1)).to_vec();
+        check(&gpu, &mut targets, &order);
+        assert_eq!((targets.resident.len(), targets.resident_bytes), (2, 2048));
+        assert_eq!((targets.kept.len(), targets.kept_bytes), (2, 2048));
+        // Another size: nothing of the old one stays.
+        check(&gpu, &mut targets, &[(0, 2), (1, 2)]);
+        assert_eq!((targets.resident.len(), targets.kept.len(), targets.kept_bytes), (2, 0, 0));
+    }
+
+    #[test]
+    fn what_is_needed_soonest_stays_in_memory() {
+        let mut targets = Targets::new(Vec::new(), Budget { device: 0, host: 2 * 40 });
+        let key = |view: usize| (view, 1);
+        let ahead: Vec<Key> = [4, 2, 0, 4, 1].map(key).to_vec();
+        let kept = |targets: &Targets| {
+            let mut views: Vec<usize> = targets.kept.keys().map(|key| key.0).collect();
+            views.sort_unstable();
+            views
+        };
+        targets.keep(key(0), vec![0; 10], &ahead);
+        targets.keep(key(1), vec![0; 10], &ahead);
+        assert_eq!(kept(&targets), [0, 1]);
+        targets.keep(key(2), vec![0; 10], &ahead);
+        assert_eq!(kept(&targets), [0, 2], "1 is needed last");
+        targets.keep(key(3), vec![0; 10], &ahead);
+        assert_eq!(kept(&targets), [0, 2], "3 is not needed");
+        targets.keep(key(4), vec![0; 10], &ahead);
+        assert_eq!((kept(&targets), targets.kept_bytes), (vec![2, 4], 80));
+    }
+
+    #[test]
+    fn an_image_that_is_gone_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let gone = view(folder.path(), 0, [16, 16]);
+        std::fs::remove_file(folder.path().join("0.png")).unwrap();
+        let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
+        let mut targets = Targets::new(vec![gone], Budget::of(&gpu));
+        targets.prefetch(&[(0, 1)]);
+        let message = targets.get(&gpu, (0, 1), &[]).err().unwrap().to_string();
+        assert!(message.contains("0.png"), "{message}");
+    }
 }

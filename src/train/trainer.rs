@@ -12,7 +12,7 @@ use super::densify::{Densifier, State};
 use super::loss::Loss;
 use super::scale_floor::ScaleFloor;
 use super::soundness::{self, CHECK_EVERY, COUNTS, Soundness};
-use super::targets::Targets;
+use super::targets::{Budget, Key, Targets};
 use super::watch::{Snapshot, StepFigures};
 use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
@@ -106,7 +106,7 @@ impl<'g> Trainer<'g> {
             config: config.clone(),
             cameras,
             scene_scale: capture.scene_scale(),
-            targets: Targets::new(capture.train.clone()),
+            targets: Targets::new(capture.train.clone(), Budget::of(gpu)),
             renderer,
             loss: Loss::new(gpu, capture.train.iter().any(|view| view.mask.is_some()))?,
             adam: Adam::new(gpu)?,
@@ -148,23 +148,25 @@ impl<'g> Trainer<'g> {
             self.densify()?;
         }
         let (step, downscale) = (self.step, self.config.downscale_at(self.step));
-        let view = self.view_at(step);
+        let upcoming = self.upcoming(step);
+        let view = upcoming[0].0;
         let camera = self.cameras[view].downscaled(downscale);
-        let packed = self.targets.get(view, downscale)?;
+        let target = self.targets.get(self.gpu, upcoming[0], &upcoming[1..])?;
         let settings = self.render_settings(step, self.background(step));
         self.fit_canvas(&camera)?;
         if self.config.deterministic {
             self.render_whole(&camera, &settings)?;
         }
-        let Some(canvas) = &self.canvas else { return Ok(()) };
-        canvas.target.write(self.gpu, 0, &packed);
+        let Some((canvas, scratch)) = self.canvas.as_ref().and_then(|canvas| Some((canvas, canvas.loss()?))) else {
+            return Ok(());
+        };
         let profile = step % PROFILE_EVERY == PROFILE_EVERY / 4;
         let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
         let size = [camera.width, camera.height];
         if !self.config.deterministic {
             self.renderer.record(&mut recorder, &self.parameters, &camera, &settings, &canvas.work, Raster::Color);
         }
-        self.loss.record(&mut recorder, &canvas.loss, &canvas.work.image, &canvas.target, &canvas.v_image);
+        self.loss.record(&mut recorder, scratch, &canvas.work.image, &target, &canvas.v_image);
         self.backward.record(&mut recorder, &self.parameters, size, &canvas.work, &canvas.v_image, &self.gradients);
         let rates = self.config.learning_rates(step, self.scene_scale);
         let (m, v) = (&self.first_moments, &self.second_moments);
@@ -195,14 +197,13 @@ impl<'g> Trainer<'g> {
             None
         } else {
             let counts = (self.soundness.counts(), COUNTS);
-            self.late.submit(self.gpu, recorder, &[(&canvas.work.counters, 2), (canvas.loss.totals(), 2), counts])?
+            self.late.submit(self.gpu, recorder, &[(&canvas.work.counters, 2), (scratch.totals(), 2), counts])?
         };
         if let Some(words) = late {
             self.note(&words)?;
         }
         self.step += 1;
-        let next = self.view_at(self.step);
-        self.targets.prefetch(next, self.config.downscale_at(self.step));
+        self.targets.prefetch(&upcoming[1..]);
         Ok(())
     }
 
@@ -347,26 +348,34 @@ impl<'g> Trainer<'g> {
     }
 
     fn fit_canvas(&mut self, camera: &Camera) -> Result<()> {
-        if self.canvas.as_ref().is_some_and(|canvas| canvas.fits(camera, self.parameters.count, self.pairs)) {
-            return Ok(());
-        }
-        // First the old one goes, so that both need not fit.
-        self.canvas = None;
-        let room = (self.parameters.capacity, self.pairs);
-        self.canvas = Some(Canvas::new(self.gpu, camera, room, &self.loss, self.config.ssim_weight)?);
+        let (count, pairs) = (self.parameters.count, self.pairs);
+        let mut canvas = match self.canvas.take().filter(|canvas| canvas.fits(camera, count, pairs)) {
+            Some(canvas) => canvas,
+            // The old one is gone by now, so that both need not fit.
+            None => Canvas::new(self.gpu, &self.cameras, (self.parameters.capacity, pairs))?,
+        };
+        canvas.prepare_loss(self.gpu, camera, &self.loss, self.config.ssim_weight)?;
+        self.canvas = Some(canvas);
         Ok(())
     }
 
-    /// The view of a step: every epoch visits all views in a new order.
-    fn view_at(&mut self, step: u32) -> usize {
+    /// Views and downscaling of a step and of those after it, an epoch at least. Every epoch visits all views in a new order.
+    fn upcoming(&mut self, step: u32) -> Vec<Key> {
         let count = self.cameras.len() as u32;
         let epoch = step / count;
         if self.order.0 != epoch {
-            let mut order: Vec<usize> = (0..self.cameras.len()).collect();
-            order.shuffle(&mut random(self.config.seed, 1, epoch));
-            self.order = (epoch, order);
+            let order = |epoch: u32| {
+                let mut order: Vec<usize> = (0..self.cameras.len()).collect();
+                order.shuffle(&mut random(self.config.seed, 1, epoch));
+                order
+            };
+            self.order = (epoch, [order(epoch), order(epoch.saturating_add(1))].concat());
         }
-        self.order.1[(step % count) as usize]
+        let left = &self.order.1[(step % count) as usize..];
+        (step..self.config.steps.max(step + 1))
+            .zip(left)
+            .map(|(step, &view)| (view, self.config.downscale_at(step)))
+            .collect()
     }
 
     fn background(&self, step: u32) -> [f32; 3] {
