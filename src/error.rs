@@ -119,6 +119,20 @@ impl Error {
         Self::Setting { setting: setting.into(), found: found.into(), remedy: remedy.into() }
     }
 
+    /// The same error with the stage in whose middle the device or the memory failed. Other errors name a file or a setting,
+    /// which says more.
+    #[must_use]
+    pub fn in_stage(self, stage: &str) -> Self {
+        // A command that makes a stage names what the stage has named already.
+        let named = |what: String| if what.starts_with("stage ") { what } else { format!("stage {stage}: {what}") };
+        match self {
+            Self::DeviceLost(what) => Self::DeviceLost(named(what)),
+            Self::OutOfMemory(what) => Self::OutOfMemory(named(what)),
+            Self::OutOfHostMemory(what) => Self::OutOfHostMemory(named(what)),
+            other => other,
+        }
+    }
+
     /// The process exit code of the command line (0 is success, 2 wrong usage).
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -58,6 +58,9 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
             definition(step.stage).discard_partial(&session.job.out)
         }
         Err(error) => {
+            // A device that is gone fails wherever it is used next; that it is gone says more.
+            let cause = session.check_gpu().err().filter(|_| matches!(error, Error::Gpu(_)));
+            let error = cause.unwrap_or(error).in_stage(step.stage.name());
             let interrupted = matches!(error, Error::Interrupted(_));
             record.status = if interrupted { Status::Interrupted } else { Status::Failed };
             session.run.put(record);

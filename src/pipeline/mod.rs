@@ -324,6 +324,8 @@ fn steps(
 }
 
 #[cfg(test)]
+mod device_tests;
+#[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
 mod folder_tests;

@@ -1,0 +1,92 @@
+//! Devices that are lost or have too little memory, in the middle of every stage that uses one: one message that names the
+//! stage, exit code 3, and a run that goes on where it was.
+
+use super::*;
+use crate::Stop;
+use crate::scenes::Scene;
+use crate::{Progress, Silent};
+use std::sync::Mutex;
+
+/// Takes the device away once a stage has done so many of its units.
+struct Saboteur {
+    gpu: Arc<Gpu>,
+    stage: &'static str,
+    after: u64,
+    now: Mutex<String>,
+    stop: Stop,
+}
+
+impl Progress for Saboteur {
+    fn begin(&self, stage: &str, _: &str, _: u64) {
+        *self.now.lock().unwrap() = stage.into();
+    }
+
+    fn set(&self, done: u64, _: &str) {
+        if *self.now.lock().unwrap() == self.stage && done == self.after {
+            self.gpu.device.destroy();
+        }
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+}
+
+fn open(mask: Mask) -> Arc<Gpu> {
+    Arc::new(Gpu::open(&"cpu".parse().unwrap(), mask).unwrap())
+}
+
+fn job(folder: &Path) -> Job {
+    let scene = Scene::load(Path::new("scenes/tiny.toml")).unwrap();
+    let capture = demo::photograph(&scene, folder, false, &Silent::default()).unwrap();
+    let mut settings = Settings { adapter: "cpu".into(), downscale: 2, ..Settings::default() };
+    settings.prior.make_points = 200;
+    (settings.train.steps, settings.train.checkpoint_every) = (20, 10);
+    Job { scene: capture, out: folder.join("out"), settings, overwrite: false, scope: Scope::Everything }
+}
+
+fn status(job: &Job, stage: &str) -> record::Status {
+    Run::read(&job.out).unwrap().unwrap().stage(Stage::named(stage).unwrap()).unwrap().status
+}
+
+#[test]
+fn a_device_that_is_lost_ends_any_stage_and_the_next_run_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(dir.path());
+    for (stage, after) in [("enhance", 1), ("prior", 1), ("train", 15), ("render", 1)] {
+        let gpu = open(Mask::default());
+        let shared = Shared { gpu: Some(Arc::clone(&gpu)), watch: None };
+        let saboteur = Saboteur { gpu, stage, after, now: Mutex::default(), stop: Stop::default() };
+        let error = run(&job, &shared, &saboteur).unwrap_err();
+        let message = error.to_string();
+        assert!(matches!(error, Error::DeviceLost(_)), "{stage}: {message}");
+        assert_eq!(error.exit_code(), 3);
+        assert!(message.contains(&format!("stage {stage}")) && message.contains("again"), "{message}");
+        assert_eq!(message.contains("checkpoint"), stage == "train", "{message}");
+        assert_eq!(status(&job, stage), record::Status::Failed);
+    }
+    let shared = Shared { gpu: Some(open(Mask::default())), watch: None };
+    let run = run(&job, &shared, &Silent::default()).unwrap().run;
+    let counts = &run.stage(Stage::TRAIN).unwrap().counts;
+    assert_eq!(counts["resumed_at"], 10, "training did not go on from its checkpoint");
+}
+
+#[test]
+fn a_device_with_too_little_memory_names_the_stage_and_the_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let job = job(dir.path());
+    let scarce = open(Mask { buffer_bytes: 4 << 10, ..Mask::default() });
+    let plenty = Shared { gpu: Some(open(Mask::default())), watch: None };
+    for stage in ["enhance", "prior", "train", "render"] {
+        let shared = Shared { gpu: Some(Arc::clone(&scarce)), watch: None };
+        let error = run(&job, &shared, &Silent::default()).unwrap_err();
+        let message = error.to_string();
+        assert!(matches!(error, Error::OutOfMemory(_)), "{stage}: {message}");
+        assert_eq!(error.exit_code(), 3);
+        let words = [&format!("stage {stage}"), "downscale", "max_splats", "MiB"];
+        assert!(words.iter().all(|word| message.contains(*word)), "{message}");
+        assert_eq!(status(&job, stage), record::Status::Failed);
+        let last = if stage == "prior" { Stage::PPM } else { Stage::named(stage).unwrap() };
+        run_until(&job, last, &plenty, &Silent::default()).unwrap();
+    }
+}
