@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 mod edit;
 mod enhance;
+mod environment;
 mod eval;
 mod export;
 mod flag_names;
@@ -22,7 +23,6 @@ mod path;
 mod ppm;
 mod prior;
 mod progress;
-mod quiet_driver;
 mod render;
 mod report;
 mod run;
@@ -92,7 +92,7 @@ enum Command {
 
 /// Parses the arguments, runs the subcommand, and turns its outcome into the exit code.
 pub fn main() -> ExitCode {
-    quiet_driver::restart_without_device_select();
+    environment::restart_where_it_matters();
     let cli = Cli::parse();
     let mode = if cli.talk.quiet { ProgressMode::None } else { cli.talk.progress };
     let reporter = Reporter::new(mode);
@@ -145,22 +145,25 @@ fn mask_features() -> Result<()> {
 }
 
 fn run(command: Command, reporter: &Reporter) -> Result<()> {
+    if let Some(folder) = environment::cache_folder() {
+        naka_gs::self_test::remember_in(&folder);
+    }
     match command {
         Command::Run(command) => command.run(reporter),
         Command::Demo(command) => command.run(reporter),
         Command::Batch(command) => command.run(reporter),
-        Command::Prior(command) => command.run(reporter),
-        Command::Enhance(command) => command.run(reporter),
+        Command::Prior(command) => command.run(reporter).map_err(|error| error.in_stage("prior")),
+        Command::Enhance(command) => command.run(reporter).map_err(|error| error.in_stage("enhance")),
         Command::Calibrate(command) => command.run(reporter),
         Command::Ppm(command) => command.run(reporter),
-        Command::Train(command) => command.run(reporter),
-        Command::Render(command) => command.run(reporter),
+        Command::Train(command) => command.run(reporter).map_err(|error| error.in_stage("train")),
+        Command::Render(command) => command.run(reporter).map_err(|error| error.in_stage("render")),
         Command::Path(command) => command.run(),
         Command::Export(command) => command.run(),
-        Command::Edit(command) => command.run(),
-        Command::Compress(command) => command.run(reporter),
+        Command::Edit(command) => command.run().map_err(|error| error.in_stage("edit")),
+        Command::Compress(command) => command.run(reporter).map_err(|error| error.in_stage("compress")),
         #[cfg(feature = "viewer")]
-        Command::View(command) => command.run(reporter),
+        Command::View(command) => command.run(reporter).map_err(|error| error.in_stage("view")),
         Command::Eval(command) => command.run(reporter),
         Command::Submit(command) => command.run(reporter),
         Command::Report(command) => command.run(reporter),

@@ -38,6 +38,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
 use crate::prior::{self, Origin};
 use crate::progress::Progress;
+use crate::self_test;
 use crate::settings::{self, Settings};
 use crate::train::{Change, Watch};
 use crate::video::is_video;
@@ -91,7 +92,11 @@ impl Shared<'_> {
     fn gpu(&self, job: &Job) -> Result<Arc<Gpu>> {
         match &self.gpu {
             Some(gpu) => Ok(Arc::clone(gpu)),
-            None => Ok(Arc::new(Gpu::open(&job.settings.adapter_choice(), Mask::of_process())?)),
+            None => {
+                let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::of_process())?;
+                self_test::once(&gpu)?;
+                Ok(Arc::new(gpu))
+            }
         }
     }
 }

@@ -10,7 +10,6 @@ pub mod ply;
 #[cfg(test)]
 mod ply_tests;
 mod read;
-#[cfg(test)]
 pub(crate) mod reference;
 mod renderer;
 mod splats;

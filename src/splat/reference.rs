@@ -1,15 +1,17 @@
-//! The render of a model by its definition (NAKA-GS §3), for tests: 64-bit floats, every splat at every pixel.
+//! The render of a model by its definition (NAKA-GS §3), to compare kernels with: 64-bit floats, every splat at every pixel.
 
 use super::RenderSettings;
 use crate::capture::Camera;
 use glam::{DMat2, DMat3, DQuat, DVec2, DVec3};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rayon::prelude::*;
 
 /// A model as flat tensors: means, quaternions (w, x, y, z), log-scales, logit-opacities, SH `[N, 16, 3]`.
 pub type Model = [Vec<f64>; 5];
 
 /// Values per splat of each tensor of a [`Model`].
+#[cfg(test)]
 pub const WIDTHS: [usize; 5] = [3, 4, 3, 1, 48];
 
 /// What a view shows: RGB over the background, opacity and α-weighted depth, row-major.
@@ -28,35 +30,83 @@ struct Footprint {
 }
 
 /// Renders `model`.
+#[cfg(test)]
 pub fn render(model: &Model, camera: &Camera, settings: &RenderSettings) -> Dense {
-    let count = model[3].len();
-    let mut footprints: Vec<_> = (0..count).filter_map(|i| project(model, i, camera, settings)).collect();
-    footprints.sort_by(|a, b| a.depth.total_cmp(&b.depth));
-    let background = DVec3::from(settings.background.map(f64::from));
-    let mut out = Dense { image: Vec::new(), alpha: Vec::new(), depth: Vec::new() };
-    for y in 0..camera.height {
-        for x in 0..camera.width {
-            let pixel = DVec2::new(f64::from(x) + 0.5, f64::from(y) + 0.5);
-            let (mut color, mut depth, mut transmittance) = (DVec3::ZERO, 0.0, 1.0);
-            for splat in &footprints {
-                let d = pixel - splat.center;
-                let alpha = (splat.opacity * (-0.5 * d.dot(splat.conic * d)).exp()).min(0.999);
-                if alpha < 1.0 / 255.0 {
-                    continue;
-                }
-                if transmittance * (1.0 - alpha) <= 1e-4 {
-                    break;
-                }
-                color += splat.color * alpha * transmittance;
-                depth += splat.depth * alpha * transmittance;
-                transmittance *= 1.0 - alpha;
+    let footprints = footprints(model, camera, settings);
+    blend(&footprints, &orders(&footprints, camera), camera, settings)
+}
+
+/// The splats that are blended at each pixel, in their order.
+pub type Orders = Vec<Vec<u32>>;
+
+/// The render of a model that differs from the one of `orders` in its values a little, with the same splats at each pixel:
+/// thresholds, which make steps of what is otherwise smooth, stay where they were.
+pub fn render_ordered(model: &Model, orders: &Orders, camera: &Camera, settings: &RenderSettings) -> Dense {
+    blend(&footprints(model, camera, settings), orders, camera, settings)
+}
+
+/// Which splats a render of `model` blends.
+pub fn orders_of(model: &Model, camera: &Camera, settings: &RenderSettings) -> Orders {
+    orders(&footprints(model, camera, settings), camera)
+}
+
+fn footprints(model: &Model, camera: &Camera, settings: &RenderSettings) -> Vec<Option<Footprint>> {
+    (0..model[3].len()).into_par_iter().map(|i| project(model, i, camera, settings)).collect()
+}
+
+fn orders(footprints: &[Option<Footprint>], camera: &Camera) -> Orders {
+    let mut splats: Vec<(u32, &Footprint)> =
+        (0..).zip(footprints).filter_map(|(i, footprint)| Some((i, footprint.as_ref()?))).collect();
+    splats.sort_by(|a, b| a.1.depth.total_cmp(&b.1.depth));
+    let of_pixel = |at: u32| {
+        let pixel = center(at, camera);
+        let (mut order, mut transmittance) = (Vec::new(), 1.0);
+        for (i, splat) in &splats {
+            let alpha = splat.alpha(pixel);
+            if alpha < 1.0 / 255.0 {
+                continue;
             }
-            out.image.push((color + background * transmittance).to_array());
-            out.alpha.push(1.0 - transmittance);
-            out.depth.push(depth);
+            if transmittance * (1.0 - alpha) <= 1e-4 {
+                break;
+            }
+            order.push(*i);
+            transmittance *= 1.0 - alpha;
         }
+        order
+    };
+    (0..camera.width * camera.height).into_par_iter().map(of_pixel).collect()
+}
+
+fn blend(footprints: &[Option<Footprint>], orders: &Orders, camera: &Camera, settings: &RenderSettings) -> Dense {
+    let background = DVec3::from(settings.background.map(f64::from));
+    let of_pixel = |(at, order): (usize, &Vec<u32>)| {
+        let pixel = center(at as u32, camera);
+        let (mut color, mut depth, mut transmittance) = (DVec3::ZERO, 0.0, 1.0);
+        for splat in order.iter().filter_map(|i| footprints[*i as usize].as_ref()) {
+            let alpha = splat.alpha(pixel);
+            color += splat.color * alpha * transmittance;
+            depth += splat.depth * alpha * transmittance;
+            transmittance *= 1.0 - alpha;
+        }
+        ((color + background * transmittance).to_array(), 1.0 - transmittance, depth)
+    };
+    let pixels: Vec<_> = orders.par_iter().enumerate().map(of_pixel).collect();
+    Dense {
+        image: pixels.iter().map(|pixel| pixel.0).collect(),
+        alpha: pixels.iter().map(|pixel| pixel.1).collect(),
+        depth: pixels.iter().map(|pixel| pixel.2).collect(),
     }
-    out
+}
+
+fn center(at: u32, camera: &Camera) -> DVec2 {
+    DVec2::new(f64::from(at % camera.width) + 0.5, f64::from(at / camera.width) + 0.5)
+}
+
+impl Footprint {
+    fn alpha(&self, pixel: DVec2) -> f64 {
+        let d = pixel - self.center;
+        (self.opacity * (-0.5 * d.dot(self.conic * d)).exp()).min(0.999)
+    }
 }
 
 /// The footprint of splat `i`; `None` where it is behind the near plane or not finite.
@@ -123,6 +173,7 @@ fn harmonic(l: i32, m: i32, d: DVec3) -> f64 {
 }
 
 /// A camera with nothing round about it: odd size, its principal point off the center, turned and moved.
+#[cfg(test)]
 pub fn camera() -> Camera {
     let rotation = DQuat::from_euler(glam::EulerRot::YXZ, 0.3, -0.2, 0.1);
     let viewmat = glam::DMat4::from_rotation_translation(rotation, DVec3::new(0.1, -0.2, 3.0));

@@ -1,5 +1,10 @@
-//! A quick check that a driver computes what it should: long loops, atomics, subgroup operations, the sort, and one tiny
-//! render with its gradient. Drivers have been seen to fail each of these without a word.
+//! A quick check that a driver computes what it should: long loops, atomics, subgroup operations, the sort, one tiny
+//! render with its gradient, and a scene of some thousand splats. Drivers have been seen to fail each of these without a word.
+
+mod scene;
+mod seen;
+
+pub use seen::{once, remember_in};
 
 use crate::capture::Camera;
 use crate::color::SH_C0;
@@ -36,6 +41,7 @@ pub fn run(gpu: &Gpu) -> Result<Vec<Check>> {
     }
     checks.push(sort(gpu)?);
     checks.extend(render(gpu)?);
+    checks.extend(scene::run(gpu)?);
     gpu.check()?;
     Ok(checks)
 }
@@ -137,7 +143,7 @@ mod tests {
     fn this_machine_passes_with_and_without_optional_features() {
         for mask in [Mask::default(), Mask::ALL] {
             let checks = run(&Gpu::open(&Choice::Best, mask).unwrap()).unwrap();
-            assert!(checks.len() >= 5);
+            assert!(checks.len() >= 7);
             for check in checks {
                 assert!(check.pass, "{}: {}", check.name, check.detail);
             }
