@@ -60,7 +60,7 @@ mod tests {
 
     fn stripes(contrast: f32, period: usize) -> Image {
         let mut image = Image::new(24, 16);
-        let value = |at: usize| 0.5 + if at % 24 / period % 2 == 0 { contrast } else { -contrast };
+        let value = |at: usize| 0.5 + if (at % 24 / period).is_multiple_of(2) { contrast } else { -contrast };
         image.pixels.iter_mut().enumerate().for_each(|(at, pixel)| *pixel = [value(at); 3]);
         image
     }
