@@ -219,7 +219,7 @@ const BACKENDS: wgpu::Backends = wgpu::Backends::VULKAN.union(wgpu::Backends::ME
 pub(super) fn instance() -> wgpu::Instance {
     wgpu::Instance::new(wgpu::InstanceDescriptor {
         backends: BACKENDS,
-        flags: wgpu::InstanceFlags::from_env_or_default(),
+        flags: super::flags(),
         ..wgpu::InstanceDescriptor::new_without_display_handle()
     })
 }

@@ -1,6 +1,6 @@
 //! Typed device buffers.
 
-use super::Gpu;
+use super::{Gpu, bind_groups, lock};
 use crate::error::{Error, Result};
 use bytemuck::Pod;
 use std::marker::PhantomData;
@@ -34,6 +34,7 @@ pub struct Buffer<T> {
     raw: wgpu::Buffer,
     len: usize,
     memory: Arc<Memory>,
+    bind_groups: Arc<bind_groups::Shared>,
     element: PhantomData<T>,
 }
 
@@ -56,6 +57,13 @@ impl<T: Pod> Buffer<T> {
         self.raw.as_entire_binding()
     }
 
+    /// One element, as a kernel's dispatch takes it; elements of a multiple of 256 bytes can be bound so.
+    pub(super) fn element(&self, index: usize) -> Binding<'_> {
+        let bytes = size_of::<T>() as u64;
+        let size = std::num::NonZeroU64::new(bytes);
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.raw, offset: index as u64 * bytes, size })
+    }
+
     pub(super) fn raw(&self) -> &wgpu::Buffer {
         &self.raw
     }
@@ -69,6 +77,7 @@ impl<T: Pod> Buffer<T> {
 impl<T> Drop for Buffer<T> {
     fn drop(&mut self) {
         self.memory.now.fetch_sub(self.raw.size(), Ordering::Relaxed);
+        lock(&self.bind_groups).forget(&self.raw);
     }
 }
 
@@ -109,7 +118,9 @@ impl Gpu {
         let now = self.memory.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.memory.peak.fetch_max(now, Ordering::Relaxed);
         self.memory.made.fetch_add(1, Ordering::Relaxed);
-        Ok(Buffer { raw, len, memory: Arc::clone(&self.memory), element: PhantomData })
+        self.activity.buffers.fetch_add(1, Ordering::Relaxed);
+        let bind_groups = Arc::clone(&self.bind_groups);
+        Ok(Buffer { raw, len, memory: Arc::clone(&self.memory), bind_groups, element: PhantomData })
     }
 
     /// A buffer that holds `data`.

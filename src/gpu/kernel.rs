@@ -21,6 +21,7 @@ pub(super) type Cache = std::sync::Mutex<std::collections::HashMap<String, Kerne
 pub struct Kernel {
     pub(super) name: String,
     pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
 }
 
 impl Gpu {
@@ -71,7 +72,8 @@ impl Gpu {
         if let Some(error) = pollster::block_on(scope.pop()) {
             return Err(Error::Gpu(format!("kernel {name} does not compile: {error}")));
         }
-        Ok(Kernel { name: name.into(), pipeline })
+        let layout = pipeline.get_bind_group_layout(0);
+        Ok(Kernel { name: name.into(), pipeline, layout })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The adapter and everything that talks to it: buffers, kernels, recording, readback, timing.
 
+mod activity;
 mod adapter;
+mod bind_groups;
 mod buffer;
 mod kernel;
 mod readback;
@@ -10,6 +12,7 @@ pub mod shader;
 mod sort;
 mod surface;
 
+pub use activity::Activity;
 pub use adapter::{AdapterReport, Choice, Mask, adapters, set_mask};
 pub use buffer::{Binding, Buffer};
 pub use kernel::{Kernel, WORKGROUPS_PER_DIMENSION, fold};
@@ -20,6 +23,7 @@ pub use sort::Sort;
 pub use surface::Surface;
 
 use crate::error::{Error, Result};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 /// Which optional features the device was opened with. Kernels have a fallback of equal results for each.
@@ -50,7 +54,10 @@ pub struct Gpu {
     limits: wgpu::Limits,
     faults: Arc<Mutex<Faults>>,
     memory: Arc<buffer::Memory>,
+    activity: activity::Counters,
     kernels: kernel::Cache,
+    bind_groups: Arc<bind_groups::Shared>,
+    tall: bool,
 }
 
 impl Gpu {
@@ -65,6 +72,7 @@ impl Gpu {
     fn with_adapter(adapter: &wgpu::Adapter, mask: Mask) -> Result<Self> {
         let info = adapter.get_info();
         let capabilities = adapter::capabilities(adapter, mask);
+        let tall = capabilities.subgroups && info.subgroup_max_size == 8;
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::SUBGROUP, capabilities.subgroups);
         features.set(wgpu::Features::SHADER_FLOAT32_ATOMIC, capabilities.float_atomics);
@@ -118,8 +126,25 @@ impl Gpu {
             limits,
             faults,
             memory: Arc::default(),
+            activity: activity::Counters::default(),
             kernels: kernel::Cache::default(),
+            bind_groups: Arc::default(),
+            tall,
         })
+    }
+
+    /// Whether the raster kernels give every thread a block of 4 × 4 pixels instead of four in a row: for adapters of
+    /// eight lanes that pay for loads, exchanges and additions by the instruction, and have few threads to keep busy.
+    pub fn tall(&self) -> bool {
+        self.tall
+    }
+
+    /// Devices with the layout that suits the adapter, with the other one of [`Gpu::tall`], and without optional features.
+    #[cfg(test)]
+    pub(crate) fn every_layout() -> [Self; 3] {
+        let open = |mask| Self::open(&Choice::Best, mask).unwrap();
+        let wide = Self { tall: false, ..open(Mask::default()) };
+        [open(Mask::default()), wide, open(Mask::ALL)]
     }
 
     /// The adapter's own name, as `--adapter` takes it.
@@ -185,6 +210,7 @@ impl Gpu {
 
     /// Waits until all submitted work is done.
     pub fn wait(&self) -> Result<()> {
+        self.activity.waits.fetch_add(1, Ordering::Relaxed);
         if let Err(error) = self.device.poll(wgpu::PollType::wait_indefinitely()) {
             self.check()?;
             return Err(Error::DeviceLost(error.to_string()));
@@ -206,6 +232,16 @@ impl Gpu {
         let view = staging.get_mapped_range(..).map_err(|e| Error::Gpu(e.to_string()))?;
         Ok(view.to_vec())
     }
+}
+
+/// What wgpu checks. Arguments of indirect dispatches are made by kernels of ours, which stay within the limits: to check them
+/// costs a dispatch each, so builds for use leave that out (unless `WGPU_VALIDATION_INDIRECT_CALL` says otherwise).
+fn flags() -> wgpu::InstanceFlags {
+    let mut flags = wgpu::InstanceFlags::default();
+    if !cfg!(debug_assertions) {
+        flags.remove(wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL);
+    }
+    flags.with_env()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -5,6 +5,7 @@ use super::{Buffer, Gpu, Recorder};
 use crate::error::{Error, Result};
 use bytemuck::Pod;
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 impl Gpu {
@@ -25,6 +26,7 @@ impl Gpu {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
+        self.activity.buffers.fetch_add(1, Ordering::Relaxed);
         let mut recorder = Recorder::new(self);
         let from = (offset * size_of::<T>()) as u64;
         recorder.copy_raw(buffer.raw(), from, &staging, 0, bytes.next_multiple_of(4));

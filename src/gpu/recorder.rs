@@ -4,6 +4,7 @@ use super::{Binding, Buffer, Gpu, Kernel, fold};
 use crate::error::{Error, Result};
 use bytemuck::Pod;
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 /// Milliseconds per kernel, summed over a recording.
 pub type Timings = BTreeMap<String, f64>;
@@ -16,9 +17,12 @@ struct Profile {
     names: Vec<String>,
 }
 
-/// Collects dispatches and copies; [`Recorder::submit`] runs them in this order.
+/// Collects dispatches and copies; [`Recorder::submit`] runs them in this order. Consecutive dispatches share a compute
+/// pass: a pass costs two command buffers, and the device orders dispatches within one as well.
 pub struct Recorder<'g> {
     gpu: &'g Gpu,
+    /// The pass that is open. Before `encoder`, which cannot end before it.
+    pass: Option<wgpu::ComputePass<'static>>,
     encoder: wgpu::CommandEncoder,
     profile: Option<Profile>,
 }
@@ -27,7 +31,7 @@ impl<'g> Recorder<'g> {
     /// An empty recording.
     pub fn new(gpu: &'g Gpu) -> Self {
         let encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-        Self { gpu, encoder, profile: None }
+        Self { gpu, pass: None, encoder, profile: None }
     }
 
     /// An empty recording that takes the time of every kernel, where the device has timestamps.
@@ -70,28 +74,42 @@ impl<'g> Recorder<'g> {
     }
 
     fn pass(&mut self, kernel: &Kernel, bindings: &[Binding<'_>], dispatch: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
-        let entries: Vec<_> =
-            (0..).zip(bindings).map(|(binding, r)| wgpu::BindGroupEntry { binding, resource: r.clone() }).collect();
-        let group = self.gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(&kernel.name),
-            layout: &kernel.pipeline.get_bind_group_layout(0),
-            entries: &entries,
+        let group = self.gpu.bind_group(kernel, bindings);
+        self.gpu.activity.dispatches.fetch_add(1, Ordering::Relaxed);
+        if let Some(mut timed) = self.timed_pass(kernel) {
+            timed.set_pipeline(&kernel.pipeline);
+            timed.set_bind_group(0, &group, &[]);
+            return dispatch(&mut timed);
+        }
+        let pass = self.pass.get_or_insert_with(|| {
+            self.gpu.activity.passes.fetch_add(1, Ordering::Relaxed);
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
+            self.encoder.begin_compute_pass(&descriptor).forget_lifetime()
         });
-        let timestamp_writes = self.profile.as_mut().filter(|p| p.names.len() < MAX_TIMED as usize).map(|profile| {
-            let first = 2 * profile.names.len() as u32;
-            profile.names.push(kernel.name.clone());
-            wgpu::ComputePassTimestampWrites {
-                query_set: &profile.queries,
-                beginning_of_pass_write_index: Some(first),
-                end_of_pass_write_index: Some(first + 1),
-            }
-        });
-        let mut pass = self
-            .encoder
-            .begin_compute_pass(&wgpu::ComputePassDescriptor { label: Some(&kernel.name), timestamp_writes });
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &group, &[]);
-        dispatch(&mut pass);
+        dispatch(pass);
+    }
+
+    /// A pass of one kernel whose time is taken, while there is room for times.
+    fn timed_pass(&mut self, kernel: &Kernel) -> Option<wgpu::ComputePass<'static>> {
+        let profile = self.profile.as_mut().filter(|p| p.names.len() < MAX_TIMED as usize)?;
+        let first = 2 * profile.names.len() as u32;
+        profile.names.push(kernel.name.clone());
+        let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
+            query_set: &profile.queries,
+            beginning_of_pass_write_index: Some(first),
+            end_of_pass_write_index: Some(first + 1),
+        });
+        self.gpu.activity.passes.fetch_add(1, Ordering::Relaxed);
+        let descriptor = wgpu::ComputePassDescriptor { label: Some(&kernel.name), timestamp_writes };
+        Some(self.encoder.begin_compute_pass(&descriptor).forget_lifetime())
+    }
+
+    /// The encoder between passes.
+    fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
+        self.pass = None;
+        &mut self.encoder
     }
 
     /// Copies `count` elements between buffers.
@@ -115,16 +133,17 @@ impl<'g> Recorder<'g> {
         to_offset: u64,
         bytes: u64,
     ) {
-        self.encoder.copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
+        self.encoder().copy_buffer_to_buffer(from, from_offset, to, to_offset, bytes);
     }
 
     /// Sets a whole buffer to zero.
     pub fn clear<T: Pod>(&mut self, buffer: &Buffer<T>) {
-        self.encoder.clear_buffer(buffer.raw(), 0, None);
+        self.encoder().clear_buffer(buffer.raw(), 0, None);
     }
 
     /// Hands the recording to the device and returns at once.
-    pub fn submit(self) -> wgpu::SubmissionIndex {
+    pub fn submit(mut self) -> wgpu::SubmissionIndex {
+        self.pass = None;
         self.gpu.queue.submit([self.encoder.finish()])
     }
 
@@ -145,7 +164,7 @@ impl<'g> Recorder<'g> {
         let resolved = gpu.device.create_buffer(&descriptor);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor { usage, ..descriptor });
-        self.encoder.resolve_query_set(&profile.queries, 0..count, &resolved, 0);
+        self.encoder().resolve_query_set(&profile.queries, 0..count, &resolved, 0);
         self.copy_raw(&resolved, 0, &staging, 0, bytes);
         self.submit();
         let data = gpu.map(&staging)?;
