@@ -62,6 +62,17 @@ fn blend(splat: Splat, pixel: vec2f, pixels: ptr<function, Pixels>) -> Blend {
     return Blend(c, alpha, select(vec4f(0.0), alpha * before, drawn), before, drawn);
 }
 
+#ifdef TALL
+#else
+fn new_block() -> Pixels {
+    return Pixels(vec4f(1.0), vec4<bool>(true));
+}
+
+fn all_ended(pixels: Pixels) -> bool {
+    return !any(pixels.live);
+}
+#endif
+
 // Where a thread's pixels are: the middle of the first, its quad in each plane of an image, and the plane's quads.
 struct Place {
     pixel: vec2f,

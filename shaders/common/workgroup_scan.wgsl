@@ -9,6 +9,11 @@ struct WorkgroupScan {
     total: u32,  // sum over the workgroup
 }
 
+// Sums stop at the largest number instead of wrapping.
+fn plus(a: u32, b: u32) -> u32 {
+    return select(a + b, 0xffffffffu, a + b < a);
+}
+
 // Call it from uniform control flow. A second call needs a workgroupBarrier() in between.
 fn workgroup_scan(local: u32, value: u32) -> WorkgroupScan {
     scan_items[local] = value;
@@ -16,23 +21,22 @@ fn workgroup_scan(local: u32, value: u32) -> WorkgroupScan {
     let row = local & 56u;
     let column = local & 7u;
     var before = select(0u, scan_items[row], column > 0u);
-    before += select(0u, scan_items[row + 1u], column > 1u);
-    before += select(0u, scan_items[row + 2u], column > 2u);
-    before += select(0u, scan_items[row + 3u], column > 3u);
-    before += select(0u, scan_items[row + 4u], column > 4u);
-    before += select(0u, scan_items[row + 5u], column > 5u);
-    before += select(0u, scan_items[row + 6u], column > 6u);
+    before = plus(before, select(0u, scan_items[row + 1u], column > 1u));
+    before = plus(before, select(0u, scan_items[row + 2u], column > 2u));
+    before = plus(before, select(0u, scan_items[row + 3u], column > 3u));
+    before = plus(before, select(0u, scan_items[row + 4u], column > 4u));
+    before = plus(before, select(0u, scan_items[row + 5u], column > 5u));
+    before = plus(before, select(0u, scan_items[row + 6u], column > 6u));
     if column == 7u {
-        scan_rows[local >> 3u] = before + value;
+        scan_rows[local >> 3u] = plus(before, value);
     }
     workgroupBarrier();
     let r = local >> 3u;
-    let low = vec4(scan_rows[0], scan_rows[1], scan_rows[2], scan_rows[3]);
-    let high = vec4(scan_rows[4], scan_rows[5], scan_rows[6], scan_rows[7]);
-    let zero = vec4<u32>();
-    let a = select(zero, low, vec4(r) > vec4(0u, 1u, 2u, 3u));
-    let b = select(zero, high, vec4(r) > vec4(4u, 5u, 6u, 7u));
-    let rows = a + b;
-    let all = low + high;
-    return WorkgroupScan(before + rows.x + rows.y + rows.z + rows.w, all.x + all.y + all.z + all.w);
+    var total = 0u;
+    for (var i = 0u; i < 8u; i++) {
+        let sum = scan_rows[i];
+        before = plus(before, select(0u, sum, r > i));
+        total = plus(total, sum);
+    }
+    return WorkgroupScan(before, total);
 }

@@ -1,7 +1,7 @@
 // Sizes of a sort whose number of pairs is known on the device.
 //
 // Reads  count: number of keys, and room for keys.
-// Writes args: (x, y, z) workgroups, one a block, then the number of keys; table_len[0]: entries of the table of counts.
+// Writes args: (x, y, z) workgroups, one a block, then the number of keys; table_len[3]: entries of the table of counts.
 // One invocation.
 #import common/fold
 
@@ -18,5 +18,5 @@ fn main() {
     sort_args[1] = groups.y;
     sort_args[2] = groups.z;
     sort_args[3] = n;
-    table_len[0] = blocks * DIGITS;
+    table_len[3] = blocks * DIGITS;
 }

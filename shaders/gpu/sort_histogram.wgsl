@@ -1,8 +1,10 @@
 // One digit of the radix sort, first half: how often each value of the digit occurs in each block of keys.
 //
-// Reads  sort_args[3] (number of keys), keys.
+// Reads  sort_args[3] (number of keys; with FEW sort_args[0] is how many there is room for), keys.
 // Writes block_counts [digit values][blocks].
 // One workgroup a block.
+// Costs, a key: a load, and 2 loads and 2 stores of workgroup memory (clearing and summing the table are 1 of either at 32 keys a
+// thread).
 #import common/sort_block
 
 @group(0) @binding(0) var<uniform> digit_pass: Pass;
@@ -17,7 +19,11 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let block = group.x + group.y * groups.x;
+#ifdef FEW
+    let n = min(sort_args[3], sort_args[0]);
+#else
     let n = sort_args[3];
+#endif
     let blocks = (n + BLOCK - 1u) / BLOCK;
     let own = column(thread);
     clear_column(own);

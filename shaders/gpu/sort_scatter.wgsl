@@ -1,9 +1,14 @@
 // One digit of the radix sort, second half: moves every pair to its place, keeping the order of equal digits.
 //
-// Reads  sort_args[3] (number of keys), keys, values, block_offsets (exclusive scan of sort_histogram's counts).
+// Reads  sort_args[3] (number of keys; with FEW sort_args[0] is how many there is room for), keys, values, block_offsets
+//        (exclusive scan of sort_histogram's counts; with FEW the counts themselves, which every workgroup then adds up).
 // Writes keys_out, values_out.
 // One workgroup a block.
+// Costs, a pair: 3 loads and 2 stores, and 7 loads and 4 stores of workgroup memory.
 #import common/sort_block
+#ifdef FEW
+#import common/workgroup_scan
+#endif
 
 @group(0) @binding(0) var<uniform> digit_pass: Pass;
 @group(0) @binding(1) var<storage, read> sort_args: array<u32>;
@@ -36,13 +41,29 @@ fn main(
     @builtin(local_invocation_index) thread: u32,
 ) {
     let block = group.x + group.y * groups.x;
+#ifdef FEW
+    let n = min(sort_args[3], sort_args[0]);
+#else
     let n = sort_args[3];
+#endif
     let blocks = (n + BLOCK - 1u) / BLOCK;
     let own = column(thread);
     clear_column(own);
+#ifdef FEW
+    // One thread a digit value, as many as there are.
+    var earlier = 0u;
+    var count = 0u;
+    for (var b = 0u; b < blocks; b++) {
+        let in_block = block_offsets[thread * blocks + b];
+        count += in_block;
+        earlier += select(0u, in_block, b < block);
+    }
+    offsets[thread] = workgroup_scan(thread, count).before + earlier;
+#else
     if thread < DIGITS && block < blocks {
         offsets[thread] = block_offsets[thread * blocks + block];
     }
+#endif
     let first = (block * THREADS + thread) * QUADS_PER_THREAD;
     for (var quad = first; quad < first + QUADS_PER_THREAD; quad++) {
         count_quad(keys[quad], 4u * quad, n, own, digit_pass.shift, digit_pass.mask);

@@ -3,6 +3,7 @@
 // depth_keys [slots] (order-preserving bits of the depth above NEAR), slots [slots] (identity, the sort's values).
 // Slots are handed out as invocations come, or with PLACED are in places (a prefix sum over the marks of a pass with
 // MARK, which writes nothing else).
+// Costs, a splat: 11 loads, 4 exponentials, about 200 operations; a visible one 14 stores and an addition in memory.
 #import common/projection
 #import common/projected
 #import common/footprint

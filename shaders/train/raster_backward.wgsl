@@ -1,10 +1,16 @@
 // Gradient of the blended image with respect to every splat's footprint and color.
-// One workgroup of 64 threads a tile, four pixels in a row a thread, the same walk as raster_forward, front to back:
+// One workgroup of 64 threads a tile, four pixels in a row a thread (with TALL 16 threads, four such rows), the same walk as
+// raster_forward, front to back:
 // with C the pixel's final color and v = ∂L/∂C, what lies behind splat i contributes
 // S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.
 // Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and v_image (red, green, blue, alpha);
 // adds to splat_gradients, or with FIXED to sums, from which fixed_to_gradients makes them.
+// Costs, a pair: as raster_forward, and for each subgroup that it is drawn in 9 additions in memory and 7 exchanges; a pixel of a block
+// that is hit: an exponential (half of one with TALL), a division and about 30 operations. A pixel: 8 loads.
 #import common/tile_walk
+#ifdef TALL
+#import common/tall_pixels
+#endif
 #import common/splat_gradients
 #ifdef FIXED
 #import common/fixed_sum
@@ -60,13 +66,136 @@ fn sum_eight(low: vec4f, high: vec4f, lane: u32, lanes: u32) -> f32 {
     let two = select(four.xy, four.zw, second) + subgroupShuffleXor(select(four.zw, four.xy, second), 2u);
     let third = (lane & 4u) != 0u;
     var sum = select(two.x, two.y, third) + subgroupShuffleXor(select(two.y, two.x, third), 4u);
+#ifdef TALL
+#else
     for (var step = 8u; step < lanes; step *= 2u) {
         sum += subgroupShuffleXor(sum, step);
     }
+#endif
     return sum;
+}
+
+fn sum_one(value: f32) -> f32 {
+#ifdef TALL
+    let two = value + subgroupShuffleXor(value, 1u);
+    let four = two + subgroupShuffleXor(two, 2u);
+    return four + subgroupShuffleXor(four, 4u);
+#else
+    return subgroupAdd(value);
+#endif
 }
 #endif
 
+// What a thread's pixels add to a splat's sums, in the order of the components; `total` is G_SUM.
+struct Sums {
+    low: vec4f,
+    high: vec4f,
+    total: f32,
+    drawn: bool,
+}
+
+#ifdef TALL
+// ∂L/∂C of sixteen pixels, and v · C of what lies behind the splats so far.
+struct Upstream {
+    red: Block,
+    green: Block,
+    blue: Block,
+    behind: Block,
+}
+
+fn load_image(quad: u32) -> Block {
+    let pitch = view.tiles.x * TILE / 4u;
+    return Block(image[quad], image[quad + pitch], image[quad + 2u * pitch], image[quad + 3u * pitch]);
+}
+
+fn load_v(quad: u32) -> Block {
+    let pitch = view.tiles.x * TILE / 4u;
+    return Block(v_image[quad], v_image[quad + pitch], v_image[quad + 2u * pitch], v_image[quad + 3u * pitch]);
+}
+
+fn product(x: Block, y: Block, sum: Block, sign: f32) -> Block {
+    return Block(sum.a + sign * x.a * y.a, sum.b + sign * x.b * y.b, sum.c + sign * x.c * y.c, sum.d + sign * x.d * y.d);
+}
+
+fn upstream(place: Place) -> Upstream {
+    let green = place.quad + place.plane;
+    let blue = green + place.plane;
+    let v = Upstream(load_v(place.quad), load_v(green), load_v(blue), Block());
+    // α = 1 − T: its gradient joins the background's.
+    let red_green = product(v.green, load_image(green), product(v.red, load_image(place.quad), Block(), 1.0), 1.0);
+    let all = product(v.blue, load_image(blue), red_green, 1.0);
+    let behind = product(load_v(blue + place.plane), load_image(blue + place.plane), all, -1.0);
+    return Upstream(v.red, v.green, v.blue, behind);
+}
+
+// A row of `gradients`: α's gradient times α, and what is left behind.
+struct RowGradient {
+    g: vec4f,
+    behind: vec4f,
+}
+
+fn row_gradient(splat: Splat, row: Row, before: vec4f, red: vec4f, green: vec4f, blue: vec4f, behind: vec4f) -> RowGradient {
+    let shade = fma(vec4f(splat.color.x), red, fma(vec4f(splat.color.y), green, splat.color.z * blue));
+    let left = fma(-row.weight, shade, behind);
+    let v_alpha = fma(before, shade, -left / (1.0 - row.alpha));
+    return RowGradient(select(vec4f(0.0), v_alpha * row.alpha, row.drawn & !row.clamped), left);
+}
+
+fn weighted(w: Block, v: Block) -> f32 {
+    return dot(fma(w.a, v.a, fma(w.b, v.b, fma(w.c, v.c, w.d * v.d))), vec4f(1.0));
+}
+
+// Moments of w = conic · d over 4 × 4 pixels whose middle is at `offset` from the mean: from those of the place about that
+// middle, so that nothing cancels however far away the mean is.
+fn moments(g: Block, conic: vec3f, offset: vec2f, total: f32) -> array<f32, 5> {
+    let outer = g.a + g.d;
+    let inner = g.b + g.c;
+    let across = outer + inner;
+    let down = 1.5 * (g.d - g.a) + 0.5 * (g.c - g.b);
+    let places = vec4f(-1.5, -0.5, 0.5, 1.5);
+    let x = dot(across, places);
+    let y = dot(down, vec4f(1.0));
+    let xx = dot(across, vec4f(2.25, 0.25, 0.25, 2.25));
+    let xy = dot(down, places);
+    let yy = dot(2.25 * outer + 0.25 * inner, vec4f(1.0));
+    let middle = vec2f(conic.x * offset.x + conic.y * offset.y, conic.y * offset.x + conic.z * offset.y);
+    let steps = vec2f(conic.x * x + conic.y * y, conic.y * x + conic.z * y);
+    let first = middle * total + steps;
+    // conic · second moments of the place, row by row.
+    let by_x = vec2f(conic.x * xx + conic.y * xy, conic.x * xy + conic.y * yy);
+    let by_y = vec2f(conic.y * xx + conic.z * xy, conic.y * xy + conic.z * yy);
+    return array<f32, 5>(
+        first.x,
+        first.y,
+        middle.x * (first.x + steps.x) + by_x.x * conic.x + by_x.y * conic.y,
+        middle.x * first.y + middle.y * steps.x + by_x.x * conic.y + by_x.y * conic.z,
+        middle.y * (first.y + steps.y) + by_y.x * conic.y + by_y.y * conic.z,
+    );
+}
+
+fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Block>, v: ptr<function, Upstream>) -> Sums {
+    let t = *pixels;
+    let u = *v;
+    let full = opacities(splat, pixel);
+    let most = most_of(splat);
+    let a = blend_row(full.a, most, t.a);
+    let b = blend_row(full.b, most, t.b);
+    let c = blend_row(full.c, most, t.c);
+    let d = blend_row(full.d, most, t.d);
+    *pixels = Block(a.next, b.next, c.next, d.next);
+    let ga = row_gradient(splat, a, t.a, u.red.a, u.green.a, u.blue.a, u.behind.a);
+    let gb = row_gradient(splat, b, t.b, u.red.b, u.green.b, u.blue.b, u.behind.b);
+    let gc = row_gradient(splat, c, t.c, u.red.c, u.green.c, u.blue.c, u.behind.c);
+    let gd = row_gradient(splat, d, t.d, u.red.d, u.green.d, u.blue.d, u.behind.d);
+    (*v).behind = Block(ga.behind, gb.behind, gc.behind, gd.behind);
+    let weights = Block(a.weight, b.weight, c.weight, d.weight);
+    let total = dot(ga.g + gb.g + gc.g + gd.g, vec4f(1.0));
+    let m = moments(Block(ga.g, gb.g, gc.g, gd.g), splat.conic, pixel + 1.5 - splat.mean, total);
+    let colors = vec3f(weighted(weights, u.red), weighted(weights, u.green), weighted(weights, u.blue));
+    let drawn = any(a.drawn | b.drawn | c.drawn | d.drawn);
+    return Sums(vec4f(m[0], m[1], m[2], m[3]), vec4f(m[4], colors), total, drawn);
+}
+#else
 struct Moments {
     // Σ g w
     first: vec2f,
@@ -94,12 +223,14 @@ struct Upstream {
     behind: vec4f,
 }
 
-// What four pixels add to a splat's sums, in the order of the components; `total` is G_SUM.
-struct Sums {
-    low: vec4f,
-    high: vec4f,
-    total: f32,
-    drawn: bool,
+fn upstream(place: Place) -> Upstream {
+    let green = place.quad + place.plane;
+    let blue = green + place.plane;
+    let v = Upstream(v_image[place.quad], v_image[green], v_image[blue], vec4f(0.0));
+    // α = 1 − T: its gradient joins the background's.
+    let behind = v.red * image[place.quad] + v.green * image[green] + v.blue * image[blue]
+        - v_image[blue + place.plane] * image[blue + place.plane];
+    return Upstream(v.red, v.green, v.blue, behind);
 }
 
 fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Pixels>, v: ptr<function, Upstream>) -> Sums {
@@ -114,7 +245,9 @@ fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Pixels>, v: ptr<f
     return Sums(vec4f(m.first, m.second.xy), vec4f(m.second.z, colors), total, any(b.drawn));
 }
 
-@compute @workgroup_size(64)
+#endif
+
+@compute @workgroup_size(TILE_THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
@@ -129,18 +262,13 @@ fn main(
     let tile = group.x + group.y * groups.x;
     if tile >= view.tiles.x * view.tiles.y { return; }
     let range = tile_ranges[tile];
-    var pixels = Pixels(vec4f(1.0), vec4<bool>(true));
+    var pixels = new_block();
 #ifdef SUBGROUPS
     let place = place_of(tile, subgroup * lanes + lane);
 #else
     let place = place_of(tile, thread);
 #endif
-    let green = place.quad + place.plane;
-    let blue = green + place.plane;
-    var v = Upstream(v_image[place.quad], v_image[green], v_image[blue], vec4f(0.0));
-    // α = 1 − T: its gradient joins the background's.
-    v.behind = v.red * image[place.quad] + v.green * image[green] + v.blue * image[blue]
-        - v_image[blue + place.plane] * image[blue + place.plane];
+    var v = upstream(place);
 #ifdef SUBGROUPS
     let block = vec2f(tile_origin(tile) + quad_origin(subgroup * lanes));
     let block_extent = block_size(lanes);
@@ -156,13 +284,18 @@ fn main(
                 let splat = from_lane(mine, word + firstTrailingBit(hits));
                 hits &= hits - 1u;
                 let sums = gradients(splat, place.pixel, &pixels, &v);
+#ifdef TALL
+                // Drivers of eight lanes run what an `if` encloses in any case.
+#else
+                if !subgroupAny(sums.drawn) { continue; }
+#endif
                 let total = sum_eight(sums.low, sums.high, lane, lanes);
-                let total_sum = subgroupAdd(sums.total);
+                let total_sum = sum_one(sums.total);
                 if lane < 8u && total != 0.0 { add(splat, component, total); }
                 if lane == 0u { add(splat, G_SUM, total_sum); }
             }
         }
-        if subgroupAll(!any(pixels.live)) { break; }
+        if subgroupAll(all_ended(pixels)) { break; }
     }
 #else
     for (var i = range.x; i < range.y; i++) {
@@ -179,7 +312,7 @@ fn main(
             add(splat, G_BLUE, sums.high.w);
             add(splat, G_SUM, sums.total);
         }
-        if !any(pixels.live) { break; }
+        if all_ended(pixels) { break; }
     }
 #endif
 }

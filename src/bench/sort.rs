@@ -17,7 +17,7 @@ pub fn measure(gpu: &Gpu, count: usize, turns: &Turns<'_>) -> Result<Row> {
     let (counts, sort) = (gpu.upload("count", &[count as u32])?, Sort::new(gpu, count)?);
     let record = |recorder: &mut Recorder<'_>| {
         recorder.copy(&from, 0, &keys, 0, count);
-        sort.record(gpu, recorder, &keys, &values, (&counts, 0), BITS);
+        sort.record(recorder, &keys, &values, (&counts, 0), BITS);
     };
     let mut row = turns.row(|| {
         let mut recorder = Recorder::new(gpu);

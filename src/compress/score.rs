@@ -54,7 +54,7 @@ impl Scorer {
             let bindings = [
                 work.view.binding(),
                 work.projected.binding(),
-                work.pair_slots.binding(),
+                work.sorted_pairs()[1].binding(),
                 work.tile_ranges.binding(),
                 work.image.binding(),
                 goal.binding(),

@@ -8,10 +8,13 @@ use crate::error::{Error, Result};
 
 /// Elements per workgroup.
 const BLOCK: usize = 1024;
+/// Elements that one workgroup scans block by block: what fewer dispatches save is more than what one workgroup takes.
+const TOP: usize = 8 * BLOCK;
 /// Levels that `u32` counts can need: 1024³ elements.
 const MAX_LEVELS: usize = 3;
 
-/// Exclusive prefix sums over `u32` buffers of up to `capacity` elements. Sums wrap at 2³².
+/// Exclusive prefix sums over `u32` buffers of up to `capacity` elements. Sums
+/// stop at 2³² − 1.
 ///
 /// One recording may use the same `Scan` any number of times.
 pub struct Scan {
@@ -22,7 +25,7 @@ pub struct Scan {
     top: Kernel,
     /// The device's count of the scan in progress, and the capacity.
     count: Buffer<u32>,
-    /// Per level: workgroups (x, y, z) and number of elements.
+    /// Per level: workgroups (x, y, z) and number of elements. Of a single level: the capacity, and number of elements.
     levels: [Buffer<u32>; MAX_LEVELS],
     /// Block sums of the levels below the top one.
     sums: Vec<Buffer<u32>>,
@@ -41,17 +44,18 @@ impl Scan {
         let block_size = [("BLOCK", block_define.as_str())];
         let mut sums = Vec::new();
         let mut rows = capacity;
-        while rows > BLOCK {
+        while rows > TOP {
             rows = rows.div_ceil(BLOCK);
             sums.push(gpu.buffer("scan block sums", rows)?);
         }
-        let level = || gpu.buffer("scan level", 4);
+        let level = || gpu.upload("scan level", &[limit, 0, 0, 0]);
+        let top: &[_] = if sums.is_empty() { &[("TOP", "true"), ("ROOM", "true")] } else { &[("TOP", "true")] };
         Ok(Self {
             capacity,
             args: gpu.kernel("gpu/scan_args", &block_size)?,
             reduce: gpu.kernel("gpu/scan_reduce", &block_size)?,
             block: gpu.kernel("gpu/scan_block", &block_size)?,
-            top: gpu.kernel("gpu/scan_block", &[("TOP", "true")])?,
+            top: gpu.kernel("gpu/scan_block", top)?,
             count: gpu.upload("scan count", &[0, limit])?,
             levels: [level()?, level()?, level()?],
             sums,
@@ -79,8 +83,21 @@ impl Scan {
         recorder.copy(&self.total, 0, total.0, total.1, 1);
     }
 
+    /// Whether one dispatch scans all elements.
+    fn single(&self) -> bool {
+        self.sums.is_empty()
+    }
+
+    /// Where a kernel can write the number of elements (as the last of four words), instead of [`Scan::prepare`].
+    pub(super) fn own_count(&self) -> Option<&Buffer<u32>> {
+        self.single().then_some(&self.levels[0])
+    }
+
     /// Sizes the following [`Scan::run`]s for `count[index]` elements.
     pub(super) fn prepare(&self, recorder: &mut Recorder<'_>, count: (&Buffer<u32>, usize)) {
+        if self.single() {
+            return recorder.copy(count.0, count.1, &self.levels[0], 3, 1);
+        }
         recorder.copy(count.0, count.1, &self.count, 0, 1);
         let [l0, l1, l2] = &self.levels;
         recorder.dispatch(&self.args, &[self.count.binding(), l0.binding(), l1.binding(), l2.binding()], 1);
@@ -111,7 +128,7 @@ mod tests {
     use crate::gpu::{Choice, Mask};
 
     fn check(gpu: &Gpu, scan: &Scan, count: usize) {
-        let values: Vec<u32> = (0..scan.capacity() as u32).map(|i| i.wrapping_mul(2_654_435_761) >> 20).collect();
+        let values: Vec<u32> = (0..scan.capacity() as u32).map(|i| i.wrapping_mul(2_654_435_761) >> 24).collect();
         let buffer = gpu.upload("values", &values).unwrap();
         let counts = gpu.upload("count", &[7, count as u32]).unwrap();
         let total = gpu.upload("total", &[5u32, 6, 7]).unwrap();
@@ -123,7 +140,7 @@ mod tests {
         let mut sum = 0u32;
         for i in 0..used {
             assert_eq!(got[i], sum, "element {i} of {count}, capacity {}", scan.capacity());
-            sum += values[i];
+            sum = sum.saturating_add(values[i]);
         }
         assert_eq!(got[used..], values[used..], "elements past the count");
         assert_eq!(gpu.read(&total).unwrap(), [5, 6, sum]);
@@ -132,7 +149,7 @@ mod tests {
     #[test]
     fn matches_a_serial_sum() {
         let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
-        for capacity in [1, 5, 1023, 1024, 1025, 5000] {
+        for capacity in [1, 5, 1023, 1024, 1025, 5000, 8192, 8200] {
             let scan = Scan::new(&gpu, capacity).unwrap();
             for count in [0, 1, 3, capacity / 2, capacity - 1, capacity, capacity + 9] {
                 check(&gpu, &scan, count);
@@ -143,9 +160,28 @@ mod tests {
     #[test]
     fn three_levels_and_no_optional_features() {
         let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
-        let scan = Scan::new(&gpu, 1024 * 1024 + 3000).unwrap();
-        for count in [0, 1000, 70_001, 1024 * 1024, 1024 * 1024 + 2999] {
+        let scan = Scan::new(&gpu, 8 * 1024 * 1024 + 3000).unwrap();
+        for count in [0, 1000, 70_001, 8 * 1024 * 1024, 8 * 1024 * 1024 + 2999] {
             check(&gpu, &scan, count);
+        }
+    }
+
+    #[test]
+    fn sums_stop_at_the_largest_number() {
+        let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
+        for capacity in [3, 1025, 9000] {
+            let scan = Scan::new(&gpu, capacity).unwrap();
+            let mut values = vec![0u32; capacity];
+            (values[0], values[capacity / 2], values[capacity - 1]) = (7, u32::MAX - 3, 9);
+            let buffer = gpu.upload("values", &values).unwrap();
+            let count = gpu.upload("count", &[capacity as u32]).unwrap();
+            let total = gpu.upload("total", &[0u32]).unwrap();
+            let mut recorder = Recorder::new(&gpu);
+            scan.record(&mut recorder, &buffer, (&count, 0), (&total, 0));
+            recorder.submit();
+            let got = gpu.read(&buffer).unwrap();
+            assert_eq!((got[capacity / 2], got[capacity - 1]), (7, u32::MAX), "capacity {capacity}");
+            assert_eq!(gpu.read(&total).unwrap(), [u32::MAX], "capacity {capacity}");
         }
     }
 }

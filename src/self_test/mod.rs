@@ -93,9 +93,10 @@ fn sort(gpu: &Gpu) -> Result<Check> {
     let count = gpu.upload("count", &[5000_u32])?;
     let sort = Sort::new(gpu, 5000)?;
     let mut recorder = Recorder::new(gpu);
-    sort.record(gpu, &mut recorder, &keys, &values, (&count, 0), 12);
+    sort.record(&mut recorder, &keys, &values, (&count, 0), 12);
     recorder.submit();
-    let found = gpu.read(&keys)?.into_iter().zip(gpu.read(&values)?);
+    let [keys, values] = sort.sorted(&keys, &values, 12);
+    let found = gpu.read(keys)?.into_iter().zip(gpu.read(values)?);
     let wrong = found.zip(expected).filter(|(found, expected)| found != expected).count();
     Ok(Check { name: "sort", pass: wrong == 0, detail: format!("{wrong} of 5000 pairs are out of place") })
 }

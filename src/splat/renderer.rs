@@ -12,6 +12,8 @@ use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort};
 
 /// Threads of a per-splat workgroup.
 pub(crate) const WORKGROUP: u32 = 64;
+/// Pairs of a thread that looks for the borders between tiles, where there are as many as there is room for.
+const PAIRS_PER_THREAD: u32 = 8;
 /// Floats of a projected splat (`shaders/common/projected.wgsl`).
 const PROJECTED_FLOATS: usize = 12;
 /// Planes of the image: red, green, blue, transmittance, depth.
@@ -30,7 +32,7 @@ pub struct Workspace {
     /// Elements of `tile_counts` that splats have.
     splat_count: Buffer<u32>,
     pair_tiles: Buffer<u32>,
-    pub(crate) pair_slots: Buffer<u32>,
+    pair_slots: Buffer<u32>,
     pub(crate) tile_ranges: Buffer<u32>,
     /// `[visible splats, splat–tile pairs wanted]` of the last render.
     pub counters: Buffer<u32>,
@@ -83,6 +85,21 @@ impl Workspace {
     /// Room for splat–tile pairs.
     pub fn pair_capacity(&self) -> usize {
         self.pair_capacity
+    }
+
+    /// The splats' slots by depth, once they are sorted.
+    fn slots_by_depth(&self) -> &Buffer<u32> {
+        self.depth_sort.sorted(&self.depth_keys, &self.slots, DEPTH_BITS)[1]
+    }
+
+    /// Tile and slot of each pair, by tile and depth, once they are sorted.
+    pub(crate) fn sorted_pairs(&self) -> [&Buffer<u32>; 2] {
+        self.pair_sort.sorted(&self.pair_tiles, &self.pair_slots, self.tile_bits())
+    }
+
+    /// Bits of the number of tiles, which stands for no tile, of the largest image there is room for.
+    fn tile_bits(&self) -> u32 {
+        32 - (self.tile_ranges.len() as u32 / 2).leading_zeros()
     }
 
     /// Makes it fit an image of another size.
@@ -178,8 +195,8 @@ impl Renderer {
             count_tiles: gpu.kernel("splat/count_tiles", &[])?,
             emit_pairs: gpu.kernel("splat/emit_pairs", &[])?,
             tile_ranges: gpu.kernel("splat/tile_ranges", &[])?,
-            raster: gpu.kernel("splat/raster_forward", &[])?,
-            raster_depth: gpu.kernel("splat/raster_forward", &[("DEPTH", "true")])?,
+            raster: gpu.kernel("splat/raster_forward", &raster_switches(gpu, &[]))?,
+            raster_depth: gpu.kernel("splat/raster_forward", &raster_switches(gpu, &[("DEPTH", "true")]))?,
             ellipses: gpu.kernel("splat/ellipses", &[])?,
         })
     }
@@ -200,7 +217,6 @@ impl Renderer {
         let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         recorder.clear(&work.counters);
-        recorder.clear(&work.tile_ranges);
         self.project(recorder, splats, work);
         let (means, sh) = (&splats.means, &splats.sh);
         let [sh0, sh1, sh2, sh3] = sh.each_ref().map(Buffer::binding);
@@ -209,40 +225,50 @@ impl Renderer {
             &[view.clone(), means.binding(), sh0, sh1, sh2, sh3, projected.clone(), counters.clone()],
             per_splat,
         );
-        work.depth_sort.record(gpu, recorder, &work.depth_keys, &work.slots, (&work.counters, 0), DEPTH_BITS);
+        work.depth_sort.record(recorder, &work.depth_keys, &work.slots, (&work.counters, 0), DEPTH_BITS);
+        let slots = work.slots_by_depth().binding();
         recorder.dispatch(
             &self.count_tiles,
-            &[view.clone(), projected.clone(), work.slots.binding(), counters.clone(), work.tile_counts.binding()],
+            &[view, projected, slots, counters, work.tile_counts.binding()],
             per_splat,
         );
         work.scan.record(recorder, &work.tile_counts, (&work.counters, 0), (&work.counters, 1));
-        recorder.dispatch(
-            &self.emit_pairs,
-            &[
-                view.clone(),
-                projected.clone(),
-                work.slots.binding(),
-                counters.clone(),
-                work.tile_counts.binding(),
-                work.pair_tiles.binding(),
-                work.pair_slots.binding(),
-            ],
-            per_splat,
-        );
-        let [x, y] = tiles(camera.width, camera.height);
-        let tile_bits = 32 - (x * y - 1).leading_zeros();
-        work.pair_sort.record(gpu, recorder, &work.pair_tiles, &work.pair_slots, (&work.counters, 1), tile_bits);
+        self.emit(recorder, work, per_splat);
+        self.blend(recorder, work, [camera.width, camera.height], raster);
+    }
+
+    /// Records the pairs of each splat, from the places that were counted for them on.
+    fn emit(&self, recorder: &mut Recorder<'_>, work: &Workspace, per_splat: u32) {
+        let bindings = [
+            work.view.binding(),
+            work.projected.binding(),
+            work.slots_by_depth().binding(),
+            work.counters.binding(),
+            work.tile_counts.binding(),
+            work.pair_tiles.binding(),
+            work.pair_slots.binding(),
+        ];
+        recorder.dispatch(&self.emit_pairs, &bindings, per_splat);
+    }
+
+    /// Records what becomes of the pairs: the image.
+    fn blend(&self, recorder: &mut Recorder<'_>, work: &Workspace, size: [u32; 2], raster: Raster) {
+        recorder.clear(&work.tile_ranges);
+        work.pair_sort.record(recorder, &work.pair_tiles, &work.pair_slots, (&work.counters, 1), work.tile_bits());
+        let [pair_tiles, pair_slots] = work.sorted_pairs().map(Buffer::binding);
+        let (view, counters, tile_ranges) = (work.view.binding(), work.counters.binding(), work.tile_ranges.binding());
         recorder.dispatch(
             &self.tile_ranges,
-            &[view.clone(), work.pair_tiles.binding(), counters, work.tile_ranges.binding()],
-            (work.pair_capacity as u32).div_ceil(WORKGROUP),
+            &[view.clone(), pair_tiles, counters, tile_ranges.clone()],
+            (work.pair_capacity as u32).div_ceil(WORKGROUP * PAIRS_PER_THREAD),
         );
         let raster = match raster {
             Raster::Color => &self.raster,
             Raster::Depth => &self.raster_depth,
             Raster::Ellipses => &self.ellipses,
         };
-        let bindings = [view, projected, work.pair_slots.binding(), work.tile_ranges.binding(), work.image.binding()];
+        let [x, y] = tiles(size[0], size[1]);
+        let bindings = [view, work.projected.binding(), pair_slots, tile_ranges, work.image.binding()];
         recorder.dispatch(raster, &bindings, x * y);
     }
 
@@ -323,6 +349,12 @@ impl Rendered {
     }
 }
 
+/// `defines` of a kernel that walks tiles, and the layout of pixels that suits the adapter.
+pub(crate) fn raster_switches<'a>(gpu: &Gpu, defines: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let layout = gpu.tall().then_some(("TALL", "true"));
+    defines.iter().copied().chain(layout).collect()
+}
+
 /// Bits of the depth keys: positive floats below 10¹⁰, counted from the near plane.
 const DEPTH_BITS: u32 = 29;
 
@@ -340,3 +372,6 @@ fn unpack(planes: &[f32], width: u32, height: u32, visible: usize, pairs: usize)
     }
     Rendered { image, alpha, depth, visible, pairs }
 }
+
+#[cfg(test)]
+mod pair_tests;

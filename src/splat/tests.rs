@@ -34,8 +34,7 @@ fn check(gpu: &Gpu, model: &Model, settings: &RenderSettings) {
 
 #[test]
 fn images_follow_the_definition() {
-    for mask in [Mask::default(), Mask::ALL] {
-        let gpu = Gpu::open(&Choice::Best, mask).unwrap();
+    for gpu in Gpu::every_layout() {
         for degree in 0..=3 {
             check(&gpu, &cloud(60, u64::from(degree)), &settings(degree, degree % 2 == 1));
         }

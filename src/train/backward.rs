@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
-use crate::splat::{Tensors, Workspace, tiles};
+use crate::splat::{Tensors, Workspace, raster_switches, tiles};
 
 /// Threads of a per-splat workgroup.
 const WORKGROUP: u32 = 64;
@@ -34,12 +34,12 @@ pub struct Gradients {
 impl Backward {
     /// Compiles the kernels.
     pub fn new(gpu: &Gpu) -> Result<Self> {
-        Self::with(gpu, gpu.kernel("train/raster_backward", &[])?, None)
+        Self::with(gpu, gpu.kernel("train/raster_backward", &raster_switches(gpu, &[]))?, None)
     }
 
     /// Compiles kernels whose sums do not depend on the order in which tiles are done: they add in fixed point.
     pub fn deterministic(gpu: &Gpu) -> Result<Self> {
-        let raster = gpu.kernel("train/raster_backward", &[("FIXED", "true")])?;
+        let raster = gpu.kernel("train/raster_backward", &raster_switches(gpu, &[("FIXED", "true")]))?;
         Self::with(gpu, raster, Some(gpu.kernel("train/fixed_to_gradients", &[])?))
     }
 
@@ -166,7 +166,7 @@ impl Backward {
             &[
                 view.clone(),
                 projected.clone(),
-                work.pair_slots.binding(),
+                work.sorted_pairs()[1].binding(),
                 work.tile_ranges.binding(),
                 work.image.binding(),
                 v_image.binding(),

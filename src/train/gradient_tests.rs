@@ -96,8 +96,7 @@ fn gradients_are_those_of_the_definition() {
         let settings = RenderSettings { background: [0.3, 0.1, 0.6], sh_degree, antialiased, style: Style::default() };
         let model = model(seed);
         let expected = differences(&model, &settings);
-        for mask in [Mask::default(), Mask::ALL] {
-            let gpu = Gpu::open(&Choice::Best, mask).unwrap();
+        for gpu in Gpu::every_layout() {
             for deterministic in [false, true] {
                 check(&gpu, &model, &settings, deterministic, &expected);
             }

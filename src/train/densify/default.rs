@@ -120,7 +120,8 @@ impl Default {
         let bindings =
             [scratch.uniform.binding(), statistics.binding(), scratch.plan.binding(), keys.binding(), ranked.binding()];
         recorder.dispatch(&self.rank, &bindings, uniform.count.div_ceil(WORKGROUP));
-        sort.record(gpu, &mut recorder, &keys, &ranked, (&scratch.count, 0), 32);
+        sort.record(&mut recorder, &keys, &ranked, (&scratch.count, 0), 32);
+        let [_, ranked] = sort.sorted(&keys, &ranked, 32);
         let bindings = [
             scratch.uniform.binding(),
             ranked.binding(),
