@@ -1,8 +1,9 @@
 // Means of the sums that the workgroups of the loss kernels left.
 //
-// Reads  means (1 / values, 1 / windows), l1_sums and ssim_sums [channels × workgroups].
+// Reads  means (1 / values, 1 / windows), l1_sums and ssim_sums [workgroups].
 // Writes totals: (L1, SSIM).
 // One workgroup; every invocation adds up each 64th sum, four at a time.
+// Costs, a workgroup of the loss kernels: a load.
 #import common/workgroup_sum
 
 @group(0) @binding(0) var<uniform> means: vec4f;
@@ -11,16 +12,24 @@
 @group(0) @binding(3) var<storage, read_write> totals: array<f32>;
 
 // Zero past the end.
-fn item(i: u32) -> vec2f {
+fn l1_item(i: u32) -> f32 {
     let at = min(i, arrayLength(&l1_sums) - 1u);
-    return select(vec2f(), vec2f(l1_sums[at], ssim_sums[at]), i < arrayLength(&l1_sums));
+    return select(0.0, l1_sums[at], i < arrayLength(&l1_sums));
+}
+
+fn ssim_item(i: u32) -> f32 {
+    let at = min(i, arrayLength(&ssim_sums) - 1u);
+    return select(0.0, ssim_sums[at], i < arrayLength(&ssim_sums));
 }
 
 @compute @workgroup_size(64)
 fn main(@builtin(local_invocation_index) local: u32) {
     var sum = vec2f();
     for (var i = local; i < arrayLength(&l1_sums); i += 256u) {
-        sum += (item(i) + item(i + 64u)) + (item(i + 128u) + item(i + 192u));
+        sum.x += (l1_item(i) + l1_item(i + 64u)) + (l1_item(i + 128u) + l1_item(i + 192u));
+    }
+    for (var i = local; i < arrayLength(&ssim_sums); i += 256u) {
+        sum.y += (ssim_item(i) + ssim_item(i + 64u)) + (ssim_item(i + 128u) + ssim_item(i + 192u));
     }
     let l1 = workgroup_sum(local, sum.x);
     workgroupBarrier();

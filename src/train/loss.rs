@@ -1,55 +1,52 @@
 //! The training loss (1 − λ)·L1 + λ·(1 − SSIM) and its gradient (NAKA-GS §3; 3DGS, Kerbl et al. 2023, §5).
 //!
 //! SSIM (Wang et al. 2004) has a Gaussian window of 11 × 11 pixels, σ = 1.5, and is averaged over the windows that lie
-//! inside the image. Windows are separable, so four passes a channel do it: rows and columns forward to SSIM and its
-//! derivatives, rows and columns back to the image. Channels go one after the other in the same scratch space (seven
-//! floats a pixel).
+//! inside the image. One kernel makes SSIM and its derivatives by the local moments, one takes them back to the image; both
+//! blur down the columns in registers and then along the rows (`shaders/common/ssim_window.wgsl`). In between lie nine
+//! floats a pixel.
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
-use crate::splat::{TILE, plane_len, tiles};
+use crate::splat::{TILE, plane_len, raster_switches, tiles};
 use bytemuck::{Pod, Zeroable};
 
-const WORKGROUP: u32 = 64;
-/// Pixels that an invocation makes.
-const RUN: u32 = 8;
 const CHANNELS: u32 = 3;
 /// Pixels from the center of a window to its border.
 const MARGIN: u32 = 5;
+/// Columns that a workgroup makes (`LINE_OUTPUTS` in `shaders/common/ssim_window.wgsl`).
+const LINE: u32 = 54;
 const SIGMA: f64 = 1.5;
 
-/// Twin of `Channel` in `shaders/common/ssim_window.wgsl`.
+/// Twin of `Layout` in `shaders/common/ssim_window.wgsl`.
 #[repr(C)]
 #[derive(Clone, Copy, Pod, Zeroable)]
-struct Channel {
+struct Layout {
     width: u32,
     height: u32,
     pitch: u32,
     rows: u32,
-    channel: u32,
     l1_scale: f32,
     ssim_scale: f32,
-    groups: u32,
+    lines: u32,
+    lines_back: u32,
 }
 
 /// The kernels of the loss.
 pub struct Loss {
-    rows: Kernel,
-    columns: Kernel,
-    rows_backward: Kernel,
-    columns_backward: Kernel,
+    forward: Kernel,
+    backward: Kernel,
     total: Kernel,
+    /// Rows that a workgroup makes.
+    strip: u32,
 }
 
 /// Maps in between, for one image size.
 pub struct LossScratch {
-    channels: Vec<Buffer<Channel>>,
+    layout: Buffer<Layout>,
     means: Buffer<[f32; 4]>,
-    /// Workgroups of a kernel that makes one plane.
-    groups: u32,
-    /// Four planes: moments, then the blurred derivatives.
-    moments: Buffer<f32>,
-    /// Three planes: derivatives of SSIM.
+    /// Workgroups of the forward and of the backward kernel.
+    groups: [u32; 2],
+    /// Nine planes: derivatives of SSIM.
     partials: Buffer<f32>,
     l1_sums: Buffer<f32>,
     ssim_sums: Buffer<f32>,
@@ -77,16 +74,19 @@ impl Loss {
     }
 
     fn with_defines(gpu: &Gpu, defines: &[(&str, &str)]) -> Result<Self> {
-        let weights = window_weights().map(|weight| format!("{weight:.9}"));
+        // Tall strips load fewer rows twice, short ones keep more threads busy.
+        let strip = if gpu.tall() { 64 } else { 16 };
+        let (weights, strip_text) = (window_weights().map(|weight| format!("{weight:.9}")), format!("{strip}u"));
         let names = ["W0", "W1", "W2", "W3", "W4", "W5"];
-        let window: Vec<_> = names.into_iter().zip(weights.iter().map(String::as_str)).collect();
-        let of_target: Vec<_> = window.iter().chain(defines).copied().collect();
+        let mut all: Vec<_> = names.into_iter().zip(weights.iter().map(String::as_str)).collect();
+        all.push(("STRIP", &strip_text));
+        all.extend(defines);
+        let all = raster_switches(gpu, &all);
         Ok(Self {
-            rows: gpu.kernel("train/ssim_rows", &of_target)?,
-            columns: gpu.kernel("train/ssim_columns", &window)?,
-            rows_backward: gpu.kernel("train/ssim_rows_backward", &window)?,
-            columns_backward: gpu.kernel("train/ssim_columns_backward", &of_target)?,
+            forward: gpu.kernel("train/ssim", &all)?,
+            backward: gpu.kernel("train/ssim_backward", &all)?,
             total: gpu.kernel("train/loss_total", &[])?,
+            strip,
         })
     }
 
@@ -94,33 +94,32 @@ impl Loss {
     /// pixels a side have no window: their SSIM counts as 0 and has no gradient.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] where seven floats a pixel don't fit.
+    /// [`crate::Error::OutOfMemory`] where nine floats a pixel don't fit.
     pub fn scratch(&self, gpu: &Gpu, width: u32, height: u32, ssim_weight: f32) -> Result<LossScratch> {
         let [pitch, rows] = tiles(width, height).map(|side| side * TILE);
-        let plane = plane_len(width, height);
-        let groups = (pitch * rows).div_ceil(WORKGROUP * RUN);
         let inside = |side: u32| side.saturating_sub(2 * MARGIN);
         let values = (CHANNELS * width * height) as f32;
         let windows = (CHANNELS * inside(width) * inside(height)).max(1) as f32;
-        let channel = |channel| Channel {
+        let [lines, lines_back] = [inside(width), pitch].map(|columns| columns.div_ceil(LINE));
+        let strips = [inside(height), rows].map(|rows| rows.div_ceil(self.strip));
+        let groups = [CHANNELS * lines * strips[0], CHANNELS * lines_back * strips[1]];
+        let layout = Layout {
             width,
             height,
             pitch,
             rows,
-            channel,
             l1_scale: (1.0 - ssim_weight) / values,
             ssim_scale: -ssim_weight / windows,
-            groups,
+            lines,
+            lines_back,
         };
-        let sums = (CHANNELS * groups) as usize;
         Ok(LossScratch {
-            channels: (0..CHANNELS).map(|c| gpu.upload("loss channel", &[channel(c)])).collect::<Result<_>>()?,
+            layout: gpu.upload("loss layout", &[layout])?,
             means: gpu.upload("loss means", &[[1.0 / values, 1.0 / windows, 0.0, 0.0]])?,
             groups,
-            moments: gpu.buffer("SSIM moments", 4 * plane)?,
-            partials: gpu.buffer("SSIM partials", 3 * plane)?,
-            l1_sums: gpu.buffer("L1 sums", sums)?,
-            ssim_sums: gpu.buffer("SSIM sums", sums)?,
+            partials: gpu.buffer("SSIM partials", 3 * CHANNELS as usize * plane_len(width, height))?,
+            l1_sums: gpu.buffer("L1 sums", groups[1] as usize)?,
+            ssim_sums: gpu.buffer("SSIM sums", groups[0] as usize)?,
             totals: gpu.buffer("loss", 2)?,
         })
     }
@@ -136,21 +135,14 @@ impl Loss {
         target: &Buffer<T>,
         v_image: &Buffer<f32>,
     ) {
-        let (moments, partials) = (scratch.moments.binding(), scratch.partials.binding());
+        let (layout, partials) = (scratch.layout.binding(), scratch.partials.binding());
         let (rendered, target, v_image) = (rendered.binding(), target.binding(), v_image.binding());
         let (l1_sums, ssim_sums) = (scratch.l1_sums.binding(), scratch.ssim_sums.binding());
-        let groups = scratch.groups;
-        for channel in &scratch.channels {
-            let info = channel.binding();
-            let bindings = [info.clone(), rendered.clone(), target.clone(), moments.clone()];
-            recorder.dispatch(&self.rows, &bindings, groups);
-            let bindings = [info.clone(), moments.clone(), partials.clone(), ssim_sums.clone()];
-            recorder.dispatch(&self.columns, &bindings, groups);
-            let bindings = [info.clone(), partials.clone(), moments.clone()];
-            recorder.dispatch(&self.rows_backward, &bindings, 3 * groups);
-            let bindings = [info, moments.clone(), rendered.clone(), target.clone(), v_image.clone(), l1_sums.clone()];
-            recorder.dispatch(&self.columns_backward, &bindings, groups);
-        }
+        let [forward, backward] = scratch.groups;
+        let bindings = [layout.clone(), rendered.clone(), target.clone(), partials.clone(), ssim_sums.clone()];
+        recorder.dispatch(&self.forward, &bindings, forward);
+        let bindings = [layout, partials, rendered, target, v_image, l1_sums.clone()];
+        recorder.dispatch(&self.backward, &bindings, backward);
         let bindings = [scratch.means.binding(), l1_sums, ssim_sums, scratch.totals.binding()];
         recorder.dispatch(&self.total, &bindings, 1);
     }

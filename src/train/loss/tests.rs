@@ -150,19 +150,21 @@ fn compare(loss: &[f32], v: &[f32], want: &[f64; 3], want_v: &Rgb, size: [u32; 2
 
 #[test]
 fn matches_the_definition_at_any_size() {
-    let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
-    for size in [[1, 1], [10, 30], [11, 11], [16, 16], [33, 12], [47, 29], [12, 64]] {
-        check(&gpu, size, 0.2);
+    for gpu in [Mask::default(), Mask::ALL].map(|mask| Gpu::open(&Choice::Best, mask).unwrap()) {
+        // Of less than a line and a strip to several.
+        for size in [[1, 1], [10, 30], [11, 11], [16, 16], [33, 12], [64, 29], [12, 64], [119, 75], [54, 140]] {
+            check(&gpu, size, 0.2);
+        }
+        check(&gpu, [21, 18], 1.0);
+        check(&gpu, [21, 18], 0.0);
     }
-    check(&gpu, [21, 18], 1.0);
-    check(&gpu, [21, 18], 0.0);
 }
 
 /// Weights of 0 to 1 multiply both pictures; what is hidden may be anything.
 #[test]
 fn hidden_pixels_have_neither_loss_nor_gradient() {
-    let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
-    for size in [[1, 1], [33, 26], [47, 29]] {
+    let gpus = [Mask::default(), Mask::ALL].map(|mask| Gpu::open(&Choice::Best, mask).unwrap());
+    for (gpu, size) in gpus.iter().flat_map(|gpu| [[1, 1], [33, 26], [71, 29]].map(|size| (gpu, size))) {
         let (width, height) = (size[0] as usize, size[1] as usize);
         let (targets, rendered) = pictures(width, height, 9);
         let weight = |i: usize| [255u32, 0, 255, 100][i % width / 7 % 4];
@@ -172,7 +174,7 @@ fn hidden_pixels_have_neither_loss_nor_gradient() {
                 level(0) | level(1) << 8 | level(2) << 16 | weight(i) << 24
             })
             .collect();
-        let (loss, v) = run(&gpu, &rendered, (&masked, true), size, 0.2);
+        let (loss, v) = run(gpu, &rendered, (&masked, true), size, 0.2);
         let factor = |i: usize| f64::from(weight(i)) / 255.0;
         let weighted = |pixels: Rgb| {
             pixels.into_iter().enumerate().map(|(i, pixel)| pixel.map(|v| v * factor(i))).collect::<Rgb>()
@@ -181,7 +183,7 @@ fn hidden_pixels_have_neither_loss_nor_gradient() {
         compare(&loss, &v, &want, &weighted(want_v), size);
         let hidden: Vec<[f32; 3]> =
             rendered.iter().enumerate().map(|(i, p)| if weight(i) == 0 { [0.7, -3.0, 9.0] } else { *p }).collect();
-        assert_eq!(run(&gpu, &hidden, (&masked, true), size, 0.2), (loss, v));
+        assert_eq!(run(gpu, &hidden, (&masked, true), size, 0.2), (loss, v));
     }
 }
 
