@@ -5,7 +5,7 @@
 use naka_gs::Result;
 use naka_gs::gpu::{Choice, Gpu, Mask, Recorder, Scan, Sort, Timings};
 use naka_gs::splat::{Tensors, plane_len};
-use naka_gs::train::{Adam, Loss, Moments};
+use naka_gs::train::{Adam, Loss, Moments, Update};
 
 const RUNS: usize = 20;
 
@@ -44,7 +44,7 @@ fn sort(gpu: &Gpu, count: usize, capacity: usize, bits: u32) -> Result<()> {
     let sort = Sort::new(gpu, capacity)?;
     report(gpu, &format!("sort of {count} pairs by {bits} bits, room for {capacity}"), |recorder| {
         recorder.copy(&from, 0, &keys, 0, capacity);
-        sort.record(gpu, recorder, &keys, &values, (&counts, 0), bits);
+        sort.record(recorder, &keys, &values, (&counts, 0), bits);
     })
 }
 
@@ -53,8 +53,9 @@ fn adam(gpu: &Gpu, count: usize) -> Result<()> {
     let (parameters, gradients, first, second) = (tensors()?, tensors()?, tensors()?, tensors()?);
     let adam = Adam::new(gpu)?;
     let moments = Moments { first: &first, second: &second };
+    let update = Update { learning_rates: [1e-3; 8], step: 1, sh_degree: 3 };
     report(gpu, &format!("Adam on {count} splats"), |recorder| {
-        adam.record(recorder, &parameters, &gradients, moments, &[1e-3; 8], 1);
+        adam.record(recorder, &parameters, &gradients, moments, update);
     })
 }
 

@@ -3,6 +3,7 @@
 // six floats of the slot in splat_gradients by ∂L/∂Σ (xx, xy, xz, yy, yz, zz of the symmetric matrix) and G_SUM by
 // ∂L/∂(logit opacity), and records for densification |∂L/∂(projected mean)| in units of half the image size.
 // Runs after the SH kernels, whose color gradients it overwrites.
+// Costs, a slot: 34 loads, 13 stores, about 400 operations.
 #import common/projection
 #import common/projected
 #import common/splat_gradients

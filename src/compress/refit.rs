@@ -9,7 +9,7 @@ use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
 use crate::progress::Progress;
 use crate::random::hash;
 use crate::splat::{Splats, Tensors, plane_len, tiles};
-use crate::train::{Adam, Backward, Gradients, Moments};
+use crate::train::{Adam, Backward, Gradients, Moments, Update};
 
 /// Learning rates of training (`train::Config`) for means (times the extent of the cameras), quaternions, log-scales,
 /// logit opacities, constant SH coefficients, and the bands above.
@@ -73,7 +73,8 @@ impl Refit {
             let factor = DECAY.powf(step as f32 / steps as f32);
             let mut rates = RATES.map(|rate| rate * factor);
             rates[0] *= goals.extent as f32;
-            self.step(renderer, &model, goals, view, (&rates, step + 1), &mut state)?;
+            let update = Update { learning_rates: rates, step: step + 1, sh_degree: model.sh_degree };
+            self.step(renderer, &model, goals, view, update, &mut state)?;
             progress.set(u64::from(step) + 1, "");
         }
         gpu.wait()?;
@@ -89,7 +90,7 @@ impl Refit {
         model: &Tensors,
         goals: &Goals,
         view: usize,
-        (rates, step): (&[f32; 8], u32),
+        update: Update,
         state: &mut State,
     ) -> Result<()> {
         let (gpu, camera) = (renderer.gpu, &goals.cameras[view]);
@@ -107,7 +108,7 @@ impl Refit {
         recorder.dispatch(&self.squared_error, &bindings, x * y);
         self.backward.record(&mut recorder, model, [camera.width, camera.height], work, &v_image, &state.gradients);
         let moments = Moments { first: &state.first, second: &state.second };
-        self.adam.record(&mut recorder, model, &state.gradients.parameters, moments, rates, step);
+        self.adam.record(&mut recorder, model, &state.gradients.parameters, moments, update);
         recorder.submit();
         state.v_image = Some(v_image);
         Ok(())

@@ -29,6 +29,21 @@ pub struct Moments<'a> {
     pub second: &'a Tensors,
 }
 
+/// One update of the parameters.
+#[derive(Clone, Copy)]
+pub struct Update {
+    /// Learning rates of [`crate::splat::TENSOR_NAMES`].
+    pub learning_rates: [f32; 8],
+    /// Its number, from 1.
+    pub step: u32,
+    /// The highest SH degree that has had gradients. Bands above it are left alone: their moments are zero, and an update
+    /// would change nothing.
+    pub sh_degree: u32,
+}
+
+/// Tensors before the SH bands.
+const GEOMETRY: usize = 4;
+
 /// The Adam kernel and its settings on the device, one set a tensor.
 pub struct Adam {
     kernel: Kernel,
@@ -42,22 +57,22 @@ impl Adam {
         Ok(Self { kernel: gpu.kernel("train/adam", &[])?, rates })
     }
 
-    /// Records update number `step` (from 1) of `parameters` with the learning rates of
-    /// [`crate::splat::TENSOR_NAMES`]. Once a submission: the rates take effect with it.
+    /// Records an update of `parameters`. Once a submission: the rates take effect with it.
     pub fn record(
         &self,
         recorder: &mut Recorder<'_>,
         parameters: &Tensors,
         gradients: &Tensors,
         moments: Moments<'_>,
-        learning_rates: &[f32; 8],
-        step: u32,
+        update: Update,
     ) {
+        let Update { learning_rates, step, sh_degree } = update;
         let first_correction = 1.0 - BETA1.powi(step as i32);
         let second_correction = (1.0 - BETA2.powi(step as i32)).sqrt();
         let tensors = parameters.all().into_iter().zip(gradients.all());
         let moments = moments.first.all().into_iter().zip(moments.second.all());
-        for (i, ((p, g), (m, v))) in tensors.zip(moments).enumerate() {
+        let used = GEOMETRY + 1 + sh_degree as usize;
+        for (i, ((p, g), (m, v))) in tensors.zip(moments).enumerate().take(used) {
             if p.is_empty() || parameters.count == 0 {
                 continue;
             }
@@ -115,12 +130,13 @@ mod tests {
                     .collect();
                 tensor.write(&gpu, 0, &values);
                 for (value, [p, m, v]) in values.iter().zip(&mut expected[i]) {
-                    twin(p, m, v, f64::from(*value), f64::from(RATES[i]), step as i32);
+                    twin(p, m, v, f64::from(*value), f64::from(RATES[i]), step);
                 }
             }
             let mut recorder = Recorder::new(&gpu);
             let moments = Moments { first: &first, second: &second };
-            adam.record(&mut recorder, &parameters, &gradients, moments, &RATES, step);
+            let update = Update { learning_rates: RATES, step: step as u32, sh_degree };
+            adam.record(&mut recorder, &parameters, &gradients, moments, update);
             recorder.submit();
         }
         for (i, expected) in expected.iter().enumerate() {
@@ -139,6 +155,35 @@ mod tests {
         check(Mask::default(), 1, 1, 3);
         check(Mask::ALL, 67, 67, 3);
         check(Mask::ALL, 131, 200, 1);
+    }
+
+    /// A band that becomes active later ends as if it had been updated without a gradient before.
+    #[test]
+    fn bands_without_a_gradient_so_far_are_left_alone() {
+        let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
+        let adam = Adam::new(&gpu).unwrap();
+        let train = |degrees: [u32; 3]| {
+            let tensors = || Tensors::zeros(&gpu, "test", 9, 9, 3).unwrap();
+            let (parameters, gradients, first, second) = (tensors(), tensors(), tensors(), tensors());
+            parameters.sh[3].write(&gpu, 0, &[0.3; 9 * 21]);
+            let before = gpu.activity().dispatches;
+            for (step, sh_degree) in (1..).zip(degrees) {
+                let size = if step == 3 { 0.5 } else { 0.0 };
+                gradients.sh[3].write(&gpu, 0, &[size; 9 * 21]);
+                gradients.sh[0].write(&gpu, 0, &[0.1 * step as f32; 9 * 3]);
+                let mut recorder = Recorder::new(&gpu);
+                let update = Update { learning_rates: RATES, step, sh_degree };
+                adam.record(&mut recorder, &parameters, &gradients, Moments { first: &first, second: &second }, update);
+                recorder.submit();
+            }
+            let dispatches = gpu.activity().dispatches - before;
+            (dispatches, [&parameters, &first, &second].map(|t| t.all().map(|tensor| gpu.read(tensor).unwrap())))
+        };
+        let (all, expected) = train([3, 3, 3]);
+        let (fewer, found) = train([0, 1, 3]);
+        assert_eq!((all, fewer), (24, 19));
+        assert_eq!(found, expected);
+        assert!(found[0][7].iter().all(|v| *v < 0.3), "the band moves once it has a gradient");
     }
 
     #[test]

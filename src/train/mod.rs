@@ -25,7 +25,7 @@ pub mod watch;
 #[cfg(test)]
 mod watch_tests;
 
-pub use adam::{Adam, Moments};
+pub use adam::{Adam, Moments, Update};
 pub use backward::{Backward, Gradients};
 pub use changes::{CHANGEABLE, Change};
 pub use checkpoint::discard as discard_checkpoints;

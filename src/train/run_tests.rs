@@ -120,6 +120,31 @@ fn checkpoints_come_by_time_and_a_damaged_one_costs_one_interval() {
     assert!(error.contains("latest.safetensors") && error.contains("delete"), "{error}");
 }
 
+/// Whatever a step needs is there after the first ones: it makes no buffer and no bind group, and does not wait for the
+/// device to be idle (the figures of two steps before pace it).
+#[test]
+fn a_step_in_the_steady_state_makes_nothing_and_waits_for_nothing() {
+    let bed = Bed::new();
+    let config = Config { sh_degree: 3, sh_interval: 1, ..config(90) };
+    let splats = splat::from_points(&bed.points, &config.init());
+    let mut trainer = Trainer::new(&bed.gpu, &bed.capture, &splats, &config).unwrap();
+    let mut steps = |until: u32| {
+        while trainer.step < until {
+            trainer.step().unwrap();
+        }
+        bed.gpu.activity()
+    };
+    // Past the profiled step 25, up to the next that checks the model.
+    let (before, after) = (steps(30), steps(45));
+    assert_eq!(before.buffers, after.buffers);
+    assert_eq!(before.bind_groups, after.bind_groups);
+    assert_eq!(before.waits, after.waits);
+    let dispatches = (after.dispatches - before.dispatches) as f64 / 15.0;
+    assert!((25.0..=40.0).contains(&dispatches), "{dispatches} dispatches a step");
+    let passes = (after.passes - before.passes) as f64 / 15.0;
+    assert!(passes < 10.0, "{passes} passes a step");
+}
+
 /// The whole state after `until` steps, of a run that is interrupted wherever `breaks` says.
 fn state_after(gpu: &Gpu, bed: &Bed, config: &Config, breaks: &[u32], until: u32) -> Saved {
     let splats = splat::from_points(&bed.points, &config.init());

@@ -2,7 +2,7 @@
 //!
 //! A step is one recording; nothing is waited for but the figures of the step before last ([`LateReader`]).
 
-use super::adam::{Adam, Moments};
+use super::adam::{Adam, Moments, Update};
 use super::backward::{Backward, Gradients};
 use super::canvas::Canvas;
 use super::changes::Change;
@@ -58,6 +58,8 @@ pub struct Trainer<'g> {
     /// Splat–tile pairs to have room for.
     pub(super) pairs: usize,
     order: (u32, Vec<usize>),
+    /// The highest SH degree that has had gradients.
+    trained_degree: u32,
     /// Steps done.
     pub step: u32,
     /// Figures of the last step that is known.
@@ -84,6 +86,8 @@ impl<'g> Trainer<'g> {
         let Checkpoint { step, parameters, first_moments, second_moments, statistics, .. } = checkpoint;
         let mut trainer = Self::with_state(gpu, capture, config, parameters, first_moments, second_moments)?;
         trainer.step = step;
+        // Whatever it had: where a band had no gradient yet, its moments are zero.
+        trainer.trained_degree = trainer.parameters.sh_degree;
         trainer.gradients.densify_statistics.write(gpu, 0, &statistics);
         Ok(trainer)
     }
@@ -124,6 +128,7 @@ impl<'g> Trainer<'g> {
             late: LateReader::new(gpu, FIGURES + COUNTS, STEPS_AHEAD),
             pairs,
             order: (u32::MAX, Vec::new()),
+            trained_degree: 0,
             step: 0,
             figures: StepFigures::default(),
             timings: Timings::new(),
@@ -169,6 +174,8 @@ impl<'g> Trainer<'g> {
         self.loss.record(&mut recorder, scratch, &canvas.work.image, &target, &canvas.v_image);
         self.backward.record(&mut recorder, &self.parameters, size, &canvas.work, &canvas.v_image, &self.gradients);
         let rates = self.config.learning_rates(step, self.scene_scale);
+        self.trained_degree = self.trained_degree.max(settings.sh_degree);
+        let update = Update { learning_rates: rates, step: step + 1, sh_degree: self.trained_degree };
         let (m, v) = (&self.first_moments, &self.second_moments);
         let (gpu, parameters, gradients) = (self.gpu, &self.parameters, &self.gradients.parameters);
         let regularizers = (self.config.opacity_regularizer, self.config.scale_regularizer);
@@ -176,7 +183,7 @@ impl<'g> Trainer<'g> {
             let (opacity, scale) = regularizers;
             self.densifier.record_regularizers(gpu, &mut recorder, parameters, gradients, opacity, scale);
         }
-        self.adam.record(&mut recorder, parameters, gradients, Moments { first: m, second: v }, &rates, step + 1);
+        self.adam.record(&mut recorder, parameters, gradients, Moments { first: m, second: v }, update);
         self.densifier.record_noise(gpu, &mut recorder, parameters, rates[0], step, self.config.seed);
         if self.densifier.reset_due(step + 1) {
             self.densifier.record_reset(&mut recorder, parameters, m, v);
