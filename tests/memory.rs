@@ -119,7 +119,7 @@ fn mixed_sizes_allocate_nothing(gpu: &Gpu) {
             trainer.step().unwrap();
         }
         trainer.finish().unwrap();
-        (gpu.buffers_made(), gpu.bytes(), gpu.reserved_bytes())
+        (gpu.activity().buffers, gpu.bytes(), gpu.reserved_bytes())
     };
     let settled = run_to(MIXED[0]);
     assert_eq!(run_to(config.steps), settled, "steps made buffers");

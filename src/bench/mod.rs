@@ -114,7 +114,7 @@ pub fn run(config: &Config, progress: &dyn Progress) -> Result<Report> {
 }
 
 fn measure(gpu: &Gpu, work: Work, time: Duration, progress: &dyn Progress) -> Result<Row> {
-    let turns = turns::Turns { time, progress };
+    let turns = turns::Turns { gpu, time, progress };
     match work {
         Work::Frame(count, size) => frame::measure(gpu, count, size, &turns),
         Work::Sort(count) => sort::measure(gpu, count, &turns),
@@ -152,7 +152,8 @@ mod tests {
         let measure = |work| measure(&gpu, work, Duration::ZERO, &Silent::default()).unwrap();
         let frame = measure(Work::Frame(500, small));
         assert!(frame.milliseconds > 0.0 && frame.facts["pairs"] >= frame.facts["visible"]);
-        assert_eq!(frame.facts["splats"], 500.0);
+        assert_eq!((frame.facts["splats"], frame.waits), (500.0, 1.0));
+        assert!((10.0..60.0).contains(&frame.dispatches), "{}", frame.dispatches);
         let steps = measure(Work::Steps(300, small));
         assert!(steps.facts["visible"] > 100.0 && steps.milliseconds > 0.0, "{:?}", steps.facts);
         if gpu.capabilities().timestamps {

@@ -17,6 +17,12 @@ pub struct Row {
     pub fastest: f64,
     /// How many turns there were.
     pub turns: usize,
+    /// Kernels dispatched, and waits of the host for the device, for each of what `milliseconds` is of.
+    #[serde(default)]
+    pub dispatches: f64,
+    /// Waits of the host.
+    #[serde(default)]
+    pub waits: f64,
     /// Milliseconds of each kernel by GPU timestamps; empty where the adapter has none. A software adapter's do not hold
     /// all of a kernel's work.
     #[serde(default, skip_serializing_if = "Timings::is_empty")]
@@ -93,8 +99,10 @@ impl Report {
         let features = self.features.join(", ");
         let mut lines = vec![
             format!("{} ({}), {features}; {} cores", self.adapter, self.driver, self.cores),
-            format!("{:<12}{:>11}{:>11}{:>11}{:>8}  of", "", "median ms", "fastest", "kernels", "MiB")
-                + if earlier.is_some() { ", and times as fast as before" } else { "" },
+            format!(
+                "{:<12}{:>11}{:>11}{:>11}{:>12}{:>7}{:>6}  of",
+                "", "median ms", "fastest", "kernels", "dispatches", "waits", "MiB"
+            ) + if earlier.is_some() { ", and times as fast as before" } else { "" },
         ];
         lines.extend(self.rows.iter().map(|row| row.line(earlier)));
         lines.join("\n")
@@ -113,10 +121,12 @@ impl Row {
             bytes => (bytes >> 20).to_string(),
         };
         let mut line = format!(
-            "{:<12}{:>11.2}{:>11.2}{kernels:>11}{mib:>8}  {}",
+            "{:<12}{:>11.2}{:>11.2}{kernels:>11}{:>12.1}{:>7.2}{mib:>6}  {}",
             self.name,
             self.milliseconds,
             self.fastest,
+            self.dispatches,
+            self.waits,
             facts.join(", ")
         );
         if let Some(report) = earlier {

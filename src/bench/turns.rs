@@ -3,6 +3,7 @@
 use super::report::Row;
 use crate::capture::median;
 use crate::error::Result;
+use crate::gpu::Gpu;
 use crate::progress::{Progress, Stop};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ const MOST: usize = 200;
 
 /// How long work is repeated.
 pub struct Turns<'a> {
+    pub gpu: &'a Gpu,
     pub time: Duration,
     pub progress: &'a dyn Progress,
 }
@@ -25,7 +27,7 @@ impl Turns<'_> {
 
     /// As [`Turns::row`], of work that is warm and makes `count` of what a millisecond is of, each turn.
     pub fn row_of(&self, count: u32, mut work: impl FnMut() -> Result<()>) -> Result<Row> {
-        let (started, mut times) = (Instant::now(), Vec::new());
+        let (started, mut times, before) = (Instant::now(), Vec::new(), self.gpu.activity());
         while times.len() < LEAST || (started.elapsed() < self.time && times.len() < MOST) {
             self.progress.check()?;
             let turn = Instant::now();
@@ -33,8 +35,10 @@ impl Turns<'_> {
             times.push(turn.elapsed().as_secs_f64() * 1e3 / f64::from(count));
         }
         let fastest = times.iter().copied().fold(f64::INFINITY, f64::min);
-        let turns = times.len();
-        Ok(Row { milliseconds: median(times), fastest, turns, ..Row::default() })
+        let (turns, after) = (times.len(), self.gpu.activity());
+        let each = |total: u64| total as f64 / (turns as f64 * f64::from(count));
+        let (dispatches, waits) = (each(after.dispatches - before.dispatches), each(after.waits - before.waits));
+        Ok(Row { milliseconds: median(times), fastest, turns, dispatches, waits, ..Row::default() })
     }
 }
 

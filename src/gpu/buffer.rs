@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct Memory {
     now: AtomicU64,
     peak: AtomicU64,
-    made: AtomicU64,
 }
 
 impl Memory {
@@ -22,10 +21,6 @@ impl Memory {
 
     pub(super) fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn made(&self) -> u64 {
-        self.made.load(Ordering::Relaxed)
     }
 }
 
@@ -117,7 +112,6 @@ impl Gpu {
         }
         let now = self.memory.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
         self.memory.peak.fetch_max(now, Ordering::Relaxed);
-        self.memory.made.fetch_add(1, Ordering::Relaxed);
         self.activity.buffers.fetch_add(1, Ordering::Relaxed);
         let bind_groups = Arc::clone(&self.bind_groups);
         Ok(Buffer { raw, len, memory: Arc::clone(&self.memory), bind_groups, element: PhantomData })

@@ -177,11 +177,6 @@ impl Gpu {
         self.memory.peak()
     }
 
-    /// Buffers made so far: a constant number in the steady state of training.
-    pub fn buffers_made(&self) -> u64 {
-        self.memory.made()
-    }
-
     /// Bytes of device memory that the driver has given, read-back and staging buffers and unused parts of blocks included;
     /// `None` where the backend does not say.
     pub fn reserved_bytes(&self) -> Option<u64> {
