@@ -80,6 +80,7 @@ pub mod self_test;
 pub mod settings;
 pub mod storage;
 pub mod submit;
+mod sync;
 pub mod video;
 #[cfg(feature = "viewer")]
 pub mod viewer;

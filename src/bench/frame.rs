@@ -4,11 +4,8 @@ use super::report::Row;
 use super::scene::{ball, before_ball, settings};
 use super::turns::Turns;
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Recorder, Timings};
+use crate::gpu::{Gpu, Recorder};
 use crate::splat::{Raster, Renderer, Tensors, Workspace};
-
-/// Frames whose kernels are timed; the one of median time is reported.
-const TIMED: usize = 5;
 
 pub fn measure(gpu: &Gpu, count: usize, size: [u32; 2], turns: &Turns<'_>) -> Result<Row> {
     let (camera, settings, renderer) = (before_ball(size), settings(), Renderer::new(gpu)?);
@@ -21,26 +18,8 @@ pub fn measure(gpu: &Gpu, count: usize, size: [u32; 2], turns: &Turns<'_>) -> Re
         renderer.record(recorder, &model, &camera, &settings, &work, Raster::Depth);
         shown.record(recorder, &work);
     };
-    let mut row = turns.row(|| {
-        let mut recorder = Recorder::new(gpu);
-        record(&mut recorder);
-        recorder.submit();
-        gpu.wait()
-    })?;
-    let timed = || {
-        let mut recorder = Recorder::profiled(gpu);
-        record(&mut recorder);
-        recorder.submit_timed()
-    };
-    row.kernels = middle((0..TIMED).map(|_| timed()).collect::<Result<_>>()?);
+    let row = turns.recorded(record)?;
     Ok(row.with("splats", count as f64).with("visible", rendered.visible as f64).with("pairs", rendered.pairs as f64))
-}
-
-/// Of several timings, the one whose sum is the median.
-pub fn middle(mut timings: Vec<Timings>) -> Timings {
-    let total = |timings: &Timings| timings.values().sum::<f64>();
-    timings.sort_by(|a, b| total(a).total_cmp(&total(b)));
-    timings.swap_remove(timings.len() / 2)
 }
 
 /// The texture of the window, where there is one.

@@ -1,6 +1,5 @@
 //! The radix sort on random keys. Every turn sorts a fresh copy of them, whose copying counts.
 
-use super::frame::middle;
 use super::report::Row;
 use super::turns::Turns;
 use crate::error::Result;
@@ -8,7 +7,6 @@ use crate::gpu::{Gpu, Recorder, Sort};
 use crate::random::hash;
 
 const BITS: u32 = 32;
-const TIMED: usize = 5;
 
 pub fn measure(gpu: &Gpu, count: usize, turns: &Turns<'_>) -> Result<Row> {
     let random: Vec<u32> = (0..count as u64).map(|at| hash(1, 0, at) as u32).collect();
@@ -19,17 +17,5 @@ pub fn measure(gpu: &Gpu, count: usize, turns: &Turns<'_>) -> Result<Row> {
         recorder.copy(&from, 0, &keys, 0, count);
         sort.record(recorder, &keys, &values, (&counts, 0), BITS);
     };
-    let mut row = turns.row(|| {
-        let mut recorder = Recorder::new(gpu);
-        record(&mut recorder);
-        recorder.submit();
-        gpu.wait()
-    })?;
-    let timed = || {
-        let mut recorder = Recorder::profiled(gpu);
-        record(&mut recorder);
-        recorder.submit_timed()
-    };
-    row.kernels = middle((0..TIMED).map(|_| timed()).collect::<Result<_>>()?);
-    Ok(row.with("pairs", count as f64))
+    Ok(turns.recorded(record)?.with("pairs", count as f64))
 }

@@ -3,13 +3,15 @@
 use super::report::Row;
 use crate::capture::median;
 use crate::error::Result;
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, Recorder, Timings};
 use crate::progress::{Progress, Stop};
 use std::time::{Duration, Instant};
 
 /// Fewest turns that a median is taken of, and most.
 const LEAST: usize = 3;
 const MOST: usize = 200;
+/// Recordings whose kernels are timed; the one of median time is reported.
+const TIMED: usize = 5;
 
 /// How long work is repeated.
 pub struct Turns<'a> {
@@ -23,6 +25,23 @@ impl Turns<'_> {
     pub fn row(&self, mut work: impl FnMut() -> Result<()>) -> Result<Row> {
         work()?;
         self.row_of(1, work)
+    }
+
+    /// A row of what `record` records, from its submission to its end, and with the times of its kernels.
+    pub fn recorded(&self, record: impl Fn(&mut Recorder<'_>)) -> Result<Row> {
+        let row = self.row(|| {
+            let mut recorder = Recorder::new(self.gpu);
+            record(&mut recorder);
+            recorder.submit();
+            self.gpu.wait()
+        })?;
+        let timed = || {
+            let mut recorder = Recorder::profiled(self.gpu);
+            record(&mut recorder);
+            recorder.submit_timed()
+        };
+        let kernels = middle((0..TIMED).map(|_| timed()).collect::<Result<_>>()?);
+        Ok(Row { kernels, ..row })
     }
 
     /// As [`Turns::row`], of work that is warm and makes `count` of what a millisecond is of, each turn.
@@ -40,6 +59,13 @@ impl Turns<'_> {
         let (dispatches, waits) = (each(after.dispatches - before.dispatches), each(after.waits - before.waits));
         Ok(Row { milliseconds: median(times), fastest, turns, dispatches, waits, ..Row::default() })
     }
+}
+
+/// Of several timings, the one whose sum is the median.
+fn middle(mut timings: Vec<Timings>) -> Timings {
+    let total = |timings: &Timings| timings.values().sum::<f64>();
+    timings.sort_by(|a, b| total(a).total_cmp(&total(b)));
+    timings.swap_remove(timings.len() / 2)
 }
 
 /// Passes on the request to stop and nothing else: stages within a workload report to nobody.

@@ -9,10 +9,11 @@ use crate::capture::{Image, resize_area};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::hash::hex;
+use crate::sync::lock;
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/enhance/models");
@@ -189,10 +190,6 @@ fn shrunk_size(image: &Image, side: u32) -> (u32, u32) {
     }
     let scaled = |n: u32| ((f64::from(n) * f64::from(side) / f64::from(longest)).round() as u32).max(1);
     (scaled(image.width), scaled(image.height))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use super::Capabilities;
 use crate::error::{Error, Result};
+use crate::sync::lock;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// How the setting `adapter` names an adapter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Mask {
 
     /// What [`set_mask`] was given; nothing is masked by default.
     pub fn of_process() -> Self {
-        *PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&PROCESS)
     }
 }
 
@@ -62,7 +63,7 @@ static PROCESS: Mutex<Mask> =
 
 /// Sets what [`Mask::of_process`] returns, which is what stages open their adapters with.
 pub fn set_mask(mask: Mask) {
-    *PROCESS.lock().unwrap_or_else(PoisonError::into_inner) = mask;
+    *lock(&PROCESS) = mask;
 }
 
 impl FromStr for Mask {

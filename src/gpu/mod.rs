@@ -23,6 +23,7 @@ pub use sort::Sort;
 pub use surface::Surface;
 
 use crate::error::{Error, Result};
+use crate::sync::lock;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -237,10 +238,6 @@ fn flags() -> wgpu::InstanceFlags {
         flags.remove(wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL);
     }
     flags.with_env()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@
 
 use crate::capture::{Mask, View};
 use crate::hash::{sha256, sha256_of_file};
+use crate::sync::lock;
 use crate::train::Change;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A file that changed less than this before it was hashed may change again within the same tick of the file system's
@@ -157,10 +158,6 @@ fn key(path: &Path) -> String {
 
 fn hash(path: &Path) -> Option<Written> {
     sha256_of_file(path).ok().map(|(bytes, sha256)| Written { bytes, sha256 })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Fingerprint of poses alone.

@@ -5,16 +5,17 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::hash::hex;
 use crate::storage;
+use crate::sync::lock;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 /// Where drivers that have passed are recorded; nothing is checked unasked without it.
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Lets [`once`] check drivers, and record in `folder` (which need not exist) which have passed. It holds for the whole process.
 pub fn remember_in(folder: &Path) {
-    *FOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(folder.to_path_buf());
+    *lock(&FOLDER) = Some(folder.to_path_buf());
 }
 
 /// Checks a device whose driver is not on record, where there is a record ([`remember_in`]): says what fails, and goes on.
@@ -22,7 +23,7 @@ pub fn remember_in(folder: &Path) {
 /// # Errors
 /// A device that fails altogether.
 pub fn once(gpu: &Gpu) -> Result<()> {
-    match FOLDER.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+    match lock(&FOLDER).clone() {
         Some(folder) => check(&describe(gpu), &folder, || run(gpu)),
         None => Ok(()),
     }

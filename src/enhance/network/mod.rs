@@ -26,7 +26,7 @@ use parts::Parts;
 use pass::{Pair, Pass};
 use planes::{BAND_STEP, Grid, Pool};
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 /// Resolutions of the U-Net, each half the one before.
 const LEVELS: usize = 4;
@@ -231,10 +231,6 @@ impl<'g> Network<'g> {
         };
         Pass::new(self, grid, fixed)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

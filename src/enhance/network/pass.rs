@@ -1,14 +1,15 @@
 //! One pass of a list of images through the network, layer by layer, all of them in step.
 
+use super::Network;
 use super::convolution::Fused;
 use super::kernels::Channels;
 use super::layers::{Block, ConvNorm, Moments, Norm, Residual, STANDARDIZED, Squeeze};
 use super::parts::INPUTS;
 use super::planes::{Grid, Planes, Pool, View};
-use super::{Network, lock};
 use crate::capture::Image;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Recorder, Timings};
+use crate::sync::lock;
 
 /// Most bytes of free tensors that are kept for the next picture. Larger ones are made anew: of those the levels do not
 /// fit side by side.
