@@ -1,13 +1,10 @@
 //! A video as a scene, through the binary, with the installed ffmpeg and a stand-in for COLMAP.
-#![cfg(unix)]
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use glam::{DMat3, DMat4, DQuat, DVec4};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::{assert_refused, contents, naka_gs};
 
 /// A video of the tiny scene's photographs, one a frame, and a stand-in that knows their poses.
 struct Bench {

@@ -1,11 +1,9 @@
 //! What a mask hides changes nothing: neither the response nor the points, the model or the numbers.
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use image::{GrayImage, Luma, Rgb, RgbImage};
 use std::fs;
 use std::path::Path;
-use support::{assert_refused, contents, naka_gs};
 
 const RUN: [&str; 16] = [
     "--adapter",

@@ -1,7 +1,6 @@
 //! Unit and origin of a capture's coordinates change nothing: the same tiny capture in other ones.
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use glam::DVec3;
 use naka_gs::capture::{SceneFrame, read_image};
 use naka_gs::gpu::{Gpu, Mask};
@@ -15,7 +14,6 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use support::{assert_refused, contents, naka_gs};
 use tempfile::TempDir;
 
 fn json(path: &Path) -> Value {

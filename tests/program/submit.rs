@@ -1,7 +1,6 @@
 //! Challenge zips through the binary: what goes in, and every reason not to write one.
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -9,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::OnceLock;
-use support::{assert_refused, contents, naka_gs};
 use tempfile::TempDir;
 
 /// A scene called `Night` and a finished run of it, made once; tests work on copies.

@@ -1,15 +1,11 @@
 //! Whatever a user brings that cannot be used: one message that names the file and the remedy, the right exit code, no
 //! panic, nothing left under a final name and nothing overwritten.
 
-mod scene;
-#[path = "../support/mod.rs"]
-mod support;
-
-use scene::TinyScene;
+use super::support::{assert_refused, contents, naka_gs};
+use super::tiny_scene::TinyScene;
 use serde_json::json;
 use std::path::Path;
 use std::process::Output;
-use support::{assert_refused, contents, naka_gs};
 
 /// Runs the scene after `damage`; `words` must be in the message and nothing may have been written.
 fn refused_before_writing(damage: impl FnOnce(&TinyScene), words: &[&str]) {
@@ -236,7 +232,13 @@ fn what_no_camera_can_be_fitted_to() {
         image::RgbImage::from_fn(64, 48, value).save(path(name)).unwrap();
     }
     let calibrate = |dark: &str, lit: &str, out: &str| {
-        support::naka_gs().arg("calibrate").args([path(dark), path(lit)]).arg("-o").arg(path(out)).output().unwrap()
+        super::support::naka_gs()
+            .arg("calibrate")
+            .args([path(dark), path(lit)])
+            .arg("-o")
+            .arg(path(out))
+            .output()
+            .unwrap()
     };
     assert_refused(&calibrate("lit.png", "dark.png", "camera.toml"), 1, &["lit.png", "not darker"]);
     assert_refused(&calibrate("dark.png", "lit.png", "camera.txt"), 2, &["--out", ".toml"]);

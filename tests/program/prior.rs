@@ -1,15 +1,11 @@
 //! `naka-gs prior` and `run` on a scene whose prior lies in another frame.
 
-#[path = "bad_input/scene.rs"]
-mod scene;
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
+use super::tiny_scene::TinyScene;
 use glam::{DMat4, DQuat, DVec3, DVec4};
-use scene::TinyScene;
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
-use support::{assert_refused, contents, naka_gs};
 
 const VIEWS: usize = 8;
 const SCALE: f64 = 0.25;

@@ -1,16 +1,13 @@
 //! What must never happen, tried through the binary: a user's file is lost, a scene runs a program, something broken
 //! passes for finished, two runs mix.
-#![cfg(unix)]
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
-use support::{assert_refused, contents, naka_gs};
 
 /// A tiny capture in a folder of its own.
 struct Bench {

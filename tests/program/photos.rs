@@ -1,12 +1,10 @@
 //! `naka-gs enhance` as a photographer uses it: files of every kind come out as the same kind, lit.
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageReader, Luma, Rgb, Rgba};
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use support::{assert_refused, contents, naka_gs};
 
 /// A folder of photographs and one for the results, which does not exist yet.
 struct Bench {

@@ -1,14 +1,11 @@
 //! A folder of photographs alone, through the binary, with a stand-in for COLMAP.
-#![cfg(unix)]
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use glam::{DMat3, DMat4, DQuat};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::{assert_refused, contents, naka_gs};
 
 /// Photographs of the tiny scene in a folder of their own, and a stand-in that knows their poses.
 struct Bench {

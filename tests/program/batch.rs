@@ -1,14 +1,12 @@
 //! Batches through the binary: every scene, whatever happens to one.
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-use support::{assert_refused, contents, naka_gs};
 use tempfile::TempDir;
 
 /// A folder with copies of one tiny scene under the given names.

@@ -1,13 +1,11 @@
 //! Camera paths through the binary: from cameras to a path, to frames and a film.
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use naka_gs::eval::psnr;
 use naka_gs::prior::PointCloud;
 use naka_gs::{capture, paths::CameraPath, splat};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use support::{assert_refused, contents, naka_gs};
 
 /// A folder with `splats.ply`, a colored block, and `transforms.json`, five cameras on an arc before it.
 fn scene() -> tempfile::TempDir {

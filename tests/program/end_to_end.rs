@@ -1,13 +1,11 @@
 //! The whole pipeline through the binary, on a tiny procedural capture: results, resume, replacement, interruption.
 
-mod support;
-
+use super::support::{assert_refused, contents, naka_gs};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-use support::{assert_refused, contents, naka_gs};
 
 const STAGES: [&str; 6] = ["enhance", "prior", "ppm", "train", "render", "eval"];
 

@@ -1,0 +1,20 @@
+//! The program from outside, as people use it. One crate: each further one is compiled and linked with the library anew, and its
+//! tests wait for those of the one before.
+
+mod bad_input;
+mod batch;
+mod end_to_end;
+mod frame;
+mod masks;
+mod paths;
+mod photos;
+mod prior;
+mod safety;
+mod submit;
+#[path = "../support/mod.rs"]
+mod support;
+mod tiny_scene;
+#[cfg(unix)]
+mod unposed;
+#[cfg(unix)]
+mod video;
