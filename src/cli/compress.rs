@@ -3,13 +3,14 @@
 use super::output::{self, OutFile};
 use super::progress::Reporter;
 use super::setting_flags::{AdapterOnly, SettingFlags};
-use naka_gs::capture::{Camera, Capture, SceneFrame};
-use naka_gs::compress::{Budget, Compressor, Config, Outcome, Trial, around, to_budget};
+use naka_gs::capture::{Camera, Capture, SceneFrame, View};
+use naka_gs::compress::{Budget, Compressor, Config, Likeness, Outcome, Trial, around, to_budget};
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::pipeline::output::names;
 use naka_gs::pipeline::record::{RUN_FILE, Run};
 use naka_gs::pipeline::{Job, Scope, lit_capture_of, training_cameras};
 use naka_gs::progress::Silent;
+use naka_gs::splat::write::LOD_META;
 use naka_gs::splat::{self, Found, write};
 use naka_gs::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   naka-gs compress out/demo -o small.ply --splats 20000   cameras are those of the run
   naka-gs compress splats.ply -o small.spz --size 1       at most 1,000,000 bytes
+  naka-gs compress out/demo -o small.ply --splats 20000 --photographs
+  naka-gs compress out/demo -o web/lod-meta.json --levels 4
   naka-gs compress splats.ply --cameras transforms_train.json -o small.sog --psnr 35
 How splats are chosen, and what it costs: docs/compress.md")]
 pub struct Compress {
@@ -31,6 +34,10 @@ pub struct Compress {
     /// [default: the training cameras of the run, else cameras around and within the splats]
     #[arg(long, value_name = "PATH")]
     cameras: Option<PathBuf>,
+    /// Fit to the photographs that the run was trained on, not to what its splats show; every eighth is kept from the
+    /// fit and measured
+    #[arg(long, conflicts_with = "cameras")]
+    photographs: bool,
     /// Steps of the fit, one view each (0: splats are only removed)
     #[arg(long, value_name = "N", default_value_t = Config::default().steps)]
     steps: u32,
@@ -62,9 +69,27 @@ struct BudgetFlags {
     /// As few splats as have this mean PSNR against the original's pictures
     #[arg(long, value_name = "DB", allow_negative_numbers = true)]
     psnr: Option<f64>,
+    /// So many levels of detail for viewers that stream, each of half the splats of the one before; -o names the
+    /// `lod-meta.json` in a folder of their own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=8))]
+    levels: Option<u32>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Target {
+    File(Budget),
+    Levels(usize),
 }
 
 impl BudgetFlags {
+    fn target(&self) -> Result<Target> {
+        match self.levels {
+            Some(levels) => Ok(Target::Levels(levels as usize)),
+            None => self.budget().map(Target::File),
+        }
+    }
+
     fn budget(&self) -> Result<Budget> {
         match *self {
             Self { count: Some(0), .. } => Err(Error::setting("--splats", "0", "keep at least 1")),
@@ -84,40 +109,108 @@ impl BudgetFlags {
 struct Input {
     found: Found,
     frame: SceneFrame,
-    cameras: Vec<Camera>,
+    views: Views,
+}
+
+/// What the result is to look like.
+enum Views {
+    Cameras(Vec<Camera>),
+    Photographs(Vec<View>),
+}
+
+impl Views {
+    fn likeness(&self) -> Likeness<'_> {
+        match self {
+            Self::Cameras(cameras) => Likeness::Original(cameras),
+            Self::Photographs(views) => Likeness::Photographs(views),
+        }
+    }
+
+    /// What PSNR is measured against, in words.
+    fn measured(&self, compressor: &mut Compressor<'_>) -> Result<String> {
+        let views = compressor.views();
+        if let Self::Cameras(_) = self {
+            return Ok(format!("the original in {views} views"));
+        }
+        let original = compressor.original().clone();
+        let (psnr, seen) = (compressor.psnr(&original)?, if compressor.withholds() { "no fit saw" } else { "it fits" });
+        Ok(format!("{views} photographs that {seen} (the original: {psnr:.2} dB)"))
+    }
 }
 
 impl Compress {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let budget = self.budget.budget()?;
+        let target = self.budget.target()?;
         if !self.second_order.is_finite() {
             return Err(Error::setting("--second-order", self.second_order.to_string(), "give a number"));
         }
-        write::Format::of_ending(&self.out.path)?;
-        self.out.check()?;
+        self.check_out(target)?;
         let settings = self.settings.resolve(None)?;
-        let Input { found, frame, cameras } = self.input()?;
+        let Input { found, frame, views } = self.input()?;
         let antialiased = self.antialiased || found.antialiased;
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let config = Config { steps: self.steps, rounds: self.rounds, second_order: self.second_order };
-        let mut compressor = Compressor::new(&gpu, found.splats, antialiased, &cameras, &config, reporter)?;
+        let mut compressor = Compressor::new(&gpu, found.splats, antialiased, views.likeness(), &config, reporter)?;
         let all = compressor.original().len();
         if compressor.unseen() > 0 {
             tracing::info!("{} of {all} splats are seen in none of the views; they go first", compressor.unseen());
         }
-        let trial = Trial { path: &self.out.path, frame, antialiased };
-        let Outcome { splats, whole, psnr } = to_budget(&mut compressor, budget, &trial, reporter)?;
-        if whole {
-            tracing::warn!("the budget is for all {all} splats: {} is a copy", self.out.path.display());
+        match target {
+            Target::File(budget) => {
+                let trial = Trial { path: &self.out.path, frame, antialiased };
+                let Outcome { splats, whole, psnr } = to_budget(&mut compressor, budget, &trial, reporter)?;
+                if whole {
+                    tracing::warn!("the budget is for all {all} splats: {} is a copy", self.out.path.display());
+                }
+                write::write(&self.out.path, &write::Export { splats: &splats, frame, antialiased })?;
+                let bytes = std::fs::metadata(&self.out.path).map_err(Error::io(&self.out.path))?.len();
+                let (count, megabytes, against) = (splats.len(), bytes as f64 / 1e6, views.measured(&mut compressor)?);
+                tracing::info!("{count} of {all} splats, {megabytes:.3} MB: {psnr:.2} dB against {against}");
+            }
+            Target::Levels(levels) => {
+                let levels = compressor.to_levels(levels, self.steps, reporter)?;
+                let against = views.measured(&mut compressor)?;
+                for (number, level) in levels.iter().enumerate().skip(1) {
+                    let (count, psnr) = (level.len(), compressor.psnr(level)?);
+                    tracing::info!("level {number}: {count} of {all} splats, {psnr:.2} dB against {against}");
+                }
+                write::write_levels(&self.out.path, &levels, frame, antialiased)?;
+            }
         }
-        write::write(&self.out.path, &write::Export { splats: &splats, frame, antialiased })?;
-        let bytes = std::fs::metadata(&self.out.path).map_err(Error::io(&self.out.path))?.len();
-        let (count, views) = (splats.len(), compressor.views());
-        tracing::info!(
-            "{count} of {all} splats, {:.3} MB: {psnr:.2} dB against the original in {views} views",
-            bytes as f64 / 1e6
-        );
         output::line(self.out.path.display().to_string())
+    }
+
+    /// Fails where what is to be written has another name than its kind, or is there already.
+    fn check_out(&self, target: Target) -> Result<()> {
+        let path = &self.out.path;
+        let is_levels = path.file_name().is_some_and(|name| name == LOD_META);
+        match target {
+            Target::File(_) if is_levels => {
+                let found = "describes levels of detail, which a single budget does not make";
+                return Err(Error::input(path, found, "give --levels, or the name of a file of splats"));
+            }
+            Target::File(_) => {
+                write::Format::of_ending(path)?;
+            }
+            Target::Levels(_) if !is_levels => {
+                let found = format!("is not called {LOD_META}, as viewers that stream expect it");
+                let folder = path.with_extension("").join(LOD_META);
+                return Err(Error::input(path, found, format!("write to {}", folder.display())));
+            }
+            Target::Levels(_) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                let taken = std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+                if taken && !self.out.overwrite {
+                    let found = "is a folder with files in it";
+                    return Err(Error::input(
+                        folder,
+                        found,
+                        "choose a folder of its own, or replace what is in the way (`overwrite`)",
+                    ));
+                }
+            }
+        }
+        self.out.check()
     }
 
     fn input(&self) -> Result<Input> {
@@ -128,18 +221,25 @@ impl Compress {
             Some(frame) => (splat::read_file_in(&file, &frame)?, frame),
             None => splat::read_framed(&file)?,
         };
-        let cameras = match (&self.cameras, run) {
-            (Some(path), _) => training_cameras(path)?.iter().map(|camera| frame.camera(camera)).collect(),
-            (None, Some((out, run))) => match of_run(&out, run) {
+        let views = match (&self.cameras, run) {
+            (_, Some((out, run))) if self.photographs => Views::Photographs(of_run(&out, run)?.train),
+            (_, None) if self.photographs => {
+                let found = format!("{} comes without a run, and so without photographs", self.splats.display());
+                return Err(Error::setting("--photographs", found, "give the output folder of `naka-gs run`"));
+            }
+            (Some(path), _) => {
+                Views::Cameras(training_cameras(path)?.iter().map(|camera| frame.camera(camera)).collect())
+            }
+            (None, Some((out, run))) => Views::Cameras(match of_run(&out, run) {
                 Ok(capture) => capture.train.into_iter().map(|view| view.camera).collect(),
                 Err(error) => {
                     tracing::warn!("the cameras of the run cannot be read ({error})");
                     self.made(&found)
                 }
-            },
-            (None, None) => self.made(&found),
+            }),
+            (None, None) => Views::Cameras(self.made(&found)),
         };
-        Ok(Input { found, frame, cameras })
+        Ok(Input { found, frame, views })
     }
 
     /// The file of splats, and the folder and record of the run that made it.
@@ -181,7 +281,7 @@ mod tests {
 
     #[test]
     fn budgets_of_nothing_are_refused_by_their_flag() {
-        let flags = |count, size, psnr| BudgetFlags { count, size, psnr }.budget();
+        let flags = |count, size, psnr| BudgetFlags { count, size, psnr, levels: None }.budget();
         for (wrong, flag) in [
             (flags(Some(0), None, None), "--splats: 0"),
             (flags(None, Some(0.0), None), "--size: 0"),

@@ -1,12 +1,12 @@
 //! `naka-gs demo`
 
 use super::outcome::show;
-use super::output::{self, OutFolder};
+use super::output::{self, LogFlag, OutFolder, shared};
 use super::progress::Reporter;
 use super::report;
 use super::setting_flags::{AllOfDemo, SettingFlags, Tables};
 use naka_gs::Result;
-use naka_gs::pipeline::{Shared, demo};
+use naka_gs::pipeline::demo;
 use naka_gs::scenes::Scene;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,8 @@ pub struct Demo {
     #[command(flatten)]
     out: OutFolder,
     #[command(flatten)]
+    log: LogFlag,
+    #[command(flatten)]
     settings: SettingFlags<AllOfDemo>,
 }
 
@@ -42,7 +44,8 @@ impl Demo {
             let capture = demo::photograph(&scene, &out, self.out.overwrite, reporter)?;
             return output::line(capture.display().to_string());
         }
-        let finished = demo::run(&scene, &out, settings, self.out.overwrite, &Shared::default(), reporter)?;
+        let log = self.log.create()?;
+        let finished = demo::run(&scene, &out, settings, self.out.overwrite, &shared(&log), reporter)?;
         report::of_run(&out, &finished.outcome.run, reporter);
         show(&out, &finished.outcome)?;
         output::line(finished.sheet.display().to_string())

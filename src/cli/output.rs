@@ -1,6 +1,8 @@
 //! Results on stdout, and where files go.
 
+use naka_gs::pipeline::Shared;
 use naka_gs::settings::{self, Settings};
+use naka_gs::train::{EventLog, Watch};
 use naka_gs::{Error, Result};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,6 +34,26 @@ pub fn not_in_place(input: &Path, out: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// The flag for a log of a training.
+#[derive(clap::Args)]
+pub struct LogFlag {
+    /// Write loss, PSNR, counts and pictures of the training to a new event file in this folder, for `tensorboard --logdir`
+    #[arg(long, value_name = "FOLDER", hide_short_help = true)]
+    tensorboard: Option<PathBuf>,
+}
+
+impl LogFlag {
+    /// The log, where one is asked for.
+    pub fn create(&self) -> Result<Option<EventLog>> {
+        self.tensorboard.as_deref().map(EventLog::create).transpose()
+    }
+}
+
+/// What a run shares with its log.
+pub fn shared(log: &Option<EventLog>) -> Shared<'_> {
+    Shared { gpu: None, watch: log.as_ref().map(|log| log as &dyn Watch) }
 }
 
 /// The flags for a folder of results.

@@ -1,13 +1,13 @@
 //! `naka-gs run`
 
 use super::outcome::show;
-use super::output::{self, OutFolder};
+use super::output::{self, LogFlag, OutFolder, shared};
 use super::progress::Reporter;
 use super::report;
 use super::setting_flags::{All, SettingFlags};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use naka_gs::pipeline::record::Stage;
-use naka_gs::pipeline::{Job, Scope, Shared, ends, frames, run, run_until};
+use naka_gs::pipeline::{Job, Scope, ends, frames, run, run_until};
 use naka_gs::{Progress, Result};
 use std::path::PathBuf;
 
@@ -27,10 +27,12 @@ pub struct Run {
     until: Option<Stage>,
     /// Look on in a window while it trains
     #[cfg(feature = "viewer")]
-    #[arg(long, conflicts_with = "until")]
+    #[arg(long, conflicts_with_all = ["until", "tensorboard"])]
     view: bool,
     #[command(flatten)]
     out: OutFolder,
+    #[command(flatten)]
+    log: LogFlag,
     #[command(flatten)]
     settings: SettingFlags<All>,
 }
@@ -47,8 +49,9 @@ impl Run {
         if let Some(frames) = frames::prepare(&job, reporter)? {
             job.settings = self.settings.resolve_for(&frames)?;
         }
+        let log = self.log.create()?;
         if let Some(last) = self.until {
-            run_until(&job, last, &Shared::default(), reporter)?;
+            run_until(&job, last, &shared(&log), reporter)?;
             return output::line(job.out.display().to_string());
         }
         #[cfg(feature = "viewer")]
@@ -61,7 +64,7 @@ impl Run {
             };
             return super::view::open(options, &|_| job.clone(), reporter);
         }
-        let outcome = run(&job, &Shared::default(), reporter as &dyn Progress)?;
+        let outcome = run(&job, &shared(&log), reporter as &dyn Progress)?;
         report::of_run(&job.out, &outcome.run, reporter);
         show(&job.out, &outcome)
     }

@@ -1,11 +1,11 @@
 //! `naka-gs train`
 
 use super::outcome::show;
-use super::output::OutFolder;
+use super::output::{LogFlag, OutFolder, shared};
 use super::progress::Reporter;
 use super::setting_flags::{SettingFlags, Training};
 use naka_gs::Result;
-use naka_gs::pipeline::{Job, Scope, Shared, run};
+use naka_gs::pipeline::{Job, Scope, run};
 use std::path::PathBuf;
 
 /// Train on a scene's photographs as they are, and measure
@@ -15,6 +15,8 @@ pub struct Train {
     scene: PathBuf,
     #[command(flatten)]
     out: OutFolder,
+    #[command(flatten)]
+    log: LogFlag,
     #[command(flatten)]
     settings: SettingFlags<Training>,
 }
@@ -28,6 +30,7 @@ impl Train {
             overwrite: self.out.overwrite,
             scope: Scope::Training,
         };
-        show(&job.out, &run(&job, &Shared::default(), reporter)?)
+        let log = self.log.create()?;
+        show(&job.out, &run(&job, &shared(&log), reporter)?)
     }
 }

@@ -11,7 +11,6 @@ mod refit;
 mod score;
 #[cfg(test)]
 mod score_tests;
-mod subset;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -21,14 +20,13 @@ pub use budget::{Budget, Outcome, to_budget};
 pub use cameras::around;
 pub use trial::Trial;
 
-use crate::capture::Camera;
+use crate::capture::{Camera, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::{Progress, Silent};
-use crate::splat::{Splats, Tensors};
-use refit::Refit;
+use crate::splat::{Splats, Tensors, select, with_bands};
+use refit::{Aim, Refit};
 use score::{Score, Scorer, most_important};
-use subset::{select, with_bands};
 use views::{Goals, ViewRenderer};
 
 /// How splats are chosen and fitted.
@@ -48,6 +46,30 @@ impl Default for Config {
     }
 }
 
+/// What compressed splats are to look like.
+#[derive(Clone, Copy, Debug)]
+pub enum Likeness<'a> {
+    /// The original, from these cameras.
+    Original(&'a [Camera]),
+    /// The photographs of these views. One of [`WITHHELD_EVERY`] is kept from scores and fits; these views decide which
+    /// step of a fit is kept, and what PSNR is measured in.
+    Photographs(&'a [View]),
+}
+
+impl Likeness<'_> {
+    fn cameras(&self) -> usize {
+        match self {
+            Self::Original(cameras) => cameras.len(),
+            Self::Photographs(views) => views.len(),
+        }
+    }
+}
+
+/// As of training with `--holdout`.
+pub const WITHHELD_EVERY: usize = 8;
+/// Fewer photographs are all fitted to.
+const FEWEST_TO_WITHHOLD: usize = WITHHELD_EVERY / 2 + 1;
+
 /// Part of the steps that the rounds before the last share.
 const STEPS_BETWEEN: f32 = 0.3;
 
@@ -56,6 +78,7 @@ pub struct Compressor<'g> {
     config: Config,
     splats: Splats,
     goals: Goals,
+    withheld: Option<Goals>,
     first: Vec<Score>,
     renderer: ViewRenderer<'g>,
     scorer: Scorer,
@@ -63,15 +86,15 @@ pub struct Compressor<'g> {
 }
 
 impl<'g> Compressor<'g> {
-    /// Renders `splats` from `cameras`, whose pictures are to stay as they are, and scores them.
+    /// Renders `splats`, and scores them by what they add to the `likeness` that is asked for.
     ///
     /// # Errors
-    /// No camera, splats that are not finite, the device fails, or a stop is asked for.
+    /// No camera, a photograph that cannot be read, splats that are not finite, the device fails, or a stop is asked for.
     pub fn new(
         gpu: &'g Gpu,
         splats: Splats,
         antialiased: bool,
-        cameras: &[Camera],
+        likeness: Likeness<'_>,
         config: &Config,
         progress: &dyn Progress,
     ) -> Result<Self> {
@@ -79,12 +102,20 @@ impl<'g> Compressor<'g> {
         let mut renderer = ViewRenderer::new(gpu, antialiased)?;
         let (scorer, refit) = (Scorer::new(gpu)?, Refit::new(gpu)?);
         let model = Tensors::from_splats(gpu, &splats, 0)?;
-        if cameras.is_empty() {
+        if likeness.cameras() == 0 {
             return Err(Error::setting("cameras", "no camera", "give a file or a scene with at least one"));
         }
-        let goals = Goals::render(&mut renderer, &model, cameras, progress)?;
+        let (goals, withheld) = match likeness {
+            Likeness::Original(cameras) => (Goals::render(&mut renderer, &model, cameras, progress)?, None),
+            Likeness::Photographs(views) => {
+                let (fitted, withheld) = split(views);
+                let mut of = |views: &[View]| Goals::photographs(&mut renderer, &model, views, progress);
+                let withheld = if withheld.is_empty() { None } else { Some(of(&withheld)?) };
+                (of(&fitted)?, withheld)
+            }
+        };
         let first = scorer.score(&mut renderer, &model, &goals, progress)?;
-        Ok(Self { config: config.clone(), splats, goals, first, renderer, scorer, refit })
+        Ok(Self { config: config.clone(), splats, goals, withheld, first, renderer, scorer, refit })
     }
 
     /// The original.
@@ -94,7 +125,16 @@ impl<'g> Compressor<'g> {
 
     /// Views that results are compared in.
     pub fn views(&self) -> usize {
-        self.goals.cameras.len()
+        self.measured().cameras.len()
+    }
+
+    /// Whether views are measured that no fit sees.
+    pub fn withholds(&self) -> bool {
+        self.withheld.is_some()
+    }
+
+    fn measured(&self) -> &Goals {
+        self.withheld.as_ref().unwrap_or(&self.goals)
     }
 
     /// Splats of the original that no view shows.
@@ -132,9 +172,30 @@ impl<'g> Compressor<'g> {
                 model = with_bands(&model, sh_degree);
             }
             let steps = if round == rounds { steps - between * (rounds - 1) } else { between };
-            model = self.refit.fit(&mut self.renderer, &model, &self.goals, steps, progress)?;
+            // Between the rounds a fit only closes holes.
+            let withheld = self.withheld.as_ref().filter(|_| round == rounds);
+            let aim = Aim { goals: &self.goals, withheld, steps };
+            model = self.refit.fit(&mut self.renderer, &model, aim, progress)?;
         }
         Ok(model)
+    }
+
+    /// Levels of detail: the original, and `levels` − 1 times half of the level before, each fitted in `steps` steps.
+    ///
+    /// # Errors
+    /// The device fails, or a stop is asked for.
+    pub fn to_levels(&mut self, levels: usize, steps: u32, progress: &dyn Progress) -> Result<Vec<Splats>> {
+        let mut all = vec![self.splats.clone()];
+        while let Some(last) = all.last()
+            && all.len() < levels
+            && last.len() > 1
+        {
+            let scores = self.score(last, progress)?;
+            let half = select(last, &most_important(&scores, self.config.second_order, last.len() / 2));
+            let aim = Aim { goals: &self.goals, withheld: self.withheld.as_ref(), steps };
+            all.push(self.refit.fit(&mut self.renderer, &half, aim, progress)?);
+        }
+        Ok(all)
     }
 
     /// The `count` most important of `splats`, as they are.
@@ -143,17 +204,29 @@ impl<'g> Compressor<'g> {
         Ok(select(splats, &most_important(&scores, self.config.second_order, count)))
     }
 
-    /// Mean PSNR of the views of `splats` against those of the original.
+    /// Mean PSNR of `splats` in the views that are measured: all, or of photographs those that no fit sees.
     ///
     /// # Errors
     /// The device fails, or a view is not finite.
     pub fn psnr(&mut self, splats: &Splats) -> Result<f64> {
         let model = Tensors::from_splats(self.renderer.gpu, splats, 0)?;
-        self.goals.psnr(&mut self.renderer, &model)
+        self.withheld.as_ref().unwrap_or(&self.goals).psnr(&mut self.renderer, &model)
     }
 
     fn score(&mut self, splats: &Splats, progress: &dyn Progress) -> Result<Vec<Score>> {
         let model = Tensors::from_splats(self.renderer.gpu, splats, 0)?;
         self.scorer.score(&mut self.renderer, &model, &self.goals, progress)
     }
+}
+
+/// The views that are fitted to, and those that are not.
+fn split(views: &[View]) -> (Vec<View>, Vec<View>) {
+    if views.len() < FEWEST_TO_WITHHOLD {
+        return (views.to_vec(), Vec::new());
+    }
+    let withheld = |at: usize| at % WITHHELD_EVERY == WITHHELD_EVERY / 2;
+    let part = |kept: bool| -> Vec<View> {
+        views.iter().enumerate().filter(|(at, _)| withheld(*at) == kept).map(|(_, view)| view.clone()).collect()
+    };
+    (part(false), part(true))
 }

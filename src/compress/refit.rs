@@ -20,6 +20,18 @@ const DECAY: f32 = 0.03;
 const WORKGROUP: u32 = 64;
 const SEED: u64 = 42;
 
+/// How often a fit looks at withheld views.
+const LOOKS: u32 = 10;
+
+/// What a fit moves toward.
+#[derive(Clone, Copy)]
+pub(super) struct Aim<'a> {
+    pub goals: &'a Goals,
+    /// Views that no step sees.
+    pub withheld: Option<&'a Goals>,
+    pub steps: u32,
+}
+
 /// The kernels.
 pub(super) struct Refit {
     squared_error: Kernel,
@@ -41,7 +53,8 @@ impl Refit {
         Ok(Self { squared_error, backward: Backward::new(gpu)?, adam: Adam::new(gpu)? })
     }
 
-    /// `splats` after `steps` steps toward `goals`, one view each.
+    /// `splats` after `steps` steps toward `goals`, one view each; of `withheld` views, as they were when these came out
+    /// best.
     ///
     /// # Errors
     /// The device fails, a stop is asked for, or values are not finite any more.
@@ -49,8 +62,7 @@ impl Refit {
         &self,
         renderer: &mut ViewRenderer<'_>,
         splats: &Splats,
-        goals: &Goals,
-        steps: u32,
+        Aim { goals, withheld, steps }: Aim<'_>,
         progress: &dyn Progress,
     ) -> Result<Splats> {
         if steps == 0 || splats.is_empty() {
@@ -63,6 +75,8 @@ impl Refit {
         let gradients = self.backward.gradients(gpu, model.count, model.sh_degree)?;
         let mut state = State { first, second, gradients, v_image: None };
         let mut order: Vec<usize> = Vec::new();
+        let mut best: Option<(f64, Splats)> = None;
+        let every = steps.div_ceil(LOOKS);
         progress.begin("compress: fit", "steps", u64::from(steps));
         for step in 0..steps {
             progress.check()?;
@@ -76,10 +90,19 @@ impl Refit {
             let update = Update { learning_rates: rates, step: step + 1, sh_degree: model.sh_degree };
             self.step(renderer, &model, goals, view, update, &mut state)?;
             progress.set(u64::from(step) + 1, "");
+            if let Some(withheld) = withheld.filter(|_| (step + 1) % every == 0) {
+                let psnr = withheld.psnr(renderer, &model)?;
+                if best.as_ref().is_none_or(|(most, _)| psnr > *most) {
+                    best = Some((psnr, model.to_splats(gpu)?));
+                }
+            }
         }
         gpu.wait()?;
         progress.end();
-        let fitted = model.to_splats(gpu)?;
+        let fitted = match best {
+            Some((_, best)) => best,
+            None => model.to_splats(gpu)?,
+        };
         fitted.check_finite("the fitted splats")?;
         Ok(fitted)
     }

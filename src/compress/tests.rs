@@ -1,13 +1,13 @@
 //! Compression of small clouds: counts, sizes and qualities that are asked for are met.
 
-use super::subset::select;
-use super::{Budget, Compressor, Config, Outcome, Trial, to_budget};
+use super::views::{Goals, ViewRenderer};
+use super::{Budget, Compressor, Config, Likeness, Outcome, Trial, to_budget};
 use crate::Error;
-use crate::capture::{Camera, SceneFrame};
+use crate::capture::{Camera, SceneFrame, View};
 use crate::gpu::{Choice, Gpu, Mask};
 use crate::progress::Silent;
 use crate::splat::reference::{cloud, splats};
-use crate::splat::{Splats, read};
+use crate::splat::{Splats, Tensors, read, select};
 use glam::{DMat4, DVec3};
 use std::path::Path;
 
@@ -29,7 +29,7 @@ fn gpu() -> Gpu {
 
 fn compressor<'g>(gpu: &'g Gpu, splats: Splats, steps: u32) -> Compressor<'g> {
     let config = Config { steps, ..Config::default() };
-    Compressor::new(gpu, splats, false, &cameras(), &config, &Silent::default()).unwrap()
+    Compressor::new(gpu, splats, false, Likeness::Original(&cameras()), &config, &Silent::default()).unwrap()
 }
 
 fn trial(path: &Path) -> Trial<'_> {
@@ -86,7 +86,8 @@ fn rounds_know_of_splats_that_cover_for_each_other() {
     let quality = |rounds: u32| {
         let config = Config { steps: 0, rounds, ..Config::default() };
         let mut compressor =
-            Compressor::new(&gpu, original.clone(), false, &cameras(), &config, &Silent::default()).unwrap();
+            Compressor::new(&gpu, original.clone(), false, Likeness::Original(&cameras()), &config, &Silent::default())
+                .unwrap();
         let part = compressor.to_count(16, 3, 0, &Silent::default()).unwrap();
         compressor.psnr(&part).unwrap()
     };
@@ -129,4 +130,56 @@ fn a_psnr_is_met_with_few_splats_or_refused_with_what_can_be() {
     crate::splat::write::write(&path, &export).unwrap();
     let again = compressor.psnr(&read(&path).unwrap()).unwrap();
     assert!((again - found.psnr).abs() < 1e-9, "{again} dB");
+}
+
+/// Photographs of `splats` in PNG files, as a run leaves them; of the first the left half is hidden.
+fn photographs(gpu: &Gpu, splats: &Splats, folder: &Path) -> Vec<View> {
+    let model = Tensors::from_splats(gpu, splats, 0).unwrap();
+    let mut renderer = ViewRenderer::new(gpu, false).unwrap();
+    let view = |(at, camera): (usize, Camera)| {
+        let path = folder.join(format!("{at}.png"));
+        renderer.picture(&model, &camera).unwrap().to_rgb8().save(&path).unwrap();
+        let name = path.display().to_string();
+        let mask = (at == 0).then(|| {
+            let path = folder.join("mask.png");
+            let half = image::GrayImage::from_fn(48, 40, |x, _| image::Luma([if x < 24 { 0 } else { 255 }]));
+            half.save(&path).unwrap();
+            crate::capture::Mask { file: Some(path), ..Default::default() }
+        });
+        View { name, image: Some(path), camera, lens: None, mask, gain: None, shots: Vec::new() }
+    };
+    cameras().into_iter().enumerate().map(view).collect()
+}
+
+#[test]
+fn photographs_correct_what_the_original_shows_where_they_are_not_hidden() {
+    let (gpu, folder) = (gpu(), tempfile::tempdir().unwrap());
+    let truth = splats(&cloud(60, 4));
+    let views = photographs(&gpu, &truth, folder.path());
+    // The original is the truth with colors that are off.
+    let mut original = truth.clone();
+    original.sh.chunks_exact_mut(48).for_each(|sh| sh[0] += 0.4);
+    let config = Config { steps: 200, ..Config::default() };
+    let likeness = Likeness::Photographs(&views);
+    let mut compressor = Compressor::new(&gpu, original.clone(), false, likeness, &config, &Silent::default()).unwrap();
+    assert!(compressor.withholds() && compressor.views() == 1);
+    let before = compressor.psnr(&original).unwrap();
+    let part = compressor.to_count(50, 3, 200, &Silent::default()).unwrap();
+    let after = compressor.psnr(&part).unwrap();
+    assert!(part.len() == 50 && after > before + 3.0, "{before} dB, {after} dB with the photographs");
+
+    let mut renderer = ViewRenderer::new(&gpu, false).unwrap();
+    let model = Tensors::from_splats(&gpu, &original, 0).unwrap();
+    let goals = Goals::photographs(&mut renderer, &model, &views, &Silent::default()).unwrap();
+    let [goal, shown] =
+        [&goals.planes[0], &Goals::render(&mut renderer, &model, &cameras(), &Silent::default()).unwrap().planes[0]]
+            .map(|planes| gpu.read(planes).unwrap());
+    let photo = crate::capture::read_image(views[0].image.as_ref().unwrap()).unwrap();
+    for (x, y) in [(3, 20), (23, 0), (24, 20), (47, 39)] {
+        let expected = if x < 24 { shown[y * 48 + x] } else { photo.at(x as u32, y as u32)[0] };
+        assert_eq!(goal[y * 48 + x], expected, "({x}, {y})");
+    }
+    // Transmittance is the original's.
+    let plane = crate::splat::plane_len(48, 40);
+    assert_eq!(goal[3 * plane..], shown[3 * plane..]);
 }

@@ -1,12 +1,13 @@
 //! Views that stay in device memory: what the compressed splats are compared with, and renders of them.
 
-use crate::capture::{Camera, Image};
+use crate::capture::{Camera, Image, View};
 use crate::error::{Error, Result};
 use crate::eval::psnr;
 use crate::gpu::{Buffer, Gpu, Recorder};
 use crate::limits;
 use crate::progress::Progress;
 use crate::splat::{Raster, RenderSettings, Renderer, Style, TILE, Tensors, Workspace, plane_len, tiles};
+use crate::train::lit_image;
 use glam::DVec3;
 
 /// Planes of a goal: red, green, blue, transmittance.
@@ -102,6 +103,33 @@ impl Goals {
         progress.end();
         let extent = extent(&cameras);
         Ok(Self { cameras, planes, extent })
+    }
+
+    /// The photographs `views`, of the cameras that `model` is rendered from: pixels that a mask hides, and the
+    /// transmittance, are the model's. Of more photographs than memory is for, as of cameras.
+    pub fn photographs(
+        renderer: &mut ViewRenderer<'_>,
+        model: &Tensors,
+        views: &[View],
+        progress: &dyn Progress,
+    ) -> Result<Self> {
+        let cameras: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
+        let (kept, goals) = (within_limits(&cameras), Self::render(renderer, model, &cameras, progress)?);
+        for ((view, camera), planes) in kept.into_iter().zip(&goals.planes) {
+            progress.check()?;
+            let (width, height) = (camera.width, camera.height);
+            let photo = lit_image(&views[view], width, height)?;
+            let weights = views[view].read_weights(width, height)?;
+            let counts = |at: usize| weights.as_ref().is_none_or(|weights| weights[at] >= 0.5);
+            let (pitch, plane) = ((tiles(width, height)[0] * TILE) as usize, plane_len(width, height));
+            let mut values = renderer.gpu.read(planes)?;
+            for (at, pixel) in photo.pixels.iter().enumerate().filter(|(at, _)| counts(*at)) {
+                let to = at / width as usize * pitch + at % width as usize;
+                (0..3).for_each(|channel| values[channel * plane + to] = pixel[channel]);
+            }
+            planes.write(renderer.gpu, 0, &values);
+        }
+        Ok(goals)
     }
 
     /// Mean PSNR of the views of `model` against these.

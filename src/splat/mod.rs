@@ -13,6 +13,7 @@ mod read;
 pub(crate) mod reference;
 mod renderer;
 mod splats;
+mod subset;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -26,5 +27,6 @@ pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, 
 pub(crate) use renderer::raster_switches;
 pub use renderer::{Raster, Rendered, Renderer, Workspace};
 pub use splats::Splats;
+pub(crate) use subset::{select, with_bands};
 pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
 pub use view::{RenderSettings, Style, TILE, plane_len, tiles};

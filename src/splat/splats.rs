@@ -84,6 +84,16 @@ impl Splats {
     }
 
     /// Drops the splats that are not `kept`.
+    /// Puts `others`, of the same degree, behind these.
+    pub(super) fn append(&mut self, mut others: Self) {
+        debug_assert_eq!(self.sh_degree, others.sh_degree);
+        self.means.append(&mut others.means);
+        self.quats.append(&mut others.quats);
+        self.log_scales.append(&mut others.log_scales);
+        self.logit_opacities.append(&mut others.logit_opacities);
+        self.sh.append(&mut others.sh);
+    }
+
     pub(super) fn retain(&mut self, kept: &[bool]) {
         retain_rows(&mut self.means, 1, kept);
         retain_rows(&mut self.quats, 1, kept);

@@ -1,9 +1,9 @@
 //! Parts of a model.
 
-use crate::splat::Splats;
+use super::Splats;
 
 /// The splats of these indices.
-pub(super) fn select(splats: &Splats, indices: &[usize]) -> Splats {
+pub(crate) fn select(splats: &Splats, indices: &[usize]) -> Splats {
     let row = 3 * Splats::coefficients(splats.sh_degree);
     Splats {
         means: indices.iter().map(|i| splats.means[*i]).collect(),
@@ -16,7 +16,7 @@ pub(super) fn select(splats: &Splats, indices: &[usize]) -> Splats {
 }
 
 /// The same splats without the bands above `degree`.
-pub(super) fn with_bands(splats: &Splats, degree: u32) -> Splats {
+pub(crate) fn with_bands(splats: &Splats, degree: u32) -> Splats {
     if degree >= splats.sh_degree {
         return splats.clone();
     }

@@ -19,6 +19,9 @@ use std::time::Instant;
 /// Steps between points of the curve.
 const CURVE_EVERY: u32 = 100;
 
+/// Steps between pictures for a watcher, where nothing is measured.
+const PICTURES_EVERY: u32 = 5 * CURVE_EVERY;
+
 /// A run under way.
 pub(super) struct Course<'a> {
     gpu: &'a Gpu,
@@ -27,6 +30,8 @@ pub(super) struct Course<'a> {
     /// The settings in force.
     config: Config,
     holdout: Vec<Reference>,
+    /// The view that watchers are shown.
+    shown: View,
     keeper: Keeper,
     progress: &'a dyn Progress,
     observers: Observers<'a>,
@@ -69,7 +74,8 @@ impl<'a> Course<'a> {
         observers.tell(|watch| watch.begin(&Start { capture, points, config: &config, changes, step }));
         let clock = Instant::now();
         let frame = capture.frame;
-        Ok(Self { gpu, trainer, frame, config, holdout, keeper, progress, observers, report, clock })
+        let shown = capture.holdout.first().unwrap_or(&capture.train[0]).clone();
+        Ok(Self { gpu, trainer, frame, config, holdout, shown, keeper, progress, observers, report, clock })
     }
 
     /// Runs to the end.
@@ -210,6 +216,11 @@ impl<'a> Course<'a> {
         let point = CurvePoint { step, seconds: self.report.seconds, loss, splats, psnr };
         self.report.curve.push(point);
         self.observers.tell(|watch| watch.measured(&point));
+        let due = measured || step.is_multiple_of(PICTURES_EVERY) || step == self.config.steps;
+        if due && self.observers.tell(|watch| watch.wants_pictures()) == Some(true) {
+            let picture = self.trainer.render(&self.shown.camera)?;
+            self.observers.tell(|watch| watch.rendered(step, &self.shown.name, &picture));
+        }
         self.clock = Instant::now();
         Ok(())
     }

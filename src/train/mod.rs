@@ -8,6 +8,7 @@ pub mod checkpoint;
 mod config;
 mod course;
 pub mod densify;
+mod event_log;
 mod golden;
 #[cfg(test)]
 mod gradient_tests;
@@ -30,9 +31,11 @@ pub use backward::{Backward, Gradients};
 pub use changes::{CHANGEABLE, Change};
 pub use checkpoint::discard as discard_checkpoints;
 pub use config::{Background, Config};
+pub use event_log::EventLog;
 pub use golden::{Deviation, golden_check};
 pub use live::{Figures, Live, Remote, State, TrainingState};
 pub use loss::{Loss, LossScratch};
+pub(crate) use targets::lit_image;
 pub use trainer::Trainer;
 pub use watch::{Answer, Command, Snapshot, Start, StepFigures, StepInfo, Watch};
 

@@ -1,7 +1,7 @@
 //! The images that training looks at, packed to 8 bits: in device memory up to a budget, then in host memory, where those
 //! stay that are needed again soonest, and decoded again beyond that. Decoding is ahead of training on all cores.
 
-use crate::capture::{View, resize_area};
+use crate::capture::{Image, View, resize_area};
 use crate::color::exposed;
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
@@ -197,14 +197,22 @@ fn upload(
     Ok(passing.insert(target).clone())
 }
 
-fn load(view: &View, downscale: u32) -> Result<Packed> {
-    let camera = view.camera.downscaled(downscale);
-    let (width, height) = (camera.width, camera.height);
+/// The lit image of `view` at `width` × `height`, exposed as the capture is.
+///
+/// # Errors
+/// It cannot be read.
+pub fn lit_image(view: &View, width: u32, height: u32) -> Result<Image> {
     let mut image = view.read()?;
     if let Some(gain) = view.gain {
         image.pixels.iter_mut().for_each(|pixel| *pixel = std::array::from_fn(|c| exposed(pixel[c], gain[c])));
     }
-    let image = if (image.width, image.height) == (width, height) { image } else { resize_area(&image, width, height) };
+    Ok(if (image.width, image.height) == (width, height) { image } else { resize_area(&image, width, height) })
+}
+
+fn load(view: &View, downscale: u32) -> Result<Packed> {
+    let camera = view.camera.downscaled(downscale);
+    let (width, height) = (camera.width, camera.height);
+    let image = lit_image(view, width, height)?;
     let weights = view.read_weights(width, height)?;
     let pack = |(p, weight): (&[f32; 3], f32)| {
         let [r, g, b] = p.map(|v| (v.clamp(0.0, 1.0) * weight * 255.0).round() as u32);

@@ -6,7 +6,7 @@
 use super::changes::Change;
 use super::config::Config;
 use super::{CurvePoint, Report};
-use crate::capture::Capture;
+use crate::capture::{Capture, Image};
 use crate::error::Result;
 use crate::gpu::Timings;
 use crate::prior::PointCloud;
@@ -120,6 +120,13 @@ pub trait Watch: Sync {
     fn stepped(&self, _now: &StepInfo<'_>) {}
     /// A point of the curve was measured.
     fn measured(&self, _point: &CurvePoint) {}
+    /// Whether [`Watch::rendered`] is of use: it costs a render for each measurement, or every 500 steps.
+    fn wants_pictures(&self) -> bool {
+        false
+    }
+    /// A render of the model after `step` steps, of the first held-out view or, where none is, of the first that is
+    /// trained on.
+    fn rendered(&self, _step: u32, _view: &str, _picture: &Image) {}
     /// The snapshot that was asked for; the last model comes unasked.
     fn snapshot(&self, _snapshot: Snapshot) {}
     /// What came of a command. An error does not end training.

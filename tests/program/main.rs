@@ -3,7 +3,9 @@
 
 mod bad_input;
 mod batch;
+mod compress;
 mod end_to_end;
+mod finished;
 mod frame;
 mod masks;
 mod paths;

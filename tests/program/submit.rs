@@ -1,5 +1,6 @@
 //! Challenge zips through the binary: what goes in, and every reason not to write one.
 
+use super::finished::finished;
 use super::support::{assert_refused, contents, naka_gs};
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
@@ -7,29 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::OnceLock;
 use tempfile::TempDir;
-
-/// A scene called `Night` and a finished run of it, made once; tests work on copies.
-fn original() -> &'static Path {
-    static MADE: OnceLock<TempDir> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml");
-        let mut photograph = naka_gs();
-        photograph.args(["demo", "--photograph", "--scene"]).arg(tiny).arg("-o").arg(dir.path());
-        assert!(photograph.output().unwrap().status.success());
-        fs::create_dir(dir.path().join("scenes")).unwrap();
-        fs::rename(dir.path().join("capture"), dir.path().join("scenes/Night")).unwrap();
-        let mut run = naka_gs();
-        run.arg("run").arg(dir.path().join("scenes/Night")).arg("-o").arg(dir.path().join("runs/night"));
-        run.args(["--adapter", "cpu", "--downscale", "2", "--make-points", "500", "--steps", "3"]);
-        let output = run.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        dir
-    })
-    .path()
-}
 
 /// Copies of the scene and of its run.
 struct Bench {
@@ -39,8 +18,8 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        copy(&original().join("scenes"), &dir.path().join("scenes"));
-        copy(&original().join("runs"), &dir.path().join("runs"));
+        copy(&finished().join("scenes"), &dir.path().join("scenes"));
+        copy(&finished().join("runs"), &dir.path().join("runs"));
         Self { dir }
     }
 

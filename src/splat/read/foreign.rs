@@ -120,7 +120,8 @@ impl Foreign {
             Self::Gzip => ("is packed with gzip and is no SPZ file", "unpack it with gunzip"),
             Self::Zip => ("is a zip archive", "unpack it, and give the file of splats in it"),
             Self::Ksplat => ("is a .ksplat file, which is not read", ""),
-            Self::Sog => ("is a SOG scene (PlayCanvas) in several files, which is not read", ""),
+            // `meta.json` and `lod-meta.json` are read before a refusal is asked for.
+            Self::Sog => ("is called SOG and is no zip archive", REMEDY),
             Self::Lcc => ("is an LCC scene (XGRIDS), which is not read", ""),
             Self::Spx => ("is an SPX file (Reall3d), which is not read", BY_ITS_PROGRAM),
             Self::Gltf => ("is a glTF scene in several files, which is not read", "export it as one file (.glb)"),

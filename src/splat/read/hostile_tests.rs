@@ -146,3 +146,44 @@ fn sog_that_contradicts_itself_is_refused_with_a_reason() {
     let message = sog(|_| (), Some(("quats.webp", &huge))).unwrap_err().to_string();
     assert!(message.contains("claims to hold a picture of 16383 × 16383 pixels"), "{message}");
 }
+
+#[test]
+fn levels_that_contradict_themselves_are_refused_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let unpacked = folder.path().join("0_0");
+    std::fs::create_dir(&unpacked).unwrap();
+    let archive = written("a.sog");
+    let zip = rawzip::ZipArchive::from_slice(archive).unwrap();
+    let mut entries = zip.entries();
+    while let Some(record) = entries.next_entry().unwrap() {
+        let name = String::from_utf8(record.file_path().as_bytes().to_vec()).unwrap();
+        std::fs::write(unpacked.join(name), zip.get_entry(record.wayfinder()).unwrap().data()).unwrap();
+    }
+    let beside = |content: &str| {
+        let path = folder.path().join("lod-meta.json");
+        std::fs::write(&path, content).unwrap();
+        read_file(&path).map_err(|error| error.to_string())
+    };
+    let lods = |filenames: Value, run: Value| json!({"filenames": filenames, "tree": {"lods": run}}).to_string();
+    let run = |file: usize| json!({"0": {"file": file, "offset": 0, "count": 2}});
+    assert_eq!(beside(&lods(json!(["0_0/meta.json"]), run(0))).unwrap().splats.len(), 2);
+    for (content, words) in [
+        ("{\"filenames\": [", "does not describe"),
+        (&lods(json!([]), run(0)), "file 0 of 0"),
+        (&lods(json!(["../0_0/meta.json"]), run(0)), "not in its folder"),
+        (&lods(json!(["/etc/meta.json"]), run(0)), "not in its folder"),
+        (&lods(json!(["0_1/meta.json"]), run(0)), "0_1"),
+        (&lods(json!(["0_0/meta.json"]), json!({"1": {"file": 0}})), "no splats of its finest level"),
+    ] {
+        let message = beside(content).unwrap_err();
+        assert!(message.contains(words), "{message}");
+    }
+    // The description of one file, which names a picture elsewhere.
+    let meta = unpacked.join("meta.json");
+    let text = std::fs::read_to_string(&meta).unwrap();
+    for (name, words) in [("../0_0/quats.webp", "not in its folder"), ("none.webp", "none.webp")] {
+        std::fs::write(&meta, text.replace("quats.webp", name)).unwrap();
+        let message = read_file(&meta).unwrap_err().to_string();
+        assert!(message.contains(words), "{message}");
+    }
+}

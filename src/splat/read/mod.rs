@@ -13,9 +13,11 @@ mod glb;
 mod hostile_tests;
 mod sog;
 mod spz;
+mod streamed;
 #[cfg(test)]
 mod tests;
 
+use super::write::{LOD_META, META};
 use super::{Splats, ply};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
@@ -92,7 +94,7 @@ pub fn read_file_in(path: &Path, frame: &SceneFrame) -> Result<Found> {
     let (mut splats, antialiased) = match Kind::of(path)? {
         Kind::Ply => read_ply(path, frame)?,
         Kind::Spz => spz::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
-        Kind::Sog => sog::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
+        Kind::Sog(read) => read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
         Kind::Glb => glb::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
         Kind::Splat => (dot_splat::read(path)?.placed_in(frame), false),
         Kind::Foreign(foreign) => return Err(foreign.refusal(path)),
@@ -119,7 +121,7 @@ pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
             let file = ElementFile::vertices(path)?;
             Ok(ply::holds_splats(&file) || compressed::is_compressed(&file))
         }
-        Kind::Spz | Kind::Sog | Kind::Glb | Kind::Splat => Ok(true),
+        Kind::Spz | Kind::Sog(_) | Kind::Glb | Kind::Splat => Ok(true),
         Kind::Foreign(foreign) if foreign.is_splats() => Err(foreign.refusal(path)),
         Kind::Foreign(_) => Ok(false),
     }
@@ -143,7 +145,7 @@ fn read_ply(path: &Path, frame: &SceneFrame) -> Result<(Splats, bool)> {
 enum Kind {
     Ply,
     Spz,
-    Sog,
+    Sog(fn(&Path) -> Result<(Splats, bool)>),
     Glb,
     Splat,
     Foreign(Foreign),
@@ -163,11 +165,17 @@ impl Kind {
                 // The reader says what a file is that is called a PLY and is none.
                 Foreign::Unknown if is_ply_by_name => Self::Ply,
                 Foreign::Splat => Self::Splat,
-                Foreign::Sog if start.starts_with(b"PK") => Self::Sog,
+                Foreign::Sog if start.starts_with(b"PK") => Self::Sog(sog::read),
+                Foreign::Sog if is_called(path, LOD_META) => Self::Sog(streamed::read),
+                Foreign::Sog if is_called(path, META) => Self::Sog(sog::read_beside),
                 foreign => Self::Foreign(foreign),
             },
         })
     }
+}
+
+fn is_called(path: &Path, name: &str) -> bool {
+    path.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))
 }
 
 /// The first bytes of what gzip packed; zeros where they cannot be had.

@@ -1,4 +1,4 @@
-//! SOG of version 2, in one file: `write/sog/` has its layout.
+//! SOG of version 2, in one file or in several beside a `meta.json`: `write/sog/` has its layout.
 //!
 //! An own reader: the crate `sog-decoder` 0.1.0 is a release candidate.
 
@@ -11,7 +11,7 @@ use image_webp::WebPDecoder;
 use rawzip::{CompressionMethod, ZipArchive, ZipSliceArchive};
 use serde::Deserialize;
 use std::io::{Cursor, Read};
-use std::path::Path;
+use std::path::{Component, Path};
 
 const DAMAGED: &str = "it is cut off or damaged: copy or export it again";
 const MOST_META: u64 = 1 << 20;
@@ -69,31 +69,64 @@ pub fn read(path: &Path) -> Result<(Splats, bool)> {
     let bytes = content.len() as u64;
     let zip =
         ZipArchive::from_slice(content).map_err(|error| damaged(path, format!("is no whole archive: {error}")))?;
-    let archive = Archive { path, bytes, zip };
-    let meta: Meta = serde_json::from_slice(&archive.entry("meta.json", MOST_META)?)
-        .map_err(|error| damaged(path, format!("is a SOG file whose meta.json cannot be read: {error}")))?;
-    if meta.version != 2 {
-        let found = format!("is SOG of version {}; version 2 is read", meta.version);
-        return Err(Error::input(path, found, "export it again, or as PLY"));
-    }
-    let degree = meta.harmonics.as_ref().map_or(0, |harmonics| harmonics.bands);
-    if degree > 3 {
-        let found = format!("has spherical harmonics of degree {degree}; degrees 0 to 3 are drawn");
-        return Err(Error::input(path, found, "export it with harmonics up to degree 3"));
-    }
-    // The pictures of a pixel a splat, beside the splats.
-    let needed = (meta.count as u64).saturating_mul(bytes_in_memory(degree) + 6 * 4);
-    limits::claim(path, bytes, needed, &format!("{} splats", meta.count))?;
-    let mut splats = Splats::with_capacity(meta.count, degree);
-    archive.geometry(&meta, &mut splats)?;
-    archive.colors(&meta, degree, &mut splats)?;
-    Ok((splats, meta.antialias))
+    let archive = Archive { path, bytes, source: Source::Zip(zip) };
+    let meta = archive.entry("meta.json", MOST_META)?;
+    archive.read(&meta)
+}
+
+/// As [`read`], of a `meta.json` with pictures beside it.
+///
+/// # Errors
+/// As there.
+pub fn read_beside(path: &Path) -> Result<(Splats, bool)> {
+    let meta = limits::read(path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let files = std::fs::read_dir(folder).map_err(Error::io(folder))?;
+    let bytes = files.filter_map(|file| file.ok()?.metadata().ok()).map(|file| file.len()).sum();
+    Archive { path, bytes, source: Source::Folder(folder) }.read(&meta)
+}
+
+/// Whether a path with `/` between folders stays below the folder that it is relative to.
+pub fn is_below(name: &str) -> bool {
+    let parts = Path::new(name).components();
+    parts.clone().count() > 0 && parts.into_iter().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Where the pictures are.
+enum Source<'p> {
+    Zip(ZipSliceArchive<Vec<u8>>),
+    Folder(&'p Path),
 }
 
 struct Archive<'p> {
     path: &'p Path,
+    /// Of all that there is.
     bytes: u64,
-    zip: ZipSliceArchive<Vec<u8>>,
+    source: Source<'p>,
+}
+
+impl Archive<'_> {
+    fn read(&self, meta: &[u8]) -> Result<(Splats, bool)> {
+        let (path, bytes) = (self.path, self.bytes);
+        let meta: Meta = serde_json::from_slice(meta)
+            .map_err(|error| damaged(path, format!("is a SOG file whose meta.json cannot be read: {error}")))?;
+        if meta.version != 2 {
+            let found = format!("is SOG of version {}; version 2 is read", meta.version);
+            return Err(Error::input(path, found, "export it again, or as PLY"));
+        }
+        let degree = meta.harmonics.as_ref().map_or(0, |harmonics| harmonics.bands);
+        if degree > 3 {
+            let found = format!("has spherical harmonics of degree {degree}; degrees 0 to 3 are drawn");
+            return Err(Error::input(path, found, "export it with harmonics up to degree 3"));
+        }
+        // The pictures of a pixel a splat, beside the splats.
+        let needed = (meta.count as u64).saturating_mul(bytes_in_memory(degree) + 6 * 4);
+        limits::claim(path, bytes, needed, &format!("{} splats", meta.count))?;
+        let mut splats = Splats::with_capacity(meta.count, degree);
+        self.geometry(&meta, &mut splats)?;
+        self.colors(&meta, degree, &mut splats)?;
+        Ok((splats, meta.antialias))
+    }
 }
 
 /// A picture's pixels, red to alpha.
@@ -181,13 +214,26 @@ impl Archive<'_> {
     fn entry(&self, name: &str, most: u64) -> Result<Vec<u8>> {
         let damaged = |found: String| damaged(self.path, found);
         let broken = |error: rawzip::Error| damaged(format!("is a broken archive: {error}"));
-        let mut entries = self.zip.entries();
+        let zip = match &self.source {
+            Source::Zip(zip) => zip,
+            Source::Folder(folder) if is_below(name) => {
+                let file = folder.join(name);
+                return match std::fs::metadata(&file).map_err(Error::io(&file))?.len() > most {
+                    true => Err(damaged(format!("has a {name} of more than {most} bytes"))),
+                    false => limits::read(&file),
+                };
+            }
+            Source::Folder(_) => {
+                return Err(damaged(format!("names {}, which is not in its folder", name.escape_debug())));
+            }
+        };
+        let mut entries = zip.entries();
         while let Some(record) = entries.next_entry().map_err(broken)? {
             if record.file_path().as_bytes() != name.as_bytes() {
                 continue;
             }
             let method = record.compression_method();
-            let data = self.zip.get_entry(record.wayfinder()).map_err(broken)?;
+            let data = zip.get_entry(record.wayfinder()).map_err(broken)?;
             let packed: Box<dyn Read> = match method {
                 CompressionMethod::STORE => Box::new(data.data()),
                 CompressionMethod::DEFLATE => Box::new(DeflateDecoder::new(data.data())),
@@ -218,6 +264,6 @@ fn rotation([a, b, c, tag]: [u8; 4]) -> [f32; 4] {
     }
 }
 
-fn damaged(path: &Path, found: String) -> Error {
+pub fn damaged(path: &Path, found: String) -> Error {
     Error::input(path, found, DAMAGED)
 }

@@ -163,7 +163,7 @@ fn other_formats_are_named_with_the_way_to_convert_them() {
         fs::write(&path, content).unwrap();
         read(&path).unwrap_err().to_string()
     };
-    for name in ["a.ksplat", "a.sog", "a.lcc", "A.KSPLAT"] {
+    for name in ["a.ksplat", "a.lcc", "A.KSPLAT"] {
         let message = refusal(name, &[7; 64]);
         let command = format!("npx @playcanvas/splat-transform \"{}", dir.path().join(name).display());
         assert!(message.contains(&command) && message.contains(".ply\""), "{message}");
@@ -182,6 +182,7 @@ fn other_formats_are_named_with_the_way_to_convert_them() {
         ("a.ply", b"\x93NUMPY\x01\0", "NumPy"),
         ("a.jpg", b"\xff\xd8\xff", "not a PLY"),
         ("a.spz", b"", "empty"),
+        ("a.sog", &[7; 64], "no zip archive"),
     ] {
         let message = refusal(name, content);
         assert!(message.contains(words) && message.contains(name), "{message}");

@@ -10,8 +10,12 @@ mod morton;
 mod render_tests;
 mod sog;
 mod spz;
+mod streamed;
 #[cfg(test)]
 mod tests;
+
+pub use sog::META;
+pub use streamed::{LOD_META, write_levels};
 
 use super::{Splats, ply};
 use crate::capture::SceneFrame;

@@ -24,6 +24,8 @@ use std::path::Path;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+/// The name of what describes the pictures.
+pub const META: &str = "meta.json";
 /// Sets of harmonics in a row of their picture.
 const PALETTE_ROW: usize = 64;
 /// The alpha of a rotation's pixel: this, and the index of the largest component.
@@ -34,7 +36,15 @@ const LARGEST: u8 = 252;
 /// # Errors
 /// More splats than a picture of WebP has pixels.
 pub fn bytes(path: &Path, export: &Export) -> Result<Vec<u8>> {
-    let layout = Layout { order: morton::order(export) };
+    archive(path, &files(path, export, morton::order(export))?)
+}
+
+/// `meta.json` and the pictures beside it, with their names; splats in this `order`.
+///
+/// # Errors
+/// As [`bytes`].
+pub fn files(path: &Path, export: &Export, order: Vec<u32>) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let layout = Layout { order };
     let (mut pictures, bounds) = positions(export, &layout);
     pictures.push(layout.picture("quats.webp", |i| rotation(export.rotation(i))));
     let (scales, scale_codebook) = indices("scales.webp", &layout, |i| export.log_scale(i), |_| 255);
@@ -58,7 +68,7 @@ pub fn bytes(path: &Path, export: &Export) -> Result<Vec<u8>> {
     }
     let encoded = try_map(&pictures, |picture| picture.encode(path))?;
     let names = pictures.iter().map(|picture| picture.name);
-    archive(path, meta.to_string().as_bytes(), names.zip(&encoded))
+    Ok(std::iter::once((META, meta.to_string().into_bytes())).chain(names.zip(encoded)).collect())
 }
 
 /// Low and high bytes of positions, and the bounds of their logarithms.
@@ -145,11 +155,7 @@ fn harmonics(export: &Export, layout: &Layout) -> (Vec<Picture>, Value) {
     (vec![Picture { name: "shN_centroids.webp", pixels, size }, labels], entry)
 }
 
-fn archive<'p>(
-    path: &Path,
-    meta: &[u8],
-    pictures: impl Iterator<Item = (&'static str, &'p Vec<u8>)>,
-) -> Result<Vec<u8>> {
+fn archive(path: &Path, files: &[(&'static str, Vec<u8>)]) -> Result<Vec<u8>> {
     let failed = |error: zip::result::ZipError| Error::io(path)(error.into());
     // Stored: pictures do not shrink, and the specification's readers take such entries.
     let stored = SimpleFileOptions::default()
@@ -157,9 +163,8 @@ fn archive<'p>(
         .last_modified_time(zip::DateTime::default())
         .unix_permissions(0o644);
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, content) in std::iter::once(("meta.json", meta)).chain(pictures.map(|(name, bytes)| (name, &bytes[..])))
-    {
-        zip.start_file(name, stored).map_err(failed)?;
+    for (name, content) in files {
+        zip.start_file(*name, stored).map_err(failed)?;
         zip.write_all(content).map_err(Error::io(path))?;
     }
     zip.finish().map(Cursor::into_inner).map_err(failed)

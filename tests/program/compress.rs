@@ -1,0 +1,69 @@
+//! `naka-gs compress` on a finished run, and the log of its training.
+
+use super::finished::finished;
+use super::support::{assert_refused, naka_gs};
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+fn compress(splats: &Path, out: &Path, more: &[&str]) -> Output {
+    let mut command = naka_gs();
+    command.arg("compress").arg(splats).arg("-o").arg(out).args(["--adapter", "cpu", "--steps", "10"]);
+    command.args(more).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stderr}");
+    stderr
+}
+
+#[test]
+fn photographs_are_fitted_to_and_some_are_kept_to_measure() {
+    let (run, folder) = (finished().join("runs/night"), tempfile::tempdir().unwrap());
+    let small = folder.path().join("small.ply");
+    let words = said(&compress(&run, &small, &["--splats", "200", "--photographs"]));
+    assert!(words.contains("200 of") && words.contains("1 photographs that no fit saw"), "{words}");
+    assert!(small.exists());
+
+    let alone = folder.path().join("alone.ply");
+    fs::copy(run.join("splats.ply"), &alone).unwrap();
+    let output = compress(&alone, &folder.path().join("b.ply"), &["--splats", "200", "--photographs"]);
+    assert_refused(&output, 1, &["--photographs", "alone.ply", "without a run"]);
+}
+
+#[test]
+fn levels_of_detail_are_made_read_and_never_mixed_with_other_files() {
+    let (run, folder) = (finished().join("runs/night"), tempfile::tempdir().unwrap());
+    let levels = folder.path().join("web/lod-meta.json");
+    let words = said(&compress(&run, &levels, &["--levels", "3"]));
+    assert!(words.contains("level 2:") && !words.contains("level 3:"), "{words}");
+    let meta: serde_json::Value = serde_json::from_slice(&fs::read(&levels).unwrap()).unwrap();
+    let counts: Vec<u64> = meta["counts"].as_array().unwrap().iter().filter_map(|count| count.as_u64()).collect();
+    assert!(counts[1] == counts[0] / 2 && counts[2] == counts[1] / 2, "{counts:?}");
+
+    let back = folder.path().join("back.ply");
+    let mut export = naka_gs();
+    said(&export.arg("export").arg(&levels).arg("-o").arg(&back).output().unwrap());
+    let header = String::from_utf8_lossy(&fs::read(&back).unwrap()[..200]).into_owned();
+    assert!(header.contains(&format!("element vertex {}", counts[0])), "{header}");
+
+    let again = compress(&run, &levels, &["--levels", "3"]);
+    assert_refused(&again, 1, &["web", "files in it"]);
+    let misnamed = compress(&run, &folder.path().join("a.sog"), &["--levels", "3"]);
+    assert_refused(&misnamed, 1, &["a.sog", "lod-meta.json"]);
+    let single = compress(&run, &folder.path().join("new/lod-meta.json"), &["--splats", "9"]);
+    assert_refused(&single, 1, &["lod-meta.json", "--levels"]);
+}
+
+#[test]
+fn a_log_has_figures_and_pictures() {
+    let files: Vec<_> = fs::read_dir(finished().join("logs")).unwrap().map(|file| file.unwrap().path()).collect();
+    let name = files[0].file_name().unwrap().to_string_lossy();
+    assert!(files.len() == 1 && name.starts_with("events.out.tfevents."), "{files:?}");
+    let log = fs::read(&files[0]).unwrap();
+    let has = |words: &[u8]| log.windows(words.len()).any(|part| part == words);
+    for words in [&b"brain.Event:2"[..], b"train/loss", b"train/splats", b"render/", b"\x89PNG"] {
+        assert!(has(words), "{}", String::from_utf8_lossy(words));
+    }
+}
