@@ -46,6 +46,11 @@ pub fn exposed_unclipped(value: f32, gain: f32) -> f32 {
     to_srgb(to_linear(value) * gain)
 }
 
+/// Factors of linear red, green and blue light that make a picture warmer by `stops`, the ratio of red to blue.
+pub fn warmth(stops: f32) -> [f32; 3] {
+    [0.5, 0.0, -0.5].map(|part| (part * stops).exp2())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

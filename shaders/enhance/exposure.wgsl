@@ -1,4 +1,5 @@
-// A longer exposure under the plain sRGB curve (IEC 61966-2-1): a 3x3 matrix, then y = srgb(ratio * srgb^-1(x)).
+// A longer exposure under the plain sRGB curve (IEC 61966-2-1): a 3x3 matrix, then y = srgb(ratio * srgb^-1(x)),
+// with a ratio for each channel.
 // Reads and writes `pixels` [count, 3], one invocation a pixel.
 #import common/camera_matrix
 
@@ -6,7 +7,7 @@ struct Params {
     red: vec4<f32>,
     green: vec4<f32>,
     blue: vec4<f32>,
-    ratio: f32,
+    ratios: vec3<f32>,
     count: u32,
 }
 
@@ -34,7 +35,7 @@ fn main(
     }
     let x = vec3(pixels[3u * i], pixels[3u * i + 1u], pixels[3u * i + 2u]);
     let y = mixed(params.red, params.green, params.blue, x);
-    pixels[3u * i] = encode(params.ratio * decode(y.x));
-    pixels[3u * i + 1u] = encode(params.ratio * decode(y.y));
-    pixels[3u * i + 2u] = encode(params.ratio * decode(y.z));
+    pixels[3u * i] = encode(params.ratios.x * decode(y.x));
+    pixels[3u * i + 1u] = encode(params.ratios.y * decode(y.y));
+    pixels[3u * i + 2u] = encode(params.ratios.z * decode(y.z));
 }

@@ -17,8 +17,8 @@ struct Show {
     background: vec3f,
     // COLOR, DEPTH or OPACITY.
     what: u32,
-    // Factor of the scene's colors.
-    gain: f32,
+    // Factors of linear light.
+    gain: vec3f,
     // Depths at the two ends of the color map.
     near: f32,
     far: f32,
@@ -39,6 +39,15 @@ fn turbo(x: f32) -> vec3f {
     ), vec3f(0.0), vec3f(1.0));
 }
 
+// As an exposure `gain` times as long has a color: sRGB (IEC 61966-2-1) to light and back. `max` keeps pow's base valid where its
+// result is not used.
+fn exposed(color: vec3f, gain: vec3f) -> vec3f {
+    let v = max(color, vec3f(0.0));
+    let light = gain * select(pow((v + 0.055) / 1.055, vec3f(2.4)), v / 12.92, v <= vec3f(0.04045));
+    let encoded = select(1.055 * pow(light, vec3f(1.0 / 2.4)) - 0.055, 12.92 * light, light <= vec3f(0.0031308));
+    return select(min(encoded, vec3f(1.0)), color, gain == vec3f(1.0));
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = linear_id(id, groups, 64u);
@@ -50,7 +59,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     var color = vec3f(opacity);
     let what = unspecialized(show.what, id);
     if what == COLOR {
-        color = show.gain * vec3f(image[at], image[at + show.plane], image[at + 2u * show.plane]);
+        color = exposed(vec3f(image[at], image[at + show.plane], image[at + 2u * show.plane]), show.gain);
         color += transmittance * show.background;
     } else if what == DEPTH {
         // Near is red; where there is next to nothing there is no depth.

@@ -38,7 +38,7 @@ impl Shown {
 
     fn record(&self, recorder: &mut Recorder<'_>, work: &Workspace) {
         use crate::viewer::show::{Channel, Tone};
-        let tone = Tone { channel: Channel::Color, gain: 1.0, background: [0.0; 3], depths: [1.0, 5.0] };
+        let tone = Tone { channel: Channel::Color, gain: [1.0; 3], background: [0.0; 3], depths: [1.0, 5.0] };
         self.show.record(recorder, work, &self.screen, &tone);
     }
 }

@@ -1,6 +1,6 @@
 //! Camera responses as data: how one camera's rendering of a dark exposure relates to its rendering of a lit one.
 
-use crate::color::exposed_unclipped;
+use crate::color::{exposed_unclipped, warmth};
 use crate::error::{Error, Result};
 use crate::limits;
 use serde::Deserialize;
@@ -45,10 +45,10 @@ const LEAST_CHROMA: f32 = 0.3 / 255.0;
 pub enum Kind {
     /// A measured monotone curve each for red, green and blue.
     Curve([Curve; 3]),
-    /// An exposure longer by `ratio` under the plain sRGB curve: `y = srgb(ratio · srgb⁻¹(x))`.
+    /// An exposure longer by `ratios` (red, green, blue) under the plain sRGB curve: `y = srgb(ratio · srgb⁻¹(x))`.
     SrgbExposure {
-        /// The dark exposure is 1/`ratio` of the lit one.
-        ratio: f32,
+        /// The light of the dark exposure is 1/`ratio` of that of the lit one.
+        ratios: [f32; 3],
     },
 }
 
@@ -152,7 +152,7 @@ impl Camera {
                 Kind::Curve([curve("red", &file.red)?, curve("green", &file.green)?, curve("blue", &file.blue)?])
             }
             "srgb-exposure" => match ratio {
-                Some(ratio) => Kind::SrgbExposure { ratio },
+                Some(ratio) => Kind::SrgbExposure { ratios: [ratio; 3] },
                 None => return Err(bad("kind 'srgb-exposure' needs a ratio above 0".into())),
             },
             "naka-rushton" => match (ratio, file.white) {
@@ -184,7 +184,7 @@ impl Camera {
     pub fn exposing(median: f32) -> Option<Self> {
         let ratio = MID_GRAY / decode_srgb(median);
         let name = format!("exposure × {ratio:.1}");
-        let kind = Kind::SrgbExposure { ratio };
+        let kind = Kind::SrgbExposure { ratios: [ratio; 3] };
         (median > 0.0 && ratio.is_finite()).then(|| Self {
             name,
             matrix: identity(),
@@ -198,14 +198,26 @@ impl Camera {
     /// The same camera, its lit pictures exposed longer by `stops`, in linear light.
     pub fn exposed(mut self, stops: f32) -> Self {
         let longer = stops.exp2();
-        match &mut self.kind {
-            // As `Curve` reads it, 0 has to leave every bit alone.
-            _ if stops == 0.0 => {}
-            Kind::Curve(curves) => curves.iter_mut().for_each(|curve| *curve = curve.exposed(longer)),
-            Kind::SrgbExposure { ratio } => *ratio *= longer,
-        }
+        self.light(stops, [longer; 3]);
         self.ratio = self.ratio.map(|ratio| ratio * longer);
         self
+    }
+
+    /// The same camera, its lit pictures with more red light, and less blue, by half of `stops` each.
+    pub fn warmed(mut self, stops: f32) -> Self {
+        self.light(stops, warmth(stops));
+        self
+    }
+
+    /// Multiplies the light of lit pictures; 0 `stops` leave every bit alone, which a curve read again would not.
+    fn light(&mut self, stops: f32, factors: [f32; 3]) {
+        match &mut self.kind {
+            _ if stops == 0.0 => {}
+            Kind::Curve(curves) => {
+                curves.iter_mut().zip(factors).for_each(|(curve, factor)| *curve = curve.exposed(factor));
+            }
+            Kind::SrgbExposure { ratios } => ratios.iter_mut().zip(factors).for_each(|(ratio, f)| *ratio *= f),
+        }
     }
 
     /// The lit value of a dark pixel, unclipped: what the kernels `camera` and `exposure` compute.
@@ -222,7 +234,7 @@ impl Camera {
         }
         match &self.kind {
             Kind::Curve(curves) => std::array::from_fn(|c| curves[c].apply(mixed[c])),
-            Kind::SrgbExposure { ratio } => mixed.map(|v| encode_srgb(ratio * decode_srgb(v))),
+            Kind::SrgbExposure { ratios } => std::array::from_fn(|c| encode_srgb(ratios[c] * decode_srgb(mixed[c]))),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use std::path::Path;
 
 /// Median luminance of the input from which on a capture counts as lit.
-const LIT: f32 = 0.15;
+pub const LIT: f32 = 0.15;
 /// A camera response is sensible where the lit median luminance lies between these …
 const MEDIAN: [f32; 2] = [0.12, 0.75];
 /// … and at most this part of the pixels has all channels at 0.98 or above.
@@ -35,6 +35,8 @@ pub struct Exposure {
     /// EV longer than the response is by itself.
     pub stops: f32,
     pub reason: String,
+    /// EV by which red grows against blue.
+    pub warmth: f32,
 }
 
 /// What is known of the photographs besides their pixels.
@@ -70,6 +72,12 @@ pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]], origin: Origin
         Response::Auto => automatic(config, samples, origin),
         Response::Naka | Response::Log | Response::None => Ok(estimated(config, samples, "as set".into())),
     }?;
+    if choice.exposure.is_none() && (config.exposure != 0.0 || config.warmth != 0.0) {
+        tracing::warn!(
+            "`enhance.exposure` and `enhance.warmth` have no effect: {}; with `enhance.response` = \"camera\" they would",
+            choice.reason
+        );
+    }
     let shadow_hue = shadow_hue(samples).filter(|_| built_in && choice.exposure.is_some());
     Ok(Choice { shadow_hue, ..choice })
 }
@@ -83,16 +91,17 @@ fn open(named: &str, config: &Config, origin: Origin) -> Result<(Camera, Exposur
         (Some(below), Some(ratio)) => Exposure {
             stops: below as f32 - ratio.log2(),
             reason: format!("EXIF data say that the photographs lie {below:.1} EV below their meter"),
+            warmth: config.warmth,
         },
         _ if named == camera::DEFAULT => asked(config, "right on average, where nothing tells it"),
         _ => asked(config, "that of the camera file"),
     };
-    Ok((camera.exposed(exposure.stops), exposure))
+    Ok((camera.exposed(exposure.stops).warmed(config.warmth), exposure))
 }
 
 fn asked(config: &Config, otherwise: &str) -> Exposure {
     let reason = if config.exposure == 0.0 { otherwise } else { "as set" };
-    Exposure { stops: config.exposure, reason: reason.into() }
+    Exposure { stops: config.exposure, reason: reason.into(), warmth: config.warmth }
 }
 
 fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Choice> {
@@ -104,7 +113,7 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
     if let Some(camera) = Camera::exposing(median).filter(|_| origin.linear) {
         let reason = format!("linear light of a median of {:.1} of 255 becomes mid-gray", median * 255.0);
         return Ok(with_camera(
-            (camera.exposed(config.exposure), asked(config, "the median becomes mid-gray")),
+            (camera.exposed(config.exposure).warmed(config.warmth), asked(config, "the median becomes mid-gray")),
             reason,
         ));
     }
@@ -128,6 +137,9 @@ fn with_camera((camera, exposure): (Camera, Exposure), reason: String) -> Choice
     let mut response = format!("camera ({})", camera.name);
     if exposure.stops.abs() >= SAME_STOPS {
         response += &format!(", {:+.2} EV", exposure.stops);
+    }
+    if exposure.warmth.abs() >= SAME_STOPS {
+        response += &format!(", warmth {:+.2} EV", exposure.warmth);
     }
     let restoration = Restoration::plain(Tone::Camera(Box::new(camera)));
     Choice { restoration, response, reason, exposure: Some(exposure), shadow_hue: None }

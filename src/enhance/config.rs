@@ -28,6 +28,8 @@ pub struct Config {
     /// How many EV longer the camera response exposes than it would (-5 to 5; cameras step in thirds). 0: as EXIF data say
     /// how far the photographs lie below their meter's exposure, else what is right on average.
     pub exposure: f32,
+    /// How much warmer the camera response renders than it would: EV by which red light grows against blue (-2 to 2).
+    pub warmth: f32,
     /// Estimate colors of 8-bit files between the whole levels that their Cb and Cr were rounded to, from the ratio of
     /// color to brightness around them. Brightness is left alone.
     pub dequantize: bool,
@@ -47,8 +49,9 @@ pub struct Config {
     pub eight_bit: bool,
 }
 
-/// Most that `exposure` may ask for, in EV.
+/// Most that `exposure` may ask for, in EV, and `warmth`.
 const MOST_STOPS: f32 = 5.0;
+const MOST_WARMTH: f32 = 2.0;
 
 impl Default for Config {
     fn default() -> Self {
@@ -60,6 +63,7 @@ impl Default for Config {
             normalize: Normalize::White,
             camera: String::new(),
             exposure: 0.0,
+            warmth: 0.0,
             dequantize: true,
             exif_exposure: true,
             denoise: 0.0,
@@ -96,11 +100,12 @@ impl Config {
         check((0.0..=4.0).contains(&self.denoise), "denoise", self.denoise, "use a strength from 0 (off) to 4")?;
         let remedy = "use EV from -5 to 5, such as 0.33 for a third of a stop";
         check(self.exposure.abs() <= MOST_STOPS, "exposure", self.exposure, remedy)?;
-        if self.exposure != 0.0 && !matches!(self.response, Response::Auto | Response::Camera) {
-            let remedy =
-                "leave it at 0, or use `response` auto or camera: other responses are not exposures of a camera";
-            return Err(Error::setting("enhance.exposure", self.exposure.to_string(), remedy));
-        }
+        let remedy = "use EV from -2 (cold) to 2 (warm), such as 0.3";
+        check(self.warmth.abs() <= MOST_WARMTH, "warmth", self.warmth, remedy)?;
+        let of_camera = matches!(self.response, Response::Auto | Response::Camera);
+        let remedy = "leave it at 0, or use `response` auto or camera: other responses are not exposures of a camera";
+        check(self.exposure == 0.0 || of_camera, "exposure", self.exposure, remedy)?;
+        check(self.warmth == 0.0 || of_camera, "warmth", self.warmth, remedy)?;
         if self.weights.is_empty() {
             return Err(Error::setting("enhance.weights", "''", "use 'auto', 'none' or the path of a file"));
         }

@@ -45,7 +45,31 @@ fn a_stop_is_twice_the_light_in_every_kind_of_camera() {
     assert_eq!(base.clone().exposed(0.0), base);
     assert_eq!(base.exposed(1.0).ratio, Some(80.0));
     let srgb = Camera::parse(Path::new("c"), "kind = 'srgb-exposure'\nratio = 40.0").unwrap();
-    assert_eq!(srgb.exposed(-1.0).kind, Kind::SrgbExposure { ratio: 20.0 });
+    assert_eq!(srgb.exposed(-1.0).kind, Kind::SrgbExposure { ratios: [20.0; 3] });
+}
+
+#[test]
+fn warmth_is_a_ratio_of_red_to_blue_light_in_every_kind_of_camera() {
+    let srgb = Camera::parse(Path::new("c"), "kind = 'srgb-exposure'\nratio = 40.0").unwrap();
+    for camera in [naka_rushton(40.0), srgb] {
+        for level in [0.5, 2.0, 4.0] {
+            let (plain, [red, green, blue]) =
+                (lit(&camera, level), camera.clone().warmed(0.6).apply([level / 255.0; 3]));
+            assert!((255.0 * green - plain).abs() < 1e-3, "{green} {plain}");
+            let [more, less] = [0.3, -0.3].map(|stops| lit(&camera.clone().exposed(stops), level));
+            assert!((255.0 * red - more).abs() < 0.01 && (255.0 * blue - less).abs() < 0.01, "{red} {blue}");
+        }
+        assert_eq!(camera.clone().warmed(0.0), camera);
+    }
+    // It is named, and other responses refuse it.
+    let root = tempfile::tempdir().unwrap();
+    let warm = Config { warmth: 0.5, ..Config::default() };
+    let choice = choose(&warm, root.path(), &samples([2.0, 3.0, 4.0]), Origin::default()).unwrap();
+    assert!(choice.response.ends_with("warmth +0.50 EV"), "{}", choice.response);
+    let refused = Config { response: Response::Naka, ..warm }.validate().unwrap_err().to_string();
+    assert!(refused.starts_with("enhance.warmth: 0.5"), "{refused}");
+    let far = Config { warmth: 2.5, ..Config::default() }.validate().unwrap_err().to_string();
+    assert!(far.starts_with("enhance.warmth: 2.5"), "{far}");
 }
 
 /// Dark gray levels that represent a capture.

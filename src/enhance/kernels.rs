@@ -45,9 +45,8 @@ struct CurveParams {
 #[derive(Clone, Copy, Pod, Zeroable)]
 struct ExposureParams {
     matrix: [[f32; 4]; 3],
-    ratio: f32,
+    ratios: [f32; 3],
     count: u32,
-    padding: [u32; 2],
 }
 
 impl<'g> Kernels<'g> {
@@ -129,8 +128,8 @@ impl<'g> Kernels<'g> {
             (matrix[0][3], matrix[1][3]) = (1.0, gain);
         }
         match &camera.kind {
-            Kind::SrgbExposure { ratio } => {
-                let params = ExposureParams { matrix, ratio: *ratio, count, padding: [0; 2] };
+            Kind::SrgbExposure { ratios } => {
+                let params = ExposureParams { matrix, ratios: *ratios, count };
                 let params = self.gpu.upload("enhance.params", &[params])?;
                 recorder.dispatch(&self.exposure, &[params.binding(), values.binding()], groups(pixels));
             }

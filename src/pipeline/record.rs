@@ -87,6 +87,11 @@ impl StageRecord {
         self.count("exposures").unwrap_or_default()
     }
 
+    /// EV by which the camera response of the enhancement was exposed longer than it is by itself; nothing for others.
+    pub fn exposure(&self) -> Option<f32> {
+        self.count("exposure").unwrap_or_default()
+    }
+
     /// Fails where a count that later stages depend on is not what it should be.
     fn check(&self) -> Result<(), serde_json::Error> {
         self.count::<Vec<Change>>("changes")?;
@@ -96,6 +101,11 @@ impl StageRecord {
     fn count<T: DeserializeOwned + Default>(&self, name: &str) -> Result<T, serde_json::Error> {
         self.counts.get(name).map_or_else(|| Ok(T::default()), T::deserialize)
     }
+}
+
+/// A value as it is written. [`serde_json::to_value`] widens numbers of single precision first: 0.33 becomes 0.33000001311302185.
+pub(super) fn to_value(value: &impl Serialize) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(&serde_json::to_string(value)?)
 }
 
 /// The contents of `run.json`.
@@ -150,7 +160,7 @@ impl Run {
             version: env!("CARGO_PKG_VERSION").into(),
             format: FORMAT,
             scene: std::path::absolute(scene).unwrap_or_else(|_| scene.to_path_buf()),
-            settings: serde_json::to_value(settings).unwrap_or_default(),
+            settings: to_value(settings).unwrap_or_default(),
             ..Self::default()
         }
     }
@@ -261,4 +271,16 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::io(path)(e.into()))?;
     text.push('\n');
     storage::write_bytes(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_short_as_they_were_set() {
+        let mut settings = Settings::default();
+        settings.enhance.exposure = 0.33;
+        assert_eq!(to_value(&settings).unwrap()["enhance"]["exposure"].to_string(), "0.33");
+    }
 }

@@ -3,7 +3,7 @@
 use super::journal::StageJournal;
 use super::output::{OutputFolder, names};
 use super::pictures::Painter;
-use super::record::{Counts, Run, Stage, StageRecord};
+use super::record::{self, Counts, Run, Stage, StageRecord};
 use super::{Job, Scope, Shared, Work};
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
@@ -151,7 +151,7 @@ fn no_adapter() -> Error {
 
 /// A stage's report as counts.
 pub(super) fn counts(report: &impl Serialize) -> Result<Counts> {
-    match serde_json::to_value(report) {
+    match record::to_value(report) {
         Ok(Value::Object(map)) => Ok(map),
         Ok(other) => Ok(Counts::from_iter([("value".to_string(), other)])),
         Err(error) => Err(Error::io("run.json")(error.into())),

@@ -23,6 +23,7 @@ const HARMLESS: &[&str] = &[
     "enhance.dequantize",
     "enhance.exif_exposure",
     "enhance.exposure",
+    "enhance.warmth",
     "enhance.denoise",
     "enhance.working",
     "enhance.eight_bit",

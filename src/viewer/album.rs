@@ -2,6 +2,7 @@
 
 use super::scene::Photo;
 use crate::capture::{Image, read_image, resize_area};
+use crate::color::exposed;
 use crate::error::Result;
 use egui::{ColorImage, TextureHandle, TextureOptions};
 use std::collections::BTreeMap;
@@ -30,7 +31,7 @@ struct Job {
 /// A picture and the texture that was made of it, with the factor of its values.
 struct Picture {
     image: Image,
-    texture: Option<(f32, TextureHandle)>,
+    texture: Option<([f32; 3], TextureHandle)>,
 }
 
 /// Pictures by camera and kind. What is asked for the first time comes some frames later.
@@ -76,14 +77,14 @@ impl Album {
         self.pictures.retain(|(camera, kind), _| *kind == Kind::Small || *camera == index);
     }
 
-    /// The texture of a camera's picture with its values times `gain`, if it has come.
+    /// The texture of a camera's picture as an exposure `gain` times as long has it, if it has come.
     pub fn texture(
         &mut self,
         context: &egui::Context,
         index: usize,
         photo: &Photo,
         kind: Kind,
-        gain: f32,
+        gain: [f32; 3],
     ) -> Option<egui::TextureId> {
         let key = (index, kind);
         let picture = match self.pictures.entry(key) {
@@ -124,9 +125,11 @@ fn cross_out(image: &mut Image, weights: &[f32]) {
     }
 }
 
-fn colors(image: &Image, gain: f32) -> ColorImage {
-    let byte = |v: &f32| (v * gain * 255.0).round().clamp(0.0, 255.0) as u8;
-    let bytes: Vec<u8> = image.pixels.iter().flatten().map(byte).collect();
+fn colors(image: &Image, gain: [f32; 3]) -> ColorImage {
+    let lit = |v: f32, gain: f32| if gain == 1.0 { v } else { exposed(v, gain) };
+    let byte = |v: f32| (v * 255.0).round().clamp(0.0, 255.0) as u8;
+    let rgb = |pixel: &[f32; 3]| -> [u8; 3] { std::array::from_fn(|c| byte(lit(pixel[c], gain[c]))) };
+    let bytes: Vec<u8> = image.pixels.iter().flat_map(rgb).collect();
     ColorImage::from_rgb([image.width as usize, image.height as usize], &bytes)
 }
 

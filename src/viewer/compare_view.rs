@@ -27,7 +27,7 @@ pub fn show(state: &mut UiState, album: &mut Album, ui: &egui::Ui, area: Rect) {
             Layer::Render => ("render", None),
             Layer::Photo(kind) => {
                 let stops = if *kind == Kind::Dark { state.compare.dark_stops } else { 0.0 };
-                let gain = state.display.gain() * stops.exp2();
+                let gain = state.display.gain().map(|gain| gain * stops.exp2());
                 let texture = album.texture(ui.ctx(), index, photo, *kind, gain);
                 (if *kind == Kind::Dark { "dark" } else { "lit" }, texture)
             }

@@ -4,6 +4,7 @@ use super::picture::Shot;
 use super::scene::{Model, Scene};
 use super::show::{Channel, Tone};
 use crate::capture::Camera;
+use crate::color::warmth;
 use crate::splat::{Bounds, Raster, RenderSettings, Style};
 
 /// What is looked at.
@@ -38,6 +39,8 @@ pub struct DisplayOptions {
     pub what: What,
     /// Exposure in stops: each doubles the light.
     pub stops: f32,
+    /// EV by which red light grows against blue.
+    pub warmth: f32,
     pub background: [f32; 3],
     /// Highest SH band in use.
     pub sh_degree: u32,
@@ -58,6 +61,7 @@ impl Default for DisplayOptions {
         Self {
             what: What::Render,
             stops: 0.0,
+            warmth: 0.0,
             background: [0.0; 3],
             sh_degree: 3,
             antialiased: false,
@@ -71,9 +75,9 @@ impl Default for DisplayOptions {
 }
 
 impl DisplayOptions {
-    /// Factor of the scene's colors.
-    pub fn gain(&self) -> f32 {
-        self.stops.exp2()
+    /// Factors of linear red, green and blue light.
+    pub fn gain(&self) -> [f32; 3] {
+        warmth(self.warmth).map(|factor| factor * self.stops.exp2())
     }
 
     /// Factor of the sizes of what is looked at.

@@ -14,6 +14,7 @@ mod filming;
 mod frusta;
 mod help;
 mod layout;
+mod look;
 mod messages;
 mod navigate;
 mod options;

@@ -107,9 +107,17 @@ fn picture(state: &mut UiState, ui: &mut egui::Ui) {
             }
         }
     });
-    ui.horizontal(|ui| {
-        ui.add(Slider::new(&mut look.stops, -4.0..=8.0).step_by(0.25).suffix(" EV").text("Exposure"));
-    });
+    ui.add(Slider::new(&mut look.stops, -4.0..=8.0).step_by(0.25).suffix(" EV").text("Exposure"));
+    ui.add(Slider::new(&mut look.warmth, -2.0..=2.0).step_by(0.1).suffix(" EV").text("Warmth"));
+    if scene.is_some_and(|scene| scene.look.is_some()) {
+        let changed = look.stops != 0.0 || look.warmth != 0.0;
+        let button = ui.add_enabled(changed, egui::Button::new("Save as settings"));
+        let hover =
+            "A file with this exposure and warmth, with which `naka-gs run --config` enhances the photographs so";
+        if button.on_hover_text(hover).clicked() {
+            state.commands.push(Command::SaveLook);
+        }
+    }
     ui.horizontal(|ui| {
         ui.color_edit_button_rgb(&mut look.background);
         ui.label("Background");

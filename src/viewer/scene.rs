@@ -1,5 +1,6 @@
 //! What the window shows: a model, points, and the cameras that took the photographs.
 
+use super::look::Look;
 use crate::capture::{self, Camera, SceneFrame, View};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -46,6 +47,8 @@ pub struct Scene {
     pub frame: SceneFrame,
     /// As in training.
     pub antialiased: bool,
+    /// How its photographs were lit.
+    pub look: Option<Look>,
     /// What there is to say of it.
     pub notes: Vec<String>,
 }
@@ -88,6 +91,7 @@ impl Scene {
             photos: Vec::new(),
             frame: SceneFrame::IDENTITY,
             antialiased: false,
+            look: None,
             notes: Vec::new(),
         }
     }
@@ -165,6 +169,7 @@ impl Scene {
         match run.settings(&out) {
             Ok(settings) => {
                 self.antialiased = settings.train.antialiased;
+                self.look = Look::of(&run, &settings);
                 let (scene, out) = (run.scene, out.clone());
                 match photos(&Job { scene, out, settings, overwrite: false, scope: Scope::Everything }) {
                     Ok((photos, frame)) => (self.photos, self.frame) = (photos, frame),

@@ -21,8 +21,8 @@ pub enum Channel {
 pub struct Tone {
     /// What is shown.
     pub channel: Channel,
-    /// Factor of the scene's colors.
-    pub gain: f32,
+    /// Factors of linear red, green and blue light.
+    pub gain: [f32; 3],
     /// RGB behind the splats.
     pub background: [f32; 3],
     /// Depths at the ends of the color map, near and far.
@@ -38,10 +38,10 @@ struct ShowUniform {
     plane: u32,
     background: [f32; 3],
     channel: u32,
-    gain: f32,
+    gain: [f32; 3],
     near: f32,
     far: f32,
-    padding: u32,
+    padding: [u32; 3],
 }
 
 /// A texture of a render's size, RGBA with 8 bits, in display values.
@@ -132,7 +132,7 @@ impl Show {
                 gain: tone.gain,
                 near: tone.depths[0],
                 far: tone.depths[1],
-                padding: 0,
+                padding: [0; 3],
             }],
         );
         let bindings = [self.uniform.binding(), work.image.binding(), Binding::TextureView(&screen.view)];
@@ -143,6 +143,7 @@ impl Show {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::color::exposed;
     use crate::gpu::{Choice, Mask};
 
     /// The picture of planes that hold `pixel` (red, green, blue, transmittance, depth) at a place of 20 × 9 pixels.
@@ -165,7 +166,7 @@ mod tests {
     }
 
     fn tone(channel: Channel) -> Tone {
-        Tone { channel, gain: 2.0, background: [0.2, 0.4, 1.0], depths: [1.0, 3.0] }
+        Tone { channel, gain: [2.0, 1.0, 0.5], background: [0.2, 0.4, 1.0], depths: [1.0, 3.0] }
     }
 
     #[test]
@@ -174,7 +175,8 @@ mod tests {
         let value = |x: u32, y: u32| (x + y) as f32 / 40.0;
         let picture = shown(&gpu, &tone(Channel::Color), |x, y| [value(x, y), 0.1, 0.9, 0.5, 0.0]);
         for (x, y, pixel) in picture.enumerate_pixels() {
-            let expected = [2.0 * value(x, y) + 0.1, 0.4, 2.3].map(|v| (v.min(1.0) * 255.0).round());
+            let expected = [exposed(value(x, y), 2.0) + 0.1, 0.1 + 0.2, exposed(0.9, 0.5) + 0.5];
+            let expected = expected.map(|v| (v.min(1.0) * 255.0).round());
             for (found, expected) in pixel.0.iter().zip(expected) {
                 assert!((f32::from(*found) - expected).abs() <= 1.0, "{x} {y}: {pixel:?}");
             }

@@ -33,6 +33,8 @@ pub enum Command {
     /// Make pictures along a path.
     Film(Box<Filming>),
     Screenshot,
+    /// Write exposure and warmth as settings.
+    SaveLook,
     /// Make what is at this place of the picture the pivot; shares of its width and height.
     Focus([f64; 2]),
     FullScreen,

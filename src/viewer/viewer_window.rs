@@ -110,6 +110,7 @@ impl ViewerWindow {
     pub fn run(&mut self, command: Command) {
         match command {
             Command::Screenshot => self.screenshot = Some(screenshot::name(SystemTime::now())),
+            Command::SaveLook => self.save_look(),
             Command::Focus(place) => {
                 if let Err(error) = self.focus(place) {
                     self.state.messages.error(&error);
@@ -122,6 +123,14 @@ impl ViewerWindow {
             Command::Open(_) | Command::Train(_) | Command::Film(_) | Command::Quit => {}
         }
         self.canvas.window.request_redraw();
+    }
+
+    fn save_look(&mut self) {
+        let Some(look) = self.state.scene.as_ref().and_then(|scene| scene.look.as_ref()) else { return };
+        match look.save(&self.state.display, Path::new("")) {
+            Ok((_, words)) => self.state.messages.note(words),
+            Err(error) => self.state.messages.error(&error),
+        }
     }
 
     /// Turns to what is at a place of the picture.
