@@ -3,6 +3,7 @@
 use super::{Camera, Distortion, Lens, View};
 use crate::error::Error;
 use glam::DMat4;
+use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +55,13 @@ impl Focal {
             Self::Angle(angle) => 0.5 * f64::from(extent) / (0.5 * angle).tan(),
         }
     }
+
+    fn angle(self) -> Option<f64> {
+        match self {
+            Self::Pixels(_) => None,
+            Self::Angle(angle) => Some(angle),
+        }
+    }
 }
 
 impl Frame {
@@ -62,6 +70,12 @@ impl Frame {
     /// # Errors
     /// What is wrong with the intrinsics.
     pub fn camera(&self, (width, height): (u32, u32)) -> Result<(Camera, Option<Lens>), String> {
+        for angle in [Some(self.intrinsics.x), self.intrinsics.y].into_iter().flatten().filter_map(Focal::angle) {
+            if !(angle > 0.0 && angle < PI) {
+                let hint = if (PI..180.0).contains(&angle) { "; it seems to be in degrees" } else { "" };
+                return Err(format!("its field of view is {angle} radians, not between 0 and π{hint}"));
+            }
+        }
         let fx = self.intrinsics.x.pixels(width);
         let fy = self.intrinsics.y.map_or(fx, |focal| focal.pixels(height));
         let cx = self.intrinsics.cx.unwrap_or(0.5 * f64::from(width));

@@ -47,6 +47,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 mod transforms;
+mod turn;
 mod undistort;
 mod up;
 
@@ -67,6 +68,7 @@ pub use image::Image;
 pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, is_image, photos, poses, readable_photos};
 pub use mask::{Mask, MaskUse, add_masks};
+pub(crate) use messages::some;
 pub use named_pose::{NamedPoses, named_poses};
 pub(crate) use names::{clash_of, plain as plain_names};
 pub(crate) use normalize::median;

@@ -32,7 +32,8 @@ pub fn rigid(matrix: DMat4) -> Result<DMat4, String> {
     }
     let last_row = matrix.row(3);
     if (last_row - glam::DVec4::W).length() > 1e-6 {
-        return Err(format!("the last row of its pose is {last_row}, not [0, 0, 0, 1]"));
+        let hint = if matrix.col(3) == glam::DVec4::W { "; its rows seem to be columns" } else { "" };
+        return Err(format!("the last row of its pose is {last_row}, not [0, 0, 0, 1]{hint}"));
     }
     let rotation = DMat3::from_mat4(matrix);
     let scale = rotation.x_axis.length().max(rotation.y_axis.length()).max(rotation.z_axis.length());

@@ -2,6 +2,7 @@
 
 use super::frame::Frame;
 use super::messages::some;
+use super::turn::Turn;
 use super::{Camera, Lens};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -13,11 +14,13 @@ type Size = (u32, u32);
 pub struct Sizes<'a> {
     source: &'a Path,
     scaled: BTreeMap<(Size, Size), usize>,
+    /// Pictures that are stored turned.
+    turned: usize,
 }
 
 impl<'a> Sizes<'a> {
     pub fn new(source: &'a Path) -> Self {
-        Self { source, scaled: BTreeMap::new() }
+        Self { source, scaled: BTreeMap::new(), turned: 0 }
     }
 
     /// The camera of `frame` for its picture `image`, which has the size `actual`; `refuse` says what is wrong with the
@@ -33,12 +36,32 @@ impl<'a> Sizes<'a> {
         refuse: impl Fn(String) -> Error,
     ) -> Result<(Camera, Option<Lens>)> {
         let said = frame.size.unwrap_or(actual);
+        let as_shown = (actual.1, actual.0);
+        if said != actual
+            && (said == as_shown || is_scaled(said, as_shown))
+            && let Some(turn) = Turn::to_stored(image)
+        {
+            self.turned += 1;
+            let (camera, lens) = self.fitting(frame, said, as_shown, refuse)?;
+            return Ok((turn.camera(&camera), lens.map(|lens| turn.lens(&lens))));
+        }
         if said != actual && !is_scaled(said, actual) {
             let source = self.source.display();
             let found = format!("is {} × {} pixels, but {source} says {} × {}", actual.0, actual.1, said.0, said.1);
             let remedy = "give the image at that size or scaled as a whole, or correct w, h and the intrinsics";
             return Err(Error::input(image, found, remedy));
         }
+        self.fitting(frame, said, actual, refuse)
+    }
+
+    /// The camera of `frame`, whose pictures have the size `said`, for one of the size `actual`.
+    fn fitting(
+        &mut self,
+        frame: &Frame,
+        said: Size,
+        actual: Size,
+        refuse: impl Fn(String) -> Error,
+    ) -> Result<(Camera, Option<Lens>)> {
         let (camera, lens) = frame.camera(said).map_err(refuse)?;
         if said == actual {
             return Ok((camera, lens));
@@ -47,8 +70,15 @@ impl<'a> Sizes<'a> {
         Ok((camera.resized(actual.0, actual.1), lens.map(|lens| lens.resized(actual.0, actual.1))))
     }
 
-    /// Says once which pictures were scaled.
+    /// Says once which pictures were scaled, and that some are stored turned.
     pub fn warn(&self) {
+        if self.turned > 0 {
+            tracing::info!(
+                "{}: {} pictures are stored turned, as their EXIF data say; their cameras are turned with them",
+                self.source.display(),
+                self.turned
+            );
+        }
         if let Some(found) = self.describe() {
             tracing::warn!("{}: {found}; their intrinsics are scaled to fit", self.source.display());
         }
@@ -83,6 +113,7 @@ fn is_scaled(said: Size, actual: Size) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::{Focal, Intrinsics};
     use super::*;
 
     #[test]
@@ -96,6 +127,42 @@ mod tests {
         let crops = [((1957, 1091), (979, 549)), ((1920, 1080), (960, 538)), ((640, 480), (640, 360))];
         for (said, actual) in differ.into_iter().chain(crops) {
             assert!(!is_scaled(said, actual), "{said:?} {actual:?}");
+        }
+    }
+
+    /// EXIF data with nothing but an orientation.
+    fn exif(orientation: u8) -> Vec<u8> {
+        let entry = [0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0];
+        [&b"II*\0\x08\0\0\0\x01\0"[..], &entry, &[0; 4]].concat()
+    }
+
+    #[test]
+    fn a_camera_turns_with_pictures_that_are_stored_turned() {
+        let folder = tempfile::tempdir().unwrap();
+        let intrinsics =
+            Intrinsics { x: Focal::Pixels(50.0), y: None, cx: Some(40.0), cy: Some(20.0), distortion: None };
+        let (size, viewmat) = (Some((64, 48)), glam::DMat4::IDENTITY);
+        let frame = Frame { image: "a.jpg".into(), mask: None, size, intrinsics, viewmat };
+        let camera = |orientation: u8, (width, height): Size| {
+            let path = folder.path().join(format!("{orientation}-{width}.jpg"));
+            let mut bytes = Vec::new();
+            let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
+            image::ImageEncoder::set_exif_metadata(&mut encoder, exif(orientation)).unwrap();
+            encoder.encode_image(&image::RgbImage::new(width, height)).unwrap();
+            std::fs::write(&path, bytes).unwrap();
+            let mut sizes = Sizes::new(Path::new("transforms.json"));
+            let refuse = |found: String| Error::input("a.jpg", found, "");
+            sizes.camera(&frame, &path, (width, height), refuse).map(|(camera, _)| (camera, sizes.turned))
+        };
+        let (turned, count) = camera(6, (48, 64)).unwrap();
+        assert_eq!((turned.cx, turned.cy, count), (20.0, 24.0, 1));
+        // A smaller copy, turned the other way.
+        let (half, _) = camera(8, (24, 32)).unwrap();
+        assert_eq!((half.width, half.height, half.fx, half.cx, half.cy), (24, 32, 25.0, 14.0, 20.0));
+        // Pixels that are stored as the poses have them, whatever viewers do.
+        assert_eq!(camera(6, (64, 48)).unwrap().1, 0);
+        for orientation in [1, 3] {
+            assert!(camera(orientation, (48, 64)).unwrap_err().to_string().contains("48 × 64"), "{orientation}");
         }
     }
 }

@@ -19,6 +19,7 @@ mod hidden;
 mod kernels;
 pub mod network;
 mod picture;
+mod samples;
 mod source;
 mod tone;
 pub mod weights;
@@ -40,14 +41,12 @@ use crate::progress::{Journal, Progress};
 use choose::{Choice, Origin, choose, describe};
 use correct::Correction;
 use network::Maps;
+use samples::sample;
 use serde::{Deserialize, Serialize};
 use source::Source;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Most views whose pixels the response of a capture is estimated on, and most pixels of each.
-const SAMPLED: (usize, usize) = (64, 8192);
 /// Bytes of a pixel while its image is in work, and the bytes that all images in work may take: 6 of 2 megapixels, one of
 /// 12 or more.
 const PIXEL_BYTES: u64 = 100;
@@ -287,23 +286,6 @@ impl<'g> Prepared<'g> {
 /// Whether every image gets a response of its own.
 fn per_image(config: &Config) -> bool {
     config.scope == Scope::Image && matches!(config.response, Response::Naka | Response::Log)
-}
-
-/// Dark pixels that represent the capture: evenly spread views, evenly spread pixels of each; none of what a mask hides.
-fn sample(sources: &[Source<'_>], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Vec<[f32; 3]>> {
-    let step = sources.len().div_ceil(SAMPLED.0).max(1);
-    let chosen: Vec<_> = sources.iter().step_by(step).copied().collect();
-    let pixels = |source: &Source<'_>| {
-        progress.check()?;
-        let image = source.dark(config, downscale)?;
-        let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
-        let weights = source.weights(image.width, image.height)?;
-        let counts = |i: usize| weights.as_ref().is_none_or(|weights| weights[i] >= 0.5);
-        // An odd step beside an even width walks through all columns.
-        let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| counts(*i));
-        Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
-    };
-    map_few(&chosen, largest(&chosen), pixels).map(|samples| samples.concat())
 }
 
 fn unique_names(views: &[&View]) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::progress::{Progress, Silent};
 use glam::DMat4;
 use std::fmt;
 
-/// Part of the pixels with a depth below which poses contradict the photographs. The tiny capture of `shared/cases` has
+/// Part of the pixels with a depth below which poses contradict the photographs; below ten times it they may. The tiny capture of `shared/cases` has
 /// 47.5 %, with OpenCV axes 0.06 %, with inverted poses 0.08 %.
 const CONTRADICTORY: f64 = 0.005;
 /// Below this, other readings are tried: a focal length that is off leaves some pixels that agree by chance.
@@ -22,6 +22,8 @@ const DOUBTFUL: f64 = 0.05;
 const CLEAR: (f64, f64) = (0.1, 4.0);
 /// No other reading is tried once one gives so many pixels a depth.
 const CERTAIN: f64 = 0.3;
+/// A principal point so far from the middle, as part of half a side, may be meant to be there.
+const OFF_CENTER: f64 = 0.2;
 /// Views and longer side of the pictures that readings are compared with.
 const VIEWS: usize = 8;
 const IMAGE_SIZE: u32 = 160;
@@ -35,6 +37,8 @@ pub enum Reading {
     WorldToCamera { opencv: bool },
     /// Focal lengths are so many times those given.
     Focal(f64),
+    /// The principal point is the middle of the picture.
+    Centered,
     /// The photographs belong to the poses in another order.
     Order(Order),
 }
@@ -52,7 +56,7 @@ pub enum Order {
 }
 
 impl Reading {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::OpenCvAxes,
         Self::WorldToCamera { opencv: true },
         Self::WorldToCamera { opencv: false },
@@ -60,6 +64,7 @@ impl Reading {
         Self::Focal(0.7),
         Self::Focal(1.4),
         Self::Focal(2.0),
+        Self::Centered,
         Self::Order(Order::Reversed),
         Self::Order(Order::Shifted(1)),
         Self::Order(Order::Shifted(-1)),
@@ -82,6 +87,18 @@ impl Reading {
             Self::Focal(factor) => {
                 moved(&|camera| Camera { fx: camera.fx * factor, fy: camera.fy * factor, ..camera.clone() })
             }
+            Self::Centered => {
+                let middle = |camera: &Camera| [camera.width, camera.height].map(|side| 0.5 * f64::from(side));
+                let is_far = |camera: &Camera| {
+                    let [x, y] = middle(camera);
+                    (camera.cx - x).abs() > OFF_CENTER * x || (camera.cy - y).abs() > OFF_CENTER * y
+                };
+                let centered = |camera: &Camera| {
+                    let [cx, cy] = middle(camera);
+                    Camera { cx, cy, ..camera.clone() }
+                };
+                views.iter().any(|view| is_far(&view.camera)).then(|| moved(&centered)).flatten()
+            }
             Self::Order(order) => order.of(views),
         }
     }
@@ -89,10 +106,13 @@ impl Reading {
     /// What to do where this reading fits.
     fn remedy(self) -> &'static str {
         match self {
-            Self::OpenCvAxes => "negate the second and third column of every pose",
-            Self::WorldToCamera { .. } => "give the inverse of every pose",
-            Self::Focal(_) => "correct the focal length, or the size that it belongs to",
-            Self::Order(_) => "give every pose the name of its photograph",
+            Self::OpenCvAxes => {
+                "check axes and direction of the poses: negate the second and third column of every pose"
+            }
+            Self::WorldToCamera { .. } => "check axes and direction of the poses: give the inverse of every pose",
+            Self::Focal(_) => "check the intrinsics: correct the focal length, or the size that it belongs to",
+            Self::Centered => "check the intrinsics: correct the principal point, or leave it out",
+            Self::Order(_) => "check the names: give every pose that of its photograph",
         }
     }
 }
@@ -104,6 +124,7 @@ impl fmt::Display for Reading {
             Self::WorldToCamera { opencv: true } => write!(f, "as world to camera in OpenCV axes"),
             Self::WorldToCamera { opencv: false } => write!(f, "as world to camera in OpenGL axes"),
             Self::Focal(factor) => write!(f, "with {factor} times the focal length"),
+            Self::Centered => write!(f, "with the principal point in the middle of the picture"),
             Self::Order(Order::Reversed) => write!(f, "with the photographs in reverse order"),
             Self::Order(Order::Shifted(by)) => write!(f, "with every photograph at the pose {by:+} places further"),
             Self::Order(Order::ByNumber { poses }) => {
@@ -206,10 +227,7 @@ pub(super) fn check(gpu: &Gpu, capture: &Capture, share: f64, config: &Config, p
     match better(gpu, capture, progress)? {
         Some((reading, other)) => {
             let found = format!("{found}; read {reading}, for {:.0} %", 100.0 * other);
-            let remedy = format!(
-                "check axes and direction of the poses: {}, or set pose_check to `warn` to go on",
-                reading.remedy()
-            );
+            let remedy = format!("{}, or set pose_check to `warn` to go on", reading.remedy());
             match config.pose_check {
                 PoseCheck::Refuse => return Err(Error::input(&capture.root, found, remedy)),
                 _ => tracing::warn!("{found}: {remedy}"),
@@ -220,7 +238,9 @@ pub(super) fn check(gpu: &Gpu, capture: &Capture, share: f64, config: &Config, p
              of the poses (camera to world, OpenGL axes: x right, y up, z backward), that each belongs to its photograph, \
              and the focal length"
         ),
-        None => {}
+        None => tracing::warn!(
+            "{found}: the poses may not belong to the photographs, or little in them can be matched; look at what comes of it"
+        ),
     }
     Ok(())
 }

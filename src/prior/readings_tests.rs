@@ -75,6 +75,10 @@ fn the_reading_that_fits_is_named() {
         let error = message(&wrong, PoseCheck::Refuse).unwrap_err();
         assert!(error.contains(words) && error.contains("axes and direction") && error.contains('%'), "{error}");
     }
+    let mut cornered = right.clone();
+    cornered.train.iter_mut().for_each(|view| (view.camera.cx, view.camera.cy) = (0.0, 0.0));
+    let error = message(&cornered, PoseCheck::Refuse).unwrap_err();
+    assert!(error.contains("with the principal point in the middle") && error.contains("intrinsics"), "{error}");
     let wrong = posed(&right, |viewmat| axes * viewmat);
     for pose_check in [PoseCheck::Warn, PoseCheck::Off] {
         assert_eq!(message(&wrong, pose_check), Ok(()));

@@ -1,0 +1,100 @@
+//! Dark pixels that represent a capture, and photographs that do not belong to the others.
+
+use super::choose::LIT;
+use super::config::Config;
+use super::estimate::median_luminance;
+use super::source::Source;
+use super::{largest, map_few};
+use crate::capture::some;
+use crate::error::Result;
+use crate::progress::Progress;
+
+/// Most views whose pixels the response of a capture is estimated on, and most pixels of each.
+const SAMPLED: (usize, usize) = (64, 8192);
+/// A photograph without a value above this is black: half a level of 8 bits.
+const BLACK: f32 = 0.5 / 255.0;
+/// Median luminance below which a photograph is dark for sure: 1.3 stops of linear light below one that counts as lit.
+const DARK: f32 = 0.06;
+
+/// Evenly spread pixels of evenly spread views; none of what a mask hides. Photographs that are black, and lit ones among
+/// dark ones, are named.
+///
+/// # Errors
+/// A picture or a mask that cannot be read, a stop.
+pub fn sample(
+    sources: &[Source<'_>],
+    config: &Config,
+    downscale: u32,
+    progress: &dyn Progress,
+) -> Result<Vec<[f32; 3]>> {
+    let step = sources.len().div_ceil(SAMPLED.0).max(1);
+    let chosen: Vec<_> = sources.iter().step_by(step).copied().collect();
+    let pixels = |source: &Source<'_>| {
+        progress.check()?;
+        let image = source.dark(config, downscale)?;
+        let step = image.pixels.len().div_ceil(SAMPLED.1).max(1);
+        let weights = source.weights(image.width, image.height)?;
+        let counts = |i: usize| weights.as_ref().is_none_or(|weights| weights[i] >= 0.5);
+        // An odd step beside an even width walks through all columns.
+        let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| counts(*i));
+        Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
+    };
+    let samples = map_few(&chosen, largest(&chosen), pixels)?;
+    let named: Vec<(&str, &[[f32; 3]])> =
+        chosen.iter().map(|source| source.name()).zip(samples.iter().map(Vec::as_slice)).collect();
+    odd(&named).into_iter().for_each(|words| tracing::warn!("{words}"));
+    Ok(samples.concat())
+}
+
+/// What there is to say of photographs that do not belong to the others, by their names and pixels.
+fn odd(photographs: &[(&str, &[[f32; 3]])]) -> Vec<String> {
+    let shown: Vec<_> = photographs.iter().filter(|(_, pixels)| !pixels.is_empty()).collect();
+    let names = |wanted: &dyn Fn(&[[f32; 3]]) -> bool| -> Vec<&str> {
+        shown.iter().filter(|(_, pixels)| wanted(pixels)).map(|(name, _)| *name).collect()
+    };
+    let is_black = |pixels: &[[f32; 3]]| pixels.iter().flatten().all(|v| *v <= BLACK);
+    let black = names(&is_black);
+    let mut words = Vec::new();
+    if !black.is_empty() {
+        let (count, of) = (black.len(), shown.len());
+        words.push(format!(
+            "{count} of {of} photographs looked at are black, and teach the scene to be so; remove them: {}",
+            some(&black)
+        ));
+    }
+    let lit = names(&|pixels| median_luminance(pixels) >= LIT);
+    let dark = names(&|pixels| median_luminance(pixels) < DARK && !is_black(pixels));
+    if !lit.is_empty() && !dark.is_empty() {
+        let (kind, few) = if lit.len() <= dark.len() { ("lit", &lit) } else { ("dark", &dark) };
+        words.push(format!(
+            "the capture mixes {} dark photographs with {} that are lit already, and one response lights all of them; \
+             remove one kind, or give the files their EXIF data. The {kind} ones: {}",
+            dark.len(),
+            lit.len(),
+            some(few)
+        ));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn black_and_lit_photographs_among_dark_ones_are_named() {
+        let gray = |level: f32| vec![[level / 255.0; 3]; 9];
+        let (dark, dim, black, lit) = (gray(3.0), gray(20.0), gray(0.0), gray(90.0));
+        let said = |photographs: &[(&str, &[[f32; 3]])]| odd(photographs);
+        assert!(said(&[("a", &dark), ("b", &dim), ("c", &dark)]).is_empty());
+        assert!(said(&[("a", &lit), ("b", &lit), ("c", &dim)]).is_empty());
+        let [found] = &said(&[("a", &dark), ("b", &black), ("c", &dark)])[..] else { panic!("one warning") };
+        assert!(found.starts_with("1 of 3") && found.ends_with(": b"), "{found}");
+        let [found] = &said(&[("a", &dark), ("b", &lit), ("c", &dark)])[..] else { panic!("one warning") };
+        assert!(found.contains("2 dark") && found.ends_with("The lit ones: b"), "{found}");
+        let [found] = &said(&[("a", &dark), ("b", &lit), ("c", &lit), ("d", &lit)])[..] else { panic!("one warning") };
+        assert!(found.ends_with("The dark ones: a"), "{found}");
+        // What a mask hides entirely is none of them.
+        assert!(said(&[("a", &[]), ("b", &dark)]).is_empty());
+    }
+}
