@@ -17,6 +17,7 @@ mod export;
 mod flag_names;
 mod interrupt;
 mod messages;
+mod once;
 mod outcome;
 mod output;
 mod path;

@@ -1,11 +1,14 @@
 //! Progress on stderr: bars on a terminal, lines elsewhere; log messages pass between them.
 
 use super::messages::in_flags;
+use super::once::Once;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use naka_gs::{Progress, Stop};
 use std::io::{IsTerminal, Write, stderr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -71,13 +74,13 @@ impl Reporter {
         };
         let color = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         let stage = Arc::clone(&self.stage);
-        let subscriber = tracing_subscriber::fmt()
-            .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        let lines = tracing_subscriber::fmt::layer()
             .with_ansi(color)
             .with_target(verbose > 1)
             .without_time()
             .with_writer(move || AboveBar(Arc::clone(&stage)))
-            .finish();
+            .with_filter(Once::default());
+        let subscriber = tracing_subscriber::registry().with(tracing_subscriber::EnvFilter::new(filter)).with(lines);
         if tracing::subscriber::set_global_default(subscriber).is_err() {
             tracing::debug!("logs go to another subscriber");
         }

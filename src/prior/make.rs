@@ -1,6 +1,6 @@
 //! Points made from a capture's own images.
 
-use super::config::{Config, Make};
+use super::config::{Config, Make, PoseCheck};
 use super::exposures;
 use super::neighbors::references;
 use super::readings::{self, share_of};
@@ -82,6 +82,9 @@ pub fn make(
     let depths = share_of(&maps);
     if config.make == Make::Stereo {
         readings::check(gpu, capture, depths, config, progress)?;
+        if config.pose_check != PoseCheck::Off {
+            readings::warn_of_lonely(capture, &maps);
+        }
     }
     let (points, report) = select(found, wanted, config.seed);
     let exposures =

@@ -124,3 +124,12 @@ fn photographs_can_be_in_another_order() {
     let padded = ["a02.png", "a09.png", "a10.png"].map(view);
     assert!(Reading::Order(Order::ByNumber { poses: true }).of(&padded).is_none());
 }
+
+#[test]
+fn views_that_nobody_agrees_with_stand_out_from_those_that_are_hard() {
+    assert_eq!(lonely(&[0.37, 0.03, 0.44, 0.41, 0.39, 0.03]), [1, 5]);
+    // A wall that shows little; a capture in which nothing can be matched.
+    assert_eq!(lonely(&[0.5, 0.12, 0.45, 0.6]), [0; 0]);
+    assert_eq!(lonely(&[0.05, 0.0, 0.04]), [0; 0]);
+    assert_eq!(lonely(&[]), [0; 0]);
+}
