@@ -112,8 +112,7 @@ fn picture(state: &mut UiState, ui: &mut egui::Ui) {
     if scene.is_some_and(|scene| scene.look.is_some()) {
         let changed = look.stops != 0.0 || look.warmth != 0.0;
         let button = ui.add_enabled(changed, egui::Button::new("Save as settings"));
-        let hover =
-            "A file with this exposure and warmth, with which `naka-gs run --config` enhances the photographs so";
+        let hover = "A file of settings with this exposure and warmth, for the next run (docs/viewer.md)";
         if button.on_hover_text(hover).clicked() {
             state.commands.push(Command::SaveLook);
         }

@@ -127,7 +127,8 @@ impl ViewerWindow {
 
     fn save_look(&mut self) {
         let Some(look) = self.state.scene.as_ref().and_then(|scene| scene.look.as_ref()) else { return };
-        match look.save(&self.state.display, Path::new("")) {
+        let display = &self.state.display;
+        match look.save(display.stops, display.warmth, Path::new("")) {
             Ok((_, words)) => self.state.messages.note(words),
             Err(error) => self.state.messages.error(&error),
         }
