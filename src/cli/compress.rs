@@ -134,7 +134,8 @@ impl Views {
         }
         let original = compressor.original().clone();
         let (psnr, seen) = (compressor.psnr(&original)?, if compressor.withholds() { "no fit saw" } else { "it fits" });
-        Ok(format!("{views} photographs that {seen} (the original: {psnr:.2} dB)"))
+        let s = if views == 1 { "" } else { "s" };
+        Ok(format!("{views} photograph{s} that {seen} (the original: {psnr:.2} dB)"))
     }
 }
 

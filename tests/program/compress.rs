@@ -23,7 +23,7 @@ fn photographs_are_fitted_to_and_some_are_kept_to_measure() {
     let (run, folder) = (finished().join("runs/night"), tempfile::tempdir().unwrap());
     let small = folder.path().join("small.ply");
     let words = said(&compress(&run, &small, &["--splats", "80", "--photographs"]));
-    assert!(words.contains("80 of") && words.contains("1 photographs that no fit saw"), "{words}");
+    assert!(words.contains("80 of") && words.contains("1 photograph that no fit saw"), "{words}");
     assert!(small.exists());
 
     let alone = folder.path().join("alone.ply");
