@@ -37,7 +37,8 @@ impl<'a> Sizes<'a> {
     ) -> Result<(Camera, Option<Lens>)> {
         let said = frame.size.unwrap_or(actual);
         let as_shown = (actual.1, actual.0);
-        if said != actual
+        let fits = said == actual || is_scaled(said, actual);
+        if !fits
             && (said == as_shown || is_scaled(said, as_shown))
             && let Some(turn) = Turn::to_stored(image)
         {
@@ -45,7 +46,7 @@ impl<'a> Sizes<'a> {
             let (camera, lens) = self.fitting(frame, said, as_shown, refuse)?;
             return Ok((turn.camera(&camera), lens.map(|lens| turn.lens(&lens))));
         }
-        if said != actual && !is_scaled(said, actual) {
+        if !fits {
             let source = self.source.display();
             let found = format!("is {} × {} pixels, but {source} says {} × {}", actual.0, actual.1, said.0, said.1);
             let remedy = "give the image at that size or scaled as a whole, or correct w, h and the intrinsics";
@@ -143,7 +144,8 @@ mod tests {
             Intrinsics { x: Focal::Pixels(50.0), y: None, cx: Some(40.0), cy: Some(20.0), distortion: None };
         let (size, viewmat) = (Some((64, 48)), glam::DMat4::IDENTITY);
         let frame = Frame { image: "a.jpg".into(), mask: None, size, intrinsics, viewmat };
-        let camera = |orientation: u8, (width, height): Size| {
+        let square = Frame { size: Some((64, 64)), ..frame.clone() };
+        let of = |frame: &Frame, orientation: u8, (width, height): Size| {
             let path = folder.path().join(format!("{orientation}-{width}.jpg"));
             let mut bytes = Vec::new();
             let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
@@ -152,8 +154,9 @@ mod tests {
             std::fs::write(&path, bytes).unwrap();
             let mut sizes = Sizes::new(Path::new("transforms.json"));
             let refuse = |found: String| Error::input("a.jpg", found, "");
-            sizes.camera(&frame, &path, (width, height), refuse).map(|(camera, _)| (camera, sizes.turned))
+            sizes.camera(frame, &path, (width, height), refuse).map(|(camera, _)| (camera, sizes.turned))
         };
+        let camera = |orientation: u8, size: Size| of(&frame, orientation, size);
         let (turned, count) = camera(6, (48, 64)).unwrap();
         assert_eq!((turned.cx, turned.cy, count), (20.0, 24.0, 1));
         // A smaller copy, turned the other way.
@@ -161,6 +164,8 @@ mod tests {
         assert_eq!((half.width, half.height, half.fx, half.cx, half.cy), (24, 32, 25.0, 14.0, 20.0));
         // Pixels that are stored as the poses have them, whatever viewers do.
         assert_eq!(camera(6, (64, 48)).unwrap().1, 0);
+        // Smaller copies of square ones fit as they are.
+        assert_eq!(of(&square, 6, (32, 32)).unwrap().1, 0);
         for orientation in [1, 3] {
             assert!(camera(orientation, (48, 64)).unwrap_err().to_string().contains("48 × 64"), "{orientation}");
         }
