@@ -1,5 +1,6 @@
-//! Warnings are said once: what a run and the report after it both notice is one message.
+//! Warnings that a report repeats are said once: it reads the capture of the run before it anew.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt::{Debug, Write};
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +8,20 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Lets a warning pass the first time.
+thread_local! {
+    /// Whether this thread goes over what has been done already.
+    static AGAIN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work`, whose warnings are only said where nothing has said them before.
+pub fn again<T>(work: impl FnOnce() -> T) -> T {
+    AGAIN.set(true);
+    let done = work();
+    AGAIN.set(false);
+    done
+}
+
+/// Drops warnings of [`again`] that have been said. Others pass as often as they come: scenes of a batch may have the same.
 #[derive(Default)]
 pub struct Once {
     said: Mutex<HashSet<String>>,
@@ -36,7 +50,8 @@ impl<S> Filter<S> for Once {
         }
         let mut words = Words::default();
         event.record(&mut words);
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(words.0)
+        let is_new = self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(words.0);
+        is_new || !AGAIN.get()
     }
 }
 
@@ -71,19 +86,25 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_is_said_once_and_all_else_as_often_as_it_comes() {
+    fn only_what_is_gone_over_again_is_silent_about_what_was_said() {
         let lines = Lines::default();
         let layer =
             fmt::layer().with_ansi(false).without_time().with_writer(lines.clone()).with_filter(Once::default());
-        tracing::subscriber::with_default(registry().with(layer), || {
-            for name in ["a", "b", "a"] {
+        let say = |names: &[&str]| {
+            for name in names {
                 tracing::warn!("{name} is black");
                 tracing::info!("{name} is read");
             }
+        };
+        tracing::subscriber::with_default(registry().with(layer), || {
+            say(&["a"]);
+            again(|| say(&["a", "b"]));
+            // Another scene.
+            say(&["a"]);
         });
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         let count = |words: &str| text.matches(words).count();
         let counts = [count("a is black"), count("b is black"), count("a is read"), count("b is read")];
-        assert_eq!(counts, [1, 1, 2, 1], "{text}");
+        assert_eq!(counts, [2, 1, 3, 1], "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! `naka-gs report`
 
+use super::once::again;
 use super::output;
 use super::progress::Reporter;
 use naka_gs::pipeline::record::Run;
@@ -26,7 +27,7 @@ pub fn of_run(out: &Path, run: &Run, progress: &dyn Progress) {
     if there {
         return;
     }
-    if let Err(error) = page::write_run(out, progress) {
+    if let Err(error) = again(|| page::write_run(out, progress)) {
         tracing::warn!("no {}: {error}", page::PAGE_FILE);
     }
 }
