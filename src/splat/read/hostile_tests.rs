@@ -167,12 +167,16 @@ fn levels_that_contradict_themselves_are_refused_with_a_reason() {
     let lods = |filenames: Value, run: Value| json!({"filenames": filenames, "tree": {"lods": run}}).to_string();
     let run = |file: usize| json!({"0": {"file": file, "offset": 0, "count": 2}});
     assert_eq!(beside(&lods(json!(["0_0/meta.json"]), run(0))).unwrap().splats.len(), 2);
+    let children = [0, 1].map(|file| json!({"lods": run(file)}));
+    let names = json!(["0_0/meta.json", "0_0//meta.json"]);
+    let twice = json!({"filenames": names, "tree": {"children": children}}).to_string();
     for (content, words) in [
         ("{\"filenames\": [", "does not describe"),
         (&lods(json!([]), run(0)), "file 0 of 0"),
         (&lods(json!(["../0_0/meta.json"]), run(0)), "not in its folder"),
         (&lods(json!(["/etc/meta.json"]), run(0)), "not in its folder"),
         (&lods(json!(["0_1/meta.json"]), run(0)), "0_1"),
+        (&twice, "twice"),
         (&lods(json!(["0_0/meta.json"]), json!({"1": {"file": 0}})), "no splats of its finest level"),
     ] {
         let message = beside(content).unwrap_err();

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::limits;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[derive(Deserialize)]
 struct Streamed {
@@ -46,14 +46,19 @@ pub fn read(path: &Path) -> Result<(Splats, bool)> {
     let mut files = BTreeSet::new();
     streamed.tree.finest(&mut files);
     let folder = path.parent().unwrap_or(Path::new(""));
-    let mut all: Option<(Splats, bool)> = None;
+    // One file under several numbers would be splats without end.
+    let (mut read, mut all): (BTreeSet<PathBuf>, Option<(Splats, bool)>) = Default::default();
     for file in files {
         let name = streamed.filenames.get(file);
         let name = name.ok_or_else(|| damaged(path, format!("names file {file} of {}", streamed.filenames.len())))?;
         if !is_below(name) {
             return Err(damaged(path, format!("names {}, which is not in its folder", name.escape_debug())));
         }
-        let (splats, antialiased) = read_beside(&folder.join(name))?;
+        let path_of_file = folder.join(name);
+        if !read.insert(path_of_file.clone()) {
+            return Err(damaged(path, format!("names {} twice", name.escape_debug())));
+        }
+        let (splats, antialiased) = read_beside(&path_of_file)?;
         match &mut all {
             Some((all, _)) if all.sh_degree == splats.sh_degree => all.append(splats),
             Some((all, _)) => {

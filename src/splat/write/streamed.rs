@@ -48,6 +48,8 @@ pub fn write_levels(path: &Path, levels: &[Splats], frame: SceneFrame, antialias
     let mut files = Files { open: vec![None; levels.len()], ..Files::default() };
     let tree = cut(&exports, &mut all, &mut files);
     let folder = path.parent().unwrap_or(Path::new(""));
+    // An earlier description does not fit these files.
+    storage::remove_file(path)?;
     try_map(&(0..files.names.len()).collect::<Vec<_>>(), |file| {
         let (level, order) = &files.contents[*file];
         let splats = select(&levels[*level], &order.iter().map(|i| *i as usize).collect::<Vec<_>>());
