@@ -5,7 +5,7 @@
 //! fields that are written are declared. The libraries that write whole files need `protoc` to build (tboard 0.1) or an
 //! `image` of their own (tensorboard-rs 0.5).
 
-use super::watch::{Command, StepInfo, Watch};
+use super::watch::{Command, Start, StepInfo, Watch};
 use super::{CurvePoint, Report};
 use crate::capture::Image;
 use crate::error::{Error, Result};
@@ -68,35 +68,40 @@ struct Picture {
     encoded_image_string: Vec<u8>,
 }
 
-/// A watcher that writes loss, counts, PSNR and pictures of a run to a new event file. It only looks on: a file that
-/// cannot be written any more is said once, and training goes on.
+/// A watcher that writes loss, counts, PSNR and pictures of a training to a new event file. It only looks on: a file that
+/// cannot be written is said once, and training goes on.
 pub struct EventLog {
-    path: PathBuf,
-    /// `None` once writing has failed.
-    file: Mutex<Option<BufWriter<File>>>,
+    folder: PathBuf,
+    /// `None` before training begins, and once writing has failed.
+    file: Mutex<Option<(PathBuf, BufWriter<File>)>>,
 }
 
 impl EventLog {
-    /// A new file in `folder`, which is made; files of earlier runs stay.
+    /// A log for `folder`, which is made. The file comes with the training; those of earlier ones stay.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The folder cannot be made.
     pub fn create(folder: &Path) -> Result<Self> {
         storage::create_folder(folder)?;
+        Ok(Self { folder: folder.into(), file: Mutex::new(None) })
+    }
+
+    fn start(&self) {
+        match self.open() {
+            Ok(file) => *lock(&self.file) = Some(file),
+            Err(error) => return tracing::warn!("{error}; the training goes on without it"),
+        }
+        self.write(&Event { wall_time: seconds(), file_version: Some("brain.Event:2".into()), ..Event::default() });
+        self.flush();
+    }
+
+    fn open(&self) -> Result<(PathBuf, BufWriter<File>)> {
         let (host, number) = (gethostname::gethostname(), NUMBER.fetch_add(1, Ordering::Relaxed));
         // Readers look for `tfevents`, and take the seconds for the order of files.
         let name = format!("{:010.0}.{}.{}.{number}", seconds().floor(), host.display(), std::process::id());
-        let path = folder.join(format!("events.out.tfevents.{name}"));
+        let path = self.folder.join(format!("events.out.tfevents.{name}"));
         let file = File::create_new(&path).map_err(Error::io(&path))?;
-        let log = Self { path, file: Mutex::new(Some(BufWriter::new(file))) };
-        log.write(&Event { wall_time: seconds(), file_version: Some("brain.Event:2".into()), ..Event::default() });
-        log.flush();
-        Ok(log)
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok((path, BufWriter::new(file)))
     }
 
     fn scalars(&self, step: u32, values: &[(&str, f64)]) {
@@ -120,15 +125,19 @@ impl EventLog {
 
     fn attempt(&self, write: impl FnOnce(&mut BufWriter<File>) -> std::io::Result<()>) {
         let mut guard = lock(&self.file);
-        let Some(file) = guard.as_mut() else { return };
+        let Some((path, file)) = guard.as_mut() else { return };
         if let Err(error) = write(file) {
-            tracing::warn!("{}: {error}; the training goes on without it", self.path.display());
+            tracing::warn!("{}: {error}; the training goes on without it", path.display());
             *guard = None;
         }
     }
 }
 
 impl Watch for EventLog {
+    fn begin(&self, _start: &Start<'_>) {
+        self.start();
+    }
+
     fn next(&self, _stop: &Stop) -> Command {
         Command::Step
     }
@@ -228,6 +237,9 @@ mod tests {
     fn figures_and_pictures_are_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let log = EventLog::create(folder.path()).unwrap();
+        let files = || std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+        assert!(files().is_empty(), "there is nothing to write before training begins");
+        log.start();
         let timings = Default::default();
         let figures = StepFigures { loss: 0.25, visible: 7, pairs: 9 };
         for step in 1..=21 {
@@ -248,7 +260,7 @@ mod tests {
         log.measured(&CurvePoint { step: 21, seconds: 1.5, loss: 0.25, splats: 12, psnr: Some(28.5) });
         log.rendered(21, "a b/1.png", &Image { width: 2, height: 1, pixels: vec![[1.0, 0.0, 0.5]; 2] });
         log.end(None);
-        let events = events(log.path());
+        let events = events(&files()[0]);
         assert_eq!(events[0].file_version.as_deref(), Some("brain.Event:2"));
         assert_eq!(events.iter().map(|event| event.step).collect::<Vec<_>>(), [0, 10, 20, 21, 21, 21]);
         let values = |at: usize| events[at].summary.as_ref().unwrap().value.clone();
@@ -260,7 +272,7 @@ mod tests {
         assert_eq!((decoded.dimensions(), decoded.get_pixel(1, 0).0), ((2, 1), [255, 0, 128]));
         assert_eq!((values(5)[0].tag.as_str(), picture.width, picture.height), ("render/a b/1.png", 2, 1));
 
-        let second = EventLog::create(folder.path()).unwrap();
-        assert_ne!(second.path(), log.path(), "no file is written twice");
+        log.start();
+        assert_eq!(files().len(), 2, "no file is written twice");
     }
 }

@@ -5,6 +5,7 @@ use crate::capture::{Image, read_image, resize_area};
 use crate::color::exposed;
 use crate::error::Result;
 use egui::{ColorImage, TextureHandle, TextureOptions};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -129,7 +130,7 @@ fn colors(image: &Image, gain: [f32; 3]) -> ColorImage {
     let lit = |v: f32, gain: f32| if gain == 1.0 { v } else { exposed(v, gain) };
     let byte = |v: f32| (v * 255.0).round().clamp(0.0, 255.0) as u8;
     let rgb = |pixel: &[f32; 3]| -> [u8; 3] { std::array::from_fn(|c| byte(lit(pixel[c], gain[c]))) };
-    let bytes: Vec<u8> = image.pixels.iter().flat_map(rgb).collect();
+    let bytes: Vec<u8> = image.pixels.par_iter().flat_map_iter(rgb).collect();
     ColorImage::from_rgb([image.width as usize, image.height as usize], &bytes)
 }
 
