@@ -10,17 +10,23 @@ use std::path::Path;
 
 type Size = (u32, u32);
 
+/// A principal point may be off the middle by this part of half a side; both coordinates by more, to the same side, are
+/// those of pictures of another size.
+const OFF_CENTER: f64 = 0.03;
+
 /// How many pictures are not of the size that `source` says, by that size and their own.
 pub struct Sizes<'a> {
     source: &'a Path,
     scaled: BTreeMap<(Size, Size), usize>,
     /// Pictures that are stored turned.
     turned: usize,
+    /// A picture whose frame says no size and has the principal point of another one: its size, and the other.
+    elsewhere: Option<(Size, Size)>,
 }
 
 impl<'a> Sizes<'a> {
     pub fn new(source: &'a Path) -> Self {
-        Self { source, scaled: BTreeMap::new(), turned: 0 }
+        Self { source, scaled: BTreeMap::new(), turned: 0, elsewhere: None }
     }
 
     /// The camera of `frame` for its picture `image`, which has the size `actual`; `refuse` says what is wrong with the
@@ -36,6 +42,9 @@ impl<'a> Sizes<'a> {
         refuse: impl Fn(String) -> Error,
     ) -> Result<(Camera, Option<Lens>)> {
         let said = frame.size.unwrap_or(actual);
+        if frame.size.is_none() && self.elsewhere.is_none() {
+            self.elsewhere = size_of_principal_point(frame, actual).map(|other| (actual, other));
+        }
         let as_shown = (actual.1, actual.0);
         let fits = said == actual || is_scaled(said, actual);
         if !fits
@@ -80,6 +89,18 @@ impl<'a> Sizes<'a> {
                 self.turned
             );
         }
+        if let Some((actual, other)) = self.elsewhere {
+            tracing::warn!(
+                "{}: says no size for pictures of {} × {}, and its principal point is the middle of {} × {}: where the \
+                 intrinsics are those of pictures before they were scaled or cropped, new views are displaced; give `w` and \
+                 `h` of the pictures that they belong to, and for cropped ones the principal point in what was kept",
+                self.source.display(),
+                actual.0,
+                actual.1,
+                other.0,
+                other.1
+            );
+        }
         if let Some(found) = self.describe() {
             tracing::warn!("{}: {found}; their intrinsics are scaled to fit", self.source.display());
         }
@@ -94,6 +115,14 @@ impl<'a> Sizes<'a> {
         (count > 0)
             .then(|| format!("{count} pictures have another size than it says: {}", some(&kinds.collect::<Vec<_>>())))
     }
+}
+
+/// The size that the principal point of `frame` is the middle of, where that is not the `actual` one.
+fn size_of_principal_point(frame: &Frame, actual: Size) -> Option<Size> {
+    let (cx, cy) = (frame.intrinsics.cx?, frame.intrinsics.cy?);
+    let [x, y] = [2.0 * cx / f64::from(actual.0) - 1.0, 2.0 * cy / f64::from(actual.1) - 1.0];
+    let elsewhere = x.abs().min(y.abs()) > OFF_CENTER && x.signum() == y.signum() && cx > 0.0 && cy > 0.0;
+    elsewhere.then(|| ((2.0 * cx).round() as u32, (2.0 * cy).round() as u32))
 }
 
 /// Whether a picture of the size `said`, scaled and rounded to whole pixels, has the size `actual`. One that differs by a
@@ -128,6 +157,24 @@ mod tests {
         let crops = [((1957, 1091), (979, 549)), ((1920, 1080), (960, 538)), ((640, 480), (640, 360))];
         for (said, actual) in differ.into_iter().chain(crops) {
             assert!(!is_scaled(said, actual), "{said:?} {actual:?}");
+        }
+    }
+
+    #[test]
+    fn intrinsics_without_a_size_tell_the_one_they_belong_to() {
+        let other = |cx: Option<f64>, cy: f64, actual: Size| {
+            let intrinsics = Intrinsics { x: Focal::Pixels(110.0), y: None, cx, cy: Some(cy), distortion: None };
+            let viewmat = glam::DMat4::IDENTITY;
+            let frame = Frame { image: "a.jpg".into(), mask: None, size: None, intrinsics, viewmat };
+            size_of_principal_point(&frame, actual)
+        };
+        // Cropped, halved, doubled.
+        assert_eq!(other(Some(64.0), 48.0, (120, 90)), Some((128, 96)));
+        assert_eq!(other(Some(64.0), 48.0, (64, 48)), Some((128, 96)));
+        assert_eq!(other(Some(64.0), 48.0, (256, 192)), Some((128, 96)));
+        // As calibrations find them, and none at all.
+        for (cx, cy) in [(Some(64.0), 48.0), (Some(65.0), 47.0), (Some(71.0), 48.5), (Some(71.0), 44.0), (None, 40.0)] {
+            assert_eq!(other(cx, cy, (128, 96)), None, "{cx:?} {cy}");
         }
     }
 

@@ -17,10 +17,15 @@ use std::slice;
 /// Part of the pixels with a depth below which poses contradict the photographs; below ten times it they may. The tiny capture of `shared/cases` has
 /// 47.5 %, with OpenCV axes 0.06 %, with inverted poses 0.08 %.
 const CONTRADICTORY: f64 = 0.005;
-/// Below this, other readings are tried: a focal length that is off leaves some pixels that agree by chance.
-const DOUBTFUL: f64 = 0.05;
+/// Below this, other readings are tried: with a wrong focal length some pixels agree by chance. Five captures have 41 to 65 %
+/// as they are and 1.6 to 15 % with twice the focal length (docs/reports.md).
+const DOUBTFUL: f64 = 0.2;
+/// Below this, photographs and poses may not belong together, or nothing can be matched.
+const POOR: f64 = 0.05;
 /// Another reading fits clearly where so many pixels have a depth, and so many times those of the poses as they are.
 const CLEAR: (f64, f64) = (0.1, 4.0);
+/// From so many times on it may be meant.
+const BETTER: f64 = 1.5;
 /// No other reading is tried once one gives so many pixels a depth.
 const CERTAIN: f64 = 0.3;
 /// Of the part of pixels that a typical view has a depth for, a view with a wrong pose has less than this: on the tiny capture two
@@ -253,33 +258,49 @@ pub(super) fn check(gpu: &Gpu, capture: &Capture, share: f64, config: &Config, p
         return Ok(());
     }
     let found = format!("views agree on a depth for only {:.2} % of the pixels", 100.0 * share);
-    match better(gpu, capture, progress)? {
-        Some((reading, other)) => {
-            let found = format!("{found}; read {reading}, for {:.0} %", 100.0 * other);
-            let remedy = format!("{}, or set pose_check to `warn` to go on", reading.remedy());
-            match config.pose_check {
-                PoseCheck::Refuse => return Err(Error::input(&capture.root, found, remedy)),
-                _ => tracing::warn!("{found}: {remedy}"),
+    match better(gpu, capture, &Reading::ALL, progress)? {
+        Some(Better { reading, share, times }) => {
+            let found = format!("{found}; read {reading}, for {:.0} %", 100.0 * share);
+            if times >= CLEAR.1 && config.pose_check == PoseCheck::Refuse {
+                let remedy = format!("{}, or set pose_check to `warn` to go on", reading.remedy());
+                return Err(Error::input(&capture.root, found, remedy));
             }
+            tracing::warn!("{found}: {}", reading.remedy());
         }
         None if share < CONTRADICTORY => tracing::warn!(
             "{found}: photographs and poses do not fit each other, or there is nothing to match. Check axes and direction \
              of the poses (camera to world, OpenGL axes: x right, y up, z backward), that each belongs to its photograph, \
              and the focal length"
         ),
-        None => tracing::warn!(
+        None if share < POOR => tracing::warn!(
             "{found}: the poses may not belong to the photographs, or little in them can be matched; look at what comes of it"
         ),
+        None => {}
     }
     Ok(())
 }
 
-/// The reading that clearly fits better than the poses as they are, and its share.
-fn better(gpu: &Gpu, capture: &Capture, progress: &dyn Progress) -> Result<Option<(Reading, f64)>> {
+/// A reading that fits better than the poses as they are.
+#[derive(Debug)]
+pub(super) struct Better {
+    pub(super) reading: Reading,
+    /// The part of the pixels with a depth.
+    share: f64,
+    /// How many times that of the poses as they are it is.
+    times: f64,
+}
+
+/// The one of `readings` that fits best, where it fits better than the poses as they are.
+pub(super) fn better(
+    gpu: &Gpu,
+    capture: &Capture,
+    readings: &[Reading],
+    progress: &dyn Progress,
+) -> Result<Option<Better>> {
     let views = some_of(capture);
     let as_is = quick_share(gpu, capture, views.to_vec(), progress)?;
-    let mut best = None;
-    for reading in Reading::ALL {
+    let mut best: Option<Better> = None;
+    for &reading in readings {
         progress.check()?;
         // An order is one of all views.
         let read = match reading {
@@ -291,10 +312,11 @@ fn better(gpu: &Gpu, capture: &Capture, progress: &dyn Progress) -> Result<Optio
         let Some(read) = read else { continue };
         let share = quick_share(gpu, capture, read, progress)?;
         tracing::debug!("poses read {reading}: {:.2} % of the pixels have a depth", 100.0 * share);
-        if share >= CLEAR.0 && share >= CLEAR.1 * as_is && best.is_none_or(|(_, best)| share > best) {
-            best = Some((reading, share));
+        let times = share / as_is.max(f64::MIN_POSITIVE);
+        if share >= CLEAR.0 && times >= BETTER && best.as_ref().is_none_or(|best| share > best.share) {
+            best = Some(Better { reading, share, times });
         }
-        if share >= CERTAIN && share >= CLEAR.1 * as_is {
+        if share >= CERTAIN && times >= CLEAR.1 {
             break;
         }
     }

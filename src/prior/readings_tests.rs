@@ -63,7 +63,7 @@ fn the_reading_that_fits_is_named() {
         (gpu(), tempfile::tempdir().unwrap(), DMat4::from_diagonal(DVec4::new(1.0, -1.0, -1.0, 1.0)));
     let right = capture(dir.path());
     let message = |capture: &Capture, pose_check| {
-        let made = make(&gpu, capture, &Config { pose_check, ..config() }, None, &Silent::default());
+        let made = make(&gpu, capture, &Config { pose_check, ..config() }, None, &Silent(Default::default()));
         made.map(|_| ()).map_err(|error| error.to_string())
     };
     assert_eq!(message(&right, PoseCheck::Refuse), Ok(()));
@@ -84,9 +84,25 @@ fn the_reading_that_fits_is_named() {
         assert_eq!(message(&wrong, pose_check), Ok(()));
     }
     // A prior of its own is tested on a few small pictures.
-    let quick = |capture: &Capture| quick_check(&gpu, capture, &config(), &Silent::default());
+    let quick = |capture: &Capture| quick_check(&gpu, capture, &config(), &Silent(Default::default()));
     quick(&right).unwrap();
     assert!(quick(&posed(&right, |viewmat| axes * viewmat)).unwrap_err().to_string().contains("OpenCV axes"));
+}
+
+#[test]
+fn a_wrong_focal_length_is_noticed_though_some_pixels_agree() {
+    let (gpu, dir) = (gpu(), tempfile::tempdir().unwrap());
+    let right = capture(dir.path());
+    let mut zoomed = right.clone();
+    zoomed.train.iter_mut().for_each(|view| {
+        view.camera.fx *= 2.0;
+        view.camera.fy *= 2.0;
+    });
+    let best = |capture: &Capture, factors: [f64; 2]| {
+        better(&gpu, capture, &factors.map(Reading::Focal), &Silent(Default::default())).unwrap()
+    };
+    assert!(best(&right, [0.5, 2.0]).is_none());
+    assert_eq!(best(&zoomed, [2.0, 0.5]).unwrap().reading, Reading::Focal(0.5));
 }
 
 #[test]
@@ -96,7 +112,7 @@ fn without_anything_to_match_there_is_no_other_reading() {
     plain.train.iter().for_each(|view| {
         ::image::RgbImage::from_pixel(80, 60, ::image::Rgb([90, 90, 90])).save(view.image.as_ref().unwrap()).unwrap();
     });
-    make(&gpu(), &plain, &config(), None, &Silent::default()).unwrap();
+    make(&gpu(), &plain, &config(), None, &Silent(Default::default())).unwrap();
 }
 
 #[test]
