@@ -233,6 +233,10 @@ fn refusal(path: &Path, error: &flashraw::Error) -> Error {
         E::InvalidMetadata(what) if what.contains("CFA") => {
             unknown(path, &format!("a mosaic that is not known: {what}"))
         }
+        // Its decoder has no limit of memory in the crate, which leaves it out by default and says so.
+        E::UnsupportedCompression { .. } if error.to_string().contains("JPEG XL") => {
+            unknown(path, "its samples are compressed as JPEG XL")
+        }
         E::UnsupportedCompression { .. } | E::CameraUnsupported { .. } | E::NotAvailable(_) => {
             unknown(path, &error.to_string())
         }

@@ -143,3 +143,15 @@ fn bad_files_are_named() {
     assert!(missing.contains("damaged or truncated"), "{missing}");
     assert!(refused(b"II*\0 this is no RAW file at all, only text").contains("night.dng"));
 }
+
+#[test]
+fn jpeg_xl_is_named() {
+    let mut data = photograph(16, 16, |_, _| [0.1; 3]).encode().unwrap();
+    // Compression, one SHORT: 52546 in place of 1.
+    let (entry, count) = ([0x03, 0x01, 3, 0, 1, 0, 0, 0, 1, 0], 10);
+    let at: Vec<usize> = (0..data.len() - count).filter(|i| data[*i..*i + count] == entry).collect();
+    assert_eq!(at.len(), 2);
+    at.iter().for_each(|i| data[i + 8..i + 10].copy_from_slice(&52_546u16.to_le_bytes()));
+    let error = decode(Path::new("a.dng"), &data).unwrap_err().to_string();
+    assert!(error.contains("a.dng") && error.contains("as JPEG XL") && error.contains("darktable"), "{error}");
+}
