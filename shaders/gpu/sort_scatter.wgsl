@@ -2,9 +2,10 @@
 //
 // Reads  sort_args[3] (number of keys; with FEW sort_args[0] is how many there is room for), keys, values, block_offsets
 //        (exclusive scan of sort_histogram's counts; with FEW the counts themselves, which every workgroup then adds up).
-// Writes keys_out, values_out.
+// Writes values_out, keys_out.
+// With FIRST values are the places of their keys and not read; with LAST keys are not wanted and not written.
 // One workgroup a block.
-// Costs, a pair: 3 loads and 2 stores, and 7 loads and 4 stores of workgroup memory.
+// Costs, a pair: 3 loads and 2 stores (one less of each with FIRST and LAST), and 7 loads and 4 stores of workgroup memory.
 #import common/sort_block
 #ifdef FEW
 #import common/workgroup_scan
@@ -13,10 +14,8 @@
 @group(0) @binding(0) var<uniform> digit_pass: Pass;
 @group(0) @binding(1) var<storage, read> sort_args: array<u32>;
 @group(0) @binding(2) var<storage, read> keys: array<vec4<u32>>;
-@group(0) @binding(3) var<storage, read> values: array<vec4<u32>>;
-@group(0) @binding(4) var<storage, read> block_offsets: array<u32>;
-@group(0) @binding(5) var<storage, read_write> keys_out: array<u32>;
-@group(0) @binding(6) var<storage, read_write> values_out: array<u32>;
+@group(0) @binding(3) var<storage, read> block_offsets: array<u32>;
+#import common/sort_pairs
 
 // Where the block's keys of each digit value begin.
 var<workgroup> offsets: array<u32, DIGITS>;
@@ -29,8 +28,7 @@ fn move_pair(key: u32, value: u32, valid: bool, own: u32, segment: u32) {
         table[at] = ranks + (1u << half(digit));
         let rank = ((ranks + segments[(digit >> 1u) * SEGMENTS + segment]) >> half(digit)) & 0xffffu;
         let to = offsets[digit] + rank;
-        keys_out[to] = key;
-        values_out[to] = value;
+        put(to, key, value);
     }
 }
 
@@ -92,7 +90,7 @@ fn main(
     let own_segment = thread / SEGMENT;
     for (var quad = first; quad < first + QUADS_PER_THREAD; quad++) {
         let key = keys[quad];
-        let value = values[quad];
+        let value = values_of(quad);
         move_pair(key.x, value.x, 4u * quad < n, own, own_segment);
         move_pair(key.y, value.y, 4u * quad + 1u < n, own, own_segment);
         move_pair(key.z, value.z, 4u * quad + 2u < n, own, own_segment);

@@ -1,9 +1,9 @@
 // Culls and projects every splat; survivors get a slot.
 // One invocation a splat. Reads the geometry tensors; writes projected[0..2] (color follows in sh_forward),
-// depth_keys [slots] (order-preserving bits of the depth above NEAR), slots [slots] (identity, the sort's values).
+// depth_keys [slots] (order-preserving bits of the depth above NEAR).
 // Slots are handed out as invocations come, or with PLACED are in places (a prefix sum over the marks of a pass with
 // MARK, which writes nothing else).
-// Costs, a splat: 11 loads, 4 exponentials, about 200 operations; a visible one 14 stores and an addition in memory.
+// Costs, a splat: 11 loads, 4 exponentials, about 200 operations; a visible one 13 stores and an addition in memory.
 #import common/projection
 #import common/projected
 #import common/footprint
@@ -19,11 +19,10 @@
 #else
 @group(0) @binding(5) var<storage, read_write> projected: array<vec4f>;
 @group(0) @binding(6) var<storage, read_write> depth_keys: array<u32>;
-@group(0) @binding(7) var<storage, read_write> slots: array<u32>;
 #ifdef PLACED
-@group(0) @binding(8) var<storage, read> places: array<u32>;
+@group(0) @binding(7) var<storage, read> places: array<u32>;
 #else
-@group(0) @binding(8) var<storage, read_write> counters: array<atomic<u32>>;
+@group(0) @binding(7) var<storage, read_write> counters: array<atomic<u32>>;
 #endif
 #endif
 
@@ -84,6 +83,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     projected[PROJECTED_STRIDE * slot + 1u] = vec4f(f.conic, f.depth);
     projected[PROJECTED_STRIDE * slot + 2u] = vec4f(0.0, 0.0, 0.0, bitcast<f32>(i));
     depth_keys[slot] = bitcast<u32>(f.depth) - bitcast<u32>(NEAR);
-    slots[slot] = slot;
 #endif
 }

@@ -1,40 +1,29 @@
 //! Stable radix sort of (key, value) pairs of `u32`, least significant digit first, with a count on the device.
-//!
-//! Six bits a pass; two kernels and a scan a pass (reduce-then-scan: no workgroup waits for another, which software
-//! adapters do not promise to allow). Work follows the count, not the capacity: all dispatches are indirect.
 
-use super::{Binding, Buffer, Gpu, Kernel, Recorder, Scan};
+mod blocks;
+mod lanes;
+
+use super::{Binding, Buffer, Gpu, Kernel, Recorder};
 use crate::error::{Error, Result};
-
-/// Pairs that a workgroup sorts.
-const BLOCK: usize = 2048;
-/// The same where threads are few: twice the pairs share the clearing and summing of a table of counts.
-const TALL_BLOCK: usize = 4096;
-/// Blocks of which every workgroup adds up the counts on its own, without a prefix sum between the kernels of a pass; so few are
-/// dispatched whether there is something in them or not, which saves the kernel that says so.
-const FEW_BLOCKS: usize = 16;
-const DIGIT_BITS: u32 = 6;
-const DIGITS: usize = 1 << DIGIT_BITS;
+use blocks::Blocks;
+use lanes::Lanes;
 
 /// Sorts up to `capacity` pairs.
-pub struct Sort {
-    args_kernel: Kernel,
-    histogram: Kernel,
-    scatter: Kernel,
-    /// Workgroups for the whole capacity.
-    blocks: u32,
-    /// Nothing for few blocks.
-    scan: Option<Scan>,
-    /// Shift and mask of each pass, for each number of bits that a pass can look at, 256 bytes apart.
-    passes: Buffer<[u32; 64]>,
-    /// The device's count of the sort in progress, and the capacity.
-    count: Buffer<u32>,
-    /// Workgroups (x, y, z) and number of pairs. For few blocks: the capacity, and number of pairs.
-    args: Buffer<u32>,
-    table: Buffer<u32>,
-    table_len: Buffer<u32>,
-    keys: Buffer<u32>,
-    values: Buffer<u32>,
+pub struct Sort(Way);
+
+/// What suits the adapter and the number of pairs.
+enum Way {
+    Blocks(Box<Blocks>),
+    Lanes(Box<Lanes>),
+}
+
+/// What the values of a sort are, and what is wanted of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Values {
+    /// Words of the caller. Keys and values are wanted.
+    Given,
+    /// The places of their keys, which nobody needs to write. Only they are wanted.
+    Places,
 }
 
 impl Sort {
@@ -43,35 +32,25 @@ impl Sort {
     /// # Errors
     /// [`Error::OutOfMemory`] where it does not fit the adapter.
     pub fn new(gpu: &Gpu, capacity: usize) -> Result<Self> {
+        Self::of(gpu, capacity, Values::Given)
+    }
+
+    /// Scratch space for finding the order of `capacity` keys: what `values` hold before a sort does not matter, they come out as the
+    /// places that the keys had, and the keys do not come out.
+    ///
+    /// # Errors
+    /// Those of [`Sort::new`].
+    pub fn of_places(gpu: &Gpu, capacity: usize) -> Result<Self> {
+        Self::of(gpu, capacity, Values::Places)
+    }
+
+    fn of(gpu: &Gpu, capacity: usize, values: Values) -> Result<Self> {
         let limit = u32::try_from(capacity)
             .map_err(|_| Error::OutOfMemory(format!("a sort of {capacity} pairs is beyond 2^32")))?;
-        let block = if gpu.tall() { TALL_BLOCK } else { BLOCK };
-        let blocks = capacity.div_ceil(block);
-        let entries = blocks * DIGITS;
-        let (block, digits) = (format!("{block}u"), format!("{DIGITS}u"));
-        let few = blocks <= FEW_BLOCKS;
-        let sizes = [("BLOCK", block.as_str()), ("DIGITS", digits.as_str()), ("FEW", "true")];
-        let sizes = &sizes[..if few { 3 } else { 2 }];
-        let mut passes = Vec::new();
-        for (pass, bits) in (0..32u32.div_ceil(DIGIT_BITS)).flat_map(|pass| (1..=DIGIT_BITS).map(move |b| (pass, b))) {
-            let mut uniform = [0; 64];
-            uniform[..2].copy_from_slice(&[pass * DIGIT_BITS, u32::MAX >> (32 - bits)]);
-            passes.push(uniform);
-        }
-        Ok(Self {
-            args_kernel: gpu.kernel("gpu/sort_args", sizes)?,
-            histogram: gpu.kernel("gpu/sort_histogram", sizes)?,
-            scatter: gpu.kernel("gpu/sort_scatter", sizes)?,
-            scan: if few { None } else { Some(Scan::new(gpu, entries)?) },
-            blocks: blocks as u32,
-            passes: gpu.upload("sort passes", &passes)?,
-            count: gpu.upload("sort count", &[0, limit])?,
-            args: gpu.upload("sort arguments", &[limit, 0, 0, 0])?,
-            table: gpu.buffer("sort counts", entries)?,
-            table_len: gpu.buffer("sort counts length", 4)?,
-            keys: gpu.buffer("sorted keys", capacity)?,
-            values: gpu.buffer("sorted values", capacity)?,
-        })
+        Ok(Self(match gpu.tall() && capacity > blocks::FEW_TALL {
+            true => Way::Lanes(Box::new(Lanes::new(gpu, limit, values)?)),
+            false => Way::Blocks(Box::new(Blocks::new(gpu, limit, values)?)),
+        }))
     }
 
     /// Sorts the first `count.0[count.1]` pairs (cut off at the capacity) of `keys` and `values` (each at least
@@ -85,53 +64,55 @@ impl Sort {
         count: (&Buffer<u32>, usize),
         bits: u32,
     ) {
-        self.prepare(recorder, count);
-        let mut from = [keys, values];
-        let mut to = [&self.keys, &self.values];
-        let bits = bits.clamp(1, 32);
-        for pass in 0..bits.div_ceil(DIGIT_BITS) {
-            let looked_at = (bits - pass * DIGIT_BITS).min(DIGIT_BITS);
-            let uniform = self.passes.element((pass * DIGIT_BITS + looked_at - 1) as usize);
-            self.pass(recorder, uniform, from, to);
-            std::mem::swap(&mut from, &mut to);
-        }
-    }
-
-    /// Sizes the passes for so many pairs.
-    fn prepare(&self, recorder: &mut Recorder<'_>, count: (&Buffer<u32>, usize)) {
-        let Some(scan) = &self.scan else { return recorder.copy(count.0, count.1, &self.args, 3, 1) };
-        recorder.copy(count.0, count.1, &self.count, 0, 1);
-        let table_len = scan.own_count().unwrap_or(&self.table_len);
-        let bindings = [self.count.binding(), self.args.binding(), table_len.binding()];
-        recorder.dispatch(&self.args_kernel, &bindings, 1);
-        if scan.own_count().is_none() {
-            scan.prepare(recorder, (&self.table_len, 3));
+        match &self.0 {
+            Way::Blocks(blocks) => blocks.record(recorder, keys, values, count, bits.clamp(1, 32)),
+            Way::Lanes(lanes) => lanes.record(recorder, keys, values, count, bits.clamp(1, 32)),
         }
     }
 
     /// Where [`Sort::record`] by `bits` bits leaves the sorted keys and values: where they were, or here.
     pub fn sorted<'a>(&'a self, keys: &'a Buffer<u32>, values: &'a Buffer<u32>, bits: u32) -> [&'a Buffer<u32>; 2] {
-        let passes = bits.clamp(1, 32).div_ceil(DIGIT_BITS);
-        if passes.is_multiple_of(2) { [keys, values] } else { [&self.keys, &self.values] }
+        let moved = match &self.0 {
+            Way::Blocks(blocks) => blocks.moved(bits.clamp(1, 32)),
+            Way::Lanes(lanes) => lanes.moved(bits.clamp(1, 32)),
+        };
+        moved.unwrap_or([keys, values])
+    }
+}
+
+/// The kernels that move pairs, by pass.
+struct Scatter {
+    first: Kernel,
+    between: Kernel,
+    last: Kernel,
+    values: Values,
+}
+
+impl Scatter {
+    fn new(gpu: &Gpu, name: &str, defines: &[(&str, &str)], values: Values) -> Result<Self> {
+        let kernel = |switch: &str| match values {
+            Values::Given => gpu.kernel(name, defines),
+            Values::Places => gpu.kernel(name, &[defines, &[(switch, "true")][..]].concat()),
+        };
+        Ok(Self { first: kernel("FIRST")?, between: gpu.kernel(name, defines)?, last: kernel("LAST")?, values })
     }
 
-    fn pass(&self, recorder: &mut Recorder<'_>, uniform: Binding<'_>, from: [&Buffer<u32>; 2], to: [&Buffer<u32>; 2]) {
-        let (args, table) = (self.args.binding(), self.table.binding());
-        let bindings = [uniform.clone(), args.clone(), from[0].binding(), table.clone()];
-        self.blocks(recorder, &self.histogram, &bindings);
-        if let Some(scan) = &self.scan {
-            scan.run(recorder, &self.table);
-        }
-        let [[keys, values], [keys_out, values_out]] = [from, to].map(|pair| pair.map(Buffer::binding));
-        self.blocks(recorder, &self.scatter, &[uniform, args, keys, values, table, keys_out, values_out]);
-    }
-
-    /// Runs `kernel` on all blocks with pairs.
-    fn blocks(&self, recorder: &mut Recorder<'_>, kernel: &Kernel, bindings: &[Binding<'_>]) {
-        match self.scan {
-            Some(_) => recorder.dispatch_indirect(kernel, bindings, &self.args, 0),
-            None => recorder.dispatch(kernel, bindings, self.blocks),
-        }
+    /// The kernel of pass `pass` of `passes`, and what it is bound to: `sizes` and then what it needs of the pairs.
+    fn pass<'a>(
+        &self,
+        (pass, passes): (u32, u32),
+        sizes: [Binding<'a>; 4],
+        from: [&'a Buffer<u32>; 2],
+        to: [&'a Buffer<u32>; 2],
+    ) -> (&Kernel, Vec<Binding<'a>>) {
+        let first = pass == 0 && self.values == Values::Places;
+        let last = !first && pass + 1 == passes && self.values == Values::Places;
+        let mut bindings = Vec::from(sizes);
+        bindings.push(to[1].binding());
+        bindings.extend((!first).then(|| from[1].binding()));
+        bindings.extend((!last).then(|| to[0].binding()));
+        let kernel = if pass == 0 { &self.first } else { &self.between };
+        (if last { &self.last } else { kernel }, bindings)
     }
 }
 
@@ -192,5 +173,43 @@ mod tests {
         let sort = Sort::new(&gpu, 200_000).unwrap();
         check(&gpu, &sort, 200_000, 199_999, 12, 0xfff);
         check(&gpu, &sort, 200_000, 70, 29, u32::MAX);
+    }
+
+    #[test]
+    fn lanes_sort_as_blocks_do() {
+        let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
+        if !gpu.tall() {
+            return println!("{} does not sort by lanes", gpu.name());
+        }
+        for capacity in [300, 131_072, (1 << 20) + 4] {
+            let sort = Sort(Way::Lanes(Box::new(Lanes::new(&gpu, capacity as u32, Values::Given).unwrap())));
+            for (count, bits) in [(0, 10), (1, 29), (250, 1), (capacity, 13), (capacity - 3, 32), (capacity + 9, 10)] {
+                check(&gpu, &sort, capacity, count, bits, u32::MAX);
+            }
+            check(&gpu, &sort, capacity, capacity, 29, 0x10_0401);
+        }
+    }
+
+    #[test]
+    fn places_need_not_be_written() {
+        for gpu in Gpu::every_layout() {
+            for capacity in [1000, 70_000] {
+                let keys: Vec<u32> = (0..capacity as u32).map(|i| i.wrapping_mul(2_654_435_761) >> 17).collect();
+                let (device_keys, values) =
+                    (gpu.upload("keys", &keys).unwrap(), gpu.upload("values", &vec![7; capacity]).unwrap());
+                let (counts, sort) =
+                    (gpu.upload("counts", &[capacity as u32]).unwrap(), Sort::of_places(&gpu, capacity).unwrap());
+                for bits in [4, 15, 29] {
+                    device_keys.write(&gpu, 0, &keys);
+                    let mut recorder = Recorder::new(&gpu);
+                    sort.record(&mut recorder, &device_keys, &values, (&counts, 0), bits);
+                    recorder.submit();
+                    let mut expected: Vec<u32> = (0..capacity as u32).collect();
+                    expected.sort_by_key(|place| keys[*place as usize] & (u32::MAX >> (32 - bits)));
+                    let found = gpu.read(sort.sorted(&device_keys, &values, bits)[1]).unwrap();
+                    assert!(found == expected, "{capacity} keys, {bits} bits");
+                }
+            }
+        }
     }
 }

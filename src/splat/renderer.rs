@@ -66,7 +66,7 @@ impl Workspace {
             tile_ranges: gpu.buffer("tile ranges", most(ranges_len).unwrap_or(0))?,
             counters: gpu.buffer("counters", 4)?,
             image: gpu.buffer("image", PLANES * most(plane_len).unwrap_or(0))?,
-            depth_sort: Sort::new(gpu, splats)?,
+            depth_sort: Sort::of_places(gpu, splats)?,
             pair_sort: Sort::new(gpu, pairs)?,
             scan: Scan::new(gpu, splats + 1)?,
         })
@@ -278,7 +278,7 @@ impl Renderer {
         let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
         let geometry = [means, quats, log_scales, logit_opacities].map(Buffer::binding);
         let model = [vec![work.view.binding()], geometry.to_vec()].concat();
-        let mut out = vec![work.projected.binding(), work.depth_keys.binding(), work.slots.binding()];
+        let mut out = vec![work.projected.binding(), work.depth_keys.binding()];
         let tile_counts = work.tile_counts.binding();
         match &self.placement {
             Placement::Any { project } => {

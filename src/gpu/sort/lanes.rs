@@ -1,0 +1,97 @@
+//! A radix sort for adapters of eight lanes on a few cores: wide digits, few and long runs of pairs.
+//!
+//! Every lane owns consecutive pairs and a column of the table of counts, which is in device memory. So ten bits a pass cost no
+//! more than six: what is cleared and summed is shared by thousands of pairs; after the sums a pair's place is one load away, and
+//! a pass is three direct dispatches.
+
+use super::{Scatter, Values};
+use crate::error::Result;
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+
+const DIGIT_BITS: u32 = 10;
+const DIGITS: usize = 1 << DIGIT_BITS;
+/// Passes that 32 bits take.
+const MOST_PASSES: u32 = 32u32.div_ceil(DIGIT_BITS);
+/// Lanes of a workgroup: a subgroup.
+const WORKGROUP: usize = 8;
+/// Lanes that sort up to [`STEP`] pairs: enough workgroups for a few cores, few sums.
+const LANES: usize = 64;
+/// Pairs for which there are as many lanes again: drivers stop a loop after 65 535 turns, and a turn takes four pairs.
+const STEP: usize = 1 << 20;
+
+/// Scratch space of sorts of up to `capacity` pairs.
+pub(super) struct Lanes {
+    histogram: Kernel,
+    starts: Kernel,
+    scatter: Scatter,
+    workgroups: u32,
+    /// Shift and mask of each pass of a sort by 1 to 32 bits, 256 bytes apart.
+    passes: Buffer<[u32; 64]>,
+    /// The capacity, and as the last of four words the number of pairs.
+    args: Buffer<u32>,
+    table: Buffer<u32>,
+    keys: Buffer<u32>,
+    values: Buffer<u32>,
+}
+
+impl Lanes {
+    pub(super) fn new(gpu: &Gpu, limit: u32, values: Values) -> Result<Self> {
+        let capacity = limit as usize;
+        let lanes = LANES * capacity.div_ceil(STEP).max(1);
+        let define = format!("{lanes}u");
+        let sizes = [("LANES", define.as_str())];
+        let passes: Vec<[u32; 64]> =
+            (1..=32).flat_map(|bits| (0..MOST_PASSES).map(move |n| uniform(bits, n))).collect();
+        Ok(Self {
+            histogram: gpu.kernel("gpu/lane_histogram", &sizes)?,
+            starts: gpu.kernel("gpu/lane_starts", &sizes)?,
+            scatter: Scatter::new(gpu, "gpu/lane_scatter", &sizes, values)?,
+            workgroups: (lanes / WORKGROUP) as u32,
+            passes: gpu.upload("sort passes", &passes)?,
+            args: gpu.upload("sort arguments", &[limit, 0, 0, 0])?,
+            table: gpu.buffer("sort counts", lanes * DIGITS)?,
+            keys: gpu.buffer("sorted keys", capacity)?,
+            values: gpu.buffer("sorted values", capacity)?,
+        })
+    }
+
+    /// See [`super::Sort::record`].
+    pub(super) fn record(
+        &self,
+        recorder: &mut Recorder<'_>,
+        keys: &Buffer<u32>,
+        values: &Buffer<u32>,
+        count: (&Buffer<u32>, usize),
+        bits: u32,
+    ) {
+        recorder.copy(count.0, count.1, &self.args, 3, 1);
+        let mut from = [keys, values];
+        let mut to = [&self.keys, &self.values];
+        let passes = bits.div_ceil(DIGIT_BITS);
+        for pass in 0..passes {
+            let digit = self.passes.element(((bits - 1) * MOST_PASSES + pass) as usize);
+            let counted = [digit.clone(), self.args.binding(), from[0].binding(), self.table.binding()];
+            recorder.dispatch(&self.histogram, &counted, self.workgroups);
+            recorder.dispatch(&self.starts, &[digit, self.table.binding()], 1);
+            let (scatter, moved) = self.scatter.pass((pass, passes), counted, from, to);
+            recorder.dispatch(scatter, &moved, self.workgroups);
+            std::mem::swap(&mut from, &mut to);
+        }
+    }
+
+    /// Where the pairs are after a sort by so many bits, if not where they were.
+    pub(super) fn moved(&self, bits: u32) -> Option<[&Buffer<u32>; 2]> {
+        (!bits.div_ceil(DIGIT_BITS).is_multiple_of(2)).then_some([&self.keys, &self.values])
+    }
+}
+
+/// Shift and mask of a pass of a sort by `bits` bits, which its passes share evenly: the fewer values a digit has, the fewer sums.
+fn uniform(bits: u32, pass: u32) -> [u32; 64] {
+    let width = bits.div_ceil(bits.div_ceil(DIGIT_BITS));
+    let shift = pass * width;
+    let mut uniform = [0; 64];
+    if shift < bits {
+        uniform[..2].copy_from_slice(&[shift, u32::MAX >> (32 - width.min(bits - shift))]);
+    }
+    uniform
+}
