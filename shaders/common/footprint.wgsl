@@ -42,3 +42,9 @@ fn tile_box(mean: vec2f, conic: vec3f, limit: f32, tiles: vec2u) -> vec4u {
 fn touches_tile(mean: vec2f, conic: vec3f, limit: f32, tile: vec2u) -> bool {
     return touches(mean, conic, limit, vec2f(tile * TILE), vec2f(f32(TILE)));
 }
+
+// The tile of a box after `tile`, row by row; after the last one, one whose row is not of the box.
+fn next_tile(tile: vec2u, box: vec4u) -> vec2u {
+    let ends = tile.x + 1u >= box.z;
+    return vec2u(select(tile.x + 1u, box.x, ends), tile.y + u32(ends));
+}

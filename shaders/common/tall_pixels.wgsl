@@ -1,32 +1,33 @@
-// A thread's block of 4 × 4 pixels on its way through the splats: what common/tile_walk does for one row of four.
+// A thread's block of four rows of two or four pixels on its way through the splats: what common/tile_walk does for one row of
+// four. Whoever imports this imports common/two_columns or common/four_columns, too.
 //
-// A splat that is broadcast, its sums over the subgroup and its additions in memory then serve sixteen pixels, and what
+// A splat that is broadcast, its sums over the subgroup and its additions in memory then serve all of these pixels, and what
 // depends on the column alone is made once for four rows.
 #import common/tile_walk
 
-// Four rows of four pixels.
-struct Block { a: vec4f, b: vec4f, c: vec4f, d: vec4f }
+// Four rows.
+struct Block { a: RowOf, b: RowOf, c: RowOf, d: RowOf }
 
 // Transmittance of each pixel; negative once the pixel has ended.
 fn new_block() -> Block {
-    return Block(vec4f(1.0), vec4f(1.0), vec4f(1.0), vec4f(1.0));
+    return Block(RowOf(1.0), RowOf(1.0), RowOf(1.0), RowOf(1.0));
 }
 
 fn all_ended(t: Block) -> bool {
-    return all(max(max(t.a, t.b), max(t.c, t.d)) <= vec4f(0.0));
+    return all(max(max(t.a, t.b), max(t.c, t.d)) <= RowOf(0.0));
 }
 
 const LOG2_E = 1.4426950408889634;
 
-// α of a splat at sixteen pixels from `pixel` on, before clamping. The exponent is quadratic along a column, so each row is the one
+// α of a splat at the pixels from `pixel` on, before clamping. The exponent is quadratic along a column, so each row is the one
 // above it times a ratio, and the ratio changes by the same factor from row to row: two exponentials a column instead of four.
 // The low-pass filter bounds the curvature: where any row of four is drawn, the first one is above 2^-70.
 fn opacities(splat: Splat, pixel: vec2f) -> Block {
     let conic = LOG2_E * splat.conic;
-    let dx = vec4f(0.0, 1.0, 2.0, 3.0) + (pixel.x - splat.mean.x);
+    let dx = COLUMNS + (pixel.x - splat.mean.x);
     let dy = pixel.y - splat.mean.y;
-    let power = fma(0.5 * conic.x * dx, dx, dy * fma(vec4f(conic.y), dx, vec4f(0.5 * conic.z * dy)));
-    let step = fma(vec4f(conic.y), dx, vec4f(conic.z * (dy + 0.5)));
+    let power = fma(0.5 * conic.x * dx, dx, dy * fma(RowOf(conic.y), dx, RowOf(0.5 * conic.z * dy)));
+    let step = fma(RowOf(conic.y), dx, RowOf(conic.z * (dy + 0.5)));
     let a = splat.opacity * exp2(-power);
     let ratio = exp2(-step);
     let change = exp2(-conic.z);
@@ -38,22 +39,22 @@ fn opacities(splat: Splat, pixel: vec2f) -> Block {
 
 // A row past a splat: α, its weight α T (zero where it is not drawn), T behind it (negative once the pixel has ended).
 struct Row {
-    alpha: vec4f,
-    weight: vec4f,
-    next: vec4f,
-    drawn: vec4<bool>,
-    clamped: vec4<bool>,
+    alpha: RowOf,
+    weight: RowOf,
+    next: RowOf,
+    drawn: RowFlags,
+    clamped: RowFlags,
 }
 
 // The same decisions as `blend`. `most` is the splat's opacity and what rounding adds: where α is more, its power is below 0.
-fn blend_row(full: vec4f, most: f32, before: vec4f) -> Row {
-    let clamped = full > vec4f(ALPHA_MAX);
-    let alpha = select(full, vec4f(ALPHA_MAX), clamped);
+fn blend_row(full: RowOf, most: f32, before: RowOf) -> Row {
+    let clamped = full > RowOf(ALPHA_MAX);
+    let alpha = select(full, RowOf(ALPHA_MAX), clamped);
     let next = fma(-before, alpha, before);
-    let covered = (full >= vec4f(ALPHA_MIN)) & (full <= vec4f(most));
-    let goes_on = next > vec4f(TRANSMITTANCE_MIN);
+    let covered = (full >= RowOf(ALPHA_MIN)) & (full <= RowOf(most));
+    let goes_on = next > RowOf(TRANSMITTANCE_MIN);
     let drawn = covered & goes_on;
-    let weight = select(vec4f(0.0), alpha * before, drawn);
+    let weight = select(RowOf(0.0), alpha * before, drawn);
     return Row(alpha, weight, select(before, select(-abs(before), next, goes_on), covered), drawn, clamped);
 }
 
@@ -62,6 +63,6 @@ fn most_of(splat: Splat) -> f32 {
 }
 
 fn fma_block(sum: Block, factor: f32, v: Block) -> Block {
-    let f = vec4f(factor);
+    let f = RowOf(factor);
     return Block(fma(f, v.a, sum.a), fma(f, v.b, sum.b), fma(f, v.c, sum.c), fma(f, v.d, sum.d));
 }

@@ -116,6 +116,15 @@ fn from_lane(mine: Held, source: u32) -> Splat {
         subgroupShuffle(mine.shade.xyz, source),
     );
 }
+
+#ifdef TALL
+// The splat of the first lane in `hits`, one that nobody sees where there is none.
+fn from_lane_of(mine: Held, hits: u32) -> Splat {
+    var splat = from_lane(mine, firstTrailingBit(hits) & 7u);
+    splat.opacity = select(0.0, splat.opacity, hits != 0u);
+    return splat;
+}
+#endif
 #else
 fn splat_of(pair: u32) -> Splat {
     let found = held(pair);

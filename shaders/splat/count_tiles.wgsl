@@ -20,10 +20,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let conic = projected[PROJECTED_STRIDE * slot + 1u].xyz;
     let box = tile_box(center.xy, conic, center.w, view.tiles);
     var count = 0u;
-    for (var y = box.y; y < box.w; y++) {
-        for (var x = box.x; x < box.z; x++) {
-            count += u32(touches_tile(center.xy, conic, center.w, vec2u(x, y)));
-        }
+    var tile = box.xy;
+    loop {
+        count += u32(tile.y < box.w && touches_tile(center.xy, conic, center.w, tile));
+        tile = next_tile(tile, box);
+        continuing { break if tile.y >= box.w; }
     }
     tile_counts[rank] = count;
 }

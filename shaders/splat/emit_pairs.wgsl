@@ -29,17 +29,16 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let all = rank + 1u >= counters[0];
     let counted = select(offsets[min(rank + 1u, arrayLength(&offsets) - 1u)], counters[1], all);
     let end = min(counted, view.pair_capacity);
-    for (var y = box.y; y < box.w; y++) {
-        for (var x = box.x; x < box.z; x++) {
-            if touches_tile(center.xy, conic, center.w, vec2u(x, y)) && next < end {
-                pair_tiles[next] = y * view.tiles.x + x;
-                pair_slots[next] = slot;
-                next++;
-            }
+    var tile = box.xy;
+    // Every iteration either takes a tile of the box or, behind the last one, fills a place.
+    loop {
+        let inside = tile.y < box.w;
+        if next < end && (!inside || touches_tile(center.xy, conic, center.w, tile)) {
+            pair_tiles[next] = select(view.tiles.x * view.tiles.y, tile.y * view.tiles.x + tile.x, inside);
+            pair_slots[next] = slot;
+            next++;
         }
-    }
-    for (; next < end; next++) {
-        pair_tiles[next] = view.tiles.x * view.tiles.y;
-        pair_slots[next] = slot;
+        tile = next_tile(tile, box);
+        continuing { break if next >= end; }
     }
 }

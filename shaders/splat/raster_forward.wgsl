@@ -1,67 +1,23 @@
 // Alpha-blends the splats of each tile, front to back.
-// One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread (with TALL 16 threads, four such rows).
+// One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread (with TALL 16 threads: common/tall_forward).
 // Reads projected, pair_slots and tile_ranges; writes image: planes of vec4f quads (tile-padded): red, green, blue with the background, transmittance,
 // and depth (α-weighted camera z) where DEPTH is defined.
-// Costs, a pair: 13 loads of one lane for each subgroup of its tile and about 40 operations to cull; a pixel of a block that is hit:
-// an exponential (half of one with TALL) and about 15 operations. A pixel: 4 stores.
+// Costs, a pair: 13 loads of one lane for each subgroup of its tile and about 40 operations to cull (80 with TALL); a pixel of a block
+// that is hit: an exponential (half of one with TALL) and about 15 operations. A pixel: 4 stores.
 #import common/tile_walk
 #ifdef TALL
-#import common/tall_pixels
+#import common/tall_forward
 #endif
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> projected: array<vec4f>;
 @group(0) @binding(2) var<storage, read> pair_slots: array<u32>;
 @group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
+#ifdef TALL
+@group(0) @binding(4) var<storage, read_write> image: array<vec2f>;
+#else
 @group(0) @binding(4) var<storage, read_write> image: array<vec4f>;
 
-#ifdef TALL
-// The sums of sixteen pixels.
-struct Canvas {
-    red: Block,
-    green: Block,
-    blue: Block,
-#ifdef DEPTH
-    depth: Block,
-#endif
-}
-
-fn draw(splat: Splat, pixel: vec2f, pixels: ptr<function, Block>, canvas: ptr<function, Canvas>) {
-    let full = opacities(splat, pixel);
-    let most = most_of(splat);
-    let a = blend_row(full.a, most, (*pixels).a);
-    let b = blend_row(full.b, most, (*pixels).b);
-    let c = blend_row(full.c, most, (*pixels).c);
-    let d = blend_row(full.d, most, (*pixels).d);
-    *pixels = Block(a.next, b.next, c.next, d.next);
-    let weights = Block(a.weight, b.weight, c.weight, d.weight);
-    (*canvas).red = fma_block((*canvas).red, splat.color.x, weights);
-    (*canvas).green = fma_block((*canvas).green, splat.color.y, weights);
-    (*canvas).blue = fma_block((*canvas).blue, splat.color.z, weights);
-#ifdef DEPTH
-    (*canvas).depth = fma_block((*canvas).depth, splat.depth, weights);
-#endif
-}
-
-fn store(quad: u32, rows: Block) {
-    let pitch = view.tiles.x * TILE / 4u;
-    image[quad] = rows.a;
-    image[quad + pitch] = rows.b;
-    image[quad + 2u * pitch] = rows.c;
-    image[quad + 3u * pitch] = rows.d;
-}
-
-fn finish(place: Place, pixels: Block, canvas: Canvas) {
-    let through = Block(abs(pixels.a), abs(pixels.b), abs(pixels.c), abs(pixels.d));
-    store(place.quad, fma_block(canvas.red, view.background.x, through));
-    store(place.quad + place.plane, fma_block(canvas.green, view.background.y, through));
-    store(place.quad + 2u * place.plane, fma_block(canvas.blue, view.background.z, through));
-    store(place.quad + 3u * place.plane, through);
-#ifdef DEPTH
-    store(place.quad + 4u * place.plane, canvas.depth);
-#endif
-}
-#else
 // The sums of four pixels.
 struct Canvas {
     red: vec4f,
@@ -90,7 +46,6 @@ fn finish(place: Place, pixels: Pixels, canvas: Canvas) {
     image[place.quad + 4u * place.plane] = canvas.depth;
 #endif
 }
-
 #endif
 
 @compute @workgroup_size(TILE_THREADS)
@@ -107,6 +62,13 @@ fn main(
 ) {
     let tile = group.x + group.y * groups.x;
     if tile >= view.tiles.x * view.tiles.y { return; }
+#ifdef TALL
+#ifdef SUBGROUPS
+    draw_tile(tile, subgroup * lanes + lane);
+#else
+    draw_tile(tile, thread);
+#endif
+#else
     let range = tile_ranges[tile];
     var pixels = new_block();
     var canvas = Canvas();
@@ -136,4 +98,5 @@ fn main(
     }
 #endif
     finish(place, pixels, canvas);
+#endif
 }

@@ -10,6 +10,7 @@
 #import common/tile_walk
 #ifdef TALL
 #import common/tall_pixels
+#import common/four_columns
 #endif
 #import common/splat_gradients
 #ifdef FIXED
@@ -278,23 +279,34 @@ fn main(
         let mine = held(min(base + lane, range.y - 1u));
         let hit = base + lane < range.y && touches(mine.center.xy, mine.shape.xyz, mine.center.w, block, block_extent);
         let ballot = subgroupBallot(hit);
+#ifdef TALL
+        var hits = ballot.x;
+        // Nobody is drawn, and zeros are added, where there are no hits: this loop asks at its end (docs/kernels.md).
+        loop {
+            let splat = from_lane_of(mine, hits);
+            hits &= hits - 1u;
+            let sums = gradients(splat, place.pixel, &pixels, &v);
+            let total = sum_eight(sums.low, sums.high, lane, lanes);
+            let total_sum = sum_one(sums.total);
+            if total != 0.0 { add(splat, component, total); }
+            if lane == 0u { add(splat, G_SUM, total_sum); }
+            continuing { break if hits == 0u; }
+        }
+#else
         for (var word = 0u; word < lanes; word += 32u) {
             var hits = select(ballot.x, ballot.y, word > 0u);
             while hits != 0u {
                 let splat = from_lane(mine, word + firstTrailingBit(hits));
                 hits &= hits - 1u;
                 let sums = gradients(splat, place.pixel, &pixels, &v);
-#ifdef TALL
-                // Drivers of eight lanes run what an `if` encloses in any case.
-#else
                 if !subgroupAny(sums.drawn) { continue; }
-#endif
                 let total = sum_eight(sums.low, sums.high, lane, lanes);
                 let total_sum = sum_one(sums.total);
                 if lane < 8u && total != 0.0 { add(splat, component, total); }
                 if lane == 0u { add(splat, G_SUM, total_sum); }
             }
         }
+#endif
         if subgroupAll(all_ended(pixels)) { break; }
     }
 #else
