@@ -1,5 +1,5 @@
 // A render as a picture on the screen.
-// One invocation a pixel. Reads image (the planes of a render over black, tile-padded: red, green, blue, transmittance,
+// One invocation a pixel; with EXPOSED colors are those of another exposure, for which every pixel takes six powers. Reads image (the planes of a render over black, tile-padded: red, green, blue, transmittance,
 // depth); writes picture [size].
 #import common/view
 #import common/unspecialized
@@ -39,6 +39,7 @@ fn turbo(x: f32) -> vec3f {
     ), vec3f(0.0), vec3f(1.0));
 }
 
+#ifdef EXPOSED
 // As an exposure `gain` times as long has a color: sRGB (IEC 61966-2-1) to light and back. `max` keeps pow's base valid where its
 // result is not used.
 fn exposed(color: vec3f, gain: vec3f) -> vec3f {
@@ -47,6 +48,7 @@ fn exposed(color: vec3f, gain: vec3f) -> vec3f {
     let encoded = select(1.055 * pow(light, vec3f(1.0 / 2.4)) - 0.055, 12.92 * light, light <= vec3f(0.0031308));
     return select(min(encoded, vec3f(1.0)), color, gain == vec3f(1.0));
 }
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -59,7 +61,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     var color = vec3f(opacity);
     let what = unspecialized(show.what, id);
     if what == COLOR {
-        color = exposed(vec3f(image[at], image[at + show.plane], image[at + 2u * show.plane]), show.gain);
+        color = vec3f(image[at], image[at + show.plane], image[at + 2u * show.plane]);
+#ifdef EXPOSED
+        color = exposed(color, show.gain);
+#endif
         color += transmittance * show.background;
     } else if what == DEPTH {
         // Near is red; where there is next to nothing there is no depth.

@@ -1,4 +1,4 @@
-//! A frame of the window: forward render with depth, and its way to the texture that is shown.
+//! A frame of the window: forward render, and its way to the texture that is shown.
 
 use super::report::Row;
 use super::scene::{ball, before_ball, settings};
@@ -15,7 +15,7 @@ pub fn measure(gpu: &Gpu, count: usize, size: [u32; 2], turns: &Turns<'_>) -> Re
     let work = work.ok_or_else(|| Error::Gpu("a render left no workspace".into()))?;
     let shown = Shown::new(gpu, size)?;
     let record = |recorder: &mut Recorder<'_>| {
-        renderer.record(recorder, &model, &camera, &settings, &work, Raster::Depth);
+        renderer.record(recorder, &model, &camera, &settings, &work, Raster::Color);
         shown.record(recorder, &work);
     };
     let row = turns.recorded(record)?;

@@ -112,7 +112,11 @@ impl DisplayOptions {
             background: self.background,
             depths: self.depths.unwrap_or_else(|| model.bounds.depths(&camera)),
         };
-        let raster = if self.what == What::Ellipses { Raster::Ellipses } else { Raster::Depth };
+        let raster = match self.what {
+            What::Ellipses => Raster::Ellipses,
+            What::Depth => Raster::Depth,
+            What::Render | What::Opacity | What::Points => Raster::Color,
+        };
         Shot { model: state, camera, settings, raster, tone }
     }
 }

@@ -127,8 +127,7 @@ impl Picture {
         let scale = only_tone.unwrap_or(least);
         self.drawn = Some(Drawn { shot: shot.clone(), scale });
         let side = |full: u32| ((f64::from(full) * scale).round() as u32).max(1);
-        let camera = shot.camera.resized(side(shot.camera.width), side(shot.camera.height));
-        let size = [camera.width, camera.height];
+        let size = [side(shot.camera.width), side(shot.camera.height)];
         let fresh = self.screen.size() != size;
         if fresh {
             self.screen = Screen::new(gpu, size);
@@ -139,9 +138,7 @@ impl Picture {
         }
         let Some(work) = &self.work else { return Ok(fresh) };
         if only_tone.is_none() {
-            // The background is the screen's: it does not change with exposure.
-            let settings = RenderSettings { background: [0.0; 3], ..shot.settings };
-            self.renderer.record(&mut recorder, model, &camera, &settings, work, shot.raster);
+            self.record(&mut recorder, work, model, shot, size, shot.raster);
         }
         self.show.record(&mut recorder, work, &self.screen, &shot.tone);
         self.counters.submit(gpu, recorder, &[(&work.counters, 2)])?;
@@ -164,13 +161,36 @@ impl Picture {
         Ok(())
     }
 
-    /// The depth (camera z) that the last picture has at a place in it, `x` and `y` as shares of its size. `None` where
-    /// there is next to nothing. Waits for the device.
+    /// Records a render of `model` as `shot` wants it, but for its size and for what is drawn.
+    fn record(
+        &self,
+        recorder: &mut Recorder<'_>,
+        work: &Workspace,
+        model: &Tensors,
+        shot: &Shot,
+        [width, height]: [u32; 2],
+        raster: Raster,
+    ) {
+        // The background is the screen's: it does not change with exposure.
+        let settings = RenderSettings { background: [0.0; 3], ..shot.settings };
+        self.renderer.record(recorder, model, &shot.camera.resized(width, height), &settings, work, raster);
+    }
+
+    /// The depth (camera z) that the last picture, which is of `model`, has at a place in it, `x` and `y` as shares of its size.
+    /// `None` where there is next to nothing. Waits for the device.
     ///
     /// # Errors
     /// Those of the device.
-    pub fn depth_at(&self, gpu: &Gpu, x: f64, y: f64) -> Result<Option<f64>> {
-        let (Some(work), [width, height]) = (&self.work, self.screen.size()) else { return Ok(None) };
+    pub fn depth_at(&mut self, gpu: &Gpu, model: &Tensors, x: f64, y: f64) -> Result<Option<f64>> {
+        let (Some(drawn), [width, height]) = (self.drawn.clone(), self.screen.size()) else { return Ok(None) };
+        self.make_room(gpu, model, [width, height])?;
+        let Some(work) = &self.work else { return Ok(None) };
+        if drawn.shot.raster == Raster::Color {
+            // Frames have no depth: it is drawn when it is asked for.
+            let mut recorder = Recorder::new(gpu);
+            self.record(&mut recorder, work, model, &drawn.shot, [width, height], Raster::Depth);
+            recorder.submit();
+        }
         let pixel = |share: f64, side: u32| ((share * f64::from(side)) as usize).min(side as usize - 1);
         let pitch = (tiles(width, height)[0] * crate::splat::TILE) as usize;
         let at = pixel(y, height) * pitch + pixel(x, width);

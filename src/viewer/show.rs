@@ -105,16 +105,18 @@ impl Screen {
     }
 }
 
-/// The kernel that shows a render.
+/// The kernels that show a render, as it is and exposed otherwise.
 pub struct Show {
-    kernel: Kernel,
+    plain: Kernel,
+    exposed: Kernel,
     uniform: crate::gpu::Buffer<ShowUniform>,
 }
 
 impl Show {
-    /// Compiles the kernel.
+    /// Compiles the kernels.
     pub fn new(gpu: &Gpu) -> Result<Self> {
-        Ok(Self { kernel: gpu.kernel("viewer/show", &[])?, uniform: gpu.buffer("tone", 1)? })
+        let (plain, exposed) = (gpu.kernel("viewer/show", &[])?, gpu.kernel("viewer/show", &[("EXPOSED", "true")])?);
+        Ok(Self { plain, exposed, uniform: gpu.buffer("tone", 1)? })
     }
 
     /// Records the way from `work.image`, a render over black, to `screen` of the same size.
@@ -136,7 +138,8 @@ impl Show {
             }],
         );
         let bindings = [self.uniform.binding(), work.image.binding(), Binding::TextureView(&screen.view)];
-        recorder.dispatch(&self.kernel, &bindings, (width * height).div_ceil(64));
+        let kernel = if tone.gain == [1.0; 3] { &self.plain } else { &self.exposed };
+        recorder.dispatch(kernel, &bindings, (width * height).div_ceil(64));
     }
 }
 

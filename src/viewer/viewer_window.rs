@@ -3,7 +3,7 @@
 use super::album::Album;
 use super::canvas::{Canvas, no_window};
 use super::options::Options;
-use super::picture::Picture;
+use super::picture::{Picture, Shot};
 use super::scene::{Scene, title};
 use super::ui_state::{Command, Device, UiState, Work};
 use super::{layout, panel, screenshot};
@@ -136,8 +136,8 @@ impl ViewerWindow {
 
     /// Turns to what is at a place of the picture.
     fn focus(&mut self, [x, y]: [f64; 2]) -> Result<()> {
-        let Some(camera) = self.state.camera() else { return Ok(()) };
-        if let Some(depth) = self.picture.depth_at(&self.gpu, x, y)? {
+        let Some((Shot { camera, .. }, model)) = self.state.shot() else { return Ok(()) };
+        if let Some(depth) = self.picture.depth_at(&self.gpu, model.tensors(), x, y)? {
             let point = camera.unproject(x * f64::from(camera.width), y * f64::from(camera.height), depth);
             self.state.navigator.focus(point);
         }
