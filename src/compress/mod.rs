@@ -1,12 +1,19 @@
 //! Splats to a budget: fewer of them, fitted to what all of them showed.
 //!
 //! [`Compressor`] renders the original from the given cameras, scores every splat by what its removal would change
-//! ([`score`]), keeps the best in a few rounds, and fits the survivors to the original's renders ([`refit`]). Later rounds
-//! score against the original, too: of splats that cover for each other the last one counts for all that went before it,
-//! which a single ranking cannot know. [`to_budget`] finds the number of splats for a number of bytes or a PSNR.
+//! ([`score`]) and every pair of neighbors by what both removals change beyond that ([`overlap`]), chooses which go
+//! ([`quadratic`]) and which others take in ([`merge`]) in a few rounds, and fits the survivors to the original's renders
+//! ([`refit`]). Later rounds score against the original, too: of splats that cover for each other the last one counts for all
+//! that went before it. [`to_budget`] finds the number of splats for a number of bytes or a PSNR.
 
 mod budget;
 mod cameras;
+mod merge;
+mod moments;
+mod overlap;
+#[cfg(test)]
+mod overlap_tests;
+mod quadratic;
 mod refit;
 mod score;
 #[cfg(test)]
@@ -25,8 +32,11 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::{Progress, Silent};
 use crate::splat::{Splats, Tensors, select, with_bands};
+use merge::Merger;
+use overlap::Pairs;
+use quadratic::{Choice, Costs};
 use refit::{Aim, Refit};
-use score::{Score, Scorer, most_important};
+use score::{Score, Scorer, importance, most_important};
 use views::{Goals, ViewRenderer};
 
 /// How splats are chosen and fitted.
@@ -79,7 +89,7 @@ pub struct Compressor<'g> {
     splats: Splats,
     goals: Goals,
     withheld: Option<Goals>,
-    first: Vec<Score>,
+    first: (Vec<Score>, Pairs),
     renderer: ViewRenderer<'g>,
     scorer: Scorer,
     refit: Refit,
@@ -114,7 +124,7 @@ impl<'g> Compressor<'g> {
                 (of(&fitted)?, withheld)
             }
         };
-        let first = scorer.score(&mut renderer, &model, &goals, progress)?;
+        let first = scorer.score(&mut renderer, &model, &goals, Pairs::of(&splats), progress)?;
         Ok(Self { config: config.clone(), splats, goals, withheld, first, renderer, scorer, refit })
     }
 
@@ -139,12 +149,12 @@ impl<'g> Compressor<'g> {
 
     /// Splats of the original that no view shows.
     pub fn unseen(&self) -> usize {
-        self.first.iter().filter(|score| score.weight == 0.0).count()
+        self.first.0.iter().filter(|score| score.weight == 0.0).count()
     }
 
     /// The original's `count` most important splats by their first score, as they are.
     pub fn ranked(&self, count: usize, sh_degree: u32) -> Splats {
-        let kept = most_important(&self.first, self.config.second_order, count);
+        let kept = most_important(&self.first.0, self.config.second_order, count);
         with_bands(&select(&self.splats, &kept), sh_degree)
     }
 
@@ -167,7 +177,7 @@ impl<'g> Compressor<'g> {
                 1 => self.first.clone(),
                 _ => self.score(&model, progress)?,
             };
-            model = select(&model, &most_important(&scores, self.config.second_order, left.max(count)));
+            model = self.thin(&model, scores, left.max(count));
             if round == rounds {
                 model = with_bands(&model, sh_degree);
             }
@@ -191,7 +201,7 @@ impl<'g> Compressor<'g> {
             && last.len() > 1
         {
             let scores = self.score(last, progress)?;
-            let half = select(last, &most_important(&scores, self.config.second_order, last.len() / 2));
+            let half = self.thin(last, scores, last.len() / 2);
             let aim = Aim { goals: &self.goals, withheld: self.withheld.as_ref(), steps };
             all.push(self.refit.fit(&mut self.renderer, &half, aim, progress)?);
         }
@@ -201,7 +211,20 @@ impl<'g> Compressor<'g> {
     /// The `count` most important of `splats`, as they are.
     pub(crate) fn thinned(&mut self, splats: &Splats, count: usize) -> Result<Splats> {
         let scores = self.score(splats, &Silent::default())?;
-        Ok(select(splats, &most_important(&scores, self.config.second_order, count)))
+        Ok(self.thin(splats, scores, count))
+    }
+
+    /// `count` of `splats`, of which some may have taken others in.
+    fn thin(&self, splats: &Splats, (scores, pairs): (Vec<Score>, Pairs), count: usize) -> Splats {
+        let merger = Merger::new(splats, &scores, &self.goals.cameras, self.renderer.antialiased);
+        let merges = merger.merges(&pairs.neighbors);
+        let single = scores.iter().map(|score| f64::from(importance(score, self.config.second_order)));
+        let Choice { kept, merged } = Costs::new(single.collect(), pairs.changes(), merges).choose(count);
+        tracing::debug!("{count} of {} splats: {} go into others", splats.len(), merged.len());
+        let kept: Vec<usize> = (0..splats.len()).filter(|i| kept[*i]).collect();
+        let mut splats = splats.clone();
+        merge::merge(&mut splats, &merged);
+        select(&splats, &kept)
     }
 
     /// Mean PSNR of `splats` in the views that are measured: all, or of photographs those that no fit sees.
@@ -213,9 +236,9 @@ impl<'g> Compressor<'g> {
         self.withheld.as_ref().unwrap_or(&self.goals).psnr(&mut self.renderer, &model)
     }
 
-    fn score(&mut self, splats: &Splats, progress: &dyn Progress) -> Result<Vec<Score>> {
+    fn score(&mut self, splats: &Splats, progress: &dyn Progress) -> Result<(Vec<Score>, Pairs)> {
         let model = Tensors::from_splats(self.renderer.gpu, splats, 0)?;
-        self.scorer.score(&mut self.renderer, &model, &self.goals, progress)
+        self.scorer.score(&mut self.renderer, &model, &self.goals, Pairs::of(splats), progress)
     }
 }
 

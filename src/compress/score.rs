@@ -4,6 +4,7 @@
 //! pass that blends it (`shaders/compress/removal.wgsl`). The same pass sums the diagonal of the Fisher information of
 //! the views along the splat's position and size: splats that are sharp and exactly placed are hard to make up for.
 
+use super::overlap::{Pairs, step_for};
 use super::views::{Goals, ViewRenderer};
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Recorder};
@@ -35,20 +36,22 @@ impl Scorer {
         Ok(Self { kernel: gpu.kernel("compress/removal", &[])? })
     }
 
-    /// The score of each splat of `model` against `goals`.
+    /// The score of each splat of `model` against `goals`, and what `pairs` change together.
     pub fn score(
         &self,
         renderer: &mut ViewRenderer<'_>,
         model: &Tensors,
         goals: &Goals,
+        mut pairs: Pairs,
         progress: &dyn Progress,
-    ) -> Result<Vec<Score>> {
-        let gpu = renderer.gpu;
+    ) -> Result<(Vec<Score>, Pairs)> {
+        let (gpu, step) = (renderer.gpu, step_for(goals));
         let sums = gpu.buffer::<f32>("scores", SUMS * model.count)?;
         progress.begin("compress: scores", "views", goals.cameras.len() as u64);
         for (done, (camera, goal)) in (1..).zip(goals.cameras.iter().zip(&goals.planes)) {
             progress.check()?;
-            let work = renderer.render(model, camera)?;
+            renderer.render(model, camera)?;
+            let work = renderer.last()?;
             let mut recorder = Recorder::new(gpu);
             let [x, y] = tiles(camera.width, camera.height);
             let bindings = [
@@ -62,20 +65,24 @@ impl Scorer {
             ];
             recorder.dispatch(&self.kernel, &bindings, x * y);
             recorder.submit();
+            pairs.add(renderer, work, camera, goal, step)?;
             progress.set(done, "");
         }
         let sums = gpu.read(&sums)?;
         progress.end();
         let scores = sums.as_chunks::<SUMS>().0.iter().take(model.count);
-        Ok(scores.map(|&[change, position, size, weight]| Score { change, position, size, weight }).collect())
+        Ok((scores.map(|&[change, position, size, weight]| Score { change, position, size, weight }).collect(), pairs))
     }
 }
 
-/// The indices, in their order, of the `count` splats that count most: by what their removal changes, and
-/// `second_order` times what their position and size are known to. Of equal ones the first.
+/// What a splat counts: what its removal changes, and `second_order` times what its position and size are known to.
+pub(super) fn importance(score: &Score, second_order: f32) -> f32 {
+    score.change + second_order * (score.position + score.size)
+}
+
+/// The indices, in their order, of the `count` splats that count most, each by itself. Of equal ones the first.
 pub(super) fn most_important(scores: &[Score], second_order: f32, count: usize) -> Vec<usize> {
-    let importance: Vec<f32> =
-        scores.iter().map(|score| score.change + second_order * (score.position + score.size)).collect();
+    let importance: Vec<f32> = scores.iter().map(|score| importance(score, second_order)).collect();
     let mut order: Vec<usize> = (0..scores.len()).collect();
     let before = |a: &usize, b: &usize| importance[*b].total_cmp(&importance[*a]).then(a.cmp(b));
     if count < order.len() {

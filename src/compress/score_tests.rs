@@ -1,5 +1,6 @@
 //! Scores against renders by definition, from which one splat after the other is taken.
 
+use super::overlap::Pairs;
 use super::score::{Score, Scorer, most_important};
 use super::views::{Goals, ViewRenderer};
 use crate::gpu::{Choice, Gpu, Mask};
@@ -8,11 +9,11 @@ use crate::splat::reference::{Dense, Model, WIDTHS, camera, cloud, render, splat
 use crate::splat::{RenderSettings, Style, TILE, Tensors, plane_len, tiles};
 use glam::{DMat4, DVec3};
 
-fn settings(antialiased: bool) -> RenderSettings {
+pub(super) fn settings(antialiased: bool) -> RenderSettings {
     RenderSettings { background: [0.0; 3], sh_degree: 3, antialiased, style: Style::default() }
 }
 
-fn without(model: &Model, splat: usize) -> Model {
+pub(super) fn without(model: &Model, splat: usize) -> Model {
     let mut rest = model.clone();
     for (values, width) in rest.iter_mut().zip(WIDTHS) {
         values.drain(splat * width..(splat + 1) * width);
@@ -21,12 +22,12 @@ fn without(model: &Model, splat: usize) -> Model {
 }
 
 /// Squared error of four channels, the fourth of them how much of the background shows.
-fn error(found: &Dense, goal: &Dense) -> f64 {
+pub(super) fn error(found: &Dense, goal: &Dense) -> f64 {
     let color = found.image.as_flattened().iter().zip(goal.image.as_flattened());
     color.chain(found.alpha.iter().zip(&goal.alpha)).map(|(a, b)| (a - b).powi(2)).sum()
 }
 
-fn planes(view: &Dense) -> Vec<f32> {
+pub(super) fn planes(view: &Dense) -> Vec<f32> {
     let camera = camera();
     let (plane, pitch) =
         (plane_len(camera.width, camera.height), (tiles(camera.width, camera.height)[0] * TILE) as usize);
@@ -44,7 +45,8 @@ fn scores(gpu: &Gpu, model: &Model, goal: &Dense, antialiased: bool) -> Vec<Scor
     let planes = gpu.upload("goal", &planes(goal)).unwrap();
     let goals = Goals { cameras: vec![camera()], planes: vec![planes], extent: 1.0 };
     let mut renderer = ViewRenderer::new(gpu, antialiased).unwrap();
-    Scorer::new(gpu).unwrap().score(&mut renderer, &tensors, &goals, &Silent::default()).unwrap()
+    let pairs = Pairs::of(&splats(model));
+    Scorer::new(gpu).unwrap().score(&mut renderer, &tensors, &goals, pairs, &Silent::default()).unwrap().0
 }
 
 #[test]
@@ -104,7 +106,9 @@ fn second_order_sums_are_those_of_its_footprint() {
         let tensors = Tensors::from_splats(&gpu, &splats(&model), 0).unwrap();
         let mut renderer = ViewRenderer::new(&gpu, false).unwrap();
         let goals = Goals::render(&mut renderer, &tensors, &[camera.clone()], &Silent::default()).unwrap();
-        let found = Scorer::new(&gpu).unwrap().score(&mut renderer, &tensors, &goals, &Silent::default()).unwrap()[0];
+        let pairs = Pairs::of(&splats(&model));
+        let found = Scorer::new(&gpu).unwrap().score(&mut renderer, &tensors, &goals, pairs, &Silent::default());
+        let found = found.unwrap().0[0];
         let found = [found.change, found.position, found.size, found.weight].map(f64::from);
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-3 * expected, "{found} instead of {expected}");

@@ -20,15 +20,15 @@ const MOST_PIXELS_IN_ALL: u64 = 1 << 25;
 /// Renders views with all of their splat–tile pairs, on black.
 pub(super) struct ViewRenderer<'g> {
     pub gpu: &'g Gpu,
+    pub antialiased: bool,
     renderer: Renderer,
-    antialiased: bool,
     work: Option<Workspace>,
     pairs: usize,
 }
 
 impl<'g> ViewRenderer<'g> {
     pub fn new(gpu: &'g Gpu, antialiased: bool) -> Result<Self> {
-        Ok(Self { gpu, renderer: Renderer::new(gpu)?, antialiased, work: None, pairs: 0 })
+        Ok(Self { gpu, antialiased, renderer: Renderer::new(gpu)?, work: None, pairs: 0 })
     }
 
     /// Renders the view of `camera`; what kernels need to go on from it.
@@ -58,6 +58,11 @@ impl<'g> ViewRenderer<'g> {
             }
             self.pairs = Workspace::room_for(wanted);
         }
+        self.last()
+    }
+
+    /// What the last render left.
+    pub fn last(&self) -> Result<&Workspace> {
         self.work.as_ref().ok_or_else(|| Error::Gpu("a render left no workspace".into()))
     }
 
