@@ -103,7 +103,7 @@ fn neighbors(splats: &Splats) -> Vec<[u32; NEIGHBORS]> {
     let of = |i: u32| {
         let mut row = alone(i);
         let found = tree.query(&splats.means[i as usize]).nearest_n::<SquaredEuclidean<f64>>(most).execute();
-        let others = found.iter().map(|near| near.item as u32).filter(|j| *j != i);
+        let others = found.iter().map(|near| near.item).filter(|j| *j != i);
         row.iter_mut().zip(others).for_each(|(to, other)| *to = other);
         row
     };
