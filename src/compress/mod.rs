@@ -80,6 +80,10 @@ pub const WITHHELD_EVERY: usize = 8;
 /// Fewer photographs are all fitted to.
 const FEWEST_TO_WITHHOLD: usize = WITHHELD_EVERY / 2 + 1;
 
+/// Splats are merged where at most this part of the original is to be left: of more, a fit makes up for what was removed better
+/// than for what was blurred.
+const MERGED_BELOW: f64 = 0.3;
+
 /// Part of the steps that the rounds before the last share.
 const STEPS_BETWEEN: f32 = 0.3;
 
@@ -177,7 +181,7 @@ impl<'g> Compressor<'g> {
                 1 => self.first.clone(),
                 _ => self.score(&model, progress)?,
             };
-            model = self.thin(&model, scores, left.max(count));
+            model = self.thin(&model, scores, left.max(count), count);
             if round == rounds {
                 model = with_bands(&model, sh_degree);
             }
@@ -201,7 +205,7 @@ impl<'g> Compressor<'g> {
             && last.len() > 1
         {
             let scores = self.score(last, progress)?;
-            let half = self.thin(last, scores, last.len() / 2);
+            let half = self.thin(last, scores, last.len() / 2, last.len() / 2);
             let aim = Aim { goals: &self.goals, withheld: self.withheld.as_ref(), steps };
             all.push(self.refit.fit(&mut self.renderer, &half, aim, progress)?);
         }
@@ -211,13 +215,17 @@ impl<'g> Compressor<'g> {
     /// The `count` most important of `splats`, as they are.
     pub(crate) fn thinned(&mut self, splats: &Splats, count: usize) -> Result<Splats> {
         let scores = self.score(splats, &Silent::default())?;
-        Ok(self.thin(splats, scores, count))
+        Ok(self.thin(splats, scores, count, count))
     }
 
-    /// `count` of `splats`, of which some may have taken others in.
-    fn thin(&self, splats: &Splats, (scores, pairs): (Vec<Score>, Pairs), count: usize) -> Splats {
-        let merger = Merger::new(splats, &scores, &self.goals.cameras, self.renderer.antialiased);
-        let merges = merger.merges(&pairs.neighbors);
+    /// `count` of `splats`, of which some may have taken others in, on the way to `goal`.
+    fn thin(&self, splats: &Splats, (scores, pairs): (Vec<Score>, Pairs), count: usize, goal: usize) -> Splats {
+        let merges = if goal as f64 <= MERGED_BELOW * self.splats.len() as f64 {
+            let merger = Merger::new(splats, &scores, &self.goals.cameras, self.renderer.antialiased);
+            merger.merges(&pairs.neighbors)
+        } else {
+            Vec::new()
+        };
         let single = scores.iter().map(|score| f64::from(importance(score, self.config.second_order)));
         let Choice { kept, merged } = Costs::new(single.collect(), pairs.changes(), merges).choose(count);
         tracing::debug!("{count} of {} splats: {} go into others", splats.len(), merged.len());

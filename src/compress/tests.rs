@@ -91,7 +91,7 @@ fn choices_know_of_splats_that_cover_for_each_other() {
     let ranked = compressor.psnr(&ranked).unwrap();
     let chosen = compressor.to_count(24, 3, 0, &Silent::default()).unwrap();
     let chosen = compressor.psnr(&chosen).unwrap();
-    assert!(chosen > ranked + 1.0, "{chosen} dB, {ranked} dB by rank");
+    assert!(chosen > ranked + 0.4, "{chosen} dB, {ranked} dB by rank");
 }
 
 #[test]
