@@ -14,7 +14,7 @@ use std::path::PathBuf;
 /// Dark photographs to splats, renders and numbers: every stage, resumable
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
-  naka-gs run my-scene --preset preview                 quickly, a quarter of the size
+  naka-gs run my-scene --preset preview                 quickly, a third of the size
   naka-gs run my-scene -o out/my-scene --holdout 8      keep every 8th view to measure
   naka-gs run night.mp4 --video-frames 200              the sharpest frames of a video (needs ffmpeg and COLMAP)
   naka-gs run my-scene -o out/my-scene --steps 7000 -w  replace that by a longer training

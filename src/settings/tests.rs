@@ -132,7 +132,11 @@ fn presets_follow_photographs_that_are_many_and_clean() {
     assert_eq!((fox.steps, fox.sh_degree, fox.densify.stop), (6000, 3, 3000));
     assert_eq!(fox.densify.strategy, train::densify::Strategy::Default);
     assert_eq!(train(300, 0.012, &[]).steps, 30_000);
-    assert_eq!(train(50, 0.012, &[("preset", "preview")]).steps, 2000);
+    // A preview of them takes smaller pictures, as they are, for growth.
+    let quick = layers(50, 0.012, &[("preset", "preview")]).resolve().unwrap();
+    let few = layers(30, 0.15, &[("preset", "preview")]).resolve().unwrap();
+    assert_eq!((quick.downscale, quick.train.steps, quick.train.ramp_until), (4, 2000, 0.3));
+    assert_eq!((few.downscale, few.train.steps, few.train.ramp_until), (3, 2000, 0.85));
     // What is set stays, and times follow a length that is.
     let set = train(50, 0.012, &[("steps", "1000"), ("strategy", "none"), ("sh-degree", "1")]);
     assert_eq!((set.steps, set.densify.stop, set.sh_degree), (1000, 500, 1));
