@@ -5,7 +5,7 @@ use crate::splat::Splats;
 use glam::{DMat3, DQuat, DVec3};
 
 /// What rendering takes an opacity for at most (`shaders/common/footprint.wgsl`).
-const MOST_OPAQUE: f64 = 0.999;
+pub(super) const ALPHA_MAX: f64 = 0.999;
 /// Splats are compared as if they were at least this part of their mean extent thick.
 const THICKNESS: f64 = 0.1;
 
@@ -53,7 +53,7 @@ impl Blob {
         let covariance = self.covariance * a + other.covariance * b + between * (a * b);
         let one = Self { mean: self.mean + apart * b, covariance, opacity: 1.0 };
         let twice = self.overlap(other) * self.opacity * other.opacity;
-        Self { opacity: (all / one.area().max(f64::MIN_POSITIVE) - twice).clamp(0.0, MOST_OPAQUE), ..one }
+        Self { opacity: (all / one.area().max(f64::MIN_POSITIVE) - twice).clamp(0.0, ALPHA_MAX), ..one }
     }
 
     /// Bhattacharyya coefficient: 1 for equal shapes at the same place, 0 where they do not touch.
@@ -78,7 +78,7 @@ impl Blob {
         splats.means[i] = self.mean.as_vec3().to_array();
         splats.quats[i] = [q.w, q.x, q.y, q.z].map(|v| v as f32);
         splats.log_scales[i] = pairs.map(|(value, _)| (0.5 * value.max(1e-24).ln()) as f32);
-        let opacity = self.opacity.clamp(1e-6, MOST_OPAQUE);
+        let opacity = self.opacity.clamp(1e-6, ALPHA_MAX);
         splats.logit_opacities[i] = (opacity / (1.0 - opacity)).ln() as f32;
     }
 }
@@ -122,7 +122,7 @@ mod tests {
             let wrong = (found - covariance).to_cols_array().iter().fold(0.0f64, |a, b| a.max(b.abs()));
             assert!(wrong < 1e-4 * size, "{found} instead of {covariance}");
             let twice = blobs[0].overlap(&blobs[1]) * blobs[0].opacity * blobs[1].opacity * one.area();
-            let mass = (blobs[0].mass() + blobs[1].mass() - twice).min(MOST_OPAQUE * one.area());
+            let mass = (blobs[0].mass() + blobs[1].mass() - twice).min(ALPHA_MAX * one.area());
             assert!((stored.mass() - mass).abs() < 1e-4 * mass, "{} instead of {mass}", stored.mass());
         }
     }

@@ -5,11 +5,12 @@
 //! ω = α_i / (1 − α_i) the squared error then changes by 2 ω r·Δ_j + 2 (1 + ω) Δ_i·Δ_j + ω (2 + ω) |Δ_j|² more than the two
 //! changes of one. Only pairs of neighbors are looked at, in the pixels of a grid.
 
+use super::moments::ALPHA_MAX;
 use super::views::{Goals, ViewRenderer};
 use crate::capture::Camera;
 use crate::error::Result;
 use crate::gpu::Buffer;
-use crate::splat::{Splats, TILE, Workspace, plane_len, tiles};
+use crate::splat::{PROJECTED_FLOATS, Splats, TILE, Workspace, plane_len, tiles};
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use rayon::prelude::*;
 use std::num::NonZero;
@@ -19,10 +20,7 @@ pub(super) const NEIGHBORS: usize = 12;
 /// Pixels of all views that are looked at, if a grid of every [`COARSEST`] can do with so few.
 const MOST_PIXELS: u64 = 1 << 18;
 const COARSEST: usize = 4;
-/// Floats of a projected splat (`shaders/common/projected.wgsl`).
-const PROJECTED_FLOATS: usize = 12;
-/// Limits of blending (`shaders/common/footprint.wgsl`).
-const ALPHA_MAX: f32 = 0.999;
+/// Transmittance at which blending ends (`shaders/common/footprint.wgsl`).
 const TRANSMITTANCE_MIN: f32 = 1e-4;
 
 /// Pairs of neighbors, and what their removal changes together.
@@ -222,7 +220,7 @@ impl Pixels {
             if !self.live[p] || power < 0.0 || power > splat[3] {
                 continue;
             }
-            let alpha = (splat[2] * (-power).exp()).min(ALPHA_MAX);
+            let alpha = (splat[2] * (-power).exp()).min(ALPHA_MAX as f32);
             let next = self.through[p] * (1.0 - alpha);
             if next <= TRANSMITTANCE_MIN {
                 self.live[p] = false;

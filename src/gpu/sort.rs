@@ -9,7 +9,12 @@ use blocks::Blocks;
 use lanes::Lanes;
 
 /// Sorts up to `capacity` pairs.
-pub struct Sort(Way);
+pub struct Sort {
+    way: Way,
+    /// Where every second pass leaves the pairs.
+    keys: Buffer<u32>,
+    values: Buffer<u32>,
+}
 
 /// What suits the adapter and the number of pairs.
 enum Way {
@@ -47,10 +52,16 @@ impl Sort {
     fn of(gpu: &Gpu, capacity: usize, values: Values) -> Result<Self> {
         let limit = u32::try_from(capacity)
             .map_err(|_| Error::OutOfMemory(format!("a sort of {capacity} pairs is beyond 2^32")))?;
-        Ok(Self(match gpu.tall() && capacity > blocks::FEW_TALL {
+        let way = match gpu.tall() && capacity > blocks::FEW_TALL {
             true => Way::Lanes(Box::new(Lanes::new(gpu, limit, values)?)),
             false => Way::Blocks(Box::new(Blocks::new(gpu, limit, values)?)),
-        }))
+        };
+        Self::by(gpu, way, capacity)
+    }
+
+    fn by(gpu: &Gpu, way: Way, capacity: usize) -> Result<Self> {
+        let [keys, values] = ["sorted keys", "sorted values"].map(|name| gpu.buffer(name, capacity));
+        Ok(Self { way, keys: keys?, values: values? })
     }
 
     /// Sorts the first `count.0[count.1]` pairs (cut off at the capacity) of `keys` and `values` (each at least
@@ -64,19 +75,33 @@ impl Sort {
         count: (&Buffer<u32>, usize),
         bits: u32,
     ) {
-        match &self.0 {
-            Way::Blocks(blocks) => blocks.record(recorder, keys, values, count, bits.clamp(1, 32)),
-            Way::Lanes(lanes) => lanes.record(recorder, keys, values, count, bits.clamp(1, 32)),
+        let (mut from, mut to) = ([keys, values], [&self.keys, &self.values]);
+        let bits = bits.clamp(1, 32);
+        match &self.way {
+            Way::Blocks(blocks) => blocks.prepare(recorder, count),
+            Way::Lanes(lanes) => lanes.prepare(recorder, count),
         }
+        let passes = self.passes(bits);
+        for pass in 0..passes {
+            match &self.way {
+                Way::Blocks(blocks) => blocks.pass(recorder, (pass, passes), bits, from, to),
+                Way::Lanes(lanes) => lanes.pass(recorder, (pass, passes), bits, from, to),
+            }
+            std::mem::swap(&mut from, &mut to);
+        }
+    }
+
+    fn passes(&self, bits: u32) -> u32 {
+        bits.div_ceil(match self.way {
+            Way::Blocks(_) => blocks::DIGIT_BITS,
+            Way::Lanes(_) => lanes::DIGIT_BITS,
+        })
     }
 
     /// Where [`Sort::record`] by `bits` bits leaves the sorted keys and values: where they were, or here.
     pub fn sorted<'a>(&'a self, keys: &'a Buffer<u32>, values: &'a Buffer<u32>, bits: u32) -> [&'a Buffer<u32>; 2] {
-        let moved = match &self.0 {
-            Way::Blocks(blocks) => blocks.moved(bits.clamp(1, 32)),
-            Way::Lanes(lanes) => lanes.moved(bits.clamp(1, 32)),
-        };
-        moved.unwrap_or([keys, values])
+        let stay = self.passes(bits.clamp(1, 32)).is_multiple_of(2);
+        if stay { [keys, values] } else { [&self.keys, &self.values] }
     }
 }
 
@@ -182,7 +207,8 @@ mod tests {
             return println!("{} does not sort by lanes", gpu.name());
         }
         for capacity in [300, 131_072, (1 << 20) + 4] {
-            let sort = Sort(Way::Lanes(Box::new(Lanes::new(&gpu, capacity as u32, Values::Given).unwrap())));
+            let lanes = Lanes::new(&gpu, capacity as u32, Values::Given).unwrap();
+            let sort = Sort::by(&gpu, Way::Lanes(Box::new(lanes)), capacity).unwrap();
             for (count, bits) in [(0, 10), (1, 29), (250, 1), (capacity, 13), (capacity - 3, 32), (capacity + 9, 10)] {
                 check(&gpu, &sort, capacity, count, bits, u32::MAX);
             }

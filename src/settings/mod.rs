@@ -152,8 +152,9 @@ fn follow(settings: Settings, photographs: &Facts, changes: &[Change<'_>]) -> Re
     let Some(settings) = settings.for_many_clean(photographs, steps) else { return Ok(settings) };
     let (views, noise, train) = (photographs.views, 100.0 * photographs.noise, &settings.train);
     tracing::info!(
-        "{views} photographs with little noise ({noise:.1} %): {} steps, SH degree {}, and the model grows, where settings \
-         do not say otherwise",
+        "{views} photographs with little noise ({noise:.1} %): 1/{} of the size, {} steps, SH degree {}, and the model grows, \
+         where settings do not say otherwise",
+        settings.downscale,
         train.steps,
         train.sh_degree
     );

@@ -24,7 +24,7 @@ pub use bounds::Bounds;
 pub use init::{Init, dots, from_points};
 pub(crate) use on_sphere::on_sphere;
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
-pub(crate) use renderer::raster_switches;
+pub(crate) use renderer::{PROJECTED_FLOATS, raster_switches};
 pub use renderer::{Raster, Rendered, Renderer, Workspace};
 pub use splats::Splats;
 pub(crate) use subset::{select, with_bands};

@@ -15,7 +15,7 @@ pub(crate) const WORKGROUP: u32 = 64;
 /// Pairs of a thread that looks for the borders between tiles, where there are as many as there is room for.
 const PAIRS_PER_THREAD: u32 = 8;
 /// Floats of a projected splat (`shaders/common/projected.wgsl`).
-const PROJECTED_FLOATS: usize = 12;
+pub(crate) const PROJECTED_FLOATS: usize = 12;
 /// Planes of the image: red, green, blue, transmittance, depth.
 const PLANES: usize = 5;
 

@@ -14,7 +14,7 @@ const TALL_BLOCK: usize = 4096;
 const FEW_BLOCKS: usize = 16;
 /// Pairs of so few blocks where threads are few.
 pub(super) const FEW_TALL: usize = FEW_BLOCKS * TALL_BLOCK;
-const DIGIT_BITS: u32 = 6;
+pub(super) const DIGIT_BITS: u32 = 6;
 const DIGITS: usize = 1 << DIGIT_BITS;
 
 /// Scratch space of sorts of up to `capacity` pairs.
@@ -34,8 +34,6 @@ pub(super) struct Blocks {
     args: Buffer<u32>,
     table: Buffer<u32>,
     table_len: Buffer<u32>,
-    keys: Buffer<u32>,
-    values: Buffer<u32>,
 }
 
 impl Blocks {
@@ -65,34 +63,11 @@ impl Blocks {
             args: gpu.upload("sort arguments", &[limit, 0, 0, 0])?,
             table: gpu.buffer("sort counts", entries)?,
             table_len: gpu.buffer("sort counts length", 4)?,
-            keys: gpu.buffer("sorted keys", capacity)?,
-            values: gpu.buffer("sorted values", capacity)?,
         })
     }
 
-    /// See [`super::Sort::record`].
-    pub(super) fn record(
-        &self,
-        recorder: &mut Recorder<'_>,
-        keys: &Buffer<u32>,
-        values: &Buffer<u32>,
-        count: (&Buffer<u32>, usize),
-        bits: u32,
-    ) {
-        self.prepare(recorder, count);
-        let mut from = [keys, values];
-        let mut to = [&self.keys, &self.values];
-        let passes = bits.div_ceil(DIGIT_BITS);
-        for pass in 0..passes {
-            let looked_at = (bits - pass * DIGIT_BITS).min(DIGIT_BITS);
-            let uniform = self.passes.element((pass * DIGIT_BITS + looked_at - 1) as usize);
-            self.pass(recorder, (pass, passes), uniform, from, to);
-            std::mem::swap(&mut from, &mut to);
-        }
-    }
-
     /// Sizes the passes for so many pairs.
-    fn prepare(&self, recorder: &mut Recorder<'_>, count: (&Buffer<u32>, usize)) {
+    pub(super) fn prepare(&self, recorder: &mut Recorder<'_>, count: (&Buffer<u32>, usize)) {
         let Some(scan) = &self.scan else { return recorder.copy(count.0, count.1, &self.args, 3, 1) };
         recorder.copy(count.0, count.1, &self.count, 0, 1);
         let table_len = scan.own_count().unwrap_or(&self.table_len);
@@ -103,26 +78,24 @@ impl Blocks {
         }
     }
 
-    /// Where the pairs are after a sort by so many bits, if not where they were.
-    pub(super) fn moved(&self, bits: u32) -> Option<[&Buffer<u32>; 2]> {
-        (!bits.div_ceil(DIGIT_BITS).is_multiple_of(2)).then_some([&self.keys, &self.values])
-    }
-
-    fn pass(
+    /// Moves the pairs by the digit of pass `pass` of `passes` of a sort by `bits` bits.
+    pub(super) fn pass(
         &self,
         recorder: &mut Recorder<'_>,
-        pass: (u32, u32),
-        uniform: Binding<'_>,
+        (pass, passes): (u32, u32),
+        bits: u32,
         from: [&Buffer<u32>; 2],
         to: [&Buffer<u32>; 2],
     ) {
+        let looked_at = (bits - pass * DIGIT_BITS).min(DIGIT_BITS);
+        let digit = self.passes.element((pass * DIGIT_BITS + looked_at - 1) as usize);
         let (args, table) = (self.args.binding(), self.table.binding());
-        let bindings = [uniform.clone(), args.clone(), from[0].binding(), table.clone()];
+        let bindings = [digit.clone(), args.clone(), from[0].binding(), table.clone()];
         self.blocks(recorder, &self.histogram, &bindings);
         if let Some(scan) = &self.scan {
             scan.run(recorder, &self.table);
         }
-        let (scatter, bindings) = self.scatter.pass(pass, [uniform, args, from[0].binding(), table], from, to);
+        let (scatter, bindings) = self.scatter.pass((pass, passes), [digit, args, from[0].binding(), table], from, to);
         self.blocks(recorder, scatter, &bindings);
     }
 

@@ -8,7 +8,7 @@ use super::{Scatter, Values};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
 
-const DIGIT_BITS: u32 = 10;
+pub(super) const DIGIT_BITS: u32 = 10;
 const DIGITS: usize = 1 << DIGIT_BITS;
 /// Passes that 32 bits take.
 const MOST_PASSES: u32 = 32u32.div_ceil(DIGIT_BITS);
@@ -30,14 +30,11 @@ pub(super) struct Lanes {
     /// The capacity, and as the last of four words the number of pairs.
     args: Buffer<u32>,
     table: Buffer<u32>,
-    keys: Buffer<u32>,
-    values: Buffer<u32>,
 }
 
 impl Lanes {
     pub(super) fn new(gpu: &Gpu, limit: u32, values: Values) -> Result<Self> {
-        let capacity = limit as usize;
-        let lanes = LANES * capacity.div_ceil(STEP).max(1);
+        let lanes = LANES * (limit as usize).div_ceil(STEP).max(1);
         let define = format!("{lanes}u");
         let sizes = [("LANES", define.as_str())];
         let passes: Vec<[u32; 64]> =
@@ -50,38 +47,29 @@ impl Lanes {
             passes: gpu.upload("sort passes", &passes)?,
             args: gpu.upload("sort arguments", &[limit, 0, 0, 0])?,
             table: gpu.buffer("sort counts", lanes * DIGITS)?,
-            keys: gpu.buffer("sorted keys", capacity)?,
-            values: gpu.buffer("sorted values", capacity)?,
         })
     }
 
-    /// See [`super::Sort::record`].
-    pub(super) fn record(
-        &self,
-        recorder: &mut Recorder<'_>,
-        keys: &Buffer<u32>,
-        values: &Buffer<u32>,
-        count: (&Buffer<u32>, usize),
-        bits: u32,
-    ) {
+    /// Sizes the passes for so many pairs.
+    pub(super) fn prepare(&self, recorder: &mut Recorder<'_>, count: (&Buffer<u32>, usize)) {
         recorder.copy(count.0, count.1, &self.args, 3, 1);
-        let mut from = [keys, values];
-        let mut to = [&self.keys, &self.values];
-        let passes = bits.div_ceil(DIGIT_BITS);
-        for pass in 0..passes {
-            let digit = self.passes.element(((bits - 1) * MOST_PASSES + pass) as usize);
-            let counted = [digit.clone(), self.args.binding(), from[0].binding(), self.table.binding()];
-            recorder.dispatch(&self.histogram, &counted, self.workgroups);
-            recorder.dispatch(&self.starts, &[digit, self.table.binding()], 1);
-            let (scatter, moved) = self.scatter.pass((pass, passes), counted, from, to);
-            recorder.dispatch(scatter, &moved, self.workgroups);
-            std::mem::swap(&mut from, &mut to);
-        }
     }
 
-    /// Where the pairs are after a sort by so many bits, if not where they were.
-    pub(super) fn moved(&self, bits: u32) -> Option<[&Buffer<u32>; 2]> {
-        (!bits.div_ceil(DIGIT_BITS).is_multiple_of(2)).then_some([&self.keys, &self.values])
+    /// Moves the pairs by the digit of pass `pass` of `passes` of a sort by `bits` bits.
+    pub(super) fn pass(
+        &self,
+        recorder: &mut Recorder<'_>,
+        (pass, passes): (u32, u32),
+        bits: u32,
+        from: [&Buffer<u32>; 2],
+        to: [&Buffer<u32>; 2],
+    ) {
+        let digit = self.passes.element(((bits - 1) * MOST_PASSES + pass) as usize);
+        let counted = [digit.clone(), self.args.binding(), from[0].binding(), self.table.binding()];
+        recorder.dispatch(&self.histogram, &counted, self.workgroups);
+        recorder.dispatch(&self.starts, &[digit, self.table.binding()], 1);
+        let (scatter, moved) = self.scatter.pass((pass, passes), counted, from, to);
+        recorder.dispatch(scatter, &moved, self.workgroups);
     }
 }
 
