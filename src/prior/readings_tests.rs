@@ -9,7 +9,7 @@ use crate::progress::Silent;
 use glam::{DMat3, DMat4, DVec3, DVec4};
 use std::path::Path;
 
-const COUNT: usize = 7;
+const COUNT: usize = 5;
 
 fn gpu() -> Gpu {
     Gpu::open(&Choice::Best, Mask::ALL).unwrap()
@@ -17,10 +17,10 @@ fn gpu() -> Gpu {
 
 /// On an arc around a slanted, textured plane, looking at it, each a little higher than the one before.
 fn camera(i: usize) -> Camera {
-    let angle = 0.12 * (i as f64 - 3.0);
-    let center = DVec3::new(4.0 * angle.sin(), 0.15 * (i as f64 - 3.0), 4.0 - 4.0 * angle.cos());
+    let angle = 0.12 * (i as f64 - 2.0);
+    let center = DVec3::new(4.0 * angle.sin(), 0.15 * (i as f64 - 2.0), 4.0 - 4.0 * angle.cos());
     let viewmat = DMat4::from_mat3(DMat3::from_rotation_y(angle)) * DMat4::from_translation(-center);
-    Camera { width: 80, height: 60, fx: 67.0, fy: 67.0, cx: 40.0, cy: 30.0, viewmat }
+    Camera { width: 64, height: 48, fx: 54.0, fy: 54.0, cx: 32.0, cy: 24.0, viewmat }
 }
 
 fn picture(camera: &Camera) -> Image {
@@ -54,7 +54,7 @@ fn posed(capture: &Capture, change: impl Fn(DMat4) -> DMat4) -> Capture {
 }
 
 fn config() -> Config {
-    Config { make_points: 300, image_size: 80, ..Config::default() }
+    Config { make_points: 300, image_size: 64, ..Config::default() }
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn without_anything_to_match_there_is_no_other_reading() {
     let dir = tempfile::tempdir().unwrap();
     let plain = capture(dir.path());
     plain.train.iter().for_each(|view| {
-        ::image::RgbImage::from_pixel(80, 60, ::image::Rgb([90, 90, 90])).save(view.image.as_ref().unwrap()).unwrap();
+        ::image::RgbImage::from_pixel(64, 48, ::image::Rgb([90, 90, 90])).save(view.image.as_ref().unwrap()).unwrap();
     });
     make(&gpu(), &plain, &config(), None, &Silent(Default::default())).unwrap();
 }
