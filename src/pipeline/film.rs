@@ -4,12 +4,14 @@ use super::Painter;
 use crate::capture::{Camera, Image};
 use crate::error::{Error, Result};
 use crate::eval::{Sampling, write_jpeg_with};
+use crate::parallel::overlap;
 use crate::paths::{Encoder, Film};
 use crate::progress::Progress;
 use crate::storage;
 use image::ImageFormat;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How a frame is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +78,18 @@ pub fn film(
     let size = cameras.first().map_or([0; 2], |camera| [camera.width, camera.height]);
     let mut render = |mut film: Option<&mut Film<'_>>| {
         progress.begin("render", "frames", cameras.len() as u64);
-        for (index, camera) in cameras.iter().enumerate() {
+        let pictures = cameras.iter().enumerate().map(|(index, camera)| {
             progress.check()?;
             let picture = painter.render(camera)?;
-            frames.map_or(Ok(()), |frames| frames.write(index, &picture))?;
             film.as_mut().map_or(Ok(()), |film| film.put(&picture))?;
-            progress.set(index as u64 + 1, "");
-        }
+            Ok((index, picture))
+        });
+        let done = AtomicU64::new(0);
+        overlap(pictures, |(index, picture)| {
+            frames.map_or(Ok(()), |frames| frames.write(index, &picture))?;
+            progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
+            Ok(())
+        })?;
         progress.end();
         Ok(())
     };

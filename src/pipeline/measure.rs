@@ -2,12 +2,14 @@
 
 use super::output::names;
 use super::pictures::Painter;
-use crate::capture::{Capture, View};
+use crate::capture::{Capture, Image, View};
 use crate::error::{Error, Result};
 use crate::eval::{Counted, Extras, Group, Lpips, Metrics, as_exposed, compare};
+use crate::parallel::overlap;
 use crate::progress::Progress;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The contents of `metrics.json`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,30 +63,36 @@ pub(super) fn measure(
     let test: Vec<View> = capture.test.iter().filter(|view| view.image.is_some()).map(small).collect();
     let size = test.iter().chain(holdout).next().map(|view| [view.camera.width, view.camera.height]);
     progress.begin("eval", "images", (test.len() + holdout.len()) as u64);
-    let mut done = 0;
+    let done = AtomicU64::new(0);
     let mut group = |views: &[View]| -> Result<Group> {
-        let mut numbers = Vec::with_capacity(views.len());
-        for view in views {
-            progress.check()?;
-            if view.image.is_none() {
-                continue;
-            }
-            let (width, height) = (view.camera.width, view.camera.height);
-            let counted = view.read_weights(width, height)?.map(|weights| Counted::new(width, height, &weights));
-            if counted.as_ref().is_some_and(Counted::is_empty) {
-                tracing::warn!("{}: a mask hides all of it, so it is not measured", view.name);
-                continue;
-            }
-            let mut render = painter.render(&view.camera)?;
+        let views = views.iter().filter(|view| view.image.is_some());
+        let renders = views.filter_map(|view| rendered(painter, view, progress).transpose());
+        let numbers = overlap(renders, |(view, counted, mut render)| {
             as_exposed(&mut render, view);
-            numbers.push(compare(&view.name, &render, &view.read()?, counted.as_ref(), extras)?);
-            done += 1;
-            progress.set(done, &view.name);
-        }
+            let numbers = compare(&view.name, &render, &view.read()?, counted.as_ref(), extras)?;
+            progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, &view.name);
+            Ok(numbers)
+        })?;
         Ok(Group::new(numbers))
     };
     let metrics =
         Metrics { test: group(&test)?, holdout: if holdout.is_empty() { None } else { Some(group(holdout)?) } };
     progress.end();
     Ok(MetricsFile { metrics, resolution: Resolution { downscale, size } })
+}
+
+/// A view, the pixels of it that count and its render; `None` where a mask hides all of it.
+fn rendered<'v>(
+    painter: &mut Painter<'_>,
+    view: &'v View,
+    progress: &dyn Progress,
+) -> Result<Option<(&'v View, Option<Counted>, Image)>> {
+    progress.check()?;
+    let (width, height) = (view.camera.width, view.camera.height);
+    let counted = view.read_weights(width, height)?.map(|weights| Counted::new(width, height, &weights));
+    if counted.as_ref().is_some_and(Counted::is_empty) {
+        tracing::warn!("{}: a mask hides all of it, so it is not measured", view.name);
+        return Ok(None);
+    }
+    Ok(Some((view, counted, painter.render(&view.camera)?)))
 }

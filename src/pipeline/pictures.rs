@@ -5,9 +5,11 @@ use crate::error::Result;
 use crate::eval;
 use crate::gpu::Gpu;
 use crate::limits;
+use crate::parallel::overlap;
 use crate::progress::{Journal, Progress};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A model in device memory, ready to be seen from any camera.
 pub struct Painter<'g> {
@@ -34,8 +36,7 @@ impl<'g> Painter<'g> {
     /// The view of `camera`, at its size.
     pub fn render(&mut self, camera: &Camera) -> Result<Image> {
         limits::claim_picture(camera.width, camera.height)?;
-        let rendered = self.renderer.render_image(self.gpu, &self.model, camera, &self.settings, &mut self.work)?;
-        Ok(rendered.image)
+        self.renderer.render_color(self.gpu, &self.model, camera, &self.settings, &mut self.work)
     }
 }
 
@@ -48,15 +49,22 @@ pub fn render_views(
     progress: &dyn Progress,
 ) -> Result<()> {
     progress.begin("render", "images", views.len() as u64);
-    for (done, view) in (1..).zip(views) {
+    let pictures = views.iter().map(|view| {
         progress.check()?;
         let path = folder.join(render_name(&view.name));
-        if journal.is_none_or(|journal| !journal.is_finished(&path)) {
-            eval::write_jpeg(&path, &painter.render(&view.camera)?)?;
+        let wanted = journal.is_none_or(|journal| !journal.is_finished(&path));
+        let picture = wanted.then(|| painter.render(&view.camera)).transpose()?;
+        Ok((&view.name, path, picture))
+    });
+    let done = AtomicU64::new(0);
+    overlap(pictures, |(name, path, picture)| {
+        if let Some(picture) = picture {
+            eval::write_jpeg(&path, &picture)?;
             journal.map_or(Ok(()), |journal| journal.finished(&path))?;
         }
-        progress.set(done, &view.name);
-    }
+        progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, name);
+        Ok(())
+    })?;
     progress.end();
     Ok(())
 }

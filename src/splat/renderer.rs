@@ -6,8 +6,8 @@
 
 use super::Tensors;
 use super::view::{RenderSettings, ViewUniform, plane_len, tiles};
-use crate::capture::{Camera, Image};
-use crate::error::{Error, Result};
+use crate::capture::Camera;
+use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort};
 
 /// Threads of a per-splat workgroup.
@@ -17,7 +17,7 @@ const PAIRS_PER_THREAD: u32 = 8;
 /// Floats of a projected splat (`shaders/common/projected.wgsl`).
 pub(crate) const PROJECTED_FLOATS: usize = 12;
 /// Planes of the image: red, green, blue, transmittance, depth.
-const PLANES: usize = 5;
+pub(super) const PLANES: usize = 5;
 
 /// Buffers of one render: what lies between the model and the image. One field for each buffer that kernels bind.
 pub struct Workspace {
@@ -161,20 +161,6 @@ pub enum Raster {
     Ellipses,
 }
 
-/// A finished picture in host memory.
-pub struct Rendered {
-    /// RGB over the background.
-    pub image: Image,
-    /// Opacity of each pixel, row-major.
-    pub alpha: Vec<f32>,
-    /// α-weighted camera z of each pixel (not divided by alpha), row-major.
-    pub depth: Vec<f32>,
-    /// Splats that were projected.
-    pub visible: usize,
-    /// Splat–tile pairs that were blended.
-    pub pairs: usize,
-}
-
 impl Renderer {
     /// Compiles the kernels.
     pub fn new(gpu: &Gpu) -> Result<Self> {
@@ -295,58 +281,6 @@ impl Renderer {
             }
         }
     }
-
-    /// Renders one picture and reads it back; grows `work` as needed.
-    ///
-    /// # Errors
-    /// [`crate::Error::OutOfMemory`] where the buffers do not fit the adapter; [`crate::Error::NotFinite`] where the
-    /// picture is none.
-    pub fn render_image(
-        &self,
-        gpu: &Gpu,
-        splats: &Tensors,
-        camera: &Camera,
-        settings: &RenderSettings,
-        work: &mut Option<Workspace>,
-    ) -> Result<Rendered> {
-        let (width, height) = (camera.width, camera.height);
-        let mut pairs = work.as_ref().map_or(0, Workspace::pair_capacity).max(Workspace::initial_pairs(splats.count));
-        loop {
-            let fitting = work.take().filter(|w| w.fits(splats.count, width, height) && w.pair_capacity >= pairs);
-            let ready = match fitting {
-                Some(ready) => ready,
-                None => Workspace::new(gpu, splats.count, pairs, width, height)?,
-            };
-            let ready = work.insert(ready);
-            let mut recorder = Recorder::new(gpu);
-            self.record(&mut recorder, splats, camera, settings, ready, Raster::Depth);
-            recorder.submit();
-            let counters = gpu.read(&ready.counters)?;
-            let wanted = counters[1] as usize;
-            if wanted <= pairs {
-                let planes = gpu.read_part(&ready.image, 0, PLANES * plane_len(width, height))?;
-                return unpack(&planes, width, height, counters[0] as usize, wanted).checked();
-            }
-            pairs = Workspace::room_for(wanted);
-        }
-    }
-}
-
-impl Rendered {
-    /// Fails where a pixel is not finite: such a picture must pass neither for a dark one nor for a measurement.
-    fn checked(self) -> Result<Self> {
-        let sound =
-            |((rgb, alpha), depth): ((&[f32; 3], &f32), &f32)| (rgb.iter().sum::<f32>() + alpha + depth).is_finite();
-        let pixels = self.image.pixels.iter().zip(&self.alpha).zip(&self.depth);
-        match pixels.filter(|pixel| !sound(*pixel)).count() {
-            0 => Ok(self),
-            broken => Err(Error::NotFinite {
-                what: format!("a render of {} x {} pixels", self.image.width, self.image.height),
-                found: format!("{broken} pixels are not finite"),
-                remedy: "the model is broken; train it again with lower learning rates".into(),
-            }),
-        }
-    }
 }
 
 /// `defines` of a kernel that walks tiles, and the layout of pixels that suits the adapter.
@@ -357,21 +291,6 @@ pub(crate) fn raster_switches<'a>(gpu: &Gpu, defines: &[(&'a str, &'a str)]) -> 
 
 /// Bits of the depth keys: positive floats below 10¹⁰, counted from the near plane.
 const DEPTH_BITS: u32 = 29;
-
-fn unpack(planes: &[f32], width: u32, height: u32, visible: usize, pairs: usize) -> Rendered {
-    let pitch = (tiles(width, height)[0] * super::view::TILE) as usize;
-    let plane = plane_len(width, height);
-    let offsets = (0..height as usize).flat_map(|y| (0..width as usize).map(move |x| y * pitch + x));
-    let mut image = Image::new(width, height);
-    let mut alpha = Vec::with_capacity(image.pixels.len());
-    let mut depth = Vec::with_capacity(image.pixels.len());
-    for (pixel, at) in image.pixels.iter_mut().zip(offsets) {
-        *pixel = [planes[at], planes[plane + at], planes[2 * plane + at]];
-        alpha.push(1.0 - planes[3 * plane + at]);
-        depth.push(planes[4 * plane + at]);
-    }
-    Rendered { image, alpha, depth, visible, pairs }
-}
 
 #[cfg(test)]
 mod pair_tests;

@@ -12,6 +12,7 @@ mod event_log;
 mod golden;
 #[cfg(test)]
 mod gradient_tests;
+mod kernels;
 mod live;
 mod loss;
 #[cfg(test)]

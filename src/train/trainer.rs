@@ -2,22 +2,21 @@
 //!
 //! A step is one recording; nothing is waited for but the figures of the step before last ([`LateReader`]).
 
-use super::adam::{Adam, Moments, Update};
-use super::backward::{Backward, Gradients};
+use super::adam::{Moments, Update};
+use super::backward::Gradients;
 use super::canvas::Canvas;
 use super::changes::Change;
 use super::checkpoint::{Checkpoint, State as Saved};
 use super::config::{Background, Config};
-use super::densify::{Densifier, State};
-use super::loss::Loss;
-use super::scale_floor::ScaleFloor;
-use super::soundness::{self, CHECK_EVERY, COUNTS, Soundness};
+use super::densify::State;
+use super::kernels::Kernels;
+use super::soundness::{self, CHECK_EVERY, COUNTS};
 use super::targets::{Budget, Key, Targets};
 use super::watch::{Snapshot, StepFigures};
 use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
 use crate::gpu::{Gpu, LateReader, Recorder, Timings};
-use crate::splat::{Raster, RenderSettings, Renderer, Splats, Style, TENSOR_WIDTHS, Tensors, Workspace};
+use crate::splat::{Raster, RenderSettings, Splats, Style, TENSOR_WIDTHS, Tensors, Workspace};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 /// Steps between recordings whose kernels are timed.
@@ -38,13 +37,7 @@ pub struct Trainer<'g> {
     cameras: Vec<Camera>,
     scene_scale: f64,
     targets: Targets,
-    renderer: Renderer,
-    backward: Backward,
-    loss: Loss,
-    adam: Adam,
-    densifier: Densifier,
-    floor: Option<ScaleFloor>,
-    soundness: Soundness,
+    kernels: Kernels,
     /// Steps that were done when the soundness of the model was last looked at.
     checked: u32,
     parameters: Tensors,
@@ -102,24 +95,16 @@ impl<'g> Trainer<'g> {
     ) -> Result<Self> {
         let pairs = Workspace::initial_pairs(parameters.count);
         let cameras: Vec<Camera> = capture.train.iter().map(|v| v.camera.clone()).collect();
-        let floor = (config.scale_floor > 0.0).then(|| ScaleFloor::new(gpu, &cameras, config.scale_floor));
-        let renderer = if config.deterministic { Renderer::deterministic(gpu)? } else { Renderer::new(gpu)? };
-        let backward = if config.deterministic { Backward::deterministic(gpu)? } else { Backward::new(gpu)? };
+        let kernels = Kernels::new(gpu, config, &cameras, capture.train.iter().any(|view| view.mask.is_some()))?;
         Ok(Self {
             gpu,
             config: config.clone(),
             cameras,
             scene_scale: capture.scene_scale(),
             targets: Targets::new(capture.train.clone(), Budget::of(gpu)),
-            renderer,
-            loss: Loss::new(gpu, capture.train.iter().any(|view| view.mask.is_some()))?,
-            adam: Adam::new(gpu)?,
-            densifier: Densifier::new(gpu, &config.densify)?,
-            floor: floor.transpose()?,
-            soundness: Soundness::new(gpu)?,
             checked: 0,
-            gradients: backward.gradients(gpu, parameters.capacity, parameters.sh_degree)?,
-            backward,
+            gradients: kernels.backward.gradients(gpu, parameters.capacity, parameters.sh_degree)?,
+            kernels,
             parameters,
             first_moments,
             second_moments,
@@ -149,7 +134,7 @@ impl<'g> Trainer<'g> {
     pub fn step(&mut self) -> Result<()> {
         // Before a step rather than after one: what was just added or split is not fitted yet, and must not be what
         // a run ends with or is measured by.
-        if self.densifier.due(self.step) {
+        if self.kernels.densifier.due(self.step) {
             self.densify()?;
         }
         let (step, downscale) = (self.step, self.config.downscale_at(self.step));
@@ -169,10 +154,24 @@ impl<'g> Trainer<'g> {
         let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
         let size = [camera.width, camera.height];
         if !self.config.deterministic {
-            self.renderer.record(&mut recorder, &self.parameters, &camera, &settings, &canvas.work, Raster::Color);
+            self.kernels.renderer.record(
+                &mut recorder,
+                &self.parameters,
+                &camera,
+                &settings,
+                &canvas.work,
+                Raster::Color,
+            );
         }
-        self.loss.record(&mut recorder, scratch, &canvas.work.image, &target, &canvas.v_image);
-        self.backward.record(&mut recorder, &self.parameters, size, &canvas.work, &canvas.v_image, &self.gradients);
+        self.kernels.loss.record(&mut recorder, scratch, &canvas.work.image, &target, &canvas.v_image);
+        self.kernels.backward.record(
+            &mut recorder,
+            &self.parameters,
+            size,
+            &canvas.work,
+            &canvas.v_image,
+            &self.gradients,
+        );
         let rates = self.config.learning_rates(step, self.scene_scale);
         self.trained_degree = self.trained_degree.max(settings.sh_degree);
         let update = Update { learning_rates: rates, step: step + 1, sh_degree: self.trained_degree };
@@ -181,19 +180,19 @@ impl<'g> Trainer<'g> {
         let regularizers = (self.config.opacity_regularizer, self.config.scale_regularizer);
         if regularizers != (0.0, 0.0) {
             let (opacity, scale) = regularizers;
-            self.densifier.record_regularizers(gpu, &mut recorder, parameters, gradients, opacity, scale);
+            self.kernels.densifier.record_regularizers(gpu, &mut recorder, parameters, gradients, opacity, scale);
         }
-        self.adam.record(&mut recorder, parameters, gradients, Moments { first: m, second: v }, update);
-        self.densifier.record_noise(gpu, &mut recorder, parameters, rates[0], step, self.config.seed);
-        if self.densifier.reset_due(step + 1) {
-            self.densifier.record_reset(&mut recorder, parameters, m, v);
+        self.kernels.adam.record(&mut recorder, parameters, gradients, Moments { first: m, second: v }, update);
+        self.kernels.densifier.record_noise(gpu, &mut recorder, parameters, rates[0], step, self.config.seed);
+        if self.kernels.densifier.reset_due(step + 1) {
+            self.kernels.densifier.record_reset(&mut recorder, parameters, m, v);
         }
         let last = step + 1 == self.config.steps;
-        if let Some(floor) = self.floor.as_ref().filter(|_| last || step % FLOOR_EVERY == FLOOR_EVERY - 1) {
+        if let Some(floor) = self.kernels.floor.as_ref().filter(|_| last || step % FLOOR_EVERY == FLOOR_EVERY - 1) {
             floor.record(&mut recorder, &self.parameters);
         }
         if step % CHECK_EVERY == CHECK_EVERY - 1 {
-            self.soundness.record(&mut recorder, [&self.parameters, m, v]);
+            self.kernels.soundness.record(&mut recorder, [&self.parameters, m, v]);
             self.checked = step + 1;
         }
         let late = if profile {
@@ -203,7 +202,7 @@ impl<'g> Trainer<'g> {
             self.timed_steps += 1;
             None
         } else {
-            let counts = (self.soundness.counts(), COUNTS);
+            let counts = (self.kernels.soundness.counts(), COUNTS);
             self.late.submit(self.gpu, recorder, &[(&canvas.work.counters, 2), (scratch.totals(), 2), counts])?
         };
         if let Some(words) = late {
@@ -226,10 +225,10 @@ impl<'g> Trainer<'g> {
     fn verify(&mut self) -> Result<()> {
         self.finish()?;
         let mut recorder = Recorder::new(self.gpu);
-        self.soundness.record(&mut recorder, [&self.parameters, &self.first_moments, &self.second_moments]);
+        self.kernels.soundness.record(&mut recorder, [&self.parameters, &self.first_moments, &self.second_moments]);
         recorder.submit();
         self.checked = self.step;
-        soundness::verdict(&self.gpu.read(self.soundness.counts())?, self.parameters.count, self.step)
+        soundness::verdict(&self.gpu.read(self.kernels.soundness.counts())?, self.parameters.count, self.step)
     }
 
     /// Adds and removes splats; what depends on their number is made anew.
@@ -239,11 +238,11 @@ impl<'g> Trainer<'g> {
         let state = State { params: &mut self.parameters, m: &mut self.first_moments, v: &mut self.second_moments };
         let statistics = &self.gradients.densify_statistics;
         let scale = self.scene_scale as f32;
-        let counts = self.densifier.run(self.gpu, state, statistics, self.step, self.config.seed, scale)?;
+        let counts = self.kernels.densifier.run(self.gpu, state, statistics, self.step, self.config.seed, scale)?;
         tracing::debug!("step {}: {counts:?}", self.step);
         if self.gradients.parameters.capacity < self.parameters.capacity {
             let Tensors { capacity, sh_degree, .. } = self.parameters;
-            self.gradients = self.backward.gradients(self.gpu, capacity, sh_degree)?;
+            self.gradients = self.kernels.backward.gradients(self.gpu, capacity, sh_degree)?;
         } else {
             let mut recorder = Recorder::new(self.gpu);
             recorder.clear(&self.gradients.densify_statistics);
@@ -310,8 +309,7 @@ impl<'g> Trainer<'g> {
     pub fn render(&mut self, camera: &Camera) -> Result<Image> {
         self.finish()?;
         let settings = self.render_settings(self.step, [0.0; 3]);
-        let rendered = self.renderer.render_image(self.gpu, &self.parameters, camera, &settings, &mut self.preview)?;
-        Ok(rendered.image)
+        self.kernels.renderer.render_color(self.gpu, &self.parameters, camera, &settings, &mut self.preview)
     }
 
     fn render_settings(&self, step: u32, background: [f32; 3]) -> RenderSettings {
@@ -326,7 +324,7 @@ impl<'g> Trainer<'g> {
             self.fit_canvas(camera)?;
             let Some(Canvas { work, .. }) = &self.canvas else { return Ok(()) };
             let mut recorder = Recorder::new(self.gpu);
-            self.renderer.record(&mut recorder, &self.parameters, camera, settings, work, Raster::Color);
+            self.kernels.renderer.record(&mut recorder, &self.parameters, camera, settings, work, Raster::Color);
             recorder.submit();
             let wanted = self.gpu.read_part(&work.counters, 1, 1)?.iter().sum::<u32>() as usize;
             if wanted <= work.pair_capacity() {
@@ -361,7 +359,7 @@ impl<'g> Trainer<'g> {
             // The old one is gone by now, so that both need not fit.
             None => Canvas::new(self.gpu, &self.cameras, (self.parameters.capacity, pairs))?,
         };
-        canvas.prepare_loss(self.gpu, camera, &self.loss, self.config.ssim_weight)?;
+        canvas.prepare_loss(self.gpu, camera, &self.kernels.loss, self.config.ssim_weight)?;
         self.canvas = Some(canvas);
         Ok(())
     }
