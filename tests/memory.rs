@@ -40,7 +40,7 @@ fn picture(folder: &Path, index: u32, [width, height]: [u32; 2]) -> View {
     View {
         name,
         image: Some(path),
-        camera: Camera { width, height, fx: f, fy: f, cx, cy, viewmat },
+        camera: Camera { width, height, fx: f, fy: f, cx, cy, viewmat, reduction: 1.0 },
         lens: None,
         mask: None,
         gain: None,

@@ -286,7 +286,8 @@ pub fn settings(data: &[u8], folder: &Path) {
 pub fn zip_check(data: &[u8], folder: &Path) {
     let [width, height] = SIZE;
     let view = |name: &str| {
-        let camera = Camera { width, height, fx: 16.0, fy: 16.0, cx: 8.0, cy: 6.0, viewmat: Default::default() };
+        let camera =
+            Camera { width, height, fx: 16.0, fy: 16.0, cx: 8.0, cy: 6.0, viewmat: Default::default(), reduction: 1.0 };
         View { name: name.into(), image: None, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     };
     let scene =

@@ -1,8 +1,6 @@
 // Projection of a Gaussian to the image (EWA splatting, Zwicker et al. 2001, as in 3DGS).
 #import common/view
 
-// Variance of the screen-space low-pass filter, in square pixels.
-const LOW_PASS = 0.3;
 const NEAR = 0.01;
 
 // Rotation of the quaternion (w, x, y, z), which need not be normalized.

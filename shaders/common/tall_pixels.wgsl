@@ -21,7 +21,7 @@ const LOG2_E = 1.4426950408889634;
 
 // α of a splat at the pixels from `pixel` on, before clamping. The exponent is quadratic along a column, so each row is the one
 // above it times a ratio, and the ratio changes by the same factor from row to row: two exponentials a column instead of four.
-// The low-pass filter bounds the curvature: where any row of four is drawn, the first one is above 2^-70.
+// The low-pass filter bounds the curvature: where any row of four is drawn, the first one is above 2^-120 (a variance of 0.1).
 fn opacities(splat: Splat, pixel: vec2f) -> Block {
     let conic = LOG2_E * splat.conic;
     let dx = COLUMNS + (pixel.x - splat.mean.x);

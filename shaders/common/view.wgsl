@@ -23,6 +23,8 @@ struct View {
     min_opacity: f32,
     // Factor of the standard deviations of those that are drawn. Gradients are those at 1.
     scale_modifier: f32,
+    // Variance of the screen-space low-pass filter, in square pixels.
+    low_pass: f32,
 }
 
 // The linear index of an invocation or workgroup of a dispatch folded to two dimensions.

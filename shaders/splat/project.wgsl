@@ -47,7 +47,7 @@ fn footprint(i: u32, id: vec3u) -> Footprint {
     if !(dot(quat, quat) < 1e38) { return Footprint(); }
     let rows = projection_rows(view, clamped_position(view, p));
     let sharp = covariance_2d(rows, covariance_3d(quat, view.scale_modifier * scales));
-    let cov = sharp + vec3f(LOW_PASS, 0.0, LOW_PASS);
+    let cov = sharp + vec3f(view.low_pass, 0.0, view.low_pass);
     let det = cov.x * cov.z - cov.y * cov.y;
     if !(det > 0.0 && det < 1e30) { return Footprint(); }
     var opacity = 1.0 / (1.0 + exp(-logit_opacities[i]));

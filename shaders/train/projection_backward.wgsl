@@ -45,13 +45,13 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     var opacity = center.z;
     if unspecialized(view.antialiased, id) != 0u {
         let sharp = covariance_2d(rows, covariance);
-        let blurred = sharp + vec3f(LOW_PASS, 0.0, LOW_PASS);
+        let blurred = sharp + vec3f(view.low_pass, 0.0, view.low_pass);
         let det = blurred.x * blurred.z - blurred.y * blurred.y;
         let ratio = max((sharp.x * sharp.z - sharp.y * sharp.y) / det, 0.0);
         let rho = sqrt(ratio);
         opacity = center.z / max(rho, 1e-12);
         let v_ratio = v_opacity * opacity * 0.5 / (rho + 1e-6);
-        v_cov += v_ratio * ((1.0 - ratio) * conic - vec3f(LOW_PASS / det, 0.0, LOW_PASS / det));
+        v_cov += v_ratio * ((1.0 - ratio) * conic - vec3f(view.low_pass / det, 0.0, view.low_pass / det));
         v_opacity *= rho;
     }
 

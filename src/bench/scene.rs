@@ -45,7 +45,7 @@ pub fn before_ball([width, height]: [u32; 2]) -> Camera {
     let focal = f64::from(height);
     let (cx, cy) = (0.5 * f64::from(width), 0.5 * f64::from(height));
     let viewmat = DMat4::from_translation(DVec3::new(0.0, 0.0, 3.0));
-    Camera { width, height, fx: focal, fy: focal, cx, cy, viewmat }
+    Camera { width, height, fx: focal, fy: focal, cx, cy, viewmat, reduction: 1.0 }
 }
 
 /// About `count` splats on a floor with five balls, even over the area.

@@ -129,7 +129,7 @@ mod tests {
     fn capture(centers: &[DVec3]) -> Capture {
         let view = |(i, center): (usize, &DVec3)| {
             let viewmat = DMat4::from_translation(-*center);
-            let camera = Camera { width: 8, height: 6, fx: 9.0, fy: 9.0, cx: 4.0, cy: 3.0, viewmat };
+            let camera = Camera { width: 8, height: 6, fx: 9.0, fy: 9.0, cx: 4.0, cy: 3.0, viewmat, reduction: 1.0 };
             View {
                 name: format!("{i}.png"),
                 image: None,

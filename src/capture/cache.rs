@@ -97,7 +97,16 @@ mod tests {
     fn view(folder: &std::path::Path, name: &str, level: u8) -> View {
         let path = folder.join(name);
         ::image::RgbImage::from_pixel(8, 6, ::image::Rgb([level; 3])).save(&path).unwrap();
-        let camera = Camera { width: 8, height: 6, fx: 8.0, fy: 8.0, cx: 4.0, cy: 3.0, viewmat: DMat4::IDENTITY };
+        let camera = Camera {
+            width: 8,
+            height: 6,
+            fx: 8.0,
+            fy: 8.0,
+            cx: 4.0,
+            cy: 3.0,
+            viewmat: DMat4::IDENTITY,
+            reduction: 1.0,
+        };
         View { name: name.into(), image: Some(path), camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     }
 

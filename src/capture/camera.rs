@@ -21,6 +21,13 @@ pub struct Camera {
     pub cy: f64,
     /// World-to-camera transform (rigid).
     pub viewmat: DMat4,
+    /// Pixels of the photograph, along a side, whose mean a pixel of this picture is: 1 for the photograph itself.
+    #[serde(default = "whole")]
+    pub reduction: f64,
+}
+
+fn whole() -> f64 {
+    1.0
 }
 
 impl Camera {
@@ -78,20 +85,13 @@ impl Camera {
     /// The same view on an image of another size (intrinsics follow exactly).
     pub fn resized(&self, width: u32, height: u32) -> Self {
         let (sx, sy) = (f64::from(width) / f64::from(self.width), f64::from(height) / f64::from(self.height));
-        Self {
-            width,
-            height,
-            fx: self.fx * sx,
-            fy: self.fy * sy,
-            cx: self.cx * sx,
-            cy: self.cy * sy,
-            viewmat: self.viewmat,
-        }
+        Self { width, height, fx: self.fx * sx, fy: self.fy * sy, cx: self.cx * sx, cy: self.cy * sy, ..self.clone() }
     }
 
     /// The same view at 1/`factor` of the size, rounded down, at least one pixel.
     pub fn downscaled(&self, factor: u32) -> Self {
         let f = factor.max(1);
-        self.resized((self.width / f).max(1), (self.height / f).max(1))
+        let small = self.resized((self.width / f).max(1), (self.height / f).max(1));
+        Self { reduction: self.reduction * f64::from(f), ..small }
     }
 }

@@ -187,7 +187,16 @@ mod tests {
             block.iter().for_each(|block| encoder.add_exif_metadata(block).unwrap());
             encoder.encode(&[9; 192], 8, 8, jpeg_encoder::ColorType::Rgb).unwrap();
             std::fs::write(folder.join(&name), bytes).unwrap();
-            let camera = Camera { width: 8, height: 8, fx: 8.0, fy: 8.0, cx: 4.0, cy: 4.0, viewmat: DMat4::IDENTITY };
+            let camera = Camera {
+                width: 8,
+                height: 8,
+                fx: 8.0,
+                fy: 8.0,
+                cx: 4.0,
+                cy: 4.0,
+                viewmat: DMat4::IDENTITY,
+                reduction: 1.0,
+            };
             View {
                 image: Some(folder.join(&name)),
                 name,

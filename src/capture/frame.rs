@@ -86,7 +86,7 @@ impl Frame {
         if ![cx, cy].iter().all(|at| at.abs() <= MAX_PRINCIPAL) {
             return Err(format!("its principal point is ({cx}, {cy})"));
         }
-        let camera = Camera { width, height, fx, fy, cx, cy, viewmat: self.viewmat };
+        let camera = Camera { width, height, fx, fy, cx, cy, viewmat: self.viewmat, reduction: 1.0 };
         let lens = self.intrinsics.distortion.map(|distortion| Lens::new(&camera, distortion)).transpose()?;
         Ok((lens.map_or_else(|| camera.clone(), |lens| lens.pinhole(&camera)), lens))
     }

@@ -172,7 +172,8 @@ fn photo(file: &Path) -> Result<View> {
     check_text(file)?;
     let (width, height) = image_size(file)?;
     let (w, h) = (f64::from(width), f64::from(height));
-    let camera = Camera { width, height, fx: w, fy: w, cx: w / 2.0, cy: h / 2.0, viewmat: DMat4::IDENTITY };
+    let camera =
+        Camera { width, height, fx: w, fy: w, cx: w / 2.0, cy: h / 2.0, viewmat: DMat4::IDENTITY, reduction: 1.0 };
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let name = kinds::result_name(&name);
     Ok(View { name, image: Some(file.to_path_buf()), camera, lens: None, mask: None, gain: None, shots: Vec::new() })

@@ -111,7 +111,8 @@ fn alpha_and_mask_both_hide_and_follow_the_lens() {
     top.save(&photo).unwrap();
     half().save(&file).unwrap();
     let mask = Mask { alpha: Some(photo.clone()), file: Some(file), ..Mask::default() };
-    let camera = Camera { width: 12, height: 8, fx: 10.0, fy: 10.0, cx: 6.0, cy: 4.0, viewmat: DMat4::IDENTITY };
+    let camera =
+        Camera { width: 12, height: 8, fx: 10.0, fy: 10.0, cx: 6.0, cy: 4.0, viewmat: DMat4::IDENTITY, reduction: 1.0 };
     let view = View {
         name: "a.png".into(),
         image: Some(photo),

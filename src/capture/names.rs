@@ -166,7 +166,16 @@ mod tests {
     use glam::DMat4;
 
     fn named(views: &[(&str, Option<&str>)], kept: bool) -> Result<Vec<String>> {
-        let camera = Camera { width: 1, height: 1, fx: 1.0, fy: 1.0, cx: 0.5, cy: 0.5, viewmat: DMat4::IDENTITY };
+        let camera = Camera {
+            width: 1,
+            height: 1,
+            fx: 1.0,
+            fy: 1.0,
+            cx: 0.5,
+            cy: 0.5,
+            viewmat: DMat4::IDENTITY,
+            reduction: 1.0,
+        };
         let view = |(name, image): &(&str, Option<&str>)| View {
             name: name.to_string(),
             image: image.map(Into::into),

@@ -161,7 +161,7 @@ mod tests {
             let right = forward.cross(DVec3::Y).normalize();
             let rotation = DMat3::from_cols(right, forward.cross(right), forward).transpose();
             let viewmat = from_rotation_translation(rotation, -(rotation * eye));
-            Camera { width: 8, height: 6, fx: 9.0, fy: 9.0, cx: 4.0, cy: 3.0, viewmat }
+            Camera { width: 8, height: 6, fx: 9.0, fy: 9.0, cx: 4.0, cy: 3.0, viewmat, reduction: 1.0 }
         };
         (0..12).map(camera).collect()
     }

@@ -334,6 +334,7 @@ fn golden_world_normalization() {
                 cx: 0.5,
                 cy: 0.5,
                 viewmat: matrix(c2w).inverse(),
+                reduction: 1.0,
             })
             .collect();
         let expected = matrix(&golden(&file, "normalize_transform"));
@@ -365,7 +366,8 @@ fn principal_axes_of_a_stretched_cloud() {
 
 #[test]
 fn normalization_of_degenerate_cameras_is_finite() {
-    let camera = Camera { width: 1, height: 1, fx: 1.0, fy: 1.0, cx: 0.5, cy: 0.5, viewmat: DMat4::IDENTITY };
+    let camera =
+        Camera { width: 1, height: 1, fx: 1.0, fy: 1.0, cx: 0.5, cy: 0.5, viewmat: DMat4::IDENTITY, reduction: 1.0 };
     assert!(world_normalization(&[]).is_finite());
     assert!(world_normalization(&[camera.clone(), camera.clone()]).is_finite());
     let upside_down = Camera { viewmat: DMat4::from_rotation_z(std::f64::consts::PI), ..camera };

@@ -40,12 +40,12 @@ impl Turn {
 
     /// The camera that takes the turned picture.
     pub fn camera(self, camera: &Camera) -> Camera {
-        let &Camera { width, height, fx, fy, cx, cy, viewmat } = camera;
+        let &Camera { width, height, fx, fy, cx, cy, viewmat, reduction } = camera;
         let [cx, cy] = self.point([cx, cy], width, height);
         let columns = [[1.0, 0.0], [0.0, 1.0]].map(|axis| self.vector(axis));
         let [x, y] = columns.map(|[x, y]| DVec4::new(x, y, 0.0, 0.0));
         let turn = DMat4::from_cols(x, y, DVec4::Z, DVec4::W);
-        Camera { width: height, height: width, fx: fy, fy: fx, cx, cy, viewmat: turn * viewmat }
+        Camera { width: height, height: width, fx: fy, fy: fx, cx, cy, viewmat: turn * viewmat, reduction }
     }
 
     /// The lens that does.
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn what_a_camera_sees_turns_with_its_picture() {
         let viewmat = DMat4::from_rotation_y(0.3) * DMat4::from_translation(DVec3::new(0.2, -0.1, 0.5));
-        let camera = Camera { width: 120, height: 90, fx: 80.0, fy: 84.0, cx: 61.5, cy: 43.0, viewmat };
+        let camera = Camera { width: 120, height: 90, fx: 80.0, fy: 84.0, cx: 61.5, cy: 43.0, viewmat, reduction: 1.0 };
         let models: [(&str, &[f64]); 4] = [
             ("OPENCV", &[0.1, -0.02, 0.01, -0.03]),
             ("THIN_PRISM_FISHEYE", &[0.05, 0.01, 0.02, -0.01, 0.0, 0.0, 0.01, -0.02]),

@@ -172,7 +172,7 @@ mod tests {
 
     fn camera(width: u32, height: u32, f: f64) -> Camera {
         let (cx, cy) = (0.5 * f64::from(width) + 1.5, 0.5 * f64::from(height) - 2.0);
-        Camera { width, height, fx: f, fy: 1.05 * f, cx, cy, viewmat: DMat4::IDENTITY }
+        Camera { width, height, fx: f, fy: 1.05 * f, cx, cy, viewmat: DMat4::IDENTITY, reduction: 1.0 }
     }
 
     fn lens(model: &str, params: &[f64]) -> Result<Lens, String> {

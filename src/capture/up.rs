@@ -32,7 +32,7 @@ mod tests {
             let right = forward.cross(up).normalize();
             let rotation = DMat3::from_cols(right, forward.cross(right), forward).transpose();
             let viewmat = DMat4::from_translation(DVec3::new(0.0, 0.0, 3.0)) * DMat4::from_mat3(rotation);
-            Camera { width: 30, height: 20, fx: 30.0, fy: 30.0, cx: 15.0, cy: 10.0, viewmat }
+            Camera { width: 30, height: 20, fx: 30.0, fy: 30.0, cx: 15.0, cy: 10.0, viewmat, reduction: 1.0 }
         };
         let cameras: Vec<Camera> = (0..12).map(|i| camera(f64::from(i) * 0.12)).collect();
         assert!(up_of(&cameras).unwrap().distance(up) < 1e-6);

@@ -30,7 +30,7 @@ fn look(position: DVec3, forward: DVec3) -> Camera {
     let c2w = DMat4::from_cols(right.extend(0.0), down.extend(0.0), forward.extend(0.0), position.extend(1.0));
     let (side, focal) = (f64::from(SIDE), FOCAL * f64::from(SIDE));
     let (cx, cy) = (0.5 * side, 0.5 * side);
-    Camera { width: SIDE, height: SIDE, fx: focal, fy: focal, cx, cy, viewmat: c2w.inverse() }
+    Camera { width: SIDE, height: SIDE, fx: focal, fy: focal, cx, cy, viewmat: c2w.inverse(), reduction: 1.0 }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::overlap::NEIGHBORS;
 use super::quadratic::Merge;
 use super::score::Score;
 use crate::capture::Camera;
-use crate::splat::Splats;
+use crate::splat::{Splats, low_pass};
 use glam::{DMat2, DVec2, DVec3};
 use rayon::prelude::*;
 use std::f64::consts::{PI, TAU};
@@ -18,8 +18,6 @@ use std::f64::consts::{PI, TAU};
 const VIEWS: usize = 4;
 /// Neighbors that are tried.
 const PARTNERS: usize = 8;
-/// Variance that rendering adds to every footprint, square pixels.
-const BLUR: f64 = 0.3;
 
 /// What merges are looked for among.
 pub(super) struct Merger<'a> {
@@ -116,7 +114,7 @@ impl Footprint {
         let y = to_world * DVec3::new(0.0, camera.fy / z, -camera.fy * p.y / (z * z));
         let (along_x, along_y) = (blob.covariance * x, blob.covariance * y);
         let sharp = DMat2::from_cols_array(&[x.dot(along_x), x.dot(along_y), y.dot(along_x), y.dot(along_y)]);
-        let covariance = sharp + DMat2::from_diagonal(DVec2::splat(BLUR));
+        let covariance = sharp + DMat2::from_diagonal(DVec2::splat(low_pass(camera)));
         // As `RenderSettings::antialiased` has it.
         let dimmed = || (sharp.determinant() / covariance.determinant()).max(0.0).sqrt();
         let factor = blob.opacity * if antialiased { dimmed() } else { 1.0 };

@@ -18,7 +18,7 @@ fn cameras() -> Vec<Camera> {
             glam::DQuat::from_rotation_y(0.2 * f64::from(i)),
             DVec3::new(0.0, 0.0, 4.0),
         );
-        Camera { width: 48, height: 40, fx: 50.0, fy: 50.0, cx: 24.0, cy: 20.0, viewmat }
+        Camera { width: 48, height: 40, fx: 50.0, fy: 50.0, cx: 24.0, cy: 20.0, viewmat, reduction: 1.0 }
     };
     (-2..=2).map(camera).collect()
 }

@@ -190,8 +190,16 @@ mod tests {
 
     #[test]
     fn views_are_kept_within_memory() {
-        let camera =
-            Camera { width: 4000, height: 3000, fx: 3e3, fy: 3e3, cx: 2e3, cy: 1.5e3, viewmat: DMat4::IDENTITY };
+        let camera = Camera {
+            width: 4000,
+            height: 3000,
+            fx: 3e3,
+            fy: 3e3,
+            cx: 2e3,
+            cy: 1.5e3,
+            viewmat: DMat4::IDENTITY,
+            reduction: 1.0,
+        };
         let kept = within_limits(&vec![camera.clone(); 100]);
         assert_eq!((kept[0].1.width, kept[0].1.height), (1000, 750));
         assert!((30..=50).contains(&kept.len()) && kept[2].0 == 2 * kept[1].0, "{}", kept.len());

@@ -208,8 +208,16 @@ fn settings_survive_toml_and_bad_ones_are_named() {
 }
 
 pub fn scene(folder: &Path, levels: &[u8], names: &[&str]) -> Capture {
-    let camera =
-        capture::Camera { width: 32, height: 20, fx: 30.0, fy: 30.0, cx: 16.0, cy: 10.0, viewmat: DMat4::IDENTITY };
+    let camera = capture::Camera {
+        width: 32,
+        height: 20,
+        fx: 30.0,
+        fy: 30.0,
+        cx: 16.0,
+        cy: 10.0,
+        viewmat: DMat4::IDENTITY,
+        reduction: 1.0,
+    };
     let view = |(&level, &name): (&u8, &&str)| {
         let path = folder.join(name);
         let picture = ::image::RgbImage::from_fn(32, 20, |x, _| ::image::Rgb([level + (x / 16) as u8, level, level]));

@@ -126,7 +126,7 @@ fn overview(cloud: &PointCloud, more: &[DVec3], world: &DMat4, axes: [DVec3; 3])
     let (width, height) = (side(extent(x)), side(extent(y)));
     let viewmat = DMat4::from_translation(DVec3::new(-middle(x), -middle(y), far - middle(z))) * turn;
     let [cx, cy] = [width, height].map(|n| 0.5 * f64::from(n));
-    Camera { width, height, fx: pixels * far, fy: pixels * far, cx, cy, viewmat }
+    Camera { width, height, fx: pixels * far, fy: pixels * far, cx, cy, viewmat, reduction: 1.0 }
 }
 
 /// A picture with depths.
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     fn view(name: &str, viewmat: DMat4) -> View {
-        let camera = Camera { width: 80, height: 60, fx: 60.0, fy: 60.0, cx: 40.0, cy: 30.0, viewmat };
+        let camera = Camera { width: 80, height: 60, fx: 60.0, fy: 60.0, cx: 40.0, cy: 30.0, viewmat, reduction: 1.0 };
         View { name: name.into(), image: None, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     }
 

@@ -57,7 +57,7 @@ impl Pose {
         let [w, h] = [width, height].map(f64::from);
         let focal = h / 2.0 / (self.fov.to_radians() / 2.0).tan();
         let viewmat = Camera::viewmat_from_opengl(self.c2w());
-        Camera { width, height, fx: focal, fy: focal, cx: w / 2.0, cy: h / 2.0, viewmat }
+        Camera { width, height, fx: focal, fy: focal, cx: w / 2.0, cy: h / 2.0, viewmat, reduction: 1.0 }
     }
 }
 

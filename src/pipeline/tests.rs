@@ -3,7 +3,8 @@ use crate::capture::Camera;
 use glam::{DMat4, DVec3};
 
 fn view(image: &Path) -> View {
-    let camera = Camera { width: 4, height: 4, fx: 4.0, fy: 4.0, cx: 2.0, cy: 2.0, viewmat: DMat4::IDENTITY };
+    let camera =
+        Camera { width: 4, height: 4, fx: 4.0, fy: 4.0, cx: 2.0, cy: 2.0, viewmat: DMat4::IDENTITY, reduction: 1.0 };
     View {
         name: "a.png".into(),
         image: Some(image.to_path_buf()),

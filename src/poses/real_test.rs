@@ -19,7 +19,7 @@ fn cameras() -> Vec<Camera> {
         let rotation = DMat3::from_cols(right, forward.cross(right), forward).transpose();
         let viewmat = DMat4::from_mat3(rotation) * DMat4::from_translation(-eye);
         let (cx, cy) = (f64::from(SIZE.0) / 2.0, f64::from(SIZE.1) / 2.0);
-        Camera { width: SIZE.0, height: SIZE.1, fx: FOCAL, fy: FOCAL, cx, cy, viewmat }
+        Camera { width: SIZE.0, height: SIZE.1, fx: FOCAL, fy: FOCAL, cx, cy, viewmat, reduction: 1.0 }
     };
     (0..7).map(camera).collect()
 }

@@ -46,7 +46,16 @@ impl Bench {
     }
 
     fn views(&self) -> Vec<View> {
-        let camera = Camera { width: 40, height: 30, fx: 1.0, fy: 1.0, cx: 0.0, cy: 0.0, viewmat: DMat4::IDENTITY };
+        let camera = Camera {
+            width: 40,
+            height: 30,
+            fx: 1.0,
+            fy: 1.0,
+            cx: 0.0,
+            cy: 0.0,
+            viewmat: DMat4::IDENTITY,
+            reduction: 1.0,
+        };
         let view = |name: &str| View {
             name: name.into(),
             image: None,

@@ -124,7 +124,16 @@ mod tests {
     fn cameras() -> Vec<Camera> {
         let camera = |i: i32| {
             let pose = DMat4::from_rotation_y(f64::from(i) * 0.1) * DMat4::from_translation(DVec3::new(0.0, 0.0, -4.0));
-            Camera { width: 320, height: 240, fx: 260.0, fy: 260.0, cx: 160.0, cy: 120.0, viewmat: pose.inverse() }
+            Camera {
+                width: 320,
+                height: 240,
+                fx: 260.0,
+                fy: 260.0,
+                cx: 160.0,
+                cy: 120.0,
+                viewmat: pose.inverse(),
+                reduction: 1.0,
+            }
         };
         (-4..4).map(camera).collect()
     }

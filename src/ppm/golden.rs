@@ -91,7 +91,7 @@ impl Golden<'_> {
             .chunks_exact(16)
             .map(|c2w| {
                 let viewmat = DMat4::from_cols_slice(c2w).transpose().inverse();
-                Camera { width: 1, height: 1, fx: 1.0, fy: 1.0, cx: 0.5, cy: 0.5, viewmat }
+                Camera { width: 1, height: 1, fx: 1.0, fy: 1.0, cx: 0.5, cy: 0.5, viewmat, reduction: 1.0 }
             })
             .collect();
         let found = world_normalization(&cameras).transpose().to_cols_array();

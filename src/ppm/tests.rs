@@ -106,7 +106,7 @@ fn floaters_need_cameras_and_go_before_the_pruning() {
     positions.insert(17, [0.0, 0.0, 1.0]);
     let camera = |x: f64| {
         let viewmat = DMat4::from_translation(DVec3::new(x, 0.0, 0.0));
-        Camera { width: 200, height: 200, fx: 200.0, fy: 200.0, cx: 100.0, cy: 100.0, viewmat }
+        Camera { width: 200, height: 200, fx: 200.0, fy: 200.0, cx: 100.0, cy: 100.0, viewmat, reduction: 1.0 }
     };
     let cameras = [-0.1, 0.0, 0.1].map(camera);
     let (result, report) = run(cloud_of(positions), &config, &DMat4::IDENTITY, &cameras).unwrap();

@@ -17,7 +17,7 @@ fn capture(root: &Path) -> Capture {
         let rotation = DMat3::from_rotation_y(0.05 * i as f64 - 0.2);
         let mut viewmat = DMat4::from_mat3(rotation);
         viewmat.w_axis = (-(rotation * center)).extend(1.0);
-        let camera = Camera { width: 120, height: 90, fx: 60.0, fy: 60.0, cx: 60.0, cy: 45.0, viewmat };
+        let camera = Camera { width: 120, height: 90, fx: 60.0, fy: 60.0, cx: 60.0, cy: 45.0, viewmat, reduction: 1.0 };
         View { name: format!("{i:04}.JPG"), image: None, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     };
     let mut train: Vec<View> = (0..8).map(view).collect();

@@ -17,7 +17,7 @@ fn texture(x: f64, y: f64) -> [f32; 3] {
 
 fn camera(x: f64, y: f64) -> Camera {
     let viewmat = DMat4::from_translation(DVec3::new(-x, -y, 0.0));
-    Camera { width: 120, height: 90, fx: 100.0, fy: 100.0, cx: 60.0, cy: 45.0, viewmat }
+    Camera { width: 120, height: 90, fx: 100.0, fy: 100.0, cx: 60.0, cy: 45.0, viewmat, reduction: 1.0 }
 }
 
 /// Six views of the plane z = [`DEPTH`], colored by `color`, all looking along z.

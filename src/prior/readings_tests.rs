@@ -20,7 +20,7 @@ fn camera(i: usize) -> Camera {
     let angle = 0.12 * (i as f64 - 2.0);
     let center = DVec3::new(4.0 * angle.sin(), 0.15 * (i as f64 - 2.0), 4.0 - 4.0 * angle.cos());
     let viewmat = DMat4::from_mat3(DMat3::from_rotation_y(angle)) * DMat4::from_translation(-center);
-    Camera { width: 64, height: 48, fx: 54.0, fy: 54.0, cx: 32.0, cy: 24.0, viewmat }
+    Camera { width: 64, height: 48, fx: 54.0, fy: 54.0, cx: 32.0, cy: 24.0, viewmat, reduction: 1.0 }
 }
 
 fn picture(camera: &Camera) -> Image {

@@ -36,6 +36,7 @@ fn camera(path: &CameraPath, t: f64) -> Camera {
         cx: 0.5 * width,
         cy: 0.5 * f64::from(path.height),
         viewmat: Camera::viewmat_from_opengl(look_at(ground.with_z(height), target)),
+        reduction: 1.0,
     }
 }
 

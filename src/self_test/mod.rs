@@ -113,7 +113,7 @@ fn render(gpu: &Gpu) -> Result<Vec<Check>> {
         sh_degree: 0,
     };
     let viewmat = DMat4::from_translation(DVec3::new(0.0, 0.0, 4.0));
-    let camera = Camera { width: 32, height: 32, fx: 40.0, fy: 40.0, cx: 16.5, cy: 16.5, viewmat };
+    let camera = Camera { width: 32, height: 32, fx: 40.0, fy: 40.0, cx: 16.5, cy: 16.5, viewmat, reduction: 1.0 };
     let settings = RenderSettings { background: [0.0; 3], sh_degree: 0, antialiased: false, style: Style::default() };
     let (renderer, model, mut work) = (Renderer::new(gpu)?, Tensors::from_splats(gpu, &splats, 0)?, None);
     let rendered = renderer.render_image(gpu, &model, &camera, &settings, &mut work)?;

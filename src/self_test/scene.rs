@@ -38,7 +38,7 @@ pub(super) fn run(gpu: &Gpu) -> Result<Vec<Check>> {
     let model = scatter();
     let viewmat = DMat4::from_translation(DVec3::new(0.1, -0.2, 4.0)) * DMat4::from_rotation_y(0.4);
     let [width, height] = SIZE;
-    let camera = Camera { width, height, fx: 90.0, fy: 85.0, cx: 47.2, cy: 33.1, viewmat };
+    let camera = Camera { width, height, fx: 90.0, fy: 85.0, cx: 47.2, cy: 33.1, viewmat, reduction: 1.0 };
     let style = Style::default();
     let settings = RenderSettings { background: [0.3, 0.1, 0.6], sh_degree: 3, antialiased: false, style };
     let orders = orders_of(&model, &camera, &settings);
@@ -168,7 +168,7 @@ mod tests {
         let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
         let model = scatter();
         let viewmat = DMat4::from_translation(DVec3::new(0.0, 0.0, 4.0));
-        let camera = Camera { width: 96, height: 64, fx: 90.0, fy: 90.0, cx: 48.0, cy: 32.0, viewmat };
+        let camera = Camera { width: 96, height: 64, fx: 90.0, fy: 90.0, cx: 48.0, cy: 32.0, viewmat, reduction: 1.0 };
         let style = Style::default();
         let settings = RenderSettings { background: [0.0; 3], sh_degree: 3, antialiased: false, style };
         let orders = orders_of(&model, &camera, &settings);

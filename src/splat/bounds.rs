@@ -71,6 +71,7 @@ mod tests {
             cx: 5.0,
             cy: 5.0,
             viewmat: DMat4::from_translation(DVec3::new(0.0, 0.0, 4.0)),
+            reduction: 1.0,
         };
         assert_eq!(Bounds::default().depths(&camera), [3.0, 5.0]);
         let inside = Bounds { radius: 6.0, ..Bounds::default() }.depths(&camera);

@@ -31,4 +31,4 @@ pub use renderer::{Raster, Renderer, Workspace};
 pub use splats::Splats;
 pub(crate) use subset::{select, with_bands};
 pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
-pub use view::{RenderSettings, Style, TILE, plane_len, tiles};
+pub use view::{RenderSettings, Style, TILE, low_pass, plane_len, tiles};

@@ -131,8 +131,10 @@ fn project(model: &Model, i: usize, camera: &Camera, settings: &RenderSettings) 
     let row_x = DVec3::new(camera.fx / p.z, 0.0, -camera.fx * tx / (p.z * p.z));
     let row_y = DVec3::new(0.0, camera.fy / p.z, -camera.fy * ty / (p.z * p.z));
     let (u, v) = (axes.transpose() * row_x, axes.transpose() * row_y);
+    let r = camera.reduction;
+    let variance = (0.3 / r / r + (1.0 - 1.0 / r / r) / 12.0).max(0.1);
     let sharp = DMat2::from_cols_array(&[u.dot(u), u.dot(v), u.dot(v), v.dot(v)]);
-    let blurred = sharp + DMat2::from_diagonal(DVec2::splat(0.3));
+    let blurred = sharp + DMat2::from_diagonal(DVec2::splat(variance));
     let mut opacity = 1.0 / (1.0 + (-logits[i]).exp());
     if settings.antialiased {
         opacity *= (sharp.determinant() / blurred.determinant()).max(0.0).sqrt();
@@ -177,7 +179,7 @@ fn harmonic(l: i32, m: i32, d: DVec3) -> f64 {
 pub fn camera() -> Camera {
     let rotation = DQuat::from_euler(glam::EulerRot::YXZ, 0.3, -0.2, 0.1);
     let viewmat = glam::DMat4::from_rotation_translation(rotation, DVec3::new(0.1, -0.2, 3.0));
-    Camera { width: 37, height: 22, fx: 31.0, fy: 29.5, cx: 17.3, cy: 12.1, viewmat }
+    Camera { width: 37, height: 22, fx: 31.0, fy: 29.5, cx: 17.3, cy: 12.1, viewmat, reduction: 1.0 }
 }
 
 /// A random cloud of `count` splats around the origin, most of them in view; values are exact in 32-bit floats.

@@ -2,7 +2,7 @@
 
 use super::reference::{self, Model, camera, cloud, splats};
 use super::{Raster, RenderSettings, Rendered, Renderer, Style, Tensors};
-use crate::capture::Camera;
+use crate::capture::{Camera, resize_area};
 use crate::gpu::{Choice, Gpu, Mask};
 
 fn settings(sh_degree: u32, antialiased: bool) -> RenderSettings {
@@ -17,9 +17,9 @@ fn device_render(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSet
     rendered
 }
 
-fn check(gpu: &Gpu, model: &Model, settings: &RenderSettings) {
-    let found = device_render(gpu, model, &camera(), settings);
-    let expected = reference::render(model, &camera(), settings);
+fn check(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings) {
+    let found = device_render(gpu, model, camera, settings);
+    let expected = reference::render(model, camera, settings);
     let image = expected.image.as_flattened().iter().zip(found.image.pixels.as_flattened());
     let alpha = expected.alpha.iter().zip(&found.alpha);
     let depth = expected.depth.iter().zip(&found.depth);
@@ -36,9 +36,32 @@ fn check(gpu: &Gpu, model: &Model, settings: &RenderSettings) {
 fn images_follow_the_definition() {
     for gpu in Gpu::every_layout() {
         for degree in 0..=3 {
-            check(&gpu, &cloud(60, u64::from(degree)), &settings(degree, degree % 2 == 1));
+            let camera = Camera { reduction: f64::from(1 << degree), ..camera() };
+            check(&gpu, &cloud(60, u64::from(degree)), &camera, &settings(degree, degree % 2 == 1));
         }
-        check(&gpu, &cloud(3000, 7), &settings(3, false));
+        check(&gpu, &cloud(3000, 7), &camera(), &settings(3, false));
+    }
+}
+
+/// Thin splats that blend with each other, in every layout.
+#[test]
+fn a_small_picture_is_the_mean_of_a_large_one() {
+    let mut model = cloud(80, 5);
+    model[2].iter_mut().for_each(|log_scale| *log_scale = -4.5);
+    model[3].fill(1.0);
+    let large = Camera { reduction: 1.0, ..camera().resized(37 * 3, 22 * 3) };
+    let small = large.downscaled(3);
+    assert_eq!((small.width, small.height, small.reduction), (37, 22, 3.0));
+    for gpu in Gpu::every_layout() {
+        let render = |camera: &Camera| device_render(&gpu, &model, camera, &settings(0, false)).image;
+        let mean = resize_area(&render(&large), small.width, small.height);
+        let error = |camera: &Camera| {
+            let other = render(camera);
+            let pairs = mean.pixels.as_flattened().iter().zip(other.pixels.as_flattened());
+            pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>()
+        };
+        let (as_reduced, as_photograph) = (error(&small), error(&Camera { reduction: 1.0, ..small.clone() }));
+        assert!(as_reduced < 0.3 * as_photograph, "{as_reduced} and {as_photograph}");
     }
 }
 
@@ -146,6 +169,7 @@ fn ellipses_are_lines_at_two_standard_deviations() {
         cx: 50.0,
         cy: 35.0,
         viewmat: glam::DMat4::from_translation(glam::DVec3::new(0.0, 0.0, 10.0)),
+        reduction: 1.0,
     };
     // Straight ahead, 1.5 and 0.8 wide: 15 and 8 pixels, plus the low-pass filter's variance.
     let splat = super::Splats {

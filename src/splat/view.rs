@@ -54,7 +54,8 @@ pub struct ViewUniform {
     max_scale: f32,
     min_opacity: f32,
     scale_modifier: f32,
-    _pad: [u32; 3],
+    low_pass: f32,
+    _pad: [u32; 2],
 }
 
 impl ViewUniform {
@@ -74,9 +75,23 @@ impl ViewUniform {
             max_scale: settings.style.max_scale,
             min_opacity: settings.style.min_opacity,
             scale_modifier: settings.style.scale_modifier,
-            _pad: [0; 3],
+            low_pass: low_pass(camera) as f32,
+            _pad: [0; 2],
         }
     }
+}
+
+/// Variance of the screen-space low-pass filter of the photographs' own pixels, as in 3DGS, in square pixels.
+const LOW_PASS: f64 = 0.3;
+/// The least variance with which the raster kernels are exact (`shaders/common/tall_pixels.wgsl`).
+const LEAST_LOW_PASS: f64 = 0.1;
+
+/// Variance of the screen-space low-pass filter in square pixels of `camera`. Where it sees less than the photograph, that
+/// of a render at the photograph's size that is area-averaged: the filter's own variance shrinks with the square of
+/// [`Camera::reduction`] r, and means over r pixels add (1 − 1/r²)/12.
+pub fn low_pass(camera: &Camera) -> f64 {
+    let part = camera.reduction.max(1.0).powi(-2);
+    (LOW_PASS * part + (1.0 - part) / 12.0).max(LEAST_LOW_PASS)
 }
 
 /// Tiles in x and y that cover an image.

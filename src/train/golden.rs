@@ -115,6 +115,7 @@ impl Golden {
             cx: self.value("cx")?,
             cy: self.value("cy")?,
             viewmat: DMat4::from_cols_array(&rows).transpose(),
+            reduction: 1.0,
         })
     }
 

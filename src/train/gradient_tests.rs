@@ -1,6 +1,7 @@
 //! The backward kernels against finite differences of the render by definition.
 
 use super::Backward;
+use crate::capture::Camera;
 use crate::gpu::{Choice, Gpu, Mask, Recorder};
 use crate::splat::reference::{Model, WIDTHS, camera, cloud, render, splats};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, TILE, Tensors, plane_len, tiles};
@@ -10,8 +11,8 @@ fn cotangent(i: usize) -> [f64; 4] {
     std::array::from_fn(|c| f64::from(((i * 4 + c) as f32 * 0.37).sin() * 0.5 + 0.1))
 }
 
-fn objective(model: &Model, settings: &RenderSettings) -> f64 {
-    let view = render(model, &camera(), settings);
+fn objective(model: &Model, camera: &Camera, settings: &RenderSettings) -> f64 {
+    let view = render(model, camera, settings);
     let pixel = |(i, (color, alpha)): (usize, (&[f64; 3], &f64))| {
         let v = cotangent(i);
         color[0] * v[0] + color[1] * v[1] + color[2] * v[2] + alpha * v[3]
@@ -19,8 +20,9 @@ fn objective(model: &Model, settings: &RenderSettings) -> f64 {
     view.image.iter().zip(&view.alpha).enumerate().map(pixel).sum()
 }
 
-fn differences(model: &Model, settings: &RenderSettings) -> Model {
-    const STEP: f64 = 1e-6;
+fn differences(model: &Model, camera: &Camera, settings: &RenderSettings) -> Model {
+    // So small that no pixel is likely to lie at a threshold in between.
+    const STEP: f64 = 2e-7;
     let mut moved = model.clone();
     std::array::from_fn(|tensor| {
         (0..model[tensor].len())
@@ -28,7 +30,7 @@ fn differences(model: &Model, settings: &RenderSettings) -> Model {
                 let value = model[tensor][at];
                 let mut at_offset = |offset: f64| {
                     moved[tensor][at] = value + offset;
-                    objective(&moved, settings)
+                    objective(&moved, camera, settings)
                 };
                 let difference = at_offset(STEP) - at_offset(-STEP);
                 moved[tensor][at] = value;
@@ -38,8 +40,13 @@ fn differences(model: &Model, settings: &RenderSettings) -> Model {
     })
 }
 
-fn device_gradients(gpu: &Gpu, model: &Model, settings: &RenderSettings, deterministic: bool) -> Splats {
-    let camera = camera();
+fn device_gradients(
+    gpu: &Gpu,
+    model: &Model,
+    camera: &Camera,
+    settings: &RenderSettings,
+    deterministic: bool,
+) -> Splats {
     let size = [camera.width, camera.height];
     let (plane, pitch) = (plane_len(size[0], size[1]), (tiles(size[0], size[1])[0] * TILE) as usize);
     let mut v_image = vec![0.0f32; 4 * plane];
@@ -55,7 +62,7 @@ fn device_gradients(gpu: &Gpu, model: &Model, settings: &RenderSettings, determi
         false => (Renderer::new(gpu).unwrap(), Backward::new(gpu).unwrap()),
     };
     let gradients = backward.gradients(gpu, tensors.count, 3).unwrap();
-    renderer.render_image(gpu, &tensors, &camera, settings, &mut work).unwrap();
+    renderer.render_image(gpu, &tensors, camera, settings, &mut work).unwrap();
     let v_image = gpu.upload("v_image", &v_image).unwrap();
     let mut recorder = Recorder::new(gpu);
     backward.record(&mut recorder, &tensors, size, &work.unwrap(), &v_image, &gradients);
@@ -64,8 +71,8 @@ fn device_gradients(gpu: &Gpu, model: &Model, settings: &RenderSettings, determi
     gradients.parameters.to_splats(gpu).unwrap()
 }
 
-fn check(gpu: &Gpu, model: &Model, settings: &RenderSettings, deterministic: bool, expected: &Model) {
-    let v = device_gradients(gpu, model, settings, deterministic);
+fn check(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings, deterministic: bool, expected: &Model) {
+    let v = device_gradients(gpu, model, camera, settings, deterministic);
     let found: [&[f32]; 5] =
         [v.means.as_flattened(), v.quats.as_flattened(), v.log_scales.as_flattened(), &v.logit_opacities, &v.sh];
     for (tensor, (found, expected)) in found.into_iter().zip(expected).enumerate() {
@@ -92,13 +99,15 @@ fn model(seed: u64) -> Model {
 
 #[test]
 fn gradients_are_those_of_the_definition() {
-    for (seed, sh_degree, antialiased) in [(1, 3, false), (2, 2, true), (3, 1, false), (4, 0, true)] {
+    let cases = [(1, 3, false, 1.0), (2, 2, true, 1.0), (3, 1, false, 3.0), (4, 0, true, 2.0)];
+    for (seed, sh_degree, antialiased, reduction) in cases {
+        let camera = Camera { reduction, ..camera() };
         let settings = RenderSettings { background: [0.3, 0.1, 0.6], sh_degree, antialiased, style: Style::default() };
         let model = model(seed);
-        let expected = differences(&model, &settings);
+        let expected = differences(&model, &camera, &settings);
         for gpu in Gpu::every_layout() {
             for deterministic in [false, true] {
-                check(&gpu, &model, &settings, deterministic, &expected);
+                check(&gpu, &model, &camera, &settings, deterministic, &expected);
             }
         }
     }
@@ -113,7 +122,7 @@ fn nothing_in_view_has_no_gradient() {
     for model in [cloud(0, 1), model] {
         let zero = model.clone().map(|tensor| vec![0.0; tensor.len()]);
         for deterministic in [false, true] {
-            assert_eq!(device_gradients(&gpu, &model, &settings, deterministic), splats(&zero));
+            assert_eq!(device_gradients(&gpu, &model, &camera(), &settings, deterministic), splats(&zero));
         }
     }
 }

@@ -84,6 +84,7 @@ mod tests {
             cx: 0.45 * f64::from(width),
             cy: 41.0,
             viewmat: DMat4::from_rotation_translation(DQuat::from_rotation_y(turn), place),
+            reduction: 1.0,
         };
         vec![camera(0.1, DVec3::new(0.0, 0.4, 3.0), 90.0, 120), camera(1.3, DVec3::new(0.2, -0.3, 1.0), 150.0, 64)]
     }

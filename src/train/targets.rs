@@ -241,7 +241,7 @@ mod tests {
         let path = folder.join(format!("{index}.png"));
         image::RgbImage::from_pixel(width, height, image::Rgb([index as u8 + 1; 3])).save(&path).unwrap();
         let [cx, cy] = [width, height].map(|side| f64::from(side) / 2.0);
-        let camera = Camera { width, height, fx: 9.0, fy: 9.0, cx, cy, viewmat: DMat4::IDENTITY };
+        let camera = Camera { width, height, fx: 9.0, fy: 9.0, cx, cy, viewmat: DMat4::IDENTITY, reduction: 1.0 };
         let name = path.display().to_string();
         View { name, image: Some(path), camera, lens: None, mask: None, gain: None, shots: Vec::new() }
     }

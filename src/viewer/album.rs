@@ -167,7 +167,16 @@ mod tests {
         let [file, mask] = ["a.png", "mask.png"].map(|name| dir.path().join(name));
         ::image::RgbImage::from_pixel(8, 6, ::image::Rgb([10, 20, 30])).save(&file).unwrap();
         ::image::GrayImage::from_fn(8, 6, |x, _| ::image::Luma([if x < 4 { 255 } else { 0 }])).save(&mask).unwrap();
-        let camera = Camera { width: 8, height: 6, fx: 8.0, fy: 8.0, cx: 4.0, cy: 3.0, viewmat: DMat4::IDENTITY };
+        let camera = Camera {
+            width: 8,
+            height: 6,
+            fx: 8.0,
+            fy: 8.0,
+            cx: 4.0,
+            cy: 3.0,
+            viewmat: DMat4::IDENTITY,
+            reduction: 1.0,
+        };
         let mask = Some(Mask { file: Some(mask), ..Mask::default() });
         let (name, shots) = ("a.png".to_string(), Vec::new());
         let view = View { name: name.clone(), image: Some(file.clone()), camera, lens: None, mask, gain: None, shots };

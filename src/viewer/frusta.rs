@@ -117,8 +117,16 @@ mod tests {
     use glam::DMat4;
 
     fn sight() -> Sight {
-        let camera =
-            Camera { width: 200, height: 100, fx: 100.0, fy: 100.0, cx: 100.0, cy: 50.0, viewmat: DMat4::IDENTITY };
+        let camera = Camera {
+            width: 200,
+            height: 100,
+            fx: 100.0,
+            fy: 100.0,
+            cx: 100.0,
+            cy: 50.0,
+            viewmat: DMat4::IDENTITY,
+            reduction: 1.0,
+        };
         Sight { camera, area: Rect::from_min_size(Pos2::new(10.0, 20.0), egui::vec2(100.0, 50.0)), near: 0.1 }
     }
 

@@ -24,7 +24,7 @@ fn splats(count: usize) -> Splats {
 
 fn camera(x: f64) -> Camera {
     let viewmat = DMat4::from_translation(DVec3::new(-x, 0.0, 0.0));
-    Camera { width: 64, height: 48, fx: 60.0, fy: 60.0, cx: 32.0, cy: 24.0, viewmat }
+    Camera { width: 64, height: 48, fx: 60.0, fy: 60.0, cx: 32.0, cy: 24.0, viewmat, reduction: 1.0 }
 }
 
 /// The content of the element `id`.

@@ -159,7 +159,7 @@ mod tests {
             let right = forward.cross(DVec3::Z).normalize();
             let rotation = DMat3::from_cols(right, forward.cross(right), forward).transpose();
             let viewmat = DMat4::from_rotation_z(roll) * DMat4::from_mat3(rotation) * DMat4::from_translation(-eye);
-            Camera { width: 40, height: 30, fx: 30.0, fy: 30.0, cx: 20.0, cy: 15.0, viewmat }
+            Camera { width: 40, height: 30, fx: 30.0, fy: 30.0, cx: 20.0, cy: 15.0, viewmat, reduction: 1.0 }
         };
         (0..20).map(camera).collect()
     }
@@ -185,7 +185,7 @@ mod tests {
         let camera = |i: u32| {
             let turn = DMat4::from_euler(EulerRot::ZYX, f64::from(i) * 0.7, 0.0, 0.0);
             let viewmat = turn * DMat4::from_translation(DVec3::new(0.0, 0.0, 5.0));
-            Camera { width: 40, height: 30, fx: 30.0, fy: 30.0, cx: 20.0, cy: 15.0, viewmat }
+            Camera { width: 40, height: 30, fx: 30.0, fy: 30.0, cx: 20.0, cy: 15.0, viewmat, reduction: 1.0 }
         };
         let cameras: Vec<_> = (0..9).map(camera).collect();
         assert!(up(&cameras).distance(DVec3::NEG_Z) < 1e-6);

@@ -4,7 +4,8 @@ use glam::DMat4;
 use std::fs;
 
 fn capture_of(photos: &[&Path]) -> Capture {
-    let camera = Camera { width: 4, height: 4, fx: 4.0, fy: 4.0, cx: 2.0, cy: 2.0, viewmat: DMat4::IDENTITY };
+    let camera =
+        Camera { width: 4, height: 4, fx: 4.0, fy: 4.0, cx: 2.0, cy: 2.0, viewmat: DMat4::IDENTITY, reduction: 1.0 };
     let view = |photo: &&Path| {
         fs::create_dir_all(photo.parent().unwrap()).unwrap();
         fs::write(photo, "photo").unwrap();

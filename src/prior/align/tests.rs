@@ -23,7 +23,7 @@ fn random_point(stream: u64, index: usize) -> DVec3 {
 }
 
 fn view(index: usize, viewmat: DMat4) -> View {
-    let camera = Camera { width: 8, height: 8, fx: 8.0, fy: 8.0, cx: 4.0, cy: 4.0, viewmat };
+    let camera = Camera { width: 8, height: 8, fx: 8.0, fy: 8.0, cx: 4.0, cy: 4.0, viewmat, reduction: 1.0 };
     View { name: format!("{index:04}.JPG"), image: None, camera, lens: None, mask: None, gain: None, shots: Vec::new() }
 }
 

@@ -28,6 +28,7 @@ fn camera(center: DVec3, angle: f64, size: (u32, u32)) -> Camera {
         cx: 0.49 * f64::from(width),
         cy: 0.52 * f64::from(height),
         viewmat,
+        reduction: 1.0,
     }
 }
 

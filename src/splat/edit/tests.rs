@@ -24,7 +24,7 @@ fn wall(z: f32) -> Vec<[f32; 3]> {
 
 fn camera(center: DVec3) -> Camera {
     let viewmat = DMat4::from_translation(-center);
-    Camera { width: 64, height: 64, fx: 64.0, fy: 64.0, cx: 32.0, cy: 32.0, viewmat }
+    Camera { width: 64, height: 64, fx: 64.0, fy: 64.0, cx: 32.0, cy: 32.0, viewmat, reduction: 1.0 }
 }
 
 fn nothing() -> FilterContext<'static> {

@@ -63,6 +63,7 @@ impl Lens {
             cx: left + self.cx * scale,
             cy: top + self.cy * scale,
             viewmat,
+            reduction: 1.0,
         }
     }
 
@@ -84,7 +85,16 @@ mod tests {
     use super::*;
 
     fn photo() -> Camera {
-        Camera { width: 640, height: 360, fx: 500.0, fy: 490.0, cx: 300.0, cy: 200.0, viewmat: DMat4::IDENTITY }
+        Camera {
+            width: 640,
+            height: 360,
+            fx: 500.0,
+            fy: 490.0,
+            cx: 300.0,
+            cy: 200.0,
+            viewmat: DMat4::IDENTITY,
+            reduction: 1.0,
+        }
     }
 
     #[test]
