@@ -40,6 +40,11 @@ fn images_follow_the_definition() {
             check(&gpu, &cloud(60, u64::from(degree)), &camera, &settings(degree, degree % 2 == 1));
         }
         check(&gpu, &cloud(3000, 7), &camera(), &settings(3, false));
+        // As steep as splats get: nothing but the least low-pass filter.
+        let mut points = cloud(300, 8);
+        points[2].fill(-9.0);
+        points[3].fill(6.0);
+        check(&gpu, &points, &Camera { reduction: 8.0, ..camera() }, &settings(3, false));
     }
 }
 
