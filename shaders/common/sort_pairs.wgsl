@@ -23,10 +23,23 @@ fn values_of(quad: u32) -> vec4<u32> {
 #endif
 }
 
-fn put(to: u32, key: u32, value: u32) {
+// The value that goes with key `at`.
+fn value_of(at: u32) -> u32 {
+#ifdef FIRST
+    return at;
+#else
+    return values[at / 4u][at % 4u];
+#endif
+}
+
+fn put_key(to: u32, key: u32) {
 #ifdef LAST
 #else
     keys_out[to] = key;
 #endif
+}
+
+fn put(to: u32, key: u32, value: u32) {
+    put_key(to, key);
     values_out[to] = value;
 }

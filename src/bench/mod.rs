@@ -10,13 +10,15 @@ mod report;
 mod scene;
 mod sort;
 mod steps;
+mod tune;
 mod turns;
 mod views;
 
 pub use report::{Report, Row};
+pub use tune::{Trial, Tuning, tune};
 
 use crate::error::{Error, Result};
-use crate::gpu::{Choice, Gpu, Mask};
+use crate::gpu::{Choice, Gpu, Mask, Wanted};
 use crate::progress::Progress;
 use std::time::Duration;
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub adapter: Choice,
     /// Optional features that are left unused.
     pub mask: Mask,
+    /// Variants of kernels to run; the rest as everywhere.
+    pub variants: Wanted,
     /// Names of workloads; empty: all, or on a software adapter those that take it seconds.
     pub only: Vec<String>,
     /// Time for the turns of a workload; at least three are taken.
@@ -86,7 +90,7 @@ pub fn run(config: &Config, progress: &dyn Progress) -> Result<Report> {
         let known = names().collect::<Vec<_>>().join(", ");
         return Err(Error::setting("only", format!("unknown workload '{unknown}'"), format!("use {known}")));
     }
-    let first = Gpu::open(&config.adapter, config.mask)?;
+    let first = Gpu::open_with(&config.adapter, config.mask, &config.variants)?;
     let software = first.info().device_type == wgpu::DeviceType::Cpu;
     let chosen = |name: &str, light: bool| match &config.only[..] {
         [] => light || !software,
@@ -98,7 +102,7 @@ pub fn run(config: &Config, progress: &dyn Progress) -> Result<Report> {
     progress.begin("bench", "workloads", workloads.len() as u64);
     for (name, work, _) in workloads {
         progress.check()?;
-        let gpu = Gpu::open(&config.adapter, config.mask)?;
+        let gpu = Gpu::open_with(&config.adapter, config.mask, &config.variants)?;
         let measured = measure(&gpu, *work, config.time, progress).and_then(|row| gpu.check().map(|()| row));
         report.rows.push(match measured {
             Ok(row) => Row { name: (*name).into(), device_bytes: gpu.peak_bytes(), ..row },
@@ -134,7 +138,14 @@ mod tests {
 
     fn of(only: &[&str]) -> Config {
         let only = only.iter().map(|name| (*name).into()).collect();
-        Config { adapter: Choice::Best, mask: Mask::default(), only, time: Duration::ZERO }
+        Config { adapter: Choice::Best, mask: Mask::default(), variants: Wanted::default(), only, time: Duration::ZERO }
+    }
+
+    #[test]
+    fn variants_are_run_as_asked_and_reported() {
+        let config = Config { variants: "raster=wide,sort=columns".parse().unwrap(), ..of(&["encode"]) };
+        let variants = run(&config, &Silent::default()).unwrap().variants.unwrap();
+        assert_eq!((variants.raster.name(), variants.sort.name()), ("wide", "columns"));
     }
 
     #[test]

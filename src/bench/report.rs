@@ -1,7 +1,7 @@
 //! What was measured, as a table and as a file to compare with.
 
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Timings};
+use crate::gpu::{Gpu, Timings, Variants};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,6 +61,9 @@ pub struct Report {
     pub driver: String,
     /// Optional features in use.
     pub features: Vec<String>,
+    /// Variants of kernels in use; unknown of reports from before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Variants>,
     /// Processor cores that the program may use.
     pub cores: usize,
     /// The workloads.
@@ -77,6 +80,7 @@ impl Report {
             adapter: gpu.name().into(),
             driver: format!("{} {}", info.driver, info.driver_info).trim().into(),
             features: all.iter().filter(|(_, has)| *has).map(|(name, _)| (*name).into()).collect(),
+            variants: Some(gpu.variants()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             rows: Vec::new(),
         }
@@ -96,7 +100,8 @@ impl Report {
 
     /// The table, with how many times as fast each row is as in `earlier`.
     pub fn table(&self, earlier: Option<&Self>) -> String {
-        let features = self.features.join(", ");
+        let mut features = self.features.join(", ");
+        features += &self.variants.map_or_else(String::new, |variants| format!("; {variants}"));
         let mut lines = vec![
             format!("{} ({}), {features}; {} cores", self.adapter, self.driver, self.cores),
             format!(
@@ -150,6 +155,7 @@ mod tests {
             adapter: "A".into(),
             driver: "B".into(),
             features: vec!["subgroups".into()],
+            variants: None,
             cores: 2,
             rows: vec![row.with("pairs", 1e6), failed],
         }

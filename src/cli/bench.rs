@@ -4,7 +4,7 @@ use super::output;
 use super::progress::Reporter;
 use super::setting_flags::{AdapterOnly, SettingFlags};
 use naka_gs::bench::{self, Config, Report};
-use naka_gs::gpu::Mask;
+use naka_gs::gpu::{Mask, Wanted};
 use naka_gs::{Error, Result};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +14,8 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   naka-gs bench                                   everything; on a software adapter what takes seconds
   naka-gs bench --only step-150k,frame-1m         some workloads
+  naka-gs bench --variants sort=columns           the same with other kernels of equal results
+  naka-gs bench --tune                            which kernels are the fastest here, for all runs to come
   naka-gs bench --json > before.json              to compare with later: naka-gs bench --compare before.json
 What is measured and how: docs/benchmarks.md")]
 pub struct Bench {
@@ -26,6 +28,12 @@ pub struct Bench {
     /// Say how many times as fast each workload is as in this report of `bench --json`
     #[arg(long, value_name = "FILE.json")]
     compare: Option<PathBuf>,
+    /// Run these variants of kernels of equal results: raster=wide or tall, sort=columns, ballots or lanes, separated by commas
+    #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
+    variants: String,
+    /// Measure every variant that the adapter can run, and let all commands run the fastest from now on
+    #[arg(long, conflicts_with_all = ["only", "compare", "variants"])]
+    tune: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,7 +47,12 @@ impl Bench {
             .map_err(|_| Error::setting("--seconds", self.seconds.to_string(), "give a number of seconds from 0 on"))?;
         let earlier = self.compare.as_deref().map(Report::read).transpose()?;
         let adapter = self.settings.resolve(None)?.adapter_choice();
-        let config = Config { adapter, mask: Mask::of_process(), only: self.only, time };
+        let variants: Wanted = self.variants.parse()?;
+        let config = Config { adapter, mask: Mask::of_process(), variants, only: self.only, time };
+        if self.tune {
+            let tuning = bench::tune(&config, reporter)?;
+            return if self.json { output::json(&tuning) } else { output::line(tuning.table()) };
+        }
         let report = bench::run(&config, reporter)?;
         if let Some(earlier) = earlier.as_ref().filter(|earlier| earlier.adapter != report.adapter) {
             tracing::warn!("compared with another adapter, {}", earlier.adapter);

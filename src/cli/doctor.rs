@@ -4,7 +4,7 @@ use super::output;
 use super::progress::Reporter;
 use super::setting_flags::{AdapterOnly, SettingFlags};
 use naka_gs::golden::{self, GoldenReport};
-use naka_gs::gpu::{AdapterReport, Capabilities, Gpu, Mask, adapters};
+use naka_gs::gpu::{AdapterReport, Capabilities, Gpu, Mask, Variants, adapters};
 use naka_gs::self_test::{self, Check};
 use naka_gs::{Error, Progress, Result};
 use std::path::{Path, PathBuf};
@@ -28,6 +28,8 @@ struct Report {
     /// The adapter that is tested, and what of it is used after `NAKA_GS_MASK`.
     adapter: String,
     capabilities: Capabilities,
+    /// The kernels that it runs, of those of equal results.
+    variants: Variants,
     checks: Vec<Check>,
 }
 
@@ -46,6 +48,7 @@ impl Doctor {
             adapters: adapters(),
             adapter: gpu.name().into(),
             capabilities: gpu.capabilities(),
+            variants: gpu.variants(),
             checks: self_test::run(gpu)?,
         };
         if self.json {
@@ -92,7 +95,8 @@ impl Doctor {
 
 fn print(report: &Report) -> Result<()> {
     report.adapters.iter().try_for_each(|adapter| output::line(describe(adapter)))?;
-    output::line(format!("in use: {} ({})", report.adapter, features(report.capabilities)))?;
+    let Report { adapter, capabilities, variants, .. } = report;
+    output::line(format!("in use: {adapter} ({}; {variants})", features(*capabilities)))?;
     report.checks.iter().try_for_each(|check| {
         output::line(format!("{} {}: {}", if check.pass { "pass" } else { "FAIL" }, check.name, check.detail))
     })

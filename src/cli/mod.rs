@@ -148,6 +148,7 @@ fn mask_features() -> Result<()> {
 fn run(command: Command, reporter: &Reporter) -> Result<()> {
     if let Some(folder) = environment::cache_folder() {
         naka_gs::self_test::remember_in(&folder);
+        naka_gs::gpu::remember_variants_in(&folder);
     }
     match command {
         Command::Run(command) => command.run(reporter),

@@ -10,6 +10,7 @@ pub(super) struct Counters {
     pub(super) passes: AtomicU64,
     pub(super) bind_groups: AtomicU64,
     pub(super) buffers: AtomicU64,
+    pub(super) uploads: AtomicU64,
     pub(super) waits: AtomicU64,
 }
 
@@ -24,6 +25,8 @@ pub struct Activity {
     pub bind_groups: u64,
     /// Buffers made.
     pub buffers: u64,
+    /// Writes of the host to buffers.
+    pub uploads: u64,
     /// Waits of the host for all of the device's work.
     pub waits: u64,
     /// Bind groups that are kept: those of living buffers.
@@ -34,12 +37,13 @@ impl Gpu {
     /// What was done so far.
     pub fn activity(&self) -> Activity {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { dispatches, passes, bind_groups, buffers, waits } = &self.activity;
+        let Counters { dispatches, passes, bind_groups, buffers, uploads, waits } = &self.activity;
         Activity {
             dispatches: read(dispatches),
             passes: read(passes),
             bind_groups: read(bind_groups),
             buffers: read(buffers),
+            uploads: read(uploads),
             waits: read(waits),
             kept_bind_groups: lock(&self.bind_groups).len() as u64,
         }

@@ -53,7 +53,7 @@ impl<T: Pod> Buffer<T> {
     }
 
     /// One element, as a kernel's dispatch takes it; elements of a multiple of 256 bytes can be bound so.
-    pub(super) fn element(&self, index: usize) -> Binding<'_> {
+    pub(crate) fn element(&self, index: usize) -> Binding<'_> {
         let bytes = size_of::<T>() as u64;
         let size = std::num::NonZeroU64::new(bytes);
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.raw, offset: index as u64 * bytes, size })
@@ -65,6 +65,7 @@ impl<T: Pod> Buffer<T> {
 
     /// Writes `data` from element `offset` on, before the next submission.
     pub fn write(&self, gpu: &Gpu, offset: usize, data: &[T]) {
+        gpu.activity.uploads.fetch_add(1, Ordering::Relaxed);
         gpu.queue.write_buffer(&self.raw, (offset * size_of::<T>()) as u64, bytemuck::cast_slice(data));
     }
 }

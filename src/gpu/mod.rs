@@ -11,6 +11,7 @@ mod scan;
 pub mod shader;
 mod sort;
 mod surface;
+mod variants;
 
 pub use activity::Activity;
 pub use adapter::{AdapterReport, Choice, Mask, adapters, set_mask};
@@ -21,6 +22,7 @@ pub use recorder::{Recorder, Timings};
 pub use scan::Scan;
 pub use sort::Sort;
 pub use surface::Surface;
+pub use variants::{RasterBy, SortBy, Variants, Wanted, record as variants_record, remember_variants_in};
 
 use crate::error::{Error, Result};
 use crate::sync::lock;
@@ -58,7 +60,7 @@ pub struct Gpu {
     activity: activity::Counters,
     kernels: kernel::Cache,
     bind_groups: Arc<bind_groups::Shared>,
-    tall: bool,
+    variants: Variants,
 }
 
 impl Gpu {
@@ -67,13 +69,21 @@ impl Gpu {
     /// # Errors
     /// [`Error::NoAdapter`] where nothing fits, [`Error::Gpu`] where the device does not open.
     pub fn open(choice: &Choice, mask: Mask) -> Result<Self> {
-        Self::with_adapter(&adapter::choose(&adapter::instance(), choice, None)?, mask)
+        Self::open_with(choice, mask, &Wanted::default())
     }
 
-    fn with_adapter(adapter: &wgpu::Adapter, mask: Mask) -> Result<Self> {
+    /// As [`Gpu::open`], with the variants of kernels that are `wanted`.
+    ///
+    /// # Errors
+    /// Also [`Error::Setting`] where the adapter cannot run a variant.
+    pub fn open_with(choice: &Choice, mask: Mask, wanted: &Wanted) -> Result<Self> {
+        Self::with_adapter(&adapter::choose(&adapter::instance(), choice, None)?, mask, wanted)
+    }
+
+    fn with_adapter(adapter: &wgpu::Adapter, mask: Mask, wanted: &Wanted) -> Result<Self> {
         let info = adapter.get_info();
         let capabilities = adapter::capabilities(adapter, mask);
-        let tall = capabilities.subgroups && info.subgroup_max_size == 8;
+        let variants = variants::choose(&info, capabilities, &driver(&info, capabilities), wanted)?;
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::SUBGROUP, capabilities.subgroups);
         features.set(wgpu::Features::SHADER_FLOAT32_ATOMIC, capabilities.float_atomics);
@@ -130,22 +140,28 @@ impl Gpu {
             activity: activity::Counters::default(),
             kernels: kernel::Cache::default(),
             bind_groups: Arc::default(),
-            tall,
+            variants,
         })
     }
 
-    /// Whether the raster kernels give every thread a block of 4 × 4 pixels instead of four in a row: for adapters of
-    /// eight lanes that pay for loads, exchanges and additions by the instruction, and have few threads to keep busy.
-    pub fn tall(&self) -> bool {
-        self.tall
+    /// The variants of kernels that it runs.
+    pub fn variants(&self) -> Variants {
+        self.variants
     }
 
-    /// Devices with the layout that suits the adapter, with the other one of [`Gpu::tall`], and without optional features.
+    /// Whether the raster kernels are [`RasterBy::Tall`].
+    pub fn tall(&self) -> bool {
+        self.variants.raster == RasterBy::Tall
+    }
+
+    /// Devices with the layout that suits the adapter, with four pixels in a row and sorts by ballots, and without optional features.
     #[cfg(test)]
     pub(crate) fn every_layout() -> [Self; 3] {
-        let open = |mask| Self::open(&Choice::Best, mask).unwrap();
-        let wide = Self { tall: false, ..open(Mask::default()) };
-        [open(Mask::default()), wide, open(Mask::ALL)]
+        let open = |mask, wanted| Self::open_with(&Choice::Best, mask, &wanted).unwrap();
+        let wide = Wanted { raster: Some(RasterBy::Wide), sort: Some(SortBy::Ballots) };
+        let has = open(Mask::default(), Wanted::default());
+        let wide = if has.capabilities.subgroups { wide } else { Wanted::default() };
+        [has, open(Mask::default(), wide), open(Mask::ALL, Wanted::default())]
     }
 
     /// The adapter's own name, as `--adapter` takes it.
@@ -156,6 +172,11 @@ impl Gpu {
     /// The adapter's description.
     pub fn info(&self) -> &wgpu::AdapterInfo {
         &self.info
+    }
+
+    /// What the kernels that it runs depend on: this program, the adapter, its driver and the features in use.
+    pub fn driver(&self) -> String {
+        driver(&self.info, self.capabilities)
     }
 
     /// The optional features in use.
@@ -228,6 +249,11 @@ impl Gpu {
         let view = staging.get_mapped_range(..).map_err(|e| Error::Gpu(e.to_string()))?;
         Ok(view.to_vec())
     }
+}
+
+fn driver(info: &wgpu::AdapterInfo, capabilities: Capabilities) -> String {
+    let wgpu::AdapterInfo { name, backend, driver, driver_info, .. } = info;
+    format!("naka-gs {}\n{name}, {backend}, {driver} {driver_info}\n{capabilities:?}\n", env!("CARGO_PKG_VERSION"))
 }
 
 /// What wgpu checks. Arguments of indirect dispatches are made by kernels of ours, which stay within the limits: to check them

@@ -1,7 +1,7 @@
 //! A window's surface and the device that draws to it.
 
 use super::adapter::{self, Choice, Mask};
-use super::{Gpu, lock};
+use super::{Gpu, Wanted, lock};
 use crate::error::{Error, Result};
 
 /// The part of a window that the device draws to.
@@ -34,7 +34,7 @@ impl Gpu {
         let plain = shows.formats.iter().find(|format| !format.is_srgb());
         config.format = plain.copied().unwrap_or(config.format);
         config.present_mode = wgpu::PresentMode::AutoVsync;
-        let gpu = Self::with_adapter(&adapter, mask)?;
+        let gpu = Self::with_adapter(&adapter, mask, &Wanted::default())?;
         raw.configure(&gpu.device, &config);
         Ok((gpu, Surface { raw, config }))
     }

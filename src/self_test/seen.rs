@@ -24,7 +24,7 @@ pub fn remember_in(folder: &Path) {
 /// A device that fails altogether.
 pub fn once(gpu: &Gpu) -> Result<()> {
     match lock(&FOLDER).clone() {
-        Some(folder) => check(&describe(gpu), &folder, || run(gpu)),
+        Some(folder) => check(&gpu.driver(), &folder, || run(gpu)),
         None => Ok(()),
     }
 }
@@ -49,20 +49,6 @@ fn check(driver: &str, folder: &Path, run: impl FnOnce() -> Result<Vec<Check>>) 
         );
     }
     Ok(())
-}
-
-/// What the kernels that a device runs depend on.
-fn describe(gpu: &Gpu) -> String {
-    let info = gpu.info();
-    format!(
-        "naka-gs {}\n{}, {}, {} {}\n{:?}\n",
-        env!("CARGO_PKG_VERSION"),
-        info.name,
-        info.backend,
-        info.driver,
-        info.driver_info,
-        gpu.capabilities()
-    )
 }
 
 #[cfg(test)]

@@ -44,17 +44,19 @@ pub struct Update {
 /// Tensors before the SH bands.
 const GEOMETRY: usize = 4;
 
-/// The Adam kernel and its settings on the device, one set a tensor.
+/// Settings of a tensor, 256 bytes from those of the next: what a binding may begin at.
+type Row = [Rates; 16];
+
+/// The Adam kernel and its settings on the device, a row a tensor.
 pub struct Adam {
     kernel: Kernel,
-    rates: Vec<Buffer<Rates>>,
+    rates: Buffer<Row>,
 }
 
 impl Adam {
     /// Compiles the kernel.
     pub fn new(gpu: &Gpu) -> Result<Self> {
-        let rates = TENSOR_WIDTHS.iter().map(|_| gpu.buffer("learning rates", 1)).collect::<Result<_>>()?;
-        Ok(Self { kernel: gpu.kernel("train/adam", &[])?, rates })
+        Ok(Self { kernel: gpu.kernel("train/adam", &[])?, rates: gpu.buffer("learning rates", TENSOR_WIDTHS.len())? })
     }
 
     /// Records an update of `parameters`. Once a submission: the rates take effect with it.
@@ -72,17 +74,21 @@ impl Adam {
         let tensors = parameters.all().into_iter().zip(gradients.all());
         let moments = moments.first.all().into_iter().zip(moments.second.all());
         let used = GEOMETRY + 1 + sh_degree as usize;
+        let values = TENSOR_WIDTHS.map(|width| (parameters.count * width) as u32);
+        let rates = std::array::from_fn::<Row, { TENSOR_WIDTHS.len() }, _>(|i| {
+            let mut row = Row::zeroed();
+            let step_size = (f64::from(learning_rates[i]) / first_correction) as f32;
+            let second_correction = second_correction as f32;
+            row[0] = Rates { step_size, second_correction, count: values[i].div_ceil(4), padding: 0 };
+            row
+        });
+        self.rates.write(recorder.gpu(), 0, &rates);
         for (i, ((p, g), (m, v))) in tensors.zip(moments).enumerate().take(used) {
             if p.is_empty() || parameters.count == 0 {
                 continue;
             }
-            let values = (parameters.count * TENSOR_WIDTHS[i]) as u32;
-            let step_size = (f64::from(learning_rates[i]) / first_correction) as f32;
-            let second_correction = second_correction as f32;
-            let rates = Rates { step_size, second_correction, count: values.div_ceil(4), padding: 0 };
-            self.rates[i].write(recorder.gpu(), 0, &[rates]);
-            let bindings = [self.rates[i].binding(), g.binding(), p.binding(), m.binding(), v.binding()];
-            recorder.dispatch(&self.kernel, &bindings, values.div_ceil(BLOCK));
+            let bindings = [self.rates.element(i), g.binding(), p.binding(), m.binding(), v.binding()];
+            recorder.dispatch(&self.kernel, &bindings, values[i].div_ceil(BLOCK));
         }
     }
 }

@@ -143,6 +143,8 @@ fn a_step_in_the_steady_state_makes_nothing_and_waits_for_nothing() {
     assert!((25.0..=40.0).contains(&dispatches), "{dispatches} dispatches a step");
     let passes = (after.passes - before.passes) as f64 / 15.0;
     assert!(passes < 10.0, "{passes} passes a step");
+    // The view's uniform and the learning rates; photographs are on the device.
+    assert_eq!(after.uploads - before.uploads, 2 * 15);
 }
 
 /// The whole state after `until` steps, of a run that is interrupted wherever `breaks` says.

@@ -1,21 +1,71 @@
-//! A radix sort in blocks of pairs: six bits a pass; two kernels and a scan a pass (reduce-then-scan: no workgroup waits for
-//! another, which software adapters do not promise to allow). Work follows the count, not the capacity: all dispatches are indirect.
+//! A radix sort in blocks of pairs: two kernels and a scan a pass (reduce-then-scan: no workgroup waits for another, which software
+//! adapters do not promise to allow). Work follows the count, not the capacity: all dispatches are indirect.
 
-use super::{Scatter, Values};
+use super::{Digits, Scatter, Values};
 use crate::error::Result;
 use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder, Scan};
 
-/// Pairs that a workgroup sorts.
+/// Pairs of a block that a workgroup of 64 threads sorts by itself.
 const BLOCK: usize = 2048;
 /// The same where threads are few: twice the pairs share the clearing and summing of a table of counts.
 const TALL_BLOCK: usize = 4096;
 /// Blocks of which every workgroup adds up the counts on its own, without a prefix sum between the kernels of a pass; so few are
 /// dispatched whether there is something in them or not, which saves the kernel that says so.
 const FEW_BLOCKS: usize = 16;
-/// Pairs of so few blocks where threads are few.
-pub(super) const FEW_TALL: usize = FEW_BLOCKS * TALL_BLOCK;
-pub(super) const DIGIT_BITS: u32 = 6;
-const DIGITS: usize = 1 << DIGIT_BITS;
+/// Most threads of a workgroup that ranks keys by ballots, and most subgroups in it: their tables fit WebGPU's 16 KiB of workgroup memory.
+const BALLOT_THREADS: u32 = 256;
+const BALLOT_SUBGROUPS: u32 = 8;
+/// Keys of a thread of such a workgroup. Thirteen would not fit.
+const BALLOT_KEYS: u32 = 12;
+
+/// The kernels of a sort in blocks, and the sizes they are compiled for.
+pub(super) struct Shape {
+    block: usize,
+    digit_bits: u32,
+    histogram: &'static str,
+    scatter: &'static str,
+    /// Whether few blocks go without a prefix sum.
+    alone: bool,
+    defines: Vec<(&'static str, String)>,
+}
+
+impl Shape {
+    /// Every thread owns consecutive keys and counts them in a column of a table of its own.
+    pub(super) fn columns(gpu: &Gpu) -> Self {
+        let block = if gpu.tall() { TALL_BLOCK } else { BLOCK };
+        let (histogram, scatter) = ("gpu/sort_histogram", "gpu/sort_scatter");
+        Self { block, digit_bits: 6, histogram, scatter, alone: true, defines: Vec::new() }
+    }
+
+    /// Subgroups of `fewest` or more lanes rank their keys by ballots, and pairs leave the workgroup in order.
+    pub(super) fn ballots(fewest: u32) -> Self {
+        let threads = (BALLOT_SUBGROUPS * fewest).min(BALLOT_THREADS);
+        let (block, digit_bits) = (threads * BALLOT_KEYS, 8);
+        let room = block.max((threads / fewest) << digit_bits);
+        let sizes = [("THREADS", threads), ("DIGIT_BITS", digit_bits), ("ROOM", room)];
+        Self {
+            block: block as usize,
+            digit_bits,
+            histogram: "gpu/ballot_histogram",
+            scatter: "gpu/ballot_scatter",
+            alone: false,
+            defines: sizes.map(|(name, size)| (name, format!("{size}u"))).to_vec(),
+        }
+    }
+
+    /// As [`Shape::ballots`] would be with subgroups of `lanes`, on any adapter.
+    #[cfg(test)]
+    pub(super) fn emulated_ballots(lanes: u32) -> Self {
+        let mut shape = Self::ballots(lanes);
+        shape.defines.extend([("LANES", format!("{lanes}u")), ("EMULATED", "true".into())]);
+        shape
+    }
+
+    /// Pairs that are sorted without a prefix sum.
+    pub(super) fn few(&self) -> usize {
+        if self.alone { FEW_BLOCKS * self.block } else { 0 }
+    }
+}
 
 /// Scratch space of sorts of up to `capacity` pairs.
 pub(super) struct Blocks {
@@ -26,8 +76,7 @@ pub(super) struct Blocks {
     blocks: u32,
     /// Nothing for few blocks.
     scan: Option<Scan>,
-    /// Shift and mask of each pass, for each number of bits that a pass can look at, 256 bytes apart.
-    passes: Buffer<[u32; 64]>,
+    digits: Digits,
     /// The device's count of the sort in progress, and the capacity.
     count: Buffer<u32>,
     /// Workgroups (x, y, z) and number of pairs. For few blocks: the capacity, and number of pairs.
@@ -37,33 +86,33 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn new(gpu: &Gpu, limit: u32, values: Values) -> Result<Self> {
+    pub(super) fn new(gpu: &Gpu, limit: u32, values: Values, shape: &Shape) -> Result<Self> {
         let capacity = limit as usize;
-        let block = if gpu.tall() { TALL_BLOCK } else { BLOCK };
-        let blocks = capacity.div_ceil(block);
-        let entries = blocks * DIGITS;
-        let (block, digits) = (format!("{block}u"), format!("{DIGITS}u"));
-        let few = blocks <= FEW_BLOCKS;
-        let sizes = [("BLOCK", block.as_str()), ("DIGITS", digits.as_str()), ("FEW", "true")];
-        let sizes = &sizes[..if few { 3 } else { 2 }];
-        let mut passes = Vec::new();
-        for (pass, bits) in (0..32u32.div_ceil(DIGIT_BITS)).flat_map(|pass| (1..=DIGIT_BITS).map(move |b| (pass, b))) {
-            let mut uniform = [0; 64];
-            uniform[..2].copy_from_slice(&[pass * DIGIT_BITS, u32::MAX >> (32 - bits)]);
-            passes.push(uniform);
-        }
+        let blocks = capacity.div_ceil(shape.block);
+        let digit_values = 1 << shape.digit_bits;
+        let entries = blocks * digit_values;
+        let (block, digits) = (format!("{}u", shape.block), format!("{digit_values}u"));
+        let few = capacity <= shape.few();
+        let mut sizes: Vec<_> = shape.defines.iter().map(|(name, size)| (*name, size.as_str())).collect();
+        sizes.extend([("BLOCK", block.as_str()), ("DIGITS", digits.as_str())]);
+        sizes.extend(few.then_some(("FEW", "true")));
         Ok(Self {
-            args_kernel: gpu.kernel("gpu/sort_args", sizes)?,
-            histogram: gpu.kernel("gpu/sort_histogram", sizes)?,
-            scatter: Scatter::new(gpu, "gpu/sort_scatter", sizes, values)?,
+            args_kernel: gpu.kernel("gpu/sort_args", &sizes)?,
+            histogram: gpu.kernel(shape.histogram, &sizes)?,
+            scatter: Scatter::new(gpu, shape.scatter, &sizes, values)?,
             scan: if few { None } else { Some(Scan::new(gpu, entries)?) },
             blocks: blocks as u32,
-            passes: gpu.upload("sort passes", &passes)?,
+            digits: Digits::new(gpu, shape.digit_bits)?,
             count: gpu.upload("sort count", &[0, limit])?,
             args: gpu.upload("sort arguments", &[limit, 0, 0, 0])?,
             table: gpu.buffer("sort counts", entries)?,
             table_len: gpu.buffer("sort counts length", 4)?,
         })
+    }
+
+    /// The digits that it sorts by.
+    pub(super) fn digits(&self) -> &Digits {
+        &self.digits
     }
 
     /// Sizes the passes for so many pairs.
@@ -78,25 +127,22 @@ impl Blocks {
         }
     }
 
-    /// Moves the pairs by the digit of pass `pass` of `passes` of a sort by `bits` bits.
+    /// Moves the pairs by the digit of pass `pass` of a sort by `bits` bits.
     pub(super) fn pass(
         &self,
         recorder: &mut Recorder<'_>,
-        (pass, passes): (u32, u32),
-        bits: u32,
+        (pass, bits): (u32, u32),
         from: [&Buffer<u32>; 2],
         to: [&Buffer<u32>; 2],
     ) {
-        let looked_at = (bits - pass * DIGIT_BITS).min(DIGIT_BITS);
-        let digit = self.passes.element((pass * DIGIT_BITS + looked_at - 1) as usize);
-        let (args, table) = (self.args.binding(), self.table.binding());
-        let bindings = [digit.clone(), args.clone(), from[0].binding(), table.clone()];
-        self.blocks(recorder, &self.histogram, &bindings);
+        let digit = self.digits.of(pass, bits);
+        let counted = [digit, self.args.binding(), from[0].binding(), self.table.binding()];
+        self.blocks(recorder, &self.histogram, &counted);
         if let Some(scan) = &self.scan {
             scan.run(recorder, &self.table);
         }
-        let (scatter, bindings) = self.scatter.pass((pass, passes), [digit, args, from[0].binding(), table], from, to);
-        self.blocks(recorder, scatter, &bindings);
+        let (scatter, moved) = self.scatter.pass((pass, self.digits.passes(bits)), counted, from, to);
+        self.blocks(recorder, scatter, &moved);
     }
 
     /// Runs `kernel` on all blocks with pairs.

@@ -4,14 +4,11 @@
 //! more than six: what is cleared and summed is shared by thousands of pairs; after the sums a pair's place is one load away, and
 //! a pass is three direct dispatches.
 
-use super::{Scatter, Values};
+use super::{Digits, Scatter, Values};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
 
-pub(super) const DIGIT_BITS: u32 = 10;
-const DIGITS: usize = 1 << DIGIT_BITS;
-/// Passes that 32 bits take.
-const MOST_PASSES: u32 = 32u32.div_ceil(DIGIT_BITS);
+const DIGIT_BITS: u32 = 10;
 /// Lanes of a workgroup: a subgroup.
 const WORKGROUP: usize = 8;
 /// Lanes that sort up to [`STEP`] pairs: enough workgroups for a few cores, few sums.
@@ -25,8 +22,7 @@ pub(super) struct Lanes {
     starts: Kernel,
     scatter: Scatter,
     workgroups: u32,
-    /// Shift and mask of each pass of a sort by 1 to 32 bits, 256 bytes apart.
-    passes: Buffer<[u32; 64]>,
+    digits: Digits,
     /// The capacity, and as the last of four words the number of pairs.
     args: Buffer<u32>,
     table: Buffer<u32>,
@@ -37,17 +33,20 @@ impl Lanes {
         let lanes = LANES * (limit as usize).div_ceil(STEP).max(1);
         let define = format!("{lanes}u");
         let sizes = [("LANES", define.as_str())];
-        let passes: Vec<[u32; 64]> =
-            (1..=32).flat_map(|bits| (0..MOST_PASSES).map(move |n| uniform(bits, n))).collect();
         Ok(Self {
             histogram: gpu.kernel("gpu/lane_histogram", &sizes)?,
             starts: gpu.kernel("gpu/lane_starts", &sizes)?,
             scatter: Scatter::new(gpu, "gpu/lane_scatter", &sizes, values)?,
             workgroups: (lanes / WORKGROUP) as u32,
-            passes: gpu.upload("sort passes", &passes)?,
+            digits: Digits::new(gpu, DIGIT_BITS)?,
             args: gpu.upload("sort arguments", &[limit, 0, 0, 0])?,
-            table: gpu.buffer("sort counts", lanes * DIGITS)?,
+            table: gpu.buffer("sort counts", lanes << DIGIT_BITS)?,
         })
+    }
+
+    /// The digits that it sorts by.
+    pub(super) fn digits(&self) -> &Digits {
+        &self.digits
     }
 
     /// Sizes the passes for so many pairs.
@@ -55,31 +54,19 @@ impl Lanes {
         recorder.copy(count.0, count.1, &self.args, 3, 1);
     }
 
-    /// Moves the pairs by the digit of pass `pass` of `passes` of a sort by `bits` bits.
+    /// Moves the pairs by the digit of pass `pass` of a sort by `bits` bits.
     pub(super) fn pass(
         &self,
         recorder: &mut Recorder<'_>,
-        (pass, passes): (u32, u32),
-        bits: u32,
+        (pass, bits): (u32, u32),
         from: [&Buffer<u32>; 2],
         to: [&Buffer<u32>; 2],
     ) {
-        let digit = self.passes.element(((bits - 1) * MOST_PASSES + pass) as usize);
+        let digit = self.digits.of(pass, bits);
         let counted = [digit.clone(), self.args.binding(), from[0].binding(), self.table.binding()];
         recorder.dispatch(&self.histogram, &counted, self.workgroups);
         recorder.dispatch(&self.starts, &[digit, self.table.binding()], 1);
-        let (scatter, moved) = self.scatter.pass((pass, passes), counted, from, to);
+        let (scatter, moved) = self.scatter.pass((pass, self.digits.passes(bits)), counted, from, to);
         recorder.dispatch(scatter, &moved, self.workgroups);
     }
-}
-
-/// Shift and mask of a pass of a sort by `bits` bits, which its passes share evenly: the fewer values a digit has, the fewer sums.
-fn uniform(bits: u32, pass: u32) -> [u32; 64] {
-    let width = bits.div_ceil(bits.div_ceil(DIGIT_BITS));
-    let shift = pass * width;
-    let mut uniform = [0; 64];
-    if shift < bits {
-        uniform[..2].copy_from_slice(&[shift, u32::MAX >> (32 - width.min(bits - shift))]);
-    }
-    uniform
 }
