@@ -6,7 +6,7 @@
 //! changes of one. Only pairs of neighbors are looked at, in the pixels of a grid.
 
 use super::moments::ALPHA_MAX;
-use super::views::{Goals, ViewRenderer};
+use super::views::ViewRenderer;
 use crate::capture::Camera;
 use crate::error::Result;
 use crate::gpu::Buffer;
@@ -17,8 +17,9 @@ use std::num::NonZero;
 
 /// Nearest splats that each is paired with.
 pub(super) const NEIGHBORS: usize = 12;
-/// Pixels of all views that are looked at, if a grid of every [`COARSEST`] can do with so few.
-const MOST_PIXELS: u64 = 1 << 18;
+/// Pixels of all views that are looked at, in the finest grid up to every [`COARSEST`] that can do with so few; of more, every so many
+/// views.
+const MOST_PIXELS: u64 = 1 << 17;
 const COARSEST: usize = 4;
 /// Transmittance at which blending ends (`shaders/common/footprint.wgsl`).
 const TRANSMITTANCE_MIN: f32 = 1e-4;
@@ -58,14 +59,14 @@ impl Pairs {
         firsts.zip(&self.seconds).zip(&self.changes).map(|((first, second), change)| (first, *second as usize, *change))
     }
 
-    /// Adds what is seen in every `step`-th pixel of a view, which `work` holds a render of.
+    /// Adds what is seen in the pixels of `grid` of a view, which `work` holds a render of; for all views that it stands for.
     pub fn add(
         &mut self,
         renderer: &ViewRenderer<'_>,
         work: &Workspace,
         camera: &Camera,
         goal: &Buffer<f32>,
-        step: usize,
+        Grid { step, views }: Grid,
     ) -> Result<()> {
         let gpu = renderer.gpu;
         let [x, y] = tiles(camera.width, camera.height);
@@ -86,7 +87,7 @@ impl Pairs {
             .with_min_len(TILES_AT_ONCE)
             .map_init(nowhere, |rows_of, tile| view.of_tile(tile, self, rows_of))
             .collect();
-        let weight = (step * step) as f32;
+        let weight = (step * step * views) as f32;
         found.into_iter().flatten().for_each(|(pair, change)| self.changes[pair] += weight * change);
         Ok(())
     }
@@ -108,14 +109,26 @@ fn neighbors(splats: &Splats) -> Vec<[u32; NEIGHBORS]> {
     (0..splats.len() as u32).into_par_iter().map(of).collect()
 }
 
-/// Every how many pixels the views of `goals` are looked at, in both directions: 1, 2 or 4.
-pub(super) fn step_for(goals: &Goals) -> usize {
-    let pixels: u64 = goals.cameras.iter().map(|camera| u64::from(camera.width) * u64::from(camera.height)).sum();
-    let mut step = 1;
-    while step < COARSEST && pixels / (step * step) as u64 > MOST_PIXELS {
-        step *= 2;
+/// Which pixels are looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Grid {
+    /// Every how many, in both directions: 1, 2 or 4.
+    pub step: usize,
+    /// Of every how many views.
+    pub views: usize,
+}
+
+impl Grid {
+    /// That of views of these `cameras`.
+    pub fn of(cameras: &[Camera]) -> Self {
+        let pixels: u64 = cameras.iter().map(|camera| u64::from(camera.width) * u64::from(camera.height)).sum();
+        let mut step = 1;
+        while step < COARSEST && pixels / (step * step) as u64 > MOST_PIXELS {
+            step *= 2;
+        }
+        let views = pixels.div_ceil((step * step) as u64 * MOST_PIXELS).max(1) as usize;
+        Self { step, views: views.min(cameras.len().max(1)) }
     }
-    step
 }
 
 /// What a render leaves, on the host.

@@ -1,6 +1,6 @@
 //! Changes of pairs against renders by definition, from which two splats are taken.
 
-use super::overlap::{NEIGHBORS, Pairs, step_for};
+use super::overlap::{Grid, NEIGHBORS, Pairs};
 use super::score_tests::{error, planes, settings, without};
 use super::views::{Goals, ViewRenderer};
 use crate::gpu::{Choice, Gpu, Mask};
@@ -18,7 +18,8 @@ fn what_two_removals_change_together_is_exact() {
         let tensors = Tensors::from_splats(&gpu, &splats(&model), 0).unwrap();
         let planes = gpu.upload("goal", &planes(&goal)).unwrap();
         let goals = Goals { cameras: vec![camera()], planes: vec![planes], extent: 1.0 };
-        assert_eq!(step_for(&goals), 1, "all pixels of a small view are looked at");
+        let all = Grid { step: 1, views: 1 };
+        assert_eq!(Grid::of(&goals.cameras), all, "all pixels of a small view are looked at");
         let mut renderer = ViewRenderer::new(&gpu, false).unwrap();
         let scorer = super::score::Scorer::new(&gpu).unwrap();
         let pairs = Pairs::of(&splats(&model));
@@ -41,4 +42,18 @@ fn what_two_removals_change_together_is_exact() {
             assert!((f64::from(*found) - expected).abs() < 1e-3 * scale, "{i} and {j}: {found} instead of {expected}");
         }
     }
+}
+
+/// Of many pixels those of a grid are looked at, and of very many those of some views.
+#[test]
+fn how_many_pixels_are_looked_at_is_bounded() {
+    let of = |width: u32, count: usize| {
+        let camera = camera().resized(width, width);
+        Grid::of(&vec![camera; count])
+    };
+    assert_eq!(of(64, 30), Grid { step: 1, views: 1 });
+    assert_eq!(of(512, 2), Grid { step: 2, views: 1 });
+    assert_eq!(of(512, 8), Grid { step: 4, views: 1 });
+    assert_eq!(of(512, 32), Grid { step: 4, views: 4 });
+    assert_eq!(of(4096, 2), Grid { step: 4, views: 2 });
 }

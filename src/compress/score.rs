@@ -4,12 +4,12 @@
 //! pass that blends it (`shaders/compress/removal.wgsl`). The same pass sums the diagonal of the Fisher information of
 //! the views along the splat's position and size: splats that are sharp and exactly placed are hard to make up for.
 
-use super::overlap::{Pairs, step_for};
+use super::overlap::{Grid, Pairs};
 use super::views::{Goals, ViewRenderer};
 use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Recorder};
 use crate::progress::Progress;
-use crate::splat::{Tensors, tiles};
+use crate::splat::{Tensors, raster_switches, tiles};
 
 /// Sums over all pixels of all views, as `removal.wgsl` makes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,7 +33,7 @@ pub(super) struct Scorer {
 
 impl Scorer {
     pub fn new(gpu: &Gpu) -> Result<Self> {
-        Ok(Self { kernel: gpu.kernel("compress/removal", &[])? })
+        Ok(Self { kernel: gpu.kernel("compress/removal", &raster_switches(gpu, &[]))? })
     }
 
     /// The score of each splat of `model` against `goals`, and what `pairs` change together.
@@ -45,7 +45,9 @@ impl Scorer {
         mut pairs: Pairs,
         progress: &dyn Progress,
     ) -> Result<(Vec<Score>, Pairs)> {
-        let (gpu, step) = (renderer.gpu, step_for(goals));
+        let (gpu, grid) = (renderer.gpu, Grid::of(&goals.cameras));
+        // Other views for other splats: rounds take turns.
+        let turn = model.count % grid.views;
         let sums = gpu.buffer::<f32>("scores", SUMS * model.count)?;
         progress.begin("compress: scores", "views", goals.cameras.len() as u64);
         for (done, (camera, goal)) in (1..).zip(goals.cameras.iter().zip(&goals.planes)) {
@@ -65,8 +67,10 @@ impl Scorer {
             ];
             recorder.dispatch(&self.kernel, &bindings, x * y);
             recorder.submit();
-            pairs.add(renderer, work, camera, goal, step)?;
-            progress.set(done, "");
+            if done % grid.views == turn {
+                pairs.add(renderer, work, camera, goal, grid)?;
+            }
+            progress.set(done as u64, "");
         }
         let sums = gpu.read(&sums)?;
         progress.end();

@@ -3,7 +3,7 @@
 use super::overlap::Pairs;
 use super::score::{Score, Scorer, most_important};
 use super::views::{Goals, ViewRenderer};
-use crate::gpu::{Choice, Gpu, Mask};
+use crate::gpu::Gpu;
 use crate::progress::Silent;
 use crate::splat::reference::{Dense, Model, WIDTHS, camera, cloud, render, splats};
 use crate::splat::{RenderSettings, Style, TILE, Tensors, plane_len, tiles};
@@ -61,8 +61,7 @@ fn what_a_removal_changes_is_exact() {
             (0..12).map(|i| error(&render(&without(&model, i), &camera(), &settings), &goal) - before).collect();
         let scale = expected.iter().fold(0.0f64, |most, value| most.max(value.abs()));
         assert!(scale > 1.0, "{expected:?}");
-        for mask in [Mask::default(), Mask::ALL] {
-            let gpu = Gpu::open(&Choice::Best, mask).unwrap();
+        for gpu in Gpu::every_layout() {
             for (i, (score, expected)) in scores(&gpu, &model, &goal, antialiased).iter().zip(&expected).enumerate() {
                 let error = (f64::from(score.change) - expected).abs() / scale;
                 assert!(error < 2e-4, "splat {i} of {seed}: {} instead of {expected}", score.change);
@@ -101,8 +100,7 @@ fn second_order_sums_are_those_of_its_footprint() {
             }
         }
     }
-    for mask in [Mask::default(), Mask::ALL] {
-        let gpu = Gpu::open(&Choice::Best, mask).unwrap();
+    for gpu in Gpu::every_layout() {
         let tensors = Tensors::from_splats(&gpu, &splats(&model), 0).unwrap();
         let mut renderer = ViewRenderer::new(&gpu, false).unwrap();
         let goals = Goals::render(&mut renderer, &tensors, &[camera.clone()], &Silent::default()).unwrap();

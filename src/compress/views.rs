@@ -13,9 +13,10 @@ use glam::DVec3;
 /// Planes of a goal: red, green, blue, transmittance.
 const PLANES: usize = 4;
 /// Pixels of a view; larger ones are made smaller.
-const MOST_PIXELS: u32 = 1 << 20;
-/// Pixels of all views, at 16 bytes each; of more views, every so many is used.
-const MOST_PIXELS_IN_ALL: u64 = 1 << 25;
+const MOST_PIXELS: u64 = 1 << 20;
+/// Pixels of all views: many are made smaller, down to [`FEWEST_PIXELS`], and of more than that every so many is used.
+const MOST_PIXELS_IN_ALL: u64 = 1 << 23;
+const FEWEST_PIXELS: u64 = 1 << 17;
 
 /// Renders views with all of their splat–tile pairs, on black.
 pub(super) struct ViewRenderer<'g> {
@@ -156,8 +157,9 @@ impl Goals {
 /// `cameras` at sizes, and in a number, that memory is for, with their indices.
 pub(super) fn within_limits(cameras: &[Camera]) -> Vec<(usize, Camera)> {
     let pixels = |camera: &Camera| u64::from(camera.width) * u64::from(camera.height);
+    let each = (MOST_PIXELS_IN_ALL / cameras.len().max(1) as u64).clamp(FEWEST_PIXELS, MOST_PIXELS);
     let smaller = |camera: &Camera| {
-        let factor = (pixels(camera) as f64 / f64::from(MOST_PIXELS)).sqrt().ceil();
+        let factor = (pixels(camera) as f64 / each as f64).sqrt().ceil();
         camera.downscaled(factor as u32)
     };
     let cameras: Vec<Camera> = cameras.iter().map(smaller).collect();
@@ -200,9 +202,13 @@ mod tests {
             viewmat: DMat4::IDENTITY,
             reduction: 1.0,
         };
-        let kept = within_limits(&vec![camera.clone(); 100]);
-        assert_eq!((kept[0].1.width, kept[0].1.height), (1000, 750));
-        assert!((30..=50).contains(&kept.len()) && kept[2].0 == 2 * kept[1].0, "{}", kept.len());
+        // Alone they have a megapixel, together with others less, and of very many some are left out.
+        let sizes = [(8, [1000, 750], 8), (20, [666, 500], 20), (100, [400, 300], 50), (500, [400, 300], 63)];
+        for (count, size, used) in sizes {
+            let kept = within_limits(&vec![camera.clone(); count]);
+            assert_eq!((kept.len(), [kept[0].1.width, kept[0].1.height]), (used, size), "of {count}");
+            assert!(kept[2].0 == 2 * kept[1].0);
+        }
         let small = camera.resized(64, 48);
         let all: Vec<_> = (0..100).map(|at| (at, small.clone())).collect();
         assert_eq!(within_limits(&vec![small; 100]), all);
