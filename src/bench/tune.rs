@@ -69,7 +69,10 @@ pub fn tune(config: &Config, progress: &dyn Progress) -> Result<Tuning> {
     drop(gpu);
     let rasters: Vec<_> = RasterBy::ALL.into_iter().filter(|by| by.runs_on(&info, capabilities)).collect();
     let orders: Vec<_> = SortBy::ALL.into_iter().filter(|by| by.runs_on(&info, capabilities)).collect();
-    progress.begin("bench", "turns", (ROUNDS * (rasters.len() * draws.len() + orders.len() * sorts.len())) as u64);
+    // A single variant takes no turns.
+    let turns = |variants: usize, works: usize| if variants > 1 { ROUNDS * variants * works } else { 0 };
+    let all = turns(rasters.len(), draws.len()) + turns(orders.len(), sorts.len());
+    progress.begin("bench", "turns", all as u64);
     let mut turns = Turns { config, progress, done: 0, trials: Vec::new() };
     let named = |by: RasterBy| (format!("raster={}", by.name()), Wanted { raster: Some(by), sort: None });
     let fastest = turns.fastest(&rasters.iter().map(|by| named(*by)).collect::<Vec<_>>(), &draws)?;
@@ -104,6 +107,9 @@ struct Turns<'a> {
 impl Turns<'_> {
     /// The number of the variant that takes the least time for `workloads`. What none has memory for does not count.
     fn fastest(&mut self, variants: &[(String, Wanted)], workloads: &[(&'static str, Work)]) -> Result<usize> {
+        if variants.len() == 1 {
+            return Ok(0);
+        }
         let mut products = vec![1.0; variants.len()];
         for (name, work) in workloads {
             let mut shortest = vec![f64::INFINITY; variants.len()];
