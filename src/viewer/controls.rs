@@ -2,8 +2,8 @@
 
 use super::display::What;
 use super::navigate::Drag;
-use super::path_panel;
 use super::ui_state::{Command, UiState};
+use super::{crop_panel, path_panel};
 use egui::{Key, Modifiers, PointerButton};
 use glam::DVec3;
 
@@ -40,8 +40,8 @@ pub fn pointer(state: &mut UiState, ui: &egui::Ui, response: &egui::Response) {
     }
 }
 
-/// Keys, unless a text field has them.
-pub fn keys(state: &mut UiState, ui: &egui::Ui) {
+/// Keys, unless a text field has them. What crops works on a `finished` model alone.
+pub fn keys(state: &mut UiState, ui: &egui::Ui, finished: bool) {
     let dropped = ui.input(|i| i.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
     state.commands.extend(dropped.map(Command::Open));
     if ui.ctx().egui_wants_keyboard_input() {
@@ -68,6 +68,12 @@ pub fn keys(state: &mut UiState, ui: &egui::Ui) {
     }
     if pressed(Key::F) {
         state.cameras = !state.cameras;
+    }
+    if finished && pressed(Key::B) {
+        crop_panel::toggle(state);
+    }
+    if finished && ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::S)) {
+        crop_panel::save(state);
     }
     if pressed(Key::K) {
         path_panel::add(state);

@@ -11,6 +11,8 @@ use glam::{DVec2, DVec3};
 const LENGTH: f64 = 0.08;
 /// The photograph is drawn in so many parts a side, for the perspective.
 const PARTS: u32 = 6;
+/// What is nearer than this part of the scene's radius is not seen.
+pub const NEAR: f64 = 4e-3;
 /// How near a click must come to a frustum, in points.
 const CATCH: f32 = 18.0;
 
@@ -22,9 +24,9 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// The picture of `camera` in `area`; what is nearer than a small part of the scene's `radius` is not seen.
+    /// The picture of `camera` in `area`; what is nearer than [`NEAR`] of the scene's `radius` is not seen.
     pub fn new(camera: Camera, area: Rect, radius: f64) -> Self {
-        Self { camera, area, near: 4e-3 * radius }
+        Self { camera, area, near: NEAR * radius }
     }
 
     fn place(&self, seen: DVec3) -> Pos2 {

@@ -4,7 +4,7 @@ use super::style::FAINT;
 use egui::{Align2, RichText};
 
 /// What each input does.
-const KEYS: [(&str, &str); 20] = [
+const KEYS: [(&str, &str); 22] = [
     ("Left drag", "orbit"),
     ("Right drag, Shift + drag", "pan"),
     ("Middle drag, Ctrl + drag", "look around"),
@@ -18,6 +18,8 @@ const KEYS: [(&str, &str); 20] = [
     ("1 … 5", "render, depth, opacity, ellipses, points"),
     ("C", "compare with the photograph"),
     ("F", "cameras on, off"),
+    ("B", "a box that crops, on, off"),
+    ("Ctrl + S", "save what the box leaves"),
     ("K, Space", "add a keyframe; play the path, halt"),
     ("+ −", "exposure"),
     ("P", "panel on, off"),

@@ -2,7 +2,7 @@
 
 use super::album::Album;
 use super::ui_state::{Device, REST, UiState, Work};
-use super::{compare_view, controls, frusta, help, panel, path_panel};
+use super::{compare_view, controls, crop_panel, frusta, help, panel, path_panel};
 use egui::{Color32, Pos2, Rect, Sense};
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ pub fn show(
     work: &mut Work<'_, '_>,
     device: &Device<'_>,
 ) {
-    controls::keys(state, ui);
+    let finished = !panel::trains(work);
+    controls::keys(state, ui, finished);
     album.update().iter().for_each(|error| state.messages.error(error));
     let mut area = ui.max_rect();
     if state.panel_open {
@@ -25,7 +26,9 @@ pub fn show(
     let response = ui.allocate_rect(area, Sense::click_and_drag());
     let pixels = ui.ctx().pixels_per_point();
     state.size = [area.width(), area.height()].map(|side| (side * pixels).round().max(0.0) as u32);
-    controls::pointer(state, ui, &response);
+    if !(finished && crop_panel::pointer(state, ui, &response)) {
+        controls::pointer(state, ui, &response);
+    }
     let seconds = f64::from(ui.input(|i| i.stable_dt.min(0.1)));
     state.navigator.advance(seconds);
     let played = path_panel::advance(state, f64::from(ui.input(|i| i.unstable_dt.min(0.5))));
@@ -44,6 +47,9 @@ pub fn show(
         }
     }
     path_panel::draw(state, ui, area);
+    if finished {
+        crop_panel::draw(state, ui, area);
+    }
     compare_view::show(state, album, ui, area);
     panel::over_the_picture(state, ui, area);
     state.messages.show(ui, area);

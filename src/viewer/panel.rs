@@ -3,8 +3,9 @@
 use super::display::What;
 use super::scene::title;
 use super::style::{ACCENT, FAINT, GROUND, grouped, heading};
+use super::training::Training;
 use super::ui_state::{Command, Device, UiState, Work};
-use super::{path_panel, training, training_panel};
+use super::{crop_panel, path_panel, training, training_panel};
 use egui::{Align2, FontId, Frame, Key, Margin, Modifiers, Panel, RichText, ScrollArea, Slider};
 use glam::DVec3;
 
@@ -27,11 +28,19 @@ pub fn show(state: &mut UiState, ui: &mut egui::Ui, work: &mut Work<'_, '_>, dev
                 camera(state, ui);
                 compare(state, ui);
                 cut(state, ui);
+                if !trains(work) {
+                    crop_panel::show(state, ui);
+                }
                 path_panel::show(state, work.filming, ui);
             }
             files(state, ui);
         });
     });
+}
+
+/// Whether a run is under way, whose model changes.
+pub fn trains(work: &Work<'_, '_>) -> bool {
+    work.training.as_deref().is_some_and(Training::pending)
 }
 
 /// What lies over the picture while there is none, or one is on its way.

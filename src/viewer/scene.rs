@@ -40,6 +40,8 @@ pub struct Photo {
 /// Everything of one path.
 pub struct Scene {
     pub path: PathBuf,
+    /// The file of the splats, which a training has not written yet.
+    pub file: Option<PathBuf>,
     pub splats: Option<Model>,
     pub points: Option<Model>,
     pub photos: Vec<Photo>,
@@ -56,8 +58,16 @@ pub struct Scene {
 impl Model {
     /// Uploads `splats`.
     pub fn new(gpu: &Gpu, splats: &Splats) -> Result<Self> {
+        Self::part(gpu, splats, Bounds::of(&splats.means))
+    }
+
+    /// Uploads a part of a model, whose scene is as large as `bounds` says.
+    ///
+    /// # Errors
+    /// It does not fit the device.
+    pub fn part(gpu: &Gpu, splats: &Splats, bounds: Bounds) -> Result<Self> {
         let tensors = Tensors::from_splats(gpu, splats, 0)?;
-        Ok(Self { held: Held::Own(Box::new(tensors)), bounds: Bounds::of(&splats.means) })
+        Ok(Self { held: Held::Own(Box::new(tensors)), bounds })
     }
 
     /// A state of a training, whose scene is as large as `bounds` says.
@@ -86,6 +96,7 @@ impl Scene {
     pub fn empty() -> Self {
         Self {
             path: PathBuf::new(),
+            file: None,
             splats: None,
             points: None,
             photos: Vec::new(),
@@ -139,6 +150,7 @@ impl Scene {
                 self.notes.push(format!("{dropped} splats hold NaN or infinite values and are left out"));
             }
             self.splats = Some(Model::new(gpu, &splats)?);
+            self.file = Some(path.to_path_buf());
             Ok(frame)
         } else {
             let (found, frame) = match frame {

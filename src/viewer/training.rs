@@ -4,6 +4,7 @@ use super::scene::{self, Model, Photo, Scene, title};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::pipeline::output::names;
 use crate::pipeline::{self, Job, Outcome, Shared};
 use crate::progress::{Board, Both, Progress, Stop};
 use crate::train::{Answer, CurvePoint, Live, Remote, Snapshot, State};
@@ -148,6 +149,7 @@ impl<'scope> Training<'scope> {
         if let Some(points) = points.filter(|_| !self.set_up) {
             self.set_up = true;
             let mut begun = Scene { path: self.job.scene.clone(), ..Scene::empty() };
+            begun.file = Some(self.job.out.join(names::SPLATS));
             begun.points = Some(Model::of_points(gpu, &points)?);
             begun.antialiased = self.job.settings.train.antialiased;
             (begun.photos, begun.frame) = self.photos(&mut begun.notes);

@@ -1,6 +1,7 @@
 //! The state of the window: what is open, where one stands, what the panel says. It draws nothing ([`super::layout`]).
 
 use super::compare::Compare;
+use super::crop_model::{Crop, CropAction};
 use super::display::{DisplayOptions, What};
 use super::filming::{self, Filming};
 use super::messages::Messages;
@@ -35,6 +36,7 @@ pub enum Command {
     Screenshot,
     /// Write exposure and warmth as settings.
     SaveLook,
+    Crop(CropAction),
     /// Make what is at this place of the picture the pivot; shares of its width and height.
     Focus([f64; 2]),
     FullScreen,
@@ -67,6 +69,8 @@ pub struct UiState {
     pub commands: Vec<Command>,
     pub compare: Compare,
     pub recorder: Recorder,
+    /// The box over the splats, where one is on.
+    pub crop: Option<Crop>,
     /// Whether the cameras are drawn, and their photographs in them.
     pub cameras: bool,
     pub photographs: bool,
@@ -94,6 +98,7 @@ impl UiState {
             commands: Vec::new(),
             compare: Compare::default(),
             recorder: Recorder::new(),
+            crop: None,
             cameras: false,
             photographs: true,
             panel_open: true,
@@ -124,8 +129,17 @@ impl UiState {
         self.display = DisplayOptions { what, antialiased: scene.antialiased, depths: None, ..self.display.clone() };
         self.path = scene.path.display().to_string();
         self.recorder = Recorder::new();
+        self.crop = None;
         self.scene = Some(scene);
         self.state += 1;
+    }
+
+    /// Shows these splats of the scene in place of those that it shows.
+    pub fn show_splats(&mut self, model: Model) {
+        if let Some(scene) = &mut self.scene {
+            scene.splats = Some(model);
+            self.state += 1;
+        }
     }
 
     /// Another state of the model that is shown.
@@ -136,6 +150,8 @@ impl UiState {
                 // Until now there were points alone.
                 self.display.what = What::Render;
             }
+            // A box was over the earlier state's splats.
+            self.crop = None;
             self.state += 1;
         }
     }

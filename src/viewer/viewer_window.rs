@@ -2,9 +2,10 @@
 
 use super::album::Album;
 use super::canvas::{Canvas, no_window};
+use super::crop_model::{Crop, CropAction};
 use super::options::Options;
 use super::picture::{Picture, Shot};
-use super::scene::{Scene, title};
+use super::scene::{Model, Scene, title};
 use super::ui_state::{Command, Device, UiState, Work};
 use super::{layout, panel, screenshot};
 use crate::error::{Error, Result};
@@ -111,6 +112,11 @@ impl ViewerWindow {
         match command {
             Command::Screenshot => self.screenshot = Some(screenshot::name(SystemTime::now())),
             Command::SaveLook => self.save_look(),
+            Command::Crop(action) => {
+                if let Err(error) = self.crop(action) {
+                    self.state.messages.error(&error);
+                }
+            }
             Command::Focus(place) => {
                 if let Err(error) = self.focus(place) {
                     self.state.messages.error(&error);
@@ -123,6 +129,40 @@ impl ViewerWindow {
             Command::Open(_) | Command::Train(_) | Command::Film(_) | Command::Quit => {}
         }
         self.canvas.window.request_redraw();
+    }
+
+    /// Begins and ends a crop, and does what needs the device or a file.
+    fn crop(&mut self, action: CropAction) -> Result<()> {
+        let (state, gpu) = (&mut self.state, &self.gpu);
+        let Some(scene) = &state.scene else { return Ok(()) };
+        if let (CropAction::Begin, Some(model)) = (action, &scene.splats) {
+            // As the device has them: a file may be gone, and a training's model has none in this frame.
+            state.crop = Some(Crop::new(model.tensors().to_splats(gpu)?, scene.frame)?);
+        }
+        let Some(crop) = &mut state.crop else { return Ok(()) };
+        // What depends on the scene's size stays that of the whole.
+        let bounds = scene.bounds();
+        match action {
+            CropAction::Begin => {}
+            CropAction::Apply => {
+                let model = Model::part(gpu, &crop.rest()?, bounds)?;
+                state.show_splats(model);
+            }
+            CropAction::Reset | CropAction::End => {
+                crop.reset()?;
+                let model = Model::part(gpu, crop.whole(), bounds)?;
+                state.show_splats(model);
+                if action == CropAction::End {
+                    state.crop = None;
+                }
+            }
+            CropAction::Save => {
+                let Some(file) = &scene.file else { return Ok(()) };
+                let path = crop.save(file, scene.antialiased)?;
+                state.messages.note(format!("{} is written", shown(&path)));
+            }
+        }
+        Ok(())
     }
 
     fn save_look(&mut self) {

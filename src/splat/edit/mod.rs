@@ -58,7 +58,10 @@ impl Filter {
     }
 
     /// Whether each splat stays.
-    fn keep(&self, splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<bool>> {
+    ///
+    /// # Errors
+    /// Cameras or a device are needed and `around` has none; the device's failures.
+    pub fn keep(&self, splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<bool>> {
         let all = 0..splats.len();
         Ok(match self {
             Self::Within(region) => {
