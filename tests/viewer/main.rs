@@ -1,5 +1,6 @@
 //! The real window on a desktop of its own, driven by mouse and keys, its picture compared with the offline render.
 
+mod crop;
 mod desktop;
 mod drop;
 #[path = "../support/mod.rs"]
@@ -121,6 +122,18 @@ fn view(arguments: &[&str], folder: &Path) -> Command {
     command
 }
 
+/// Waits for the screenshot in `folder`, and removes its file.
+fn screenshot(folder: &Path) -> image::RgbImage {
+    let shot = wait_for(Duration::from_secs(30), || {
+        let files = contents(folder).into_iter().map(|(path, _)| path);
+        files.into_iter().find(|path| path.extension().is_some_and(|e| e == "png"))
+    });
+    let shot = shot.expect("a screenshot");
+    let picture = image::open(&shot).unwrap().to_rgb8();
+    std::fs::remove_file(shot).unwrap();
+    picture
+}
+
 #[test]
 fn the_window_shows_what_is_rendered_and_follows_mouse_and_keys() {
     if !is_there() {
@@ -169,11 +182,7 @@ fn the_window_shows_what_is_rendered_and_follows_mouse_and_keys() {
     input("key 1");
     window.shows(&renders[0], "the render again");
     input("key F12");
-    let shot = wait_for(Duration::from_secs(30), || {
-        let files = contents(folder.path()).into_iter().map(|(path, _)| path);
-        files.into_iter().find(|path| path.extension().is_some_and(|e| e == "png"))
-    });
-    let shot = image::open(shot.expect("a screenshot")).unwrap().to_rgb8();
+    let shot = screenshot(folder.path());
     assert!(difference(&shot, &renders[0]) <= 0.6, "the screenshot: {}", difference(&shot, &renders[0]));
     input("key ctrl+q");
     let status = wait_for(Duration::from_secs(20), || window.program.try_wait().unwrap());
