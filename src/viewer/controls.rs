@@ -72,8 +72,12 @@ pub fn keys(state: &mut UiState, ui: &egui::Ui, finished: bool) {
     if finished && pressed(Key::B) {
         crop_panel::toggle(state);
     }
-    if finished && ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::S)) {
-        crop_panel::save(state);
+    if ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::S)) {
+        // The S may be up later than the Ctrl.
+        state.shortcut = true;
+        if finished {
+            crop_panel::save(state);
+        }
     }
     if pressed(Key::K) {
         path_panel::add(state);
@@ -120,10 +124,12 @@ fn fly(state: &mut UiState, ui: &egui::Ui) {
         (Key::E, DVec3::NEG_Y),
         (Key::Q, DVec3::Y),
     ];
-    let direction: DVec3 = ui.input(|i| {
-        let free = i.modifiers.is_none() || i.modifiers.shift_only();
-        ways.iter().filter(|(key, _)| free && i.key_down(*key)).map(|(_, way)| *way).sum()
+    let (down, free) = ui.input(|i| {
+        let down = ways.iter().filter(|(key, _)| i.key_down(*key)).map(|(_, way)| *way).collect::<Vec<_>>();
+        (down, i.modifiers.is_none() || i.modifiers.shift_only())
     });
+    state.shortcut &= !down.is_empty();
+    let direction: DVec3 = if state.shortcut || !free { DVec3::ZERO } else { down.into_iter().sum() };
     if direction != DVec3::ZERO {
         let seconds = ui.input(|i| i.stable_dt.min(LONGEST));
         state.navigator.fly(direction, f64::from(seconds));

@@ -76,6 +76,8 @@ pub struct UiState {
     pub photographs: bool,
     pub panel_open: bool,
     pub help_open: bool,
+    /// Whether a key that is down is part of a shortcut, and not of flight.
+    pub shortcut: bool,
     /// A scene that could be trained on, and where its results would go.
     pub proposal: Option<Job>,
     /// The field for a path in the panel.
@@ -103,6 +105,7 @@ impl UiState {
             photographs: true,
             panel_open: true,
             help_open: false,
+            shortcut: false,
             proposal: None,
             path: String::new(),
             size: [0, 0],
