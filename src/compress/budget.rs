@@ -1,5 +1,6 @@
 //! How many splats a budget is for.
 
+use super::precision::Dropped;
 use super::{Compressor, Trial};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
@@ -31,6 +32,10 @@ pub struct Outcome {
 const PRECISION: f64 = 0.03;
 /// Fits of a search that only compares take this part of the steps.
 const TRIAL_STEPS: u32 = 4;
+/// Views in which the loss by fewer bits is measured.
+const VIEWS_FOR_BITS: usize = 6;
+/// Bits are dropped if that makes room for this many times the splats.
+const LEAST_ROOM: f64 = 1.02;
 /// Sizes of one search for bytes; secants need few.
 const MOST_SIZES: usize = 12;
 
@@ -104,12 +109,41 @@ fn to_bytes(
             best.1
         }
     };
-    let mut splats = compressor.to_count(best.0, best.1, steps, progress)?;
-    // A fit changes how well values compress.
+    let (count, degree) = best;
+    let none = Dropped::default();
+    let splats = compressor.to_count(count, degree, steps, progress)?;
+    let dropped = Dropped::worthwhile(&splats, trial, |s| compressor.psnr_of(s, VIEWS_FOR_BITS))?;
+    let room = trial.bytes(&splats)? as f64 / trial.bytes(&dropped.apply(&splats, trial))?.max(1) as f64;
+    let plain = within(compressor, splats, most, none, trial)?;
+    if dropped.is_none() || room < LEAST_ROOM {
+        return Ok(Some(plain));
+    }
+    let more = ((count as f64 * room) as usize).min(all);
+    let splats = compressor.to_count(more, degree, steps, progress)?;
+    let coarse = within(compressor, splats, most, dropped, trial)?;
+    let [before, after] = [&plain, &coarse].map(|s| trial.decoded(s).and_then(|s| compressor.psnr(&s)));
+    let (before, after) = (before?, after?);
+    tracing::info!(
+        "with fewer bits ({dropped}) {} splats: {after:.2} dB; {} in all bits: {before:.2} dB",
+        coarse.len(),
+        plain.len()
+    );
+    Ok(Some(if after > before { coarse } else { plain }))
+}
+
+/// `splats` without `dropped`, fewer of them where their file has more than `most` bytes: a fit changes how well values compress.
+fn within(
+    compressor: &mut Compressor<'_>,
+    mut splats: Splats,
+    most: u64,
+    dropped: Dropped,
+    trial: &Trial<'_>,
+) -> Result<Splats> {
     loop {
+        splats = dropped.apply(&splats, trial);
         let bytes = trial.bytes(&splats)?;
         if bytes <= most {
-            return Ok(Some(splats));
+            return Ok(splats);
         }
         let fewer = (splats.len() as f64 * most as f64 / bytes as f64 * 0.998) as usize;
         splats = compressor.thinned(&splats, fewer.clamp(1, (splats.len() - 1).max(1)))?;

@@ -13,6 +13,7 @@ mod moments;
 mod overlap;
 #[cfg(test)]
 mod overlap_tests;
+mod precision;
 mod quadratic;
 mod refit;
 mod score;
@@ -240,8 +241,13 @@ impl<'g> Compressor<'g> {
     /// # Errors
     /// The device fails, or a view is not finite.
     pub fn psnr(&mut self, splats: &Splats) -> Result<f64> {
+        self.psnr_of(splats, usize::MAX)
+    }
+
+    /// As [`Compressor::psnr`], of at most `most` of the views.
+    fn psnr_of(&mut self, splats: &Splats, most: usize) -> Result<f64> {
         let model = Tensors::from_splats(self.renderer.gpu, splats, 0)?;
-        self.withheld.as_ref().unwrap_or(&self.goals).psnr(&mut self.renderer, &model)
+        self.withheld.as_ref().unwrap_or(&self.goals).psnr(&mut self.renderer, &model, most)
     }
 
     fn score(&mut self, splats: &Splats, progress: &dyn Progress) -> Result<(Vec<Score>, Pairs)> {

@@ -91,7 +91,7 @@ impl Refit {
             self.step(renderer, &model, goals, view, update, &mut state)?;
             progress.set(u64::from(step) + 1, "");
             if let Some(withheld) = withheld.filter(|_| (step + 1) % every == 0) {
-                let psnr = withheld.psnr(renderer, &model)?;
+                let psnr = withheld.psnr(renderer, &model, usize::MAX)?;
                 if best.as_ref().is_none_or(|(most, _)| psnr > *most) {
                     best = Some((psnr, model.to_splats(gpu)?));
                 }

@@ -138,10 +138,12 @@ impl Goals {
         Ok(goals)
     }
 
-    /// Mean PSNR of the views of `model` against these.
-    pub fn psnr(&self, renderer: &mut ViewRenderer<'_>, model: &Tensors) -> Result<f64> {
-        let mut sum = 0.0;
-        for (view, (camera, planes)) in self.cameras.iter().zip(&self.planes).enumerate() {
+    /// Mean PSNR of the views of `model` against these, or against at most `most` of them.
+    pub fn psnr(&self, renderer: &mut ViewRenderer<'_>, model: &Tensors, most: usize) -> Result<f64> {
+        let (mut sum, mut count) = (0.0, 0);
+        let every = self.cameras.len().div_ceil(most.max(1)).max(1);
+        for (view, (camera, planes)) in self.cameras.iter().zip(&self.planes).enumerate().step_by(every) {
+            count += 1;
             let picture = renderer.picture(model, camera)?;
             let goal = unpack(&renderer.gpu.read(planes)?, camera);
             sum += psnr(&picture, &goal).ok_or_else(|| Error::NotFinite {
@@ -150,7 +152,7 @@ impl Goals {
                 remedy: "compress the original again, or train it again with lower learning rates".into(),
             })?;
         }
-        Ok(sum / self.cameras.len().max(1) as f64)
+        Ok(sum / f64::from(count.max(1)))
     }
 }
 

@@ -137,6 +137,11 @@ pub fn write_silently(path: impl AsRef<Path>, export: &Export) -> Result<usize> 
     Ok(cut.count())
 }
 
+/// The step of positions in an SPZ file of `export`, in the frame of its splats.
+pub(crate) fn position_step(export: &Export) -> f32 {
+    (-spz::fractional_bits(export) as f32).exp2() / export.frame.unit as f32
+}
+
 /// The bytes of a SOG file of `export`, for a file `path` that holds them among other things.
 ///
 /// # Errors

@@ -66,7 +66,7 @@ fn pack(export: &Export, bits: i32, cut: &mut Cut) -> Vec<u8> {
 }
 
 /// So many that the farthest splat is within reach, and that steps are small beside splats where those are tiny.
-fn fractional_bits(export: &Export) -> i32 {
+pub fn fractional_bits(export: &Export) -> i32 {
     let farthest = (0..export.len()).flat_map(|i| export.position(i)).fold(0.0, |most: f32, v| most.max(v.abs()));
     let within_reach = (MOST / farthest.max(f32::MIN_POSITIVE)).log2().floor() as i32;
     // Some thousands tell as much as all.
