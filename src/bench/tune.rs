@@ -68,7 +68,7 @@ pub fn tune(config: &Config, progress: &dyn Progress) -> Result<Tuning> {
     let (info, capabilities, driver) = (gpu.info().clone(), gpu.capabilities(), gpu.driver());
     drop(gpu);
     let rasters: Vec<_> = RasterBy::ALL.into_iter().filter(|by| by.runs_on(&info, capabilities)).collect();
-    let orders: Vec<_> = SortBy::ALL.into_iter().filter(|by| by.runs_on(&info, capabilities)).collect();
+    let orders: Vec<_> = SortBy::ALL.into_iter().filter(|by| by.runs_with(capabilities)).collect();
     // A single variant takes no turns.
     let turns = |variants: usize, works: usize| if variants > 1 { ROUNDS * variants * works } else { 0 };
     let all = turns(rasters.len(), draws.len()) + turns(orders.len(), sorts.len());

@@ -67,8 +67,8 @@ impl SortBy {
         }
     }
 
-    /// Whether an adapter can run it.
-    pub fn runs_on(self, _: &wgpu::AdapterInfo, capabilities: Capabilities) -> bool {
+    /// Whether a device with `capabilities` can run it.
+    pub fn runs_with(self, capabilities: Capabilities) -> bool {
         self != Self::Ballots || capabilities.subgroups
     }
 }
@@ -180,7 +180,7 @@ pub(super) fn choose(
         }
     };
     let sort = match wanted.sort {
-        Some(by) if !by.runs_on(info, capabilities) => return cannot(&format!("sort={}", by.name())),
+        Some(by) if !by.runs_with(capabilities) => return cannot(&format!("sort={}", by.name())),
         Some(by) => by,
         None => {
             let suits = match (RasterBy::Tall.runs_on(info, capabilities), capabilities.subgroups) {
@@ -188,7 +188,7 @@ pub(super) fn choose(
                 (false, true) => SortBy::Ballots,
                 (false, false) => SortBy::Columns,
             };
-            recorded.map(|r| r.sort).filter(|by| by.runs_on(info, capabilities)).unwrap_or(suits)
+            recorded.map(|r| r.sort).filter(|by| by.runs_with(capabilities)).unwrap_or(suits)
         }
     };
     Ok(Variants { raster, sort })
