@@ -1,6 +1,6 @@
 // What the rendered view would lose if a splat were removed, for every splat in one walk, front to back.
-// One workgroup of 64 threads a tile, four pixels in a row a thread (with TALL 16 threads, four such rows), as in raster_backward. The color C of a pixel is affine
-// in each α: with S_i the light from behind splat i, its removal changes C by exactly Δ_i = α_i (S_i / (1 − α_i) − T_i c_i),
+// One workgroup of 64 threads a tile, four pixels in a row a thread (with TALL 16 threads, four such rows), as in
+// raster_backward. The color C of a pixel is affine in each α: with S_i the light from behind splat i, its removal changes C by exactly Δ_i = α_i (S_i / (1 − α_i) − T_i c_i),
 // which is also −α_i ∂C/∂α_i. Transmittance is a fourth channel, so that holes count on any background.
 // With r = C − target, the squared error then changes by Σ 2 r·Δ + |Δ|². The Fisher information of the same picture along
 // the splat's position and size, each in units of its own extent, is |Δ|² q and |Δ|² q², q = dᵀ Σ⁻¹ d.
@@ -10,8 +10,7 @@
 // block that is hit: an exponential (half of one with TALL), a division and about 40 operations. A pixel: 8 loads.
 #import common/tile_walk
 #ifdef TALL
-#import common/tall_pixels
-#import common/four_columns
+#import common/tall_image
 #endif
 
 const SUM_STRIDE = 4u;
@@ -54,13 +53,8 @@ struct Light { red: Block, green: Block, blue: Block }
 // The same pixels against their target, and how much of the background they show.
 struct Residual { red: Block, green: Block, blue: Block, through: Block, shown: Block }
 
-fn load_image(quad: u32) -> Block {
-    let pitch = view.tiles.x * TILE / 4u;
-    return Block(image[quad], image[quad + pitch], image[quad + 2u * pitch], image[quad + 3u * pitch]);
-}
-
 fn load_goal(quad: u32) -> Block {
-    let pitch = view.tiles.x * TILE / 4u;
+    let pitch = block_pitch();
     return Block(goal[quad], goal[quad + pitch], goal[quad + 2u * pitch], goal[quad + 3u * pitch]);
 }
 

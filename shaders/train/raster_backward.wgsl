@@ -9,8 +9,7 @@
 // that is hit: an exponential (half of one with TALL), a division and about 30 operations. A pixel: 8 loads.
 #import common/tile_walk
 #ifdef TALL
-#import common/tall_pixels
-#import common/four_columns
+#import common/tall_image
 #endif
 #import common/splat_gradients
 #ifdef FIXED
@@ -104,13 +103,8 @@ struct Upstream {
     behind: Block,
 }
 
-fn load_image(quad: u32) -> Block {
-    let pitch = view.tiles.x * TILE / 4u;
-    return Block(image[quad], image[quad + pitch], image[quad + 2u * pitch], image[quad + 3u * pitch]);
-}
-
 fn load_v(quad: u32) -> Block {
-    let pitch = view.tiles.x * TILE / 4u;
+    let pitch = block_pitch();
     return Block(v_image[quad], v_image[quad + pitch], v_image[quad + 2u * pitch], v_image[quad + 3u * pitch]);
 }
 
