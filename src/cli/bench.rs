@@ -14,7 +14,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:
   naka-gs bench                                   everything; on a software adapter what takes seconds
   naka-gs bench --only step-150k,frame-1m         some workloads
-  naka-gs bench --variants sort=columns           the same with other kernels of equal results
+  naka-gs bench --variants sort=columns           the same with other kernels
   naka-gs bench --tune                            which kernels are the fastest here, for all runs to come
   naka-gs bench --json > before.json              to compare with later: naka-gs bench --compare before.json
 What is measured and how: docs/benchmarks.md")]
@@ -28,7 +28,7 @@ pub struct Bench {
     /// Say how many times as fast each workload is as in this report of `bench --json`
     #[arg(long, value_name = "FILE.json")]
     compare: Option<PathBuf>,
-    /// Run these variants of kernels of equal results: raster=wide or tall, sort=columns, ballots or lanes, separated by commas
+    /// Run these variants of kernels whose results differ by rounding at most: raster=wide or tall, sort=columns, ballots or lanes, separated by commas
     #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
     variants: String,
     /// Measure every variant that the adapter can run, and let all commands run the fastest from now on

@@ -6,7 +6,7 @@ use naka_gs::settings::{Key, keys};
 use std::sync::OnceLock;
 
 /// Parameters that are no settings, and what the command line calls them.
-const PARAMETERS: [(&str, &str); 23] = [
+const PARAMETERS: [(&str, &str); 24] = [
     ("out", "--out"),
     ("overwrite", "--overwrite (-w)"),
     ("until", "--until"),
@@ -30,6 +30,7 @@ const PARAMETERS: [(&str, &str); 23] = [
     ("splats", "--splats"),
     ("size", "--size"),
     ("psnr", "--psnr"),
+    ("variants", "--variants"),
 ];
 
 /// The message of `error`: settings by their flags.

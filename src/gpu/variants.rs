@@ -1,4 +1,4 @@
-//! Kernels of equal results, of which another suits another adapter: which of them a device runs.
+//! Kernels of results that are equal but for rounding, of which another suits another adapter: which of them a device runs.
 //!
 //! What was asked for comes before what was measured on this machine ([`remember_variants_in`]), and that before what is right for most
 //! adapters of the kind.

@@ -6,6 +6,7 @@ use super::output::{Files, names};
 pub use super::stage::Stage;
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
+use crate::gpu::Variants;
 use crate::settings::Settings;
 use crate::storage;
 use crate::train::Change;
@@ -118,6 +119,9 @@ pub struct Run {
     pub format: u32,
     /// The adapter that ran the kernels, once one was needed.
     pub adapter: Option<String>,
+    /// Which of several kernels it ran, whose results differ by rounding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variants: Option<Variants>,
     /// The scene folder, in full.
     pub scene: PathBuf,
     /// The video that its photographs are frames of.

@@ -55,6 +55,7 @@ impl<'a> Session<'a> {
                 run.stages.clone_from(&earlier.stages);
                 run.files.clone_from(&earlier.files);
                 run.adapter.clone_from(&earlier.adapter);
+                run.variants = earlier.variants;
                 run.take_training(earlier);
             }
             None => folder.make_way(names::RUN, None)?,
@@ -63,8 +64,9 @@ impl<'a> Session<'a> {
         run.video.clone_from(&work.video);
         run.frame = Some(capture.frame).filter(|frame| !frame.is_identity());
         if let Some(gpu) = &gpu {
-            tracing::info!("adapter: {}", gpu.name());
+            tracing::info!("adapter: {} ({})", gpu.name(), gpu.variants());
             run.adapter = Some(gpu.name().into());
+            run.variants = Some(gpu.variants());
         }
         settings::file::write(&folder.join(names::SETTINGS), &job.settings, job.overwrite)?;
         let (lit, points, made_points, splats) = (None, None, false, None);

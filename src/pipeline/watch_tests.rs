@@ -40,6 +40,7 @@ fn a_run_with_changed_settings_is_finished_but_stands_for_no_other() {
     let shared = Shared { gpu: Some(Arc::clone(&gpu)), watch: Some(&meddler) };
     let trained = run_until(&job, Stage::TRAIN, &shared, &quiet).unwrap();
     assert_eq!((trained.steps, trained.adapter.as_deref()), (Some(8), Some(gpu.name())));
+    assert_eq!(trained.variants, Some(gpu.variants()));
     let fingerprint = |run: &Run, stage| run.stage(stage).unwrap().fingerprint.clone();
     let changes = trained.stage(Stage::TRAIN).unwrap().changes();
     assert_eq!((changes.len(), changes[0].step), (1, 3));
