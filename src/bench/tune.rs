@@ -34,15 +34,16 @@ pub struct Trial {
     pub variant: String,
     /// The workload.
     pub workload: &'static str,
-    /// Median of the turns, the shortest of [`ROUNDS`].
-    pub milliseconds: f64,
+    /// Median of the turns, the shortest of [`ROUNDS`]; nothing where memory did not suffice.
+    pub milliseconds: Option<f64>,
 }
 
 impl Tuning {
     /// The times, and what is chosen.
     pub fn table(&self) -> String {
         let mut lines = vec![self.adapter.clone()];
-        let line = |t: &Trial| format!("{:<16}{:<12}{:>10.2} ms", t.variant, t.workload, t.milliseconds);
+        let time = |t: &Trial| t.milliseconds.map_or_else(|| "out of memory".into(), |ms| format!("{ms:>10.2} ms"));
+        let line = |t: &Trial| format!("{:<16}{:<12}{}", t.variant, t.workload, time(t));
         lines.extend(self.trials.iter().map(line));
         lines.push(format!("fastest: {}", self.chosen));
         lines.push(match &self.recorded {
@@ -124,6 +125,7 @@ impl Turns<'_> {
             }
             for ((product, milliseconds), (variant, _)) in products.iter_mut().zip(shortest).zip(variants) {
                 *product *= milliseconds;
+                let milliseconds = Some(milliseconds).filter(|time| time.is_finite());
                 self.trials.push(Trial { variant: variant.clone(), workload: name, milliseconds });
             }
         }
@@ -160,7 +162,7 @@ mod tests {
         let works = [("large", Work::Sort(10_000_000)), ("small", Work::Sort(200_000))];
         let fastest = turns.fastest(&variants, &works).unwrap();
         assert_eq!((turns.trials.len(), turns.done), (2, 12));
-        let times = [0, 1].map(|at| turns.trials[at].milliseconds);
+        let times = [0, 1].map(|at| turns.trials[at].milliseconds.unwrap());
         assert!(turns.trials.iter().all(|t| t.workload == "small") && times[fastest] <= times[1 - fastest]);
         assert_eq!(workloads(&["sort-1m", "sort-10m"]).len(), 2);
     }

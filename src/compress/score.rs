@@ -46,7 +46,7 @@ impl Scorer {
         progress: &dyn Progress,
     ) -> Result<(Vec<Score>, Pairs)> {
         let (gpu, grid) = (renderer.gpu, Grid::of(&goals.cameras));
-        // Other views for other splats: rounds take turns.
+        // Which views are looked at goes by the number of splats, so that rounds rarely look at the same.
         let turn = model.count % grid.views;
         let sums = gpu.buffer::<f32>("scores", SUMS * model.count)?;
         progress.begin("compress: scores", "views", goals.cameras.len() as u64);

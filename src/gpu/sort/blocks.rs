@@ -15,7 +15,7 @@ const FEW_BLOCKS: usize = 16;
 /// Most threads of a workgroup that ranks keys by ballots, and most subgroups in it: their tables fit WebGPU's 16 KiB of workgroup memory.
 const BALLOT_THREADS: u32 = 256;
 const BALLOT_SUBGROUPS: u32 = 8;
-/// Keys of a thread of such a workgroup. Thirteen would not fit.
+/// Keys of a thread of such a workgroup. Fourteen would not fit.
 const BALLOT_KEYS: u32 = 12;
 
 /// The kernels of a sort in blocks, and the sizes they are compiled for.
