@@ -3,7 +3,7 @@
 // raster_backward. The color C of a pixel is affine in each α: with S_i the light from behind splat i, its removal changes C by exactly Δ_i = α_i (S_i / (1 − α_i) − T_i c_i),
 // which is also −α_i ∂C/∂α_i. Transmittance is a fourth channel, so that holes count on any background.
 // With r = C − target, the squared error then changes by Σ 2 r·Δ + |Δ|². The Fisher information of the same picture along
-// the splat's position and size, each in units of its own extent, is |Δ|² q and |Δ|² q², q = dᵀ Σ⁻¹ d.
+// the splat's position and size, each in units of its own extent, is |Δ|² q and |Δ|² q², q = dᵀ Σ⁻¹ d; with FISHER alone it is summed.
 // Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and target (its first four planes);
 // adds to sums, by the splat's index in the model: SUM_STRIDE floats.
 // Costs, a pair: as raster_forward, and for each subgroup that it is drawn in 4 additions in memory and their exchanges; a pixel of a
@@ -86,11 +86,19 @@ fn row_sums(
     let square = fma(red, red, fma(green, green, fma(blue, blue, through * through)));
     let product = fma(r.red, red, fma(r.green, green, fma(r.blue, blue, r.through * through)));
     let counted = select(vec4f(0.0), square, row.drawn);
+#ifdef FISHER
     let along = counted * q;
+#else
+    let along = vec4f(0.0);
+#endif
     return RowSums(
         before.change + select(vec4f(0.0), fma(vec4f(2.0), product, square), row.drawn),
         before.position + along,
+#ifdef FISHER
         fma(along, q, before.size),
+#else
+        before.size,
+#endif
     );
 }
 
@@ -191,7 +199,12 @@ fn pass_by(
     let c = b.coverage;
     let along = c.dx * (splat.conic.x * c.dx + 2.0 * splat.conic.y * c.dy) + splat.conic.z * c.dy * c.dy;
     let q = select(none, along, b.drawn);
-    return vec4f(dot(2.0 * product + square, all), dot(square, q), dot(square, q * q), dot(b.weight, all));
+#ifdef FISHER
+    let fisher = vec2f(dot(square, q), dot(square, q * q));
+#else
+    let fisher = vec2f(0.0);
+#endif
+    return vec4f(dot(2.0 * product + square, all), fisher, dot(b.weight, all));
 }
 #endif
 

@@ -17,7 +17,7 @@ use std::f64::consts::{PI, TAU};
 /// Views in which a merge is tried.
 const VIEWS: usize = 4;
 /// Neighbors that are tried.
-const PARTNERS: usize = 8;
+const PARTNERS: usize = 4;
 
 /// What merges are looked for among.
 pub(super) struct Merger<'a> {

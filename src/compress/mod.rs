@@ -38,7 +38,7 @@ use overlap::Pairs;
 use quadratic::{Choice, Costs};
 use refit::{Aim, Refit};
 use score::{Score, Scorer, importance, most_important};
-use views::{Goals, ViewRenderer};
+use views::{Goals, ViewRenderer, within_limits};
 
 /// How splats are chosen and fitted.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,24 @@ impl Default for Config {
         Self { steps: 300, rounds: 4, second_order: 0.0 }
     }
 }
+
+impl Config {
+    /// For an original of so many splats. Of many a step takes as long as their number says, whatever the views' size, so that there
+    /// are fewer: a million has to be done within two minutes on two cores.
+    pub fn for_splats(count: usize) -> Self {
+        let usual = Self::default();
+        let count = count.max(1);
+        Self {
+            steps: (STEPS_OF_A_SPLAT / count).clamp(100, usual.steps as usize) as u32,
+            rounds: (ROUNDS_OF_A_SPLAT / count).clamp(2, usual.rounds as usize) as u32,
+            ..usual
+        }
+    }
+}
+
+/// Steps, and rounds, times splats, from where on there are fewer.
+const STEPS_OF_A_SPLAT: usize = 120_000_000;
+const ROUNDS_OF_A_SPLAT: usize = 2_000_000;
 
 /// What compressed splats are to look like.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +104,7 @@ const FEWEST_TO_WITHHOLD: usize = WITHHELD_EVERY / 2 + 1;
 const MERGED_BELOW: f64 = 0.3;
 
 /// Part of the steps that the rounds before the last share.
-const STEPS_BETWEEN: f32 = 0.3;
+const STEPS_BETWEEN: f32 = 0.2;
 
 /// An original and its views, to be compressed as often as a search asks for.
 pub struct Compressor<'g> {
@@ -115,21 +133,29 @@ impl<'g> Compressor<'g> {
     ) -> Result<Self> {
         splats.check_finite("the model")?;
         let mut renderer = ViewRenderer::new(gpu, antialiased)?;
-        let (scorer, refit) = (Scorer::new(gpu)?, Refit::new(gpu)?);
+        let (scorer, refit) = (Scorer::new(gpu, config.second_order)?, Refit::new(gpu)?);
         let model = Tensors::from_splats(gpu, &splats, 0)?;
         if likeness.cameras() == 0 {
             return Err(Error::setting("cameras", "no camera", "give a file or a scene with at least one"));
         }
-        let (goals, withheld) = match likeness {
-            Likeness::Original(cameras) => (Goals::render(&mut renderer, &model, cameras, progress)?, None),
+        let pairs = Pairs::of(&splats);
+        let (goals, withheld, first) = match likeness {
+            Likeness::Original(cameras) => {
+                let cameras: Vec<Camera> = within_limits(cameras).into_iter().map(|(_, camera)| camera).collect();
+                let mut sums = scorer.begin(gpu, &model, &cameras, pairs)?;
+                let scored = |renderer: &ViewRenderer<'_>, camera: &Camera, goal: &_| sums.add(renderer, camera, goal);
+                let goals = Goals::render_and(&mut renderer, &model, cameras, scored, progress)?;
+                (goals, None, sums.finish(gpu)?)
+            }
             Likeness::Photographs(views) => {
                 let (fitted, withheld) = split(views);
                 let mut of = |views: &[View]| Goals::photographs(&mut renderer, &model, views, progress);
                 let withheld = if withheld.is_empty() { None } else { Some(of(&withheld)?) };
-                (of(&fitted)?, withheld)
+                let goals = of(&fitted)?;
+                let first = scorer.score(&mut renderer, &model, &goals, pairs, progress)?;
+                (goals, withheld, first)
             }
         };
-        let first = scorer.score(&mut renderer, &model, &goals, Pairs::of(&splats), progress)?;
         Ok(Self { config: config.clone(), splats, goals, withheld, first, renderer, scorer, refit })
     }
 

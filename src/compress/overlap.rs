@@ -53,7 +53,7 @@ impl Pairs {
     }
 
     /// First and second splat of each pair, and what their removal changes beyond the changes of each.
-    pub fn changes(&self) -> impl Iterator<Item = (usize, usize, f32)> {
+    pub fn changes(&self) -> impl Iterator<Item = (usize, usize, f32)> + Clone {
         let firsts = self.starts.windows(2).enumerate();
         let firsts = firsts.flat_map(|(first, at)| std::iter::repeat_n(first, (at[1] - at[0]) as usize));
         firsts.zip(&self.seconds).zip(&self.changes).map(|((first, second), change)| (first, *second as usize, *change))

@@ -21,7 +21,7 @@ fn what_two_removals_change_together_is_exact() {
         let all = Grid { step: 1, views: 1 };
         assert_eq!(Grid::of(&goals.cameras), all, "all pixels of a small view are looked at");
         let mut renderer = ViewRenderer::new(&gpu, false).unwrap();
-        let scorer = super::score::Scorer::new(&gpu).unwrap();
+        let scorer = super::score::Scorer::new(&gpu, 1.0).unwrap();
         let pairs = Pairs::of(&splats(&model));
         let (scores, pairs) = scorer.score(&mut renderer, &tensors, &goals, pairs, &Silent::default()).unwrap();
         let before = error(&render(&model, &camera(), &settings), &goal);

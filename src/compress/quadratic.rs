@@ -28,7 +28,10 @@ pub(super) struct Merge {
 /// What removals cost.
 pub(super) struct Costs {
     single: Vec<f64>,
-    pairs: Vec<Vec<(u32, f32)>>,
+    /// Where the pairs of each splat begin in `pairs`, and the end.
+    starts: Vec<u32>,
+    /// The other splat of each pair, and its cost.
+    pairs: Vec<(u32, f32)>,
     merges: Vec<Vec<Merge>>,
 }
 
@@ -43,16 +46,27 @@ impl Costs {
     /// Costs of single removals, and of pairs beyond these; `merges` may be empty.
     pub fn new(
         single: Vec<f64>,
-        changes: impl IntoIterator<Item = (usize, usize, f32)>,
+        changes: impl Iterator<Item = (usize, usize, f32)> + Clone,
         mut merges: Vec<Vec<Merge>>,
     ) -> Self {
-        let mut pairs = vec![Vec::new(); single.len()];
+        let mut starts = vec![0; single.len() + 2];
+        changes.clone().for_each(|(i, j, _)| [i, j].into_iter().for_each(|splat| starts[splat + 2] += 1));
+        (2..starts.len()).for_each(|i| starts[i] += starts[i - 1]);
+        let mut pairs = vec![(0, 0.0); starts.last().copied().unwrap_or_default() as usize];
         for (i, j, cost) in changes {
-            pairs[i].push((j as u32, cost));
-            pairs[j].push((i as u32, cost));
+            for (splat, other) in [(i, j), (j, i)] {
+                // Starts move to where the next splat's pairs begin.
+                pairs[starts[splat + 1] as usize] = (other as u32, cost);
+                starts[splat + 1] += 1;
+            }
         }
         merges.resize(single.len(), Vec::new());
-        Self { single, pairs, merges }
+        Self { single, starts, pairs, merges }
+    }
+
+    /// The splats that `i` shares a cost with.
+    fn pairs(&self, i: usize) -> &[(u32, f32)] {
+        &self.pairs[self.starts[i] as usize..self.starts[i + 1] as usize]
     }
 
     /// Which `count` (or all, if there are fewer) to keep.
@@ -79,15 +93,15 @@ impl Costs {
             let (cheap, gone) = (by_cost(true), by_cost(false));
             let before = exchanges;
             for (goes, comes) in cheap.into_iter().zip(gone.into_iter().rev()) {
-                let shared = self.pairs[goes].iter().find(|(j, _)| *j as usize == comes).map_or(0.0, |(_, cost)| *cost);
+                let shared = self.pairs(goes).iter().find(|(j, _)| *j as usize == comes).map_or(0.0, |(_, cost)| *cost);
                 let gain = marginal[comes] - (marginal[goes] - f64::from(shared));
                 // Rounding must not exchange two for each other again and again.
                 if gain <= 1e-9 * marginal[comes].abs() {
                     continue;
                 }
                 (kept[comes], kept[goes]) = (true, false);
-                self.pairs[comes].iter().for_each(|(j, cost)| marginal[*j as usize] -= f64::from(*cost));
-                self.pairs[goes].iter().for_each(|(j, cost)| marginal[*j as usize] += f64::from(*cost));
+                self.pairs(comes).iter().for_each(|(j, cost)| marginal[*j as usize] -= f64::from(*cost));
+                self.pairs(goes).iter().for_each(|(j, cost)| marginal[*j as usize] += f64::from(*cost));
                 exchanges += 1;
             }
             if exchanges == before {
@@ -175,7 +189,7 @@ impl<'a> Greedy<'a> {
     fn remove(&mut self, i: usize) {
         self.kept[i] = false;
         let costs = self.costs;
-        for (j, cost) in &costs.pairs[i] {
+        for (j, cost) in costs.pairs(i) {
             self.marginal[*j as usize] += f64::from(*cost);
             // The old entry stays in the heap, and is known by its cost.
             if self.kept[*j as usize] {
@@ -229,7 +243,7 @@ mod tests {
         for seed in 0..36 {
             let count = 8 + seed as usize % 9;
             let (single, changes) = problem(count, seed);
-            let costs = Costs::new(single.clone(), changes.clone(), Vec::new());
+            let costs = Costs::new(single.clone(), changes.iter().copied(), Vec::new());
             for keep in [1, count / 4, count / 2, count - 1] {
                 let found = costs.choose(keep);
                 assert_eq!(found.kept.iter().filter(|kept| **kept).count(), keep);
@@ -256,7 +270,7 @@ mod tests {
     fn splats_that_cover_for_each_other_do_not_both_go() {
         // 0 and 1 are cheap, but not both of them.
         let single = vec![1.0, 1.0, 3.0, 4.0];
-        let costs = Costs::new(single, [(0, 1, 50.0)], Vec::new());
+        let costs = Costs::new(single, [(0, 1, 50.0)].into_iter(), Vec::new());
         let kept = costs.choose(2).kept;
         assert_eq!(kept, [false, true, false, true]);
     }
@@ -265,7 +279,7 @@ mod tests {
     fn a_merge_is_chosen_where_it_is_cheaper_and_what_took_others_in_stays() {
         let single = vec![5.0, 6.0, 4.0, 7.0];
         let merge = |into: u32| vec![Merge { into, share: 0.1, constant: 0.1 }];
-        let costs = Costs::new(single, [], vec![merge(1), Vec::new(), Vec::new(), merge(1)]);
+        let costs = Costs::new(single, std::iter::empty(), vec![merge(1), Vec::new(), Vec::new(), merge(1)]);
         let found = costs.choose(2);
         assert_eq!((found.kept, found.merged), (vec![false, true, true, false], vec![[0, 1], [3, 1]]));
         // The number is met even by those that took others in.

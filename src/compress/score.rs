@@ -6,8 +6,9 @@
 
 use super::overlap::{Grid, Pairs};
 use super::views::{Goals, ViewRenderer};
+use crate::capture::Camera;
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
 use crate::progress::Progress;
 use crate::splat::{Tensors, raster_switches, tiles};
 
@@ -16,9 +17,9 @@ use crate::splat::{Tensors, raster_switches, tiles};
 pub(super) struct Score {
     /// By how much the squared error changes when the splat goes.
     pub change: f32,
-    /// Fisher information along its position, in units of its own extent.
+    /// Fisher information along its position, in units of its own extent; 0 where it does not count.
     pub position: f32,
-    /// Fisher information along its size, as a factor.
+    /// Fisher information along its size, as a factor; likewise.
     pub size: f32,
     /// Σ α T: how many pixels it covers, as far as it is seen.
     pub weight: f32,
@@ -32,8 +33,10 @@ pub(super) struct Scorer {
 }
 
 impl Scorer {
-    pub fn new(gpu: &Gpu) -> Result<Self> {
-        Ok(Self { kernel: gpu.kernel("compress/removal", &raster_switches(gpu, &[]))? })
+    /// For scores in which the Fisher information counts `second_order`; it is summed where that is not 0.
+    pub fn new(gpu: &Gpu, second_order: f32) -> Result<Self> {
+        let fisher: &[_] = if second_order == 0.0 { &[] } else { &[("FISHER", "true")] };
+        Ok(Self { kernel: gpu.kernel("compress/removal", &raster_switches(gpu, fisher))? })
     }
 
     /// The score of each splat of `model` against `goals`, and what `pairs` change together.
@@ -42,40 +45,75 @@ impl Scorer {
         renderer: &mut ViewRenderer<'_>,
         model: &Tensors,
         goals: &Goals,
-        mut pairs: Pairs,
+        pairs: Pairs,
         progress: &dyn Progress,
     ) -> Result<(Vec<Score>, Pairs)> {
-        let (gpu, grid) = (renderer.gpu, Grid::of(&goals.cameras));
-        // Which views are looked at goes by the number of splats, so that rounds rarely look at the same.
-        let turn = model.count % grid.views;
-        let sums = gpu.buffer::<f32>("scores", SUMS * model.count)?;
+        let mut sums = self.begin(renderer.gpu, model, &goals.cameras, pairs)?;
         progress.begin("compress: scores", "views", goals.cameras.len() as u64);
         for (done, (camera, goal)) in (1..).zip(goals.cameras.iter().zip(&goals.planes)) {
             progress.check()?;
             renderer.render(model, camera)?;
-            let work = renderer.last()?;
-            let mut recorder = Recorder::new(gpu);
-            let [x, y] = tiles(camera.width, camera.height);
-            let bindings = [
-                work.view.binding(),
-                work.projected.binding(),
-                work.sorted_pairs()[1].binding(),
-                work.tile_ranges.binding(),
-                work.image.binding(),
-                goal.binding(),
-                sums.binding(),
-            ];
-            recorder.dispatch(&self.kernel, &bindings, x * y);
-            recorder.submit();
-            if done % grid.views == turn {
-                pairs.add(renderer, work, camera, goal, grid)?;
-            }
-            progress.set(done as u64, "");
+            sums.add(renderer, camera, goal)?;
+            progress.set(done, "");
         }
-        let sums = gpu.read(&sums)?;
         progress.end();
-        let scores = sums.as_chunks::<SUMS>().0.iter().take(model.count);
-        Ok((scores.map(|&[change, position, size, weight]| Score { change, position, size, weight }).collect(), pairs))
+        sums.finish(renderer.gpu)
+    }
+
+    /// Scores of `model` to come, from views of `cameras` in their order.
+    pub fn begin(&self, gpu: &Gpu, model: &Tensors, cameras: &[Camera], pairs: Pairs) -> Result<Sums<'_>> {
+        let grid = Grid::of(cameras);
+        let sums = gpu.buffer::<f32>("scores", SUMS * model.count)?;
+        // Which views are looked at goes by the number of splats, so that rounds rarely look at the same.
+        let next_pairs = (model.count + grid.views - 1) % grid.views;
+        Ok(Sums { kernel: &self.kernel, sums, count: model.count, pairs, grid, next_pairs })
+    }
+}
+
+/// Scores in the making.
+pub(super) struct Sums<'a> {
+    kernel: &'a Kernel,
+    sums: Buffer<f32>,
+    count: usize,
+    pairs: Pairs,
+    grid: Grid,
+    /// Views until the next one whose pairs are looked at.
+    next_pairs: usize,
+}
+
+impl Sums<'_> {
+    /// Adds the view of `camera`, which `renderer` has just rendered, against its `goal`.
+    pub fn add(&mut self, renderer: &ViewRenderer<'_>, camera: &Camera, goal: &Buffer<f32>) -> Result<()> {
+        let work = renderer.last()?;
+        let mut recorder = Recorder::new(renderer.gpu);
+        let [x, y] = tiles(camera.width, camera.height);
+        let bindings = [
+            work.view.binding(),
+            work.projected.binding(),
+            work.sorted_pairs()[1].binding(),
+            work.tile_ranges.binding(),
+            work.image.binding(),
+            goal.binding(),
+            self.sums.binding(),
+        ];
+        recorder.dispatch(self.kernel, &bindings, x * y);
+        recorder.submit();
+        match self.next_pairs.checked_sub(1) {
+            Some(left) => self.next_pairs = left,
+            None => {
+                self.next_pairs = self.grid.views - 1;
+                self.pairs.add(renderer, work, camera, goal, self.grid)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The scores, and the pairs with what they change.
+    pub fn finish(self, gpu: &Gpu) -> Result<(Vec<Score>, Pairs)> {
+        let sums = gpu.read(&self.sums)?;
+        let scores = sums.as_chunks::<SUMS>().0.iter().take(self.count);
+        let scores = scores.map(|&[change, position, size, weight]| Score { change, position, size, weight });
+        Ok((scores.collect(), self.pairs))
     }
 }
 

@@ -46,7 +46,7 @@ fn scores(gpu: &Gpu, model: &Model, goal: &Dense, antialiased: bool) -> Vec<Scor
     let goals = Goals { cameras: vec![camera()], planes: vec![planes], extent: 1.0 };
     let mut renderer = ViewRenderer::new(gpu, antialiased).unwrap();
     let pairs = Pairs::of(&splats(model));
-    Scorer::new(gpu).unwrap().score(&mut renderer, &tensors, &goals, pairs, &Silent::default()).unwrap().0
+    Scorer::new(gpu, 0.0).unwrap().score(&mut renderer, &tensors, &goals, pairs, &Silent::default()).unwrap().0
 }
 
 #[test]
@@ -65,6 +65,7 @@ fn what_a_removal_changes_is_exact() {
             for (i, (score, expected)) in scores(&gpu, &model, &goal, antialiased).iter().zip(&expected).enumerate() {
                 let error = (f64::from(score.change) - expected).abs() / scale;
                 assert!(error < 2e-4, "splat {i} of {seed}: {} instead of {expected}", score.change);
+                assert_eq!((score.position, score.size), (0.0, 0.0), "what does not count is not summed");
             }
         }
     }
@@ -103,9 +104,9 @@ fn second_order_sums_are_those_of_its_footprint() {
     for gpu in Gpu::every_layout() {
         let tensors = Tensors::from_splats(&gpu, &splats(&model), 0).unwrap();
         let mut renderer = ViewRenderer::new(&gpu, false).unwrap();
-        let goals = Goals::render(&mut renderer, &tensors, &[camera.clone()], &Silent::default()).unwrap();
+        let goals = Goals::render(&mut renderer, &tensors, vec![camera.clone()], &Silent::default()).unwrap();
         let pairs = Pairs::of(&splats(&model));
-        let found = Scorer::new(&gpu).unwrap().score(&mut renderer, &tensors, &goals, pairs, &Silent::default());
+        let found = Scorer::new(&gpu, 1.0).unwrap().score(&mut renderer, &tensors, &goals, pairs, &Silent::default());
         let found = found.unwrap().0[0];
         let found = [found.change, found.position, found.size, found.weight].map(f64::from);
         for (found, expected) in found.iter().zip(expected) {

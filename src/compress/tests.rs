@@ -171,7 +171,7 @@ fn photographs_correct_what_the_original_shows_where_they_are_not_hidden() {
     let model = Tensors::from_splats(&gpu, &original, 0).unwrap();
     let goals = Goals::photographs(&mut renderer, &model, &views, &Silent::default()).unwrap();
     let [goal, shown] =
-        [&goals.planes[0], &Goals::render(&mut renderer, &model, &cameras(), &Silent::default()).unwrap().planes[0]]
+        [&goals.planes[0], &Goals::render(&mut renderer, &model, cameras(), &Silent::default()).unwrap().planes[0]]
             .map(|planes| gpu.read(planes).unwrap());
     let photo = crate::capture::read_image(views[0].image.as_ref().unwrap()).unwrap();
     for (x, y) in [(3, 20), (23, 0), (24, 20), (47, 39)] {
@@ -181,4 +181,13 @@ fn photographs_correct_what_the_original_shows_where_they_are_not_hidden() {
     // Transmittance is the original's.
     let plane = crate::splat::plane_len(48, 40);
     assert_eq!(goal[3 * plane..], shown[3 * plane..]);
+}
+
+#[test]
+fn the_more_splats_the_fewer_steps_and_rounds() {
+    let of = |count| Config::for_splats(count);
+    assert_eq!(of(0), Config::default());
+    assert_eq!(of(400_000), Config::default());
+    let effort = |count| (of(count).steps, of(count).rounds);
+    assert_eq!([600_000, 1_000_000, 20_000_000].map(effort), [(200, 3), (120, 2), (100, 2)]);
 }

@@ -84,14 +84,24 @@ pub(super) struct Goals {
 }
 
 impl Goals {
-    /// Renders of `model` from `cameras`, or from as many of them as memory is for.
+    /// Renders of `model` from `cameras`.
     pub fn render(
         renderer: &mut ViewRenderer<'_>,
         model: &Tensors,
-        cameras: &[Camera],
+        cameras: Vec<Camera>,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let cameras: Vec<Camera> = within_limits(cameras).into_iter().map(|(_, camera)| camera).collect();
+        Self::render_and(renderer, model, cameras, |_, _, _| Ok(()), progress)
+    }
+
+    /// [`Goals::render`]; `also` sees each view while the renderer still has it.
+    pub fn render_and(
+        renderer: &mut ViewRenderer<'_>,
+        model: &Tensors,
+        cameras: Vec<Camera>,
+        mut also: impl FnMut(&ViewRenderer<'_>, &Camera, &Buffer<f32>) -> Result<()>,
+        progress: &dyn Progress,
+    ) -> Result<Self> {
         let mut planes = Vec::with_capacity(cameras.len());
         progress.begin("compress: views of the original", "views", cameras.len() as u64);
         for camera in &cameras {
@@ -103,6 +113,7 @@ impl Goals {
             let mut recorder = Recorder::new(gpu);
             recorder.copy(&work.image, 0, &goal, 0, goal.len());
             recorder.submit();
+            also(renderer, camera, &goal)?;
             planes.push(goal);
             progress.set(planes.len() as u64, "");
         }
@@ -120,7 +131,9 @@ impl Goals {
         progress: &dyn Progress,
     ) -> Result<Self> {
         let cameras: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
-        let (kept, goals) = (within_limits(&cameras), Self::render(renderer, model, &cameras, progress)?);
+        let kept = within_limits(&cameras);
+        let cameras = kept.iter().map(|(_, camera)| camera.clone()).collect();
+        let goals = Self::render(renderer, model, cameras, progress)?;
         for ((view, camera), planes) in kept.into_iter().zip(&goals.planes) {
             progress.check()?;
             let (width, height) = (camera.width, camera.height);
