@@ -1,5 +1,7 @@
 //! Pictures in floating point.
 
+use crate::error::Result;
+
 /// An RGB image. Values are nominally 0–1 but are not clipped: a dark JPEG decoded in floating point has slightly
 /// negative values that must survive until they are averaged. Row-major, top row first.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,7 +38,46 @@ impl Image {
     }
 }
 
+/// The mean of pictures of one size, which are made one after the other. `None` if there is none, or their sizes differ.
+///
+/// # Errors
+/// Those of the pictures.
+pub fn mean_image(images: impl IntoIterator<Item = Result<Image>>) -> Result<Option<Image>> {
+    let mut images = images.into_iter();
+    let Some(mut sum) = images.next().transpose()? else { return Ok(None) };
+    let mut count = 1.0;
+    for image in images {
+        let image = image?;
+        if (image.width, image.height) != (sum.width, sum.height) {
+            return Ok(None);
+        }
+        sum.pixels.iter_mut().flatten().zip(image.pixels.iter().flatten()).for_each(|(sum, v)| *sum += v);
+        count += 1.0;
+    }
+    sum.pixels.iter_mut().flatten().for_each(|v| *v /= count);
+    Ok(Some(sum))
+}
+
 /// A picture's size for people.
 pub(super) fn pixels(width: impl std::fmt::Display, height: impl std::fmt::Display) -> String {
     format!("{width} × {height} pixels")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(value: f32) -> Image {
+        Image { width: 20, height: 12, pixels: vec![[value, value, 0.0]; 240] }
+    }
+
+    #[test]
+    fn the_mean_by_hand() {
+        let mean = |images: &[Image]| mean_image(images.iter().cloned().map(Ok)).unwrap();
+        let (mean_of, expected) = (mean(&[plain(0.2), plain(0.4), plain(0.9)]).unwrap(), plain(0.5));
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
+        assert!(mean_of.pixels.iter().flatten().zip(expected.pixels.iter().flatten()).all(near));
+        assert_eq!(mean(&[plain(0.7)]), Some(plain(0.7)));
+        assert!(mean(&[]).is_none() && mean(&[plain(0.1), Image::new(12, 20)]).is_none());
+    }
 }

@@ -64,7 +64,7 @@ pub use extras::{Extras, read_alpha};
 pub use facts::Facts;
 pub use file_names::is_scene;
 pub(crate) use frame::Frame;
-pub use image::Image;
+pub use image::{Image, mean_image};
 pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, is_image, photos, poses, readable_photos};
 pub use mask::{Mask, MaskUse, add_masks};

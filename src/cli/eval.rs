@@ -3,7 +3,7 @@
 use super::output;
 use super::progress::Reporter;
 use naka_gs::Result;
-use naka_gs::eval::{Config, Lpips, Metrics, compare_folders};
+use naka_gs::eval::{Config, Group, Lpips, Metrics, compare_folders};
 use std::path::PathBuf;
 
 /// Compare rendered pictures with references of the same names
@@ -40,10 +40,15 @@ pub fn table(metrics: &Metrics) -> Result<()> {
             output::line(row(&view.name, [Some(view.psnr), view.ssim, Some(view.psnr_affine), view.lpips]))?;
         }
         if !group.views.is_empty() {
-            output::line(row(label, [group.psnr, group.ssim, group.psnr_affine, group.lpips]))?;
+            mean(label, group)?;
         }
     }
     Ok(())
+}
+
+/// The means of a group as a row of [`table`].
+pub fn mean(label: &str, group: &Group) -> Result<()> {
+    output::line(row(label, [group.psnr, group.ssim, group.psnr_affine, group.lpips]))
 }
 
 fn row(name: &str, [psnr, ssim, affine, lpips]: [Option<f64>; 4]) -> String {

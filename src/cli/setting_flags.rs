@@ -42,9 +42,9 @@ macro_rules! tables {
 
 tables! {
     /// Every setting.
-    All: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["video", "enhance", "poses", "prior", "ppm", "train", "eval"];
+    All: ["preset", "adapter", "seed", "seeds", "downscale", "holdout", "allow_outside", "masks"], ["video", "enhance", "poses", "prior", "ppm", "train", "eval"];
     /// Training alone.
-    Training: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["prior", "train", "eval"];
+    Training: ["preset", "adapter", "seed", "seeds", "downscale", "holdout", "allow_outside", "masks"], ["prior", "train", "eval"];
     /// Restoration alone.
     Enhance: ["preset", "adapter", "downscale", "allow_outside", "masks"], ["enhance"];
     /// Pictures of a finished model.

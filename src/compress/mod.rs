@@ -8,6 +8,9 @@
 
 mod budget;
 mod cameras;
+mod distill;
+#[cfg(test)]
+mod distill_tests;
 mod merge;
 mod moments;
 mod overlap;
@@ -25,7 +28,8 @@ mod trial;
 mod views;
 
 pub use budget::{Budget, Outcome, to_budget};
-pub use cameras::around;
+pub use cameras::{around, between};
+pub use distill::{Cameras, Distilled, distill};
 pub use trial::Trial;
 
 use crate::capture::{Camera, View};
@@ -38,7 +42,7 @@ use overlap::Pairs;
 use quadratic::{Choice, Costs};
 use refit::{Aim, Refit};
 use score::{Score, Scorer, importance, most_important};
-use views::{Goals, ViewRenderer, within_limits};
+use views::{Goals, LIMITS, ViewRenderer, within};
 
 /// How splats are chosen and fitted.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,6 +107,9 @@ const FEWEST_TO_WITHHOLD: usize = WITHHELD_EVERY / 2 + 1;
 /// than for what was blurred.
 const MERGED_BELOW: f64 = 0.3;
 
+/// What progress calls a fit.
+const FIT: &str = "compress: fit";
+
 /// Part of the steps that the rounds before the last share.
 const STEPS_BETWEEN: f32 = 0.2;
 
@@ -141,7 +148,7 @@ impl<'g> Compressor<'g> {
         let pairs = Pairs::of(&splats);
         let (goals, withheld, first) = match likeness {
             Likeness::Original(cameras) => {
-                let cameras: Vec<Camera> = within_limits(cameras).into_iter().map(|(_, camera)| camera).collect();
+                let cameras: Vec<Camera> = within(&LIMITS, cameras).into_iter().map(|(_, camera)| camera).collect();
                 let mut sums = scorer.begin(gpu, &model, &cameras, pairs)?;
                 let scored = |renderer: &ViewRenderer<'_>, camera: &Camera, goal: &_| sums.add(renderer, camera, goal);
                 let goals = Goals::render_and(&mut renderer, &model, cameras, scored, progress)?;
@@ -215,7 +222,7 @@ impl<'g> Compressor<'g> {
             let steps = if round == rounds { steps - between * (rounds - 1) } else { between };
             // Between the rounds a fit only closes holes.
             let withheld = self.withheld.as_ref().filter(|_| round == rounds);
-            let aim = Aim { goals: &self.goals, withheld, steps };
+            let aim = Aim { goals: &self.goals, withheld, steps, name: FIT };
             model = self.refit.fit(&mut self.renderer, &model, aim, progress)?;
         }
         Ok(model)
@@ -233,7 +240,7 @@ impl<'g> Compressor<'g> {
         {
             let scores = self.score(last, progress)?;
             let half = self.thin(last, scores, last.len() / 2, last.len() / 2);
-            let aim = Aim { goals: &self.goals, withheld: self.withheld.as_ref(), steps };
+            let aim = Aim { goals: &self.goals, withheld: self.withheld.as_ref(), steps, name: FIT };
             all.push(self.refit.fit(&mut self.renderer, &half, aim, progress)?);
         }
         Ok(all)

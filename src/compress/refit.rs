@@ -30,6 +30,8 @@ pub(super) struct Aim<'a> {
     /// Views that no step sees.
     pub withheld: Option<&'a Goals>,
     pub steps: u32,
+    /// What progress calls it.
+    pub name: &'static str,
 }
 
 /// The kernels.
@@ -49,8 +51,16 @@ struct State {
 
 impl Refit {
     pub fn new(gpu: &Gpu) -> Result<Self> {
-        let squared_error = gpu.kernel("compress/squared_error", &[])?;
-        Ok(Self { squared_error, backward: Backward::new(gpu)?, adam: Adam::new(gpu)? })
+        Self::with(gpu, Backward::new(gpu)?)
+    }
+
+    /// A fit that gives the same bytes every time, with a renderer that does.
+    pub fn deterministic(gpu: &Gpu) -> Result<Self> {
+        Self::with(gpu, Backward::deterministic(gpu)?)
+    }
+
+    fn with(gpu: &Gpu, backward: Backward) -> Result<Self> {
+        Ok(Self { squared_error: gpu.kernel("compress/squared_error", &[])?, backward, adam: Adam::new(gpu)? })
     }
 
     /// `splats` after `steps` steps toward `goals`, one view each; of `withheld` views, as they were when these came out
@@ -62,7 +72,7 @@ impl Refit {
         &self,
         renderer: &mut ViewRenderer<'_>,
         splats: &Splats,
-        Aim { goals, withheld, steps }: Aim<'_>,
+        Aim { goals, withheld, steps, name }: Aim<'_>,
         progress: &dyn Progress,
     ) -> Result<Splats> {
         if steps == 0 || splats.is_empty() {
@@ -77,7 +87,7 @@ impl Refit {
         let mut order: Vec<usize> = Vec::new();
         let mut best: Option<(f64, Splats)> = None;
         let every = steps.div_ceil(LOOKS);
-        progress.begin("compress: fit", "steps", u64::from(steps));
+        progress.begin(name, "steps", u64::from(steps));
         for step in 0..steps {
             progress.check()?;
             if order.is_empty() {

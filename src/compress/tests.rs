@@ -12,7 +12,7 @@ use glam::{DMat4, DVec3};
 use std::path::Path;
 
 /// Cameras in an arc before the cloud.
-fn cameras() -> Vec<Camera> {
+pub(super) fn cameras() -> Vec<Camera> {
     let camera = |i: i32| {
         let viewmat = DMat4::from_rotation_translation(
             glam::DQuat::from_rotation_y(0.2 * f64::from(i)),
@@ -23,7 +23,7 @@ fn cameras() -> Vec<Camera> {
     (-2..=2).map(camera).collect()
 }
 
-fn gpu() -> Gpu {
+pub(super) fn gpu() -> Gpu {
     Gpu::open(&Choice::Best, Mask::default()).unwrap()
 }
 

@@ -11,12 +11,19 @@ use crate::train::lit_image;
 use glam::DVec3;
 
 /// Planes of a goal: red, green, blue, transmittance.
-const PLANES: usize = 4;
-/// Pixels of a view; larger ones are made smaller.
-const MOST_PIXELS: u64 = 1 << 20;
-/// Pixels of all views: many are made smaller, down to [`FEWEST_PIXELS`], and of more than that every so many is used.
-const MOST_PIXELS_IN_ALL: u64 = 1 << 23;
-const FEWEST_PIXELS: u64 = 1 << 17;
+pub(super) const PLANES: usize = 4;
+
+/// What memory is for.
+pub(super) struct Limits {
+    /// Pixels of a view; larger ones are made smaller.
+    pub each: u64,
+    /// Pixels of all views: many are made smaller, down to `fewest`, and of more than that every so many is used.
+    pub all: u64,
+    pub fewest: u64,
+}
+
+/// Those of compression.
+pub(super) const LIMITS: Limits = Limits { each: 1 << 20, all: 1 << 23, fewest: 1 << 17 };
 
 /// Renders views with all of their splat–tile pairs, on black.
 pub(super) struct ViewRenderer<'g> {
@@ -29,7 +36,16 @@ pub(super) struct ViewRenderer<'g> {
 
 impl<'g> ViewRenderer<'g> {
     pub fn new(gpu: &'g Gpu, antialiased: bool) -> Result<Self> {
-        Ok(Self { gpu, antialiased, renderer: Renderer::new(gpu)?, work: None, pairs: 0 })
+        Ok(Self::with(gpu, antialiased, Renderer::new(gpu)?))
+    }
+
+    /// One whose pictures are the same bytes every time.
+    pub fn deterministic(gpu: &'g Gpu, antialiased: bool) -> Result<Self> {
+        Ok(Self::with(gpu, antialiased, Renderer::deterministic(gpu)?))
+    }
+
+    fn with(gpu: &'g Gpu, antialiased: bool, renderer: Renderer) -> Self {
+        Self { gpu, antialiased, renderer, work: None, pairs: 0 }
     }
 
     /// Renders the view of `camera`; what kernels need to go on from it.
@@ -131,7 +147,7 @@ impl Goals {
         progress: &dyn Progress,
     ) -> Result<Self> {
         let cameras: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
-        let kept = within_limits(&cameras);
+        let kept = within(&LIMITS, &cameras);
         let cameras = kept.iter().map(|(_, camera)| camera.clone()).collect();
         let goals = Self::render(renderer, model, cameras, progress)?;
         for ((view, camera), planes) in kept.into_iter().zip(&goals.planes) {
@@ -170,20 +186,20 @@ impl Goals {
 }
 
 /// `cameras` at sizes, and in a number, that memory is for, with their indices.
-pub(super) fn within_limits(cameras: &[Camera]) -> Vec<(usize, Camera)> {
+pub(super) fn within(limits: &Limits, cameras: &[Camera]) -> Vec<(usize, Camera)> {
     let pixels = |camera: &Camera| u64::from(camera.width) * u64::from(camera.height);
-    let each = (MOST_PIXELS_IN_ALL / cameras.len().max(1) as u64).clamp(FEWEST_PIXELS, MOST_PIXELS);
+    let each = (limits.all / cameras.len().max(1) as u64).clamp(limits.fewest, limits.each);
     let smaller = |camera: &Camera| {
         let factor = (pixels(camera) as f64 / each as f64).sqrt().ceil();
         camera.downscaled(factor as u32)
     };
     let cameras: Vec<Camera> = cameras.iter().map(smaller).collect();
-    let every = cameras.iter().map(pixels).sum::<u64>().div_ceil(MOST_PIXELS_IN_ALL).max(1);
+    let every = cameras.iter().map(pixels).sum::<u64>().div_ceil(limits.all).max(1);
     cameras.into_iter().enumerate().step_by(every as usize).collect()
 }
 
 /// As of a capture's scene scale: the farthest camera from their center, and a tenth.
-fn extent(cameras: &[Camera]) -> f64 {
+pub(super) fn extent(cameras: &[Camera]) -> f64 {
     let centers: Vec<DVec3> = cameras.iter().map(Camera::center).collect();
     let center = centers.iter().sum::<DVec3>() / centers.len().max(1) as f64;
     (1.1 * centers.iter().map(|c| c.distance(center)).fold(0.0, f64::max)).max(1e-6)
@@ -220,12 +236,12 @@ mod tests {
         // Alone they have a megapixel, together with others less, and of very many some are left out.
         let sizes = [(8, [1000, 750], 8), (20, [666, 500], 20), (100, [400, 300], 50), (500, [400, 300], 63)];
         for (count, size, used) in sizes {
-            let kept = within_limits(&vec![camera.clone(); count]);
+            let kept = within(&LIMITS, &vec![camera.clone(); count]);
             assert_eq!((kept.len(), [kept[0].1.width, kept[0].1.height]), (used, size), "of {count}");
             assert!(kept[2].0 == 2 * kept[1].0);
         }
         let small = camera.resized(64, 48);
         let all: Vec<_> = (0..100).map(|at| (at, small.clone())).collect();
-        assert_eq!(within_limits(&vec![small; 100]), all);
+        assert_eq!(within(&LIMITS, &vec![small; 100]), all);
     }
 }

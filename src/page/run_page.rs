@@ -44,6 +44,7 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: Views, pages: Vec<String>) 
 
 fn top(run: &Run, metrics: &MetricsFile) -> Vec<(&'static str, String)> {
     let (test, holdout) = (&metrics.metrics.test, metrics.metrics.holdout.as_ref());
+    let alone = metrics.distilled.as_ref();
     let seconds: f64 = run.stages.iter().map(|stage| stage.seconds).sum();
     let all = [
         ("PSNR, test views", test.psnr.map(|v| format!("{v:.2} dB"))),
@@ -52,6 +53,8 @@ fn top(run: &Run, metrics: &MetricsFile) -> Vec<(&'static str, String)> {
         ("Sharpness, test views", test.sharpness.map(|v| format!("{:.0} % of the references'", 100.0 * v))),
         ("Flicker between test views", test.flicker.map(|v| format!("{v:.1} levels"))),
         ("PSNR, held-out views", holdout.and_then(|group| group.psnr).map(|v| format!("{v:.2} dB"))),
+        ("Models, of whose renders these are the mean", metrics.seeds.map(|v| v.to_string())),
+        ("PSNR of splats.ply alone, test views", alone.and_then(|alone| alone.test.psnr).map(|v| format!("{v:.2} dB"))),
         ("Splats", run.splats.map(|v| v.to_string())),
         ("Steps", run.steps.map(|v| v.to_string())),
         ("Steps per second", run.steps_per_second.map(|v| format!("{v:.1}"))),

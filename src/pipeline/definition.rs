@@ -1,7 +1,7 @@
 //! What a stage is: its name, what it depends on, what it writes and how it is made. Each is one file of `stages/`.
 
 use super::fingerprint::Hashes;
-use super::record::Counts;
+use super::record::{Counts, StageRecord};
 use super::session::Session;
 use super::stage::Stage;
 use super::{Job, Scope};
@@ -30,6 +30,20 @@ pub(super) trait Definition: Sync {
 
     /// The files that it writes, by their path below the output folder.
     fn outputs(&self, plan: &Plan<'_>) -> Vec<String>;
+
+    /// Fingerprints of runs that made some of the same files, which this one goes on with.
+    fn related(&self, _plan: &Plan<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What a run that goes on from the record `earlier` keeps of it: files, and counts of an unfinished attempt. `other`: that
+    /// was a related run, and what of it is not kept is removed.
+    ///
+    /// # Errors
+    /// Files that cannot be moved or removed.
+    fn resume(&self, _session: &mut Session<'_>, earlier: &StageRecord, _other: bool) -> Result<StageRecord> {
+        Ok(StageRecord { counts: Counts::new(), ..earlier.clone() })
+    }
 
     /// Makes it.
     fn make(&self, session: &mut Session<'_>) -> Result<Counts>;

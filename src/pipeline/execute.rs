@@ -1,8 +1,9 @@
 //! Keeping and making stages, with their state in `run.json`.
 
 use super::fingerprint;
+use super::output::Files;
 use super::plan::{Action, Step};
-use super::record::{Stage, StageRecord, Status};
+use super::record::{Counts, Stage, StageRecord, Status};
 use super::session::Session;
 use super::stages::definition;
 use crate::error::{Error, Result};
@@ -25,11 +26,18 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
     session.progress.check()?;
     invalidate(session, step, later)?;
     let folder = session.folder;
-    let mut earlier = session.run.stage(step.stage).map(|record| record.outputs.clone()).unwrap_or_default();
-    if action == Action::Replace {
-        remove_earlier(session, step.stage)?;
-        earlier.retain(|name, _| folder.occupied(name));
-    }
+    let (earlier, counts): (Files, Counts) = match session.run.stage(step.stage).cloned() {
+        None => Default::default(),
+        Some(record) if action == Action::Replace => {
+            remove_earlier(session, step.stage)?;
+            let left = record.outputs.into_iter().filter(|(name, _)| folder.occupied(name));
+            (left.collect(), Counts::new())
+        }
+        Some(record) => {
+            let kept = definition(step.stage).resume(session, &record, step.is_related(&record))?;
+            (kept.outputs, kept.counts)
+        }
+    };
     for name in &step.outputs {
         folder.make_way(name, earlier.get(name))?;
     }
@@ -40,6 +48,7 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
     let made_from = session.run.made_by(step.builds_on());
     let outputs = step.outputs.iter().map(finished).collect();
     let mut record = StageRecord::beginning(step.stage, &step.fingerprint, made_from, outputs);
+    record.counts = counts;
     let started = Instant::now();
     session.run.put(record.clone());
     session.run.write(&session.job.out)?;
@@ -63,6 +72,9 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
             let error = cause.unwrap_or(error).in_stage(step.stage.name());
             let interrupted = matches!(error, Error::Interrupted(_));
             record.status = if interrupted { Status::Interrupted } else { Status::Failed };
+            if let Some(begun) = session.run.stage(step.stage) {
+                record.counts.clone_from(&begun.counts);
+            }
             session.run.put(record);
             if let Err(second) = session.run.write(&session.job.out) {
                 tracing::warn!("{second}");

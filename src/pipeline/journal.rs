@@ -42,7 +42,7 @@ impl<'a> StageJournal<'a> {
 }
 
 fn outputs(run: &mut Run, stage: Stage) -> Option<&mut Files> {
-    run.stages.iter_mut().find(|record| record.stage == stage).map(|record| &mut record.outputs)
+    run.stage_mut(stage).map(|record| &mut record.outputs)
 }
 
 impl Journal for StageJournal<'_> {

@@ -19,6 +19,12 @@ pub struct MetricsFile {
     pub metrics: Metrics,
     /// What was measured at.
     pub resolution: Resolution,
+    /// Models whose renders' mean these are the numbers of, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<u32>,
+    /// The numbers of `splats.ply` by itself, which shows the mean of several models as far as one can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distilled: Option<Metrics>,
 }
 
 /// The size of the compared pictures.
@@ -78,7 +84,7 @@ pub(super) fn measure(
     let metrics =
         Metrics { test: group(&test)?, holdout: if holdout.is_empty() { None } else { Some(group(holdout)?) } };
     progress.end();
-    Ok(MetricsFile { metrics, resolution: Resolution { downscale, size } })
+    Ok(MetricsFile { metrics, resolution: Resolution { downscale, size }, ..MetricsFile::default() })
 }
 
 /// A view, the pixels of it that count and its render; `None` where a mask hides all of it.

@@ -21,6 +21,9 @@ mod pictures;
 pub mod plan;
 pub mod record;
 mod session;
+mod several;
+#[cfg(test)]
+mod several_tests;
 mod stage;
 mod stages;
 mod unposed;

@@ -1,6 +1,6 @@
 //! Renders of a finished model.
 
-use crate::capture::{Camera, Image, View};
+use crate::capture::{Camera, Image, View, mean_image};
 use crate::error::Result;
 use crate::eval;
 use crate::gpu::Gpu;
@@ -11,13 +11,23 @@ use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A model in device memory, ready to be seen from any camera.
+/// Models that stay in device memory together; of more, each is brought there for each picture. Training holds four times a
+/// model's parameters, too.
+const RESIDENT: usize = 4;
+
+/// A model, or several whose mean is shown, ready to be seen from any camera.
 pub struct Painter<'g> {
     gpu: &'g Gpu,
     renderer: Renderer,
-    model: Tensors,
+    models: Vec<Model<'g>>,
     settings: RenderSettings,
     work: Option<Workspace>,
+}
+
+/// Where a model is.
+enum Model<'g> {
+    Device(Box<Tensors>),
+    Host(&'g Splats),
 }
 
 impl<'g> Painter<'g> {
@@ -27,16 +37,50 @@ impl<'g> Painter<'g> {
     /// The device fails, or a splat is not finite: it would be left out without a word.
     pub fn new(gpu: &'g Gpu, splats: &Splats, antialiased: bool) -> Result<Self> {
         splats.check_finite("the model")?;
-        let settings =
-            RenderSettings { background: [0.0; 3], sh_degree: splats.sh_degree, antialiased, style: Style::default() };
-        let model = Tensors::from_splats(gpu, splats, 0)?;
-        Ok(Self { gpu, renderer: Renderer::new(gpu)?, model, settings, work: None })
+        let models = vec![Model::Device(Box::new(Tensors::from_splats(gpu, splats, 0)?))];
+        Self::of(gpu, models, splats.sh_degree, antialiased)
+    }
+
+    /// For pictures that are the mean of those of `models`, as they are displayed.
+    ///
+    /// # Errors
+    /// As [`Painter::new`].
+    pub fn mean(gpu: &'g Gpu, models: &'g [Splats], antialiased: bool) -> Result<Self> {
+        let model = |(index, splats): (usize, &'g Splats)| {
+            splats.check_finite(format_args!("model {}", index + 1))?;
+            match index < RESIDENT {
+                true => Ok(Model::Device(Box::new(Tensors::from_splats(gpu, splats, 0)?))),
+                false => Ok(Model::Host(splats)),
+            }
+        };
+        let sh_degree = models.first().map_or(0, |model| model.sh_degree);
+        Self::of(gpu, models.iter().enumerate().map(model).collect::<Result<_>>()?, sh_degree, antialiased)
+    }
+
+    fn of(gpu: &'g Gpu, models: Vec<Model<'g>>, sh_degree: u32, antialiased: bool) -> Result<Self> {
+        let settings = RenderSettings { background: [0.0; 3], sh_degree, antialiased, style: Style::default() };
+        Ok(Self { gpu, renderer: Renderer::new(gpu)?, models, settings, work: None })
     }
 
     /// The view of `camera`, at its size.
     pub fn render(&mut self, camera: &Camera) -> Result<Image> {
         limits::claim_picture(camera.width, camera.height)?;
-        self.renderer.render_color(self.gpu, &self.model, camera, &self.settings, &mut self.work)
+        let Self { gpu, renderer, models, settings, work } = self;
+        let mut picture = |model: &Model<'_>| match model {
+            Model::Device(model) => renderer.render_color(gpu, model, camera, settings, work),
+            Model::Host(splats) => {
+                renderer.render_color(gpu, &Tensors::from_splats(gpu, splats, 0)?, camera, settings, work)
+            }
+        };
+        if let [model] = models.as_slice() {
+            return picture(model);
+        }
+        let displayed = |mut image: Image| {
+            image.pixels.iter_mut().flatten().for_each(|v| *v = v.clamp(0.0, 1.0));
+            image
+        };
+        let mean = mean_image(models.iter().map(|model| picture(model).map(displayed)))?;
+        Ok(mean.unwrap_or_else(|| Image::new(camera.width, camera.height)))
     }
 }
 

@@ -258,6 +258,11 @@ impl Run {
         self.stages.iter().find(|record| record.stage == stage)
     }
 
+    /// The record of a stage, to be changed.
+    pub(super) fn stage_mut(&mut self, stage: Stage) -> Option<&mut StageRecord> {
+        self.stages.iter_mut().find(|record| record.stage == stage)
+    }
+
     /// Puts a stage's record in the place of the one it had.
     pub fn put(&mut self, record: StageRecord) {
         self.stages.retain(|r| r.stage != record.stage);

@@ -33,7 +33,10 @@ pub(super) struct Session<'a> {
     pub(super) points: Option<PointCloud>,
     /// Whether the prior's points were made from the images.
     pub(super) made_points: bool,
+    /// What is in `splats.ply`.
     pub(super) splats: Option<Splats>,
+    /// The models of several seeds, once they are loaded; none of a run of one.
+    pub(super) models: Vec<Splats>,
 }
 
 impl<'a> Session<'a> {
@@ -69,8 +72,8 @@ impl<'a> Session<'a> {
             run.variants = Some(gpu.variants());
         }
         settings::file::write(&folder.join(names::SETTINGS), &job.settings, job.overwrite)?;
-        let (lit, points, made_points, splats) = (None, None, false, None);
-        Ok(Self { job, folder, shared, progress, capture, origin, gpu, run, lit, points, made_points, splats })
+        let (lit, points, made_points, splats, models) = (None, None, false, None, Vec::new());
+        Ok(Self { job, folder, shared, progress, capture, origin, gpu, run, lit, points, made_points, splats, models })
     }
 
     /// The record so far.
@@ -116,9 +119,34 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// The models of several seeds, as their files have them.
+    pub(super) fn load_models(&mut self) -> Result<()> {
+        let several = 0..if self.job.settings.seeds > 1 { self.job.settings.seeds } else { 0 };
+        let read = |index| splat::read_in(self.out(&names::model(index)), &self.capture.frame);
+        if self.models.is_empty() {
+            self.models = several.map(read).collect::<Result<_>>()?;
+        }
+        Ok(())
+    }
+
+    /// Of what a run shows: its model, or the mean of its models.
     pub(super) fn painter(&self) -> Result<Painter<'_>> {
-        let none = Splats::default();
-        Painter::new(self.gpu()?, self.splats.as_ref().unwrap_or(&none), self.job.settings.train.antialiased)
+        match self.models.as_slice() {
+            [] => self.painter_of_file(),
+            models => Painter::mean(self.gpu()?, models, self.job.settings.train.antialiased),
+        }
+    }
+
+    /// Of what is in `splats.ply`.
+    pub(super) fn painter_of_file(&self) -> Result<Painter<'_>> {
+        let splats = self.splats.as_ref().ok_or_else(|| Error::Gpu("no splats were read for a picture".into()))?;
+        Painter::new(self.gpu()?, splats, self.job.settings.train.antialiased)
+    }
+
+    /// Whether a stage under way has finished the file `name`, and it is as it was written.
+    pub(super) fn is_finished(&self, stage: Stage, name: &str) -> bool {
+        let written = self.run.stage(stage).and_then(|record| record.outputs.get(name)?.as_ref());
+        written.is_some_and(|written| self.folder.unchanged(name, written))
     }
 
     /// The capture as it is trained on: lit images, cameras at the training resolution.

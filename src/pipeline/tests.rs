@@ -48,6 +48,7 @@ fn a_changed_setting_changes_its_stage_and_what_follows() {
     assert_eq!(with(&|_| ()), 6);
     assert_eq!(with(&|s| s.adapter = "cpu".into()), 6);
     assert_eq!(with(&|s| s.train.steps += 1), 3);
+    assert_eq!(with(&|s| s.seeds = 2), 3);
     assert_eq!(with(&|s| s.ppm.tau0 *= 2.0), 2);
     assert_eq!(with(&|s| s.enhance.n = 2.0), 0);
     assert_eq!(with(&|s| s.downscale = 2), 0);
@@ -114,4 +115,26 @@ fn models_in_another_unit_or_place_are_others() {
     let (posed, origin) = prior::locate(&base, &Settings::default().prior).unwrap();
     assert_eq!(origin.similarity.scale, 1.0 / posed.frame.unit);
     assert_eq!(posed.train, prior::locate(&at(2f64.powi(-14), 0.0), &Settings::default().prior).unwrap().0.train);
+}
+
+#[test]
+fn a_run_of_one_seed_is_what_it_was_before_there_were_several() {
+    let capture = Capture { train: vec![view(Path::new("a.png"))], ..Capture::default() };
+    let settings = Settings::default();
+    let (posed, origin) = prior::locate(&capture, &settings.prior).unwrap();
+    let steps_of = |seeds| {
+        let job = job(Path::new("out"), Settings { seeds, ..settings.clone() });
+        steps(&job, &Hashes::default(), &capture, &posed, &origin, &[])
+    };
+    let one = steps_of(1);
+    let at = |steps: &[Step], stage| steps.iter().position(|step| step.stage == stage).unwrap();
+    let [enhance, ppm, train, render] = [Stage::ENHANCE, Stage::PPM, Stage::TRAIN, Stage::RENDER].map(|s| at(&one, s));
+    let parts = (&one[enhance].fingerprint, Some(&one[ppm].fingerprint), settings.train.cache_key());
+    assert_eq!(one[train].fingerprint, fingerprint::of(&parts));
+    assert_eq!(one[render].fingerprint, render_fingerprint(&one[train].fingerprint, &capture.test));
+    assert_eq!((one[train].outputs.as_slice(), one[train].related.len()), (&["splats.ply".to_string()][..], 0));
+    let two = &steps_of(2)[train];
+    assert_eq!(two.outputs, ["seeds/splats-1.ply", "seeds/splats-2.ply", "splats.ply"]);
+    assert!(two.related.contains(&one[train].fingerprint) && two.related.contains(&steps_of(3)[train].fingerprint));
+    assert!(!two.related.contains(&two.fingerprint));
 }

@@ -88,6 +88,7 @@ pub(super) fn pose(
 /// The stages that an earlier run recorded after the poses: what they were made from is not known until there are poses.
 fn following(run: &Run) -> Vec<Step> {
     let step = |record: &StageRecord| Step {
+        related: Vec::new(),
         stage: record.stage,
         fingerprint: record.fingerprint.clone(),
         outputs: record.outputs.keys().cloned().collect(),

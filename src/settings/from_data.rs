@@ -10,6 +10,7 @@ const HARMLESS: &[&str] = &[
     "preset",
     "adapter",
     "seed",
+    "seeds",
     "downscale",
     "holdout",
     "masks",

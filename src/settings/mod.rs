@@ -19,6 +19,9 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// Most models of one run: each further one adds less, and 16 have all but a sixteenth of what any number could.
+pub const MOST_SEEDS: u32 = 16;
+
 /// The resolved settings of a run. A key outside the tables sets the key of the same name in every table (`seed`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
@@ -29,6 +32,8 @@ pub struct Settings {
     pub adapter: String,
     /// Seed of everything random
     pub seed: u64,
+    /// Models to train, with the seeds N, N + 1, …: renders are the mean of theirs, and `splats.ply` is one model that shows it
+    pub seeds: u32,
     /// Train on images of 1/N of their size
     pub downscale: u32,
     /// Keep every N-th view (by index, from 0) from training and measure it against its lit image
@@ -88,6 +93,10 @@ impl Settings {
         }
         if self.holdout == Some(0) {
             return Err(Error::setting("holdout", "0", "use 8 to keep every 8th view, or leave it out"));
+        }
+        if !(1..=MOST_SEEDS).contains(&self.seeds) {
+            let remedy = format!("use 1 for a single model, or 2 to {MOST_SEEDS} for the mean of so many");
+            return Err(Error::setting("seeds", self.seeds.to_string(), remedy));
         }
         Ok(())
     }

@@ -91,6 +91,7 @@ fn standard() -> Settings {
         preset: Preset::Standard,
         adapter: "best".into(),
         seed: 42,
+        seeds: 1,
         downscale: 1,
         holdout: None,
         allow_outside: false,

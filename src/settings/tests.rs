@@ -70,8 +70,16 @@ fn unknown_keys_name_file_and_key() {
 
 #[test]
 fn unusable_values_name_the_setting() {
-    for (name, value) in [("downscale", "0"), ("downscale", "-1"), ("seed", "x"), ("preset", "best"), ("holdout", "0")]
-    {
+    for (name, value) in [
+        ("downscale", "0"),
+        ("downscale", "-1"),
+        ("seed", "x"),
+        ("preset", "best"),
+        ("holdout", "0"),
+        ("seeds", "0"),
+        ("seeds", "17"),
+        ("seeds", "-2"),
+    ] {
         let layers = Layers { flags: vec![flag(name, value)], ..Layers::default() };
         let error = layers.resolve().expect_err(name);
         assert!(error.to_string().starts_with(name), "{error}");

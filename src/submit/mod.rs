@@ -14,7 +14,7 @@ pub use readme::Readme;
 pub use run::{FinishedRun, Scene};
 pub use template::{NTIRE_3DRR, Template};
 
-use crate::capture::View;
+use crate::capture::{Image, View, mean_image};
 use crate::error::{Error, Result};
 use crate::eval::{Sampling, encode_jpeg};
 use crate::parallel::try_map;
@@ -188,7 +188,7 @@ fn validate(pictures: &[Picture], progress: &dyn Progress) -> Result<()> {
     let mut done = 0;
     for part in pictures.chunks(rayon::current_num_threads().max(1)) {
         progress.check()?;
-        try_map(part, |picture| picture.images().map(|_| ()))?;
+        try_map(part, |picture| picture.images().try_for_each(|image| image.map(drop)))?;
         done += part.len();
         progress.set(done as u64, "");
     }
@@ -198,10 +198,9 @@ fn validate(pictures: &[Picture], progress: &dyn Progress) -> Result<()> {
 
 impl Picture<'_> {
     /// The render of every run.
-    fn images(&self) -> Result<Vec<crate::capture::Image>> {
+    fn images(&self) -> impl Iterator<Item = Result<Image>> {
         let size = [self.view.camera.width, self.view.camera.height];
-        let image = |run: &FinishedRun| picture::decode(&run.render(self.view), &run.read_render(self.view)?, size);
-        self.runs.iter().map(image).collect()
+        self.runs.iter().map(move |run| picture::decode(&run.render(self.view), &run.read_render(self.view)?, size))
     }
 
     /// The file: of one run as it is, of several the mean, encoded once as single runs are.
@@ -209,7 +208,7 @@ impl Picture<'_> {
         if let [run] = self.runs {
             return run.read_render(self.view);
         }
-        let mean = picture::mean(&self.images()?);
+        let mean = mean_image(self.images())?;
         let encoded = mean.and_then(|mean| encode_jpeg(&mean, 95, Sampling::Half).ok());
         encoded.ok_or_else(|| Error::input(&self.name, "has no mean", "render the runs again"))
     }

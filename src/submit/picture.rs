@@ -30,21 +30,6 @@ pub fn decode(path: &Path, bytes: &[u8], size: [u32; 2]) -> Result<Image> {
     Ok(image)
 }
 
-/// The mean of pictures of one size. `None` if there is none, or their sizes differ.
-pub fn mean(images: &[Image]) -> Option<Image> {
-    let (first, others) = images.split_first()?;
-    let mut sum = first.clone();
-    for image in others {
-        if (image.width, image.height) != (sum.width, sum.height) {
-            return None;
-        }
-        sum.pixels.iter_mut().flatten().zip(image.pixels.iter().flatten()).for_each(|(sum, v)| *sum += v);
-    }
-    let count = images.len() as f32;
-    sum.pixels.iter_mut().flatten().for_each(|v| *v /= count);
-    Some(sum)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,14 +55,5 @@ mod tests {
         assert!(decode(Path::new("a.JPG"), &bytes, [20, 12]).is_ok());
         assert!(decode(Path::new("a.JPG"), &bytes[..bytes.len() / 2], [20, 12]).is_err());
         assert!(decode(Path::new("a.JPG"), b"\x89PNG", [20, 12]).unwrap_err().to_string().contains("JPEG"));
-    }
-
-    #[test]
-    fn the_mean_by_hand() {
-        let mean_of = mean(&[plain(0.2), plain(0.4), plain(0.9)]).unwrap();
-        let expected = plain(0.5);
-        let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-6;
-        assert!(mean_of.pixels.iter().flatten().zip(expected.pixels.iter().flatten()).all(near));
-        assert!(mean(&[]).is_none() && mean(&[plain(0.1), Image::new(12, 20)]).is_none());
     }
 }

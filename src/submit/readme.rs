@@ -52,8 +52,9 @@ fn description(scenes: &[&[FinishedRun]]) -> String {
     let mut versions: Vec<&str> = scenes.iter().flat_map(|r| r.iter()).map(|run| run.record.version.as_str()).collect();
     versions.sort_unstable();
     versions.dedup();
-    let averaged = scenes.iter().map(|runs| runs.len()).max().unwrap_or(1);
-    let mean = if averaged > 1 { format!(", mean of up to {averaged} runs a scene") } else { String::new() };
+    let models = |runs: &&[FinishedRun]| runs.iter().map(FinishedRun::models).sum::<u64>();
+    let averaged = scenes.iter().map(models).max().unwrap_or(1);
+    let mean = if averaged > 1 { format!(", mean of up to {averaged} models a scene") } else { String::new() };
     format!("naka-gs {}: 3D Gaussian splatting of lit photographs, optimized per scene{mean}", versions.join(", "))
 }
 

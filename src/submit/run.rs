@@ -94,6 +94,12 @@ impl FinishedRun {
         Ok(bytes)
     }
 
+    /// Models that its renders are the mean of.
+    pub fn models(&self) -> u64 {
+        let seeds = self.record.settings.get("seeds").and_then(serde_json::Value::as_u64);
+        seeds.unwrap_or(1)
+    }
+
     /// Wall seconds per picture of the stage that rendered them.
     pub fn seconds_per_image(&self) -> f64 {
         let seconds = self.record.stage(Stage::RENDER).map_or(0.0, |stage| stage.seconds);

@@ -139,7 +139,12 @@ impl Live {
 
 impl Watch for Live {
     fn begin(&self, start: &Start<'_>) {
-        let seen = &mut self.lock().seen;
+        let mut shared = self.lock();
+        shared.timed_steps = 0;
+        let seen = &mut shared.seen;
+        // Of a model before this one.
+        seen.losses.clear();
+        seen.curve.clear();
         seen.state = State::Running;
         seen.capture = Some(Arc::new(start.capture.clone()));
         seen.points = Some(Arc::new(start.points.clone()));

@@ -221,7 +221,7 @@ fn two_runs_of_a_scene_are_an_error_or_a_mean() {
     let (worst, average) = (differences().fold(0.0, f64::max), differences().sum::<f64>() / mean.len() as f64);
     assert!(worst <= 12.0 && average < 2.0, "worst {worst}, on average {average}");
     let readme = String::from_utf8(entries["readme.txt"].clone()).unwrap();
-    assert!(readme.contains("mean of up to 2 runs"), "{readme}");
+    assert!(readme.contains("mean of up to 2 models"), "{readme}");
     accepted(&bench.check());
 
     // Another scene of that name has no mean with this one.

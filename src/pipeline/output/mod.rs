@@ -117,6 +117,15 @@ impl OutputFolder {
         Ok(())
     }
 
+    /// Gives the file `from` the name `to`, at which nothing is.
+    ///
+    /// # Errors
+    /// It cannot be renamed.
+    pub fn rename(&self, from: &str, to: &str) -> Result<()> {
+        self.join(to).parent().map_or(Ok(()), storage::create_folder)?;
+        storage::rename(self.join(from), self.join(to))
+    }
+
     /// Moves what is at `name` aside, to `NAME.bak` or the next free name like it, unless it is `ours`: there is nothing
     /// in the way of a new file then.
     pub fn make_way(&self, name: &str, ours: Option<&Option<Written>>) -> Result<()> {

@@ -16,6 +16,8 @@ pub const POSES: &str = "poses";
 pub const COLMAP_LOG: &str = "colmap.log";
 /// The points that training started from.
 pub const POINTS: &str = "points.ply";
+/// The models of a run of several seeds.
+pub const SEEDS: &str = "seeds";
 /// The scene.
 pub const SPLATS: &str = "splats.ply";
 /// PSNR and SSIM of every view.
@@ -30,4 +32,9 @@ pub const REPORT: &str = "report.html";
 pub const SHEET: &str = "sheet.jpg";
 
 /// The folders that files are written into, or into folders below them.
-pub const FOLDERS: [&str; 6] = [IMAGES, RENDERS, CHECKPOINTS, STEREO, MODEL, POSES];
+pub const FOLDERS: [&str; 7] = [IMAGES, RENDERS, CHECKPOINTS, SEEDS, STEREO, MODEL, POSES];
+
+/// The model number `index`, from 0, of a run of several seeds.
+pub fn model(index: u32) -> String {
+    format!("{SEEDS}/splats-{}.ply", index + 1)
+}

@@ -20,13 +20,20 @@ pub struct Step {
     pub fingerprint: String,
     /// The files it writes, by their path below the output folder.
     pub outputs: Vec<String>,
+    /// Fingerprints of runs that made some of the same files.
+    pub related: Vec<String>,
 }
 
 impl Step {
     /// The step of a stage, given those before it.
     pub(super) fn of(definition: &dyn Definition, plan: &Plan<'_>) -> Self {
         let (fingerprint, outputs) = (definition.fingerprint(plan), definition.outputs(plan));
-        Self { stage: definition.stage(), fingerprint, outputs }
+        Self { stage: definition.stage(), fingerprint, outputs, related: definition.related(plan) }
+    }
+
+    /// Whether `record` is of another run, some of whose files are this one's.
+    pub fn is_related(&self, record: &StageRecord) -> bool {
+        self.related.contains(&record.fingerprint)
     }
 
     /// The stages whose files it reads.
@@ -40,7 +47,8 @@ impl Step {
 pub enum Action {
     /// Its outputs are current.
     Keep,
-    /// It has to be made; whatever it began earlier came from the same inputs and settings and may be continued.
+    /// It has to be made; whatever it began earlier came from the same inputs and settings, or those of a related run, and may
+    /// be continued.
     Make,
     /// It has to be made, and what was made from something else must go first.
     Replace,
@@ -66,10 +74,10 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
         let before = steps.iter().zip(&actions).filter(|(earlier, _)| step.builds_on().contains(&earlier.stage));
         let settled = before.fold(true, |settled, (_, action)| settled && *action == Action::Keep);
         actions.push(match (record, earlier) {
-            (Some(record), Some(run)) if !different && stranger.is_none() => {
+            (Some(record), Some(run)) if stranger.is_none() && (!different || step.is_related(record)) => {
                 let same = !settled || record.made_from == run.made_by(step.builds_on());
                 match same {
-                    true if settled && is_current(record, step, folder) => Action::Keep,
+                    true if settled && !different && is_current(record, step, folder) => Action::Keep,
                     true => Action::Make,
                     false => Action::Replace,
                 }

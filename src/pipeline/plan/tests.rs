@@ -2,7 +2,7 @@ use super::*;
 use std::path::Path;
 
 fn step(stage: Stage, fingerprint: &str) -> Step {
-    Step { stage, fingerprint: fingerprint.into(), outputs: vec![stage.name().into()] }
+    Step { stage, fingerprint: fingerprint.into(), outputs: vec![stage.name().into()], related: Vec::new() }
 }
 
 /// A folder in which the stages wrote a file each.

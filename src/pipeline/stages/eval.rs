@@ -7,7 +7,7 @@ use crate::pipeline::output::names;
 use crate::pipeline::record::{Counts, write_json};
 use crate::pipeline::session::{Session, counts};
 use crate::pipeline::stage::Stage;
-use crate::pipeline::{fingerprint, measure};
+use crate::pipeline::{Painter, fingerprint, measure};
 use serde_json::json;
 
 pub(in crate::pipeline) struct Eval;
@@ -34,12 +34,25 @@ impl Definition for Eval {
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
         let holdout = session.lit()?.clone().with_exposures(&session.exposures()).holdout;
         session.load_splats()?;
-        let mut painter = session.painter()?;
+        session.load_models()?;
         let settings = &session.job.settings;
         let lpips = Lpips::open(&settings.eval)?;
         let (capture, progress) = (&session.capture, session.progress);
-        let metrics = measure::measure(&mut painter, capture, &holdout, settings.downscale, lpips.as_ref(), progress)?;
+        let measure = |mut painter: Painter<'_>| {
+            measure::measure(&mut painter, capture, &holdout, settings.downscale, lpips.as_ref(), progress)
+        };
+        let mut metrics = measure(session.painter()?)?;
+        if settings.seeds > 1 {
+            metrics.seeds = Some(settings.seeds);
+            metrics.distilled = Some(measure(session.painter_of_file()?)?.metrics);
+        }
         write_json(&session.out(names::METRICS), &metrics)?;
-        counts(&json!({ "test": metrics.metrics.test.views.len(), "holdout": holdout.len() }))
+        let mut all = counts(&json!({ "test": metrics.metrics.test.views.len(), "holdout": holdout.len() }))?;
+        if let Some(distilled) = &metrics.distilled {
+            all.insert("seeds".into(), settings.seeds.into());
+            all.insert("psnr".into(), metrics.metrics.test.psnr.into());
+            all.insert("psnr_distilled".into(), distilled.test.psnr.into());
+        }
+        Ok(all)
     }
 }

@@ -37,7 +37,10 @@ impl Definition for Render {
     }
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
-        session.load_splats()?;
+        match session.job.settings.seeds {
+            1 => session.load_splats()?,
+            _ => session.load_models()?,
+        }
         let (views, journal) = (&session.capture.test, session.journal(self.stage()));
         let folder = session.out(names::RENDERS);
         render_views(&mut session.painter()?, views, &folder, Some(&journal), session.progress)?;

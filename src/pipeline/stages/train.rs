@@ -5,9 +5,11 @@ use crate::error::Result;
 use crate::pipeline::definition::{Definition, Plan};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
-use crate::pipeline::record::Counts;
+use crate::pipeline::record::{Counts, StageRecord};
 use crate::pipeline::session::{Session, counts};
+use crate::pipeline::several;
 use crate::pipeline::stage::Stage;
+use crate::settings::MOST_SEEDS;
 use crate::{prior, splat, train};
 use std::path::Path;
 
@@ -23,13 +25,29 @@ impl Definition for Train {
     }
 
     fn fingerprint(&self, plan: &Plan<'_>) -> String {
-        let points = plan.fingerprint(Stage::PPM).or_else(|| plan.fingerprint(Stage::PRIOR));
-        let started = fingerprint::of(&(lit_fingerprint(plan), points, plan.job.settings.train.cache_key()));
-        fingerprint::changed(&started, plan.changes)
+        of_seeds(plan, plan.job.settings.seeds)
     }
 
-    fn outputs(&self, _plan: &Plan<'_>) -> Vec<String> {
-        vec![names::SPLATS.into()]
+    fn outputs(&self, plan: &Plan<'_>) -> Vec<String> {
+        let seeds = plan.job.settings.seeds;
+        let models = (0..seeds).filter(|_| seeds > 1).map(names::model);
+        models.chain([names::SPLATS.to_string()]).collect()
+    }
+
+    fn related(&self, plan: &Plan<'_>) -> Vec<String> {
+        // A model whose settings were changed on the way is none of several.
+        match plan.job.settings.seeds {
+            1 => Vec::new(),
+            _ if !plan.changes.is_empty() => Vec::new(),
+            seeds => (1..=MOST_SEEDS).filter(|other| *other != seeds).map(|other| of_seeds(plan, other)).collect(),
+        }
+    }
+
+    fn resume(&self, session: &mut Session<'_>, earlier: &StageRecord, other: bool) -> Result<StageRecord> {
+        match session.job.settings.seeds {
+            1 => Ok(StageRecord { counts: Counts::new(), ..earlier.clone() }),
+            _ => several::resume(session, earlier, other),
+        }
     }
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
@@ -39,6 +57,9 @@ impl Definition for Train {
             Some(points) => points,
             None => prior::read_in(session.out(names::POINTS), &session.capture.frame)?,
         };
+        if session.job.settings.seeds > 1 {
+            return several::make(session, &lit, &points);
+        }
         let folder = session.out(names::CHECKPOINTS);
         let config = &session.job.settings.train;
         let (gpu, watch) = (session.gpu()?, session.shared.watch);
@@ -56,4 +77,16 @@ impl Definition for Train {
     fn discard_partial(&self, out: &Path) -> Result<()> {
         train::discard_checkpoints(&out.join(names::CHECKPOINTS))
     }
+}
+
+/// The fingerprint of a training of so many `seeds`. Where there are several, the file that shows their mean follows the test
+/// poses, too.
+fn of_seeds(plan: &Plan<'_>, seeds: u32) -> String {
+    let points = plan.fingerprint(Stage::PPM).or_else(|| plan.fingerprint(Stage::PRIOR));
+    let one = fingerprint::of(&(lit_fingerprint(plan), points, plan.job.settings.train.cache_key()));
+    let started = match seeds {
+        1 => one,
+        _ => fingerprint::of(&(one, seeds, fingerprint::of_poses(&plan.capture.test))),
+    };
+    fingerprint::changed(&started, plan.changes)
 }

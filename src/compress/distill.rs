@@ -1,0 +1,118 @@
+//! One model for the pictures of several: what the mean of their renders shows, as one file of splats.
+//!
+//! Models of the same photographs that differ by their seeds err differently, and the mean of their renders is better than
+//! each. No model shows that mean exactly; least squares finds one that comes close, from one of them on.
+
+use super::refit::{Aim, Refit};
+use super::views::{Goals, Limits, PLANES, ViewRenderer, extent, within};
+use crate::capture::Camera;
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::limits;
+use crate::progress::Progress;
+use crate::splat::{Splats, Tensors, plane_len};
+
+/// A gibibyte of goals, at the size they come in: 60 views of a megapixel. More are made smaller, down to half a megapixel.
+const LIMITS: Limits = Limits { each: u64::MAX, all: 1 << 26, fewest: 1 << 19 };
+
+/// Views that models are compared in.
+const MEASURED: usize = 8;
+
+/// Where the pictures are to be those of the mean.
+#[derive(Clone, Debug, Default)]
+pub struct Cameras {
+    /// Those that matter.
+    pub needed: Vec<Camera>,
+    /// Those in between, for which memory may be too dear.
+    pub between: Vec<Camera>,
+}
+
+/// A model that shows the mean of several.
+#[derive(Clone, Debug)]
+pub struct Distilled {
+    /// The model.
+    pub splats: Splats,
+    /// Views that it was fitted to.
+    pub views: usize,
+    /// Its mean PSNR against the mean, dB.
+    pub psnr: f64,
+    /// That of the model that it started from.
+    pub psnr_before: f64,
+}
+
+/// The first of `models` after `steps` steps toward the mean of the renders of all, from `cameras`.
+///
+/// # Errors
+/// No model, no camera, splats that are not finite, the device fails, or a stop is asked for.
+pub fn distill(
+    gpu: &Gpu,
+    models: &[Splats],
+    (antialiased, deterministic): (bool, bool),
+    cameras: Cameras,
+    steps: u32,
+    progress: &dyn Progress,
+) -> Result<Distilled> {
+    let first = models.first().ok_or_else(|| Error::setting("models", "none", "give at least one"))?;
+    let (mut renderer, refit) = match deterministic {
+        true => (ViewRenderer::deterministic(gpu, antialiased)?, Refit::deterministic(gpu)?),
+        false => (ViewRenderer::new(gpu, antialiased)?, Refit::new(gpu)?),
+    };
+    let goals = mean(&mut renderer, models, chosen(cameras), progress)?;
+    let mut psnr = |splats: &Splats| {
+        let model = Tensors::from_splats(gpu, splats, 0)?;
+        goals.psnr(&mut renderer, &model, MEASURED)
+    };
+    let psnr_before = psnr(first)?;
+    let aim = Aim { goals: &goals, withheld: None, steps, name: "distill" };
+    let splats = refit.fit(&mut renderer, first, aim, progress)?;
+    let model = Tensors::from_splats(gpu, &splats, 0)?;
+    let psnr = goals.psnr(&mut renderer, &model, MEASURED)?;
+    Ok(Distilled { splats, views: goals.cameras.len(), psnr, psnr_before })
+}
+
+/// The cameras that memory is for. Those in between go first.
+fn chosen(Cameras { needed, between }: Cameras) -> Vec<Camera> {
+    let pixels = |cameras: &[Camera]| -> u64 {
+        cameras.iter().map(|camera| u64::from(camera.width) * u64::from(camera.height)).sum()
+    };
+    let fit = pixels(&needed) + pixels(&between) <= LIMITS.all;
+    let all = if fit { [needed, between].concat() } else { needed };
+    within(&LIMITS, &all).into_iter().map(|(_, camera)| camera).collect()
+}
+
+/// The mean of the renders of `models` as they are displayed, and of their transmittances. One model is on the device at a time.
+fn mean(
+    renderer: &mut ViewRenderer<'_>,
+    models: &[Splats],
+    cameras: Vec<Camera>,
+    progress: &dyn Progress,
+) -> Result<Goals> {
+    if cameras.is_empty() {
+        return Err(Error::setting("cameras", "no camera", "give at least one"));
+    }
+    let gpu = renderer.gpu;
+    let buffer = |camera: &Camera| gpu.buffer("mean view", PLANES * plane_len(camera.width, camera.height));
+    let planes = cameras.iter().map(buffer).collect::<Result<Vec<_>>>()?;
+    let share = 1.0 / models.len() as f32;
+    progress.begin("distill: views of the mean", "renders", (models.len() * cameras.len()) as u64);
+    let mut done = 0;
+    for (number, splats) in models.iter().enumerate() {
+        splats.check_finite(format_args!("model {}", number + 1))?;
+        let model = Tensors::from_splats(gpu, splats, 0)?;
+        for (camera, goal) in cameras.iter().zip(&planes) {
+            progress.check()?;
+            limits::claim_picture(camera.width, camera.height)?;
+            let work = renderer.render(&model, camera)?;
+            let mut sum = if number == 0 { vec![0.0; goal.len()] } else { gpu.read(goal)? };
+            for (sum, value) in sum.iter_mut().zip(gpu.read_part(&work.image, 0, goal.len())?) {
+                *sum += share * value.clamp(0.0, 1.0);
+            }
+            goal.write(gpu, 0, &sum);
+            done += 1;
+            progress.set(done, "");
+        }
+    }
+    progress.end();
+    let extent = extent(&cameras);
+    Ok(Goals { cameras, planes, extent })
+}
