@@ -24,7 +24,7 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: Views, pages: Vec<String>) 
     let sections = vec![
         section("scene", "Scene", [Part::links("Walk around in the scene", pages), None, None]),
         section("views", "Views", all_views(views)),
-        section("curves", "Training", [curves(train), None, None]),
+        section("curves", "Training", [curves(train), train.and_then(models).map(Part::Table), None]),
         section("points", "Points", points(run)),
         section("timings", "Timings", [stages(run).map(Part::Table), kernels(run).map(Part::Table), None]),
         section("enhance", "Dark to enhanced", enhancement(run.stage(Stage::ENHANCE))),
@@ -165,6 +165,30 @@ fn white_balance(curve: &[[f64; 4]]) -> Option<String> {
     ))
 }
 
+/// The models of a run of several seeds.
+fn models(train: &StageRecord) -> Option<Table> {
+    let models = train.counts.get("models")?.as_object()?;
+    let row = |(file, model): (&String, &Value)| {
+        let number = |name: &str, digits| Cell::number(model.get(name).and_then(Value::as_f64), digits);
+        let loss = model.get("curve").and_then(|curve| curve.as_array()?.last()?.get("loss")?.as_f64());
+        let loss = Cell::number(loss, 4);
+        vec![
+            Cell::text(file.as_str()),
+            number("seed", 0),
+            number("steps", 0),
+            number("seconds", 1),
+            number("splats", 0),
+            loss,
+        ]
+    };
+    let columns = &["model", "seed", "steps", "seconds", "splats", "last loss"];
+    Table::new(
+        "Models whose renders' mean is shown; the curve is the first one's",
+        columns,
+        models.iter().map(row).collect(),
+    )
+}
+
 /// Settings that were changed while training.
 fn changes(train: Option<&StageRecord>) -> Option<Table> {
     let changes = train.map(StageRecord::changes).unwrap_or_default();
@@ -239,6 +263,16 @@ mod tests {
         assert!(table.to_string().contains("camera") && !table.to_string().contains("curve"));
         record.counts.remove("curve");
         assert!(matches!(enhancement(Some(&record)), [None, None, Some(_)]));
+    }
+
+    #[test]
+    fn models_of_several_seeds_are_listed() {
+        let mut record = StageRecord::beginning(Stage::TRAIN, "", String::new(), Default::default());
+        assert!(models(&record).is_none());
+        let model = json!({ "seed": 43, "steps": 40, "seconds": 1.5, "splats": 7, "curve": [{ "loss": 0.25 }] });
+        record.counts.insert("models".into(), json!({ "seeds/splats-2.ply": model }));
+        let table = models(&record).unwrap().to_string();
+        assert!(["seeds/splats-2.ply", "43", "1.5", "0.2500"].iter().all(|word| table.contains(word)), "{table}");
     }
 
     #[test]

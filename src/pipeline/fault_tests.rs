@@ -82,7 +82,7 @@ fn check_whole(out: &Path, what: &str) {
             Some("JPG") => image::open(&path).is_ok(),
             Some("json") => serde_json::from_slice::<serde_json::Value>(&std::fs::read(&path).unwrap()).is_ok(),
             Some("toml") => settings::file::check(&path, false).is_ok(),
-            Some("ply") if name == names::SPLATS => crate::splat::read(&path).is_ok(),
+            Some("ply") if name == names::SPLATS || name.starts_with(names::SEEDS) => crate::splat::read(&path).is_ok(),
             Some("ply") => prior::read(&path).is_ok(),
             Some("safetensors") => true,
             _ => panic!("{what}: {name} is no file of a run"),
@@ -100,10 +100,12 @@ fn check_record(out: &Path, what: &str) {
     }
 }
 
-/// Ends a run at every change, or at every `every`-th one from a varying first on, and lets it complete.
-fn end_everywhere(kind: Kind, every: usize) {
+/// Ends a run at every change, or at every `every`-th one from a varying first on, and lets it complete. One of several
+/// `seeds` replaces one of a single seed.
+fn end_everywhere(kind: Kind, every: usize, seeds: u32) {
     let bench = Bench::new();
-    let whole = bench.job("whole", 3, false);
+    let mut whole = bench.job("whole", 3, false);
+    whole.settings.seeds = seeds;
     bench.run(&whole).unwrap();
     let expected = files(&whole.out);
     let mut at = 0;
@@ -113,9 +115,10 @@ fn end_everywhere(kind: Kind, every: usize) {
         let replaced = (at / every) % 2 == 1;
         let mut job = bench.job("out", 3, replaced);
         if replaced {
-            bench.run(&Job { overwrite: false, ..bench.job("out", 2, false) }).unwrap();
+            bench.run(&bench.job("out", if seeds > 1 { 3 } else { 2 }, false)).unwrap();
         }
-        job.settings.enhance.n = if replaced { 1.1 } else { 1.0 };
+        job.settings.seeds = seeds;
+        job.settings.enhance.n = if replaced && seeds == 1 { 1.1 } else { 1.0 };
         let guard = faults::arm(&job.out, kind, at);
         let ended = bench.run(&job).map(|_| ());
         let log = guard.log();
@@ -142,13 +145,18 @@ fn end_everywhere(kind: Kind, every: usize) {
 
 #[test]
 fn a_run_killed_at_any_change_completes() {
-    end_everywhere(Kind::Kill, 7);
+    end_everywhere(Kind::Kill, 7, 1);
+}
+
+#[test]
+fn a_run_of_several_seeds_killed_at_any_change_completes() {
+    end_everywhere(Kind::Kill, 9, 2);
 }
 
 #[test]
 fn a_run_whose_writes_fail_completes() {
-    end_everywhere(Kind::Error, 13);
-    end_everywhere(Kind::ShortWrite, 17);
+    end_everywhere(Kind::Error, 13, 1);
+    end_everywhere(Kind::ShortWrite, 17, 1);
 }
 
 /// Not a sample of the changes but all of them: some minutes.
@@ -156,6 +164,7 @@ fn a_run_whose_writes_fail_completes() {
 #[ignore = "takes minutes; a sample of it runs with the others"]
 fn a_run_may_end_at_every_single_change() {
     for kind in [Kind::Kill, Kind::Error, Kind::ShortWrite] {
-        end_everywhere(kind, 1);
+        end_everywhere(kind, 1, 1);
+        end_everywhere(kind, 1, 2);
     }
 }

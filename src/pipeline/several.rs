@@ -78,6 +78,7 @@ pub(super) fn resume(session: &mut Session<'_>, earlier: &StageRecord, other: bo
             report.insert("seed".into(), session.job.settings.train.seed.into());
             models.insert(first.clone(), Value::Object(report));
             record.outputs.insert(first.clone(), Some(written));
+            record.counts.insert(MODELS.into(), Value::Object(models.clone()));
             // On record before it is there, so that it never is a stranger's.
             session.run.put(record.clone());
             session.run.write(&session.job.out)?;
