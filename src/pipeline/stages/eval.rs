@@ -43,8 +43,9 @@ impl Definition for Eval {
         };
         let mut metrics = measure(session.painter()?)?;
         if settings.seeds > 1 {
+            let measured = metrics.resolution.size.is_some();
             metrics.seeds = Some(settings.seeds);
-            metrics.distilled = Some(measure(session.painter_of_file()?)?.metrics);
+            metrics.distilled = measured.then(|| measure(session.painter_of_file()?)).transpose()?.map(|of| of.metrics);
         }
         write_json(&session.out(names::METRICS), &metrics)?;
         let mut all = counts(&json!({ "test": metrics.metrics.test.views.len(), "holdout": holdout.len() }))?;
