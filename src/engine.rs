@@ -134,7 +134,8 @@ impl Engine {
         Ok(Points { cloud, ..points })
     }
 
-    /// Trains splats on lit photographs. An interrupted training goes on from its `checkpoints` folder.
+    /// Trains splats on lit photographs: one model, whatever number of seeds the settings have. An interrupted training
+    /// goes on from its `checkpoints` folder.
     ///
     /// # Errors
     /// As [`train::train`].

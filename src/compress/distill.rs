@@ -27,6 +27,17 @@ pub struct Cameras {
     pub between: Vec<Camera>,
 }
 
+/// How models are rendered, and how one of them is fitted.
+#[derive(Clone, Copy, Debug)]
+pub struct Distillation {
+    /// As in training.
+    pub antialiased: bool,
+    /// Whether the same models give the same bytes.
+    pub deterministic: bool,
+    /// Steps, one view each (0: none).
+    pub steps: u32,
+}
+
 /// A model that shows the mean of several.
 #[derive(Clone, Debug)]
 pub struct Distilled {
@@ -40,16 +51,15 @@ pub struct Distilled {
     pub psnr_before: f64,
 }
 
-/// The first of `models` after `steps` steps toward the mean of the renders of all, from `cameras`.
+/// The first of `models`, fitted to the mean of the renders of all from `cameras`.
 ///
 /// # Errors
 /// No model, no camera, splats that are not finite, the device fails, or a stop is asked for.
 pub fn distill(
     gpu: &Gpu,
     models: &[Splats],
-    (antialiased, deterministic): (bool, bool),
     cameras: Cameras,
-    steps: u32,
+    Distillation { antialiased, deterministic, steps }: Distillation,
     progress: &dyn Progress,
 ) -> Result<Distilled> {
     let first = models.first().ok_or_else(|| Error::setting("models", "none", "give at least one"))?;
@@ -58,16 +68,17 @@ pub fn distill(
         false => (ViewRenderer::new(gpu, antialiased)?, Refit::new(gpu)?),
     };
     let goals = mean(&mut renderer, models, chosen(cameras), progress)?;
-    let mut psnr = |splats: &Splats| {
-        let model = Tensors::from_splats(gpu, splats, 0)?;
-        goals.psnr(&mut renderer, &model, MEASURED)
-    };
-    let psnr_before = psnr(first)?;
+    let psnr_before = psnr(&mut renderer, &goals, first)?;
     let aim = Aim { goals: &goals, withheld: None, steps, name: "distill" };
     let splats = refit.fit(&mut renderer, first, aim, progress)?;
-    let model = Tensors::from_splats(gpu, &splats, 0)?;
-    let psnr = goals.psnr(&mut renderer, &model, MEASURED)?;
+    let psnr = psnr(&mut renderer, &goals, &splats)?;
     Ok(Distilled { splats, views: goals.cameras.len(), psnr, psnr_before })
+}
+
+/// Mean PSNR of `splats` in a few of the views.
+fn psnr(renderer: &mut ViewRenderer<'_>, goals: &Goals, splats: &Splats) -> Result<f64> {
+    let model = Tensors::from_splats(renderer.gpu, splats, 0)?;
+    goals.psnr(renderer, &model, MEASURED)
 }
 
 /// The cameras that memory is for. Those in between go first.

@@ -1,13 +1,15 @@
 //! One model for the pictures of several.
 
 use super::between;
-use super::distill::{Cameras, distill};
+use super::distill::{Cameras, Distillation, distill};
 use super::tests::{cameras, gpu};
 use super::views::ViewRenderer;
 use crate::error::Error;
 use crate::progress::{Silent, Stop};
 use crate::splat::reference::{cloud, splats};
 use crate::splat::{Splats, Tensors};
+
+const HOW: Distillation = Distillation { antialiased: false, deterministic: false, steps: 1 };
 
 /// One cloud, three times with other errors.
 fn models() -> Vec<Splats> {
@@ -27,7 +29,7 @@ fn one_model_comes_closer_to_the_mean_than_any_of_those_it_is_the_mean_of() {
     let (gpu, models, quiet) = (gpu(), models(), Silent::default());
     let views = Cameras { needed: cameras(), between: between(&cameras()) };
     let made = |steps: u32, deterministic: bool| {
-        distill(&gpu, &models, (false, deterministic), views.clone(), steps, &quiet).unwrap()
+        distill(&gpu, &models, views.clone(), Distillation { steps, deterministic, ..HOW }, &quiet).unwrap()
     };
     let distilled = made(150, false);
     assert_eq!((distilled.splats.len(), distilled.views), (60, views.needed.len() + views.between.len()));
@@ -64,12 +66,12 @@ fn one_model_comes_closer_to_the_mean_than_any_of_those_it_is_the_mean_of() {
 fn nothing_is_distilled_of_nothing_and_a_stop_is_a_stop() {
     let (gpu, models, quiet) = (gpu(), models(), Silent::default());
     let views = Cameras { needed: cameras(), between: Vec::new() };
-    let none = distill(&gpu, &[], (false, false), views.clone(), 1, &quiet).err().unwrap();
+    let none = distill(&gpu, &[], views.clone(), HOW, &quiet).err().unwrap();
     assert!(matches!(none, Error::Setting { .. }), "{none}");
-    let dark = distill(&gpu, &models, (false, false), Cameras::default(), 1, &quiet).err().unwrap();
+    let dark = distill(&gpu, &models, Cameras::default(), HOW, &quiet).err().unwrap();
     assert!(matches!(&dark, Error::Setting { setting, .. } if setting == "cameras"), "{dark}");
     let stop = Stop::default();
     stop.request();
-    let stopped = distill(&gpu, &models, (false, false), views, 1, &Silent(stop)).err().unwrap();
+    let stopped = distill(&gpu, &models, views, HOW, &Silent(stop)).err().unwrap();
     assert!(matches!(stopped, Error::Interrupted(_)), "{stopped}");
 }

@@ -29,7 +29,7 @@ mod views;
 
 pub use budget::{Budget, Outcome, to_budget};
 pub use cameras::{around, between};
-pub use distill::{Cameras, Distilled, distill};
+pub use distill::{Cameras, Distillation, Distilled, distill};
 pub use trial::Trial;
 
 use crate::capture::{Camera, View};

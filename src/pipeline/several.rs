@@ -7,7 +7,7 @@ use super::output::names;
 use super::record::{Counts, Stage, StageRecord};
 use super::session::{Session, counts};
 use crate::capture::{Camera, Capture, Image, View};
-use crate::compress::{self, Cameras, Distilled};
+use crate::compress::{self, Cameras, Distillation, Distilled};
 use crate::error::{Error, Result};
 use crate::prior::PointCloud;
 use crate::progress::{Progress, Stop};
@@ -136,9 +136,9 @@ fn distill(session: &mut Session<'_>, lit: &Capture) -> Result<Distilled> {
     let test = session.capture.test.iter().map(|view| view.camera.downscaled(settings.downscale));
     let between = compress::between(&trained);
     let cameras = Cameras { needed: trained.into_iter().chain(test).collect(), between };
-    let how = (settings.train.antialiased, settings.train.deterministic);
-    let steps = distill_steps(&settings.train);
-    compress::distill(session.gpu()?, &session.models, how, cameras, steps, session.progress)
+    let Config { antialiased, deterministic, .. } = settings.train;
+    let how = Distillation { antialiased, deterministic, steps: distill_steps(&settings.train) };
+    compress::distill(session.gpu()?, &session.models, cameras, how, session.progress)
 }
 
 /// Progress that says which model it is of.

@@ -5,7 +5,7 @@ use super::*;
 use crate::capture::{self, Camera, View};
 use crate::error::Error;
 use crate::gpu::{Choice, Mask};
-use crate::progress::{Board, Silent};
+use crate::progress::{Board, Silent, Stop};
 use crate::scenes::{self, Scene};
 use crate::splat::{self, Renderer, Workspace};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -231,4 +231,17 @@ fn the_device_is_shared_by_threads() {
     shared::<Gpu>();
     shared::<Arc<Live>>();
     shared::<Snapshot>();
+}
+
+#[test]
+fn a_model_after_another_has_figures_of_its_own() {
+    let bed = Bed::new();
+    let live = Live::new(Stop::default());
+    for (seed, steps) in [(1, 12), (2, 7)] {
+        let config = Config { seed, ..config(steps) };
+        bed.train(&config, &Silent::default(), live.as_ref()).unwrap();
+        let remote = live.remote();
+        let (losses, curve, figures) = remote.look(|seen| (seen.losses.len(), seen.curve.len(), seen.figures));
+        assert_eq!((losses, curve, figures.step, figures.steps), (steps as usize, 1, steps, steps));
+    }
 }

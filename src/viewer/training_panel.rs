@@ -26,6 +26,11 @@ pub fn show(training: &mut Training<'_>, ui: &mut egui::Ui) -> Option<crate::Err
         }
         return None;
     }
+    // Of several models, which one.
+    let standing = training.board.standing().filter(|standing| standing.stage.starts_with("train, "));
+    if let Some(standing) = standing {
+        ui.label(RichText::new(standing.stage).color(FAINT));
+    }
     figures(ui, &training.figures);
     buttons(training, ui);
     curves(ui, &training.figures);

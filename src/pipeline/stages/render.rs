@@ -37,9 +37,10 @@ impl Definition for Render {
     }
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
-        match session.job.settings.seeds {
-            1 => session.load_splats()?,
-            _ => session.load_models()?,
+        if session.job.settings.seeds > 1 {
+            session.load_models()?
+        } else {
+            session.load_splats()?
         }
         let (views, journal) = (&session.capture.test, session.journal(self.stage()));
         let folder = session.out(names::RENDERS);

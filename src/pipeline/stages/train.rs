@@ -37,7 +37,7 @@ impl Definition for Train {
     fn related(&self, plan: &Plan<'_>) -> Vec<String> {
         // A model whose settings were changed on the way is none of several.
         match plan.job.settings.seeds {
-            1 => Vec::new(),
+            0..=1 => Vec::new(),
             _ if !plan.changes.is_empty() => Vec::new(),
             seeds => (1..=MOST_SEEDS).filter(|other| *other != seeds).map(|other| of_seeds(plan, other)).collect(),
         }
@@ -45,7 +45,7 @@ impl Definition for Train {
 
     fn resume(&self, session: &mut Session<'_>, earlier: &StageRecord, other: bool) -> Result<StageRecord> {
         match session.job.settings.seeds {
-            1 => Ok(StageRecord { counts: Counts::new(), ..earlier.clone() }),
+            0..=1 => Ok(StageRecord { counts: Counts::new(), ..earlier.clone() }),
             _ => several::resume(session, earlier, other),
         }
     }
@@ -85,7 +85,7 @@ fn of_seeds(plan: &Plan<'_>, seeds: u32) -> String {
     let points = plan.fingerprint(Stage::PPM).or_else(|| plan.fingerprint(Stage::PRIOR));
     let one = fingerprint::of(&(lit_fingerprint(plan), points, plan.job.settings.train.cache_key()));
     let started = match seeds {
-        1 => one,
+        0..=1 => one,
         _ => fingerprint::of(&(one, seeds, fingerprint::of_poses(&plan.capture.test))),
     };
     fingerprint::changed(&started, plan.changes)
