@@ -15,6 +15,10 @@ use crate::splat::{Splats, Tensors, plane_len};
 /// A gibibyte of goals, at the size they come in: 60 views of a megapixel. More are made smaller, down to half a megapixel.
 const LIMITS: Limits = Limits { each: u64::MAX, all: 1 << 26, fewest: 1 << 19 };
 
+/// Learning rates by those of a fit that only closes holes. 200 steps toward the mean of three models of Laboratory at an eighth of
+/// its size come from 39.9 dB to 43.1 dB at 1, 43.5 at 3, 43.4 at 5 and 42.4 at 8.
+const RATES: f32 = 3.0;
+
 /// Views that models are compared in.
 const MEASURED: usize = 8;
 
@@ -51,7 +55,7 @@ pub struct Distilled {
     pub psnr_before: f64,
 }
 
-/// The first of `models`, fitted to the mean of the renders of all from `cameras`.
+/// The first of `models`, fitted to the mean of the renders of all from `cameras`; as it was, if that is closer to it.
 ///
 /// # Errors
 /// No model, no camera, splats that are not finite, the device fails, or a stop is asked for.
@@ -69,10 +73,15 @@ pub fn distill(
     };
     let goals = mean(&mut renderer, models, chosen(cameras), progress)?;
     let psnr_before = psnr(&mut renderer, &goals, first)?;
-    let aim = Aim { goals: &goals, withheld: None, steps, name: "distill" };
+    let aim = Aim { goals: &goals, withheld: None, steps, rates: RATES, name: "distill" };
     let splats = refit.fit(&mut renderer, first, aim, progress)?;
     let psnr = psnr(&mut renderer, &goals, &splats)?;
-    Ok(Distilled { splats, views: goals.cameras.len(), psnr, psnr_before })
+    let views = goals.cameras.len();
+    // Models that hardly differ may be closer to their mean than a few steps come.
+    match psnr < psnr_before {
+        true => Ok(Distilled { splats: first.clone(), views, psnr: psnr_before, psnr_before }),
+        false => Ok(Distilled { splats, views, psnr, psnr_before }),
+    }
 }
 
 /// Mean PSNR of `splats` in a few of the views.

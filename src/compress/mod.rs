@@ -222,7 +222,7 @@ impl<'g> Compressor<'g> {
             let steps = if round == rounds { steps - between * (rounds - 1) } else { between };
             // Between the rounds a fit only closes holes.
             let withheld = self.withheld.as_ref().filter(|_| round == rounds);
-            let aim = Aim { goals: &self.goals, withheld, steps, name: FIT };
+            let aim = Aim { goals: &self.goals, withheld, steps, rates: 1.0, name: FIT };
             model = self.refit.fit(&mut self.renderer, &model, aim, progress)?;
         }
         Ok(model)
@@ -240,7 +240,7 @@ impl<'g> Compressor<'g> {
         {
             let scores = self.score(last, progress)?;
             let half = self.thin(last, scores, last.len() / 2, last.len() / 2);
-            let aim = Aim { goals: &self.goals, withheld: self.withheld.as_ref(), steps, name: FIT };
+            let aim = Aim { goals: &self.goals, withheld: self.withheld.as_ref(), steps, rates: 1.0, name: FIT };
             all.push(self.refit.fit(&mut self.renderer, &half, aim, progress)?);
         }
         Ok(all)

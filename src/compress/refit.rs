@@ -30,6 +30,8 @@ pub(super) struct Aim<'a> {
     /// Views that no step sees.
     pub withheld: Option<&'a Goals>,
     pub steps: u32,
+    /// What learning rates are multiplied by.
+    pub rates: f32,
     /// What progress calls it.
     pub name: &'static str,
 }
@@ -72,7 +74,7 @@ impl Refit {
         &self,
         renderer: &mut ViewRenderer<'_>,
         splats: &Splats,
-        Aim { goals, withheld, steps, name }: Aim<'_>,
+        Aim { goals, withheld, steps, rates: factor, name }: Aim<'_>,
         progress: &dyn Progress,
     ) -> Result<Splats> {
         if steps == 0 || splats.is_empty() {
@@ -94,7 +96,7 @@ impl Refit {
                 order = shuffled(goals.cameras.len(), u64::from(step));
             }
             let view = order.pop().unwrap_or_default();
-            let factor = DECAY.powf(step as f32 / steps as f32);
+            let factor = factor * DECAY.powf(step as f32 / steps as f32);
             let mut rates = RATES.map(|rate| rate * factor);
             rates[0] *= goals.extent as f32;
             let update = Update { learning_rates: rates, step: step + 1, sh_degree: model.sh_degree };

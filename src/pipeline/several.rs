@@ -20,8 +20,10 @@ use std::time::Instant;
 /// The count in the record of training that has one entry for each model, by the name of its file.
 const MODELS: &str = "models";
 
-/// Steps of the distillation, by those of a training. Measured in docs/usage.md.
+/// Steps of the distillation, by those of a training: more come closer, at the same price (docs/usage.md).
 const DISTILL_SHARE: f32 = 0.25;
+/// Steps of the distillation at least.
+const DISTILL_STEPS: u32 = 100;
 
 /// Trains the models that are not finished, from the pictures `lit`, and distills `splats.ply`.
 pub(super) fn make(session: &mut Session<'_>, lit: &Capture, points: &PointCloud) -> Result<Counts> {
@@ -124,7 +126,7 @@ fn train_model(session: &mut Session<'_>, lit: &Capture, points: &PointCloud, in
 }
 
 fn distill_steps(config: &Config) -> u32 {
-    ((config.steps as f32 * DISTILL_SHARE) as u32).max(1)
+    ((config.steps as f32 * DISTILL_SHARE) as u32).max(DISTILL_STEPS)
 }
 
 /// Fits the first model to the mean of all: from the cameras of training, those of the test views, and halfway between.
