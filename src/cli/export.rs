@@ -8,7 +8,7 @@ use naka_gs::{Error, Result, page};
 use std::path::{Path, PathBuf};
 
 /// Splats in another format, or as a page that browsers open, by the ending of -o: .html, .ply, .compressed.ply, .spz,
-/// .sog, .glb or .splat
+/// .v4.spz (SPZ of version 4, which newer readers take), .sog, .glb or .splat
 #[derive(clap::Args)]
 #[command(
     visible_alias = "convert",

@@ -47,6 +47,8 @@ pub enum Format {
     CompressedPly,
     /// Niantic's SPZ, version 3.
     Spz,
+    /// Niantic's SPZ, version 4.
+    Spz4,
     /// PlayCanvas's SOG, version 2.
     Sog,
     /// glTF in one file, with `KHR_gaussian_splatting`.
@@ -56,9 +58,10 @@ pub enum Format {
 }
 
 /// Endings, the longer one before the one that it ends in.
-const ENDINGS: [(&str, Format); 6] = [
+const ENDINGS: [(&str, Format); 7] = [
     (".compressed.ply", Format::CompressedPly),
     (".ply", Format::Ply),
+    (".v4.spz", Format::Spz4),
     (".spz", Format::Spz),
     (".sog", Format::Sog),
     (".glb", Format::Glb),
@@ -130,6 +133,7 @@ pub fn write_silently(path: impl AsRef<Path>, export: &Export) -> Result<usize> 
         Format::Ply => ply::write_in(path, export.splats, &export.frame, export.antialiased)?,
         Format::CompressedPly => out(&mut |out| compressed::write(out, export, &mut cut))?,
         Format::Spz => out(&mut |out| spz::write(out, export, &mut cut))?,
+        Format::Spz4 => out(&mut |out| spz::write_frames(out, export, &mut cut))?,
         Format::Sog => storage::write_bytes(path, &sog::bytes(path, export)?)?,
         Format::Glb => out(&mut |out| glb::write(out, export, &mut cut))?,
         Format::Splat => out(&mut |out| dot_splat::write(out, export, &mut cut))?,

@@ -1,19 +1,21 @@
-//! SPZ of version 3 (`read/spz/` has its layout): `splat-transform`, which has the newest library of the format, reads it as
-//! well as version 4. That one needs Zstandard, of which `ruzstd` 0.9 encodes the fastest level only.
+//! SPZ (`read/spz/` has its layout): version 3, one gzip stream, or version 4, a Zstandard frame for each attribute. Every reader
+//! takes the former, which is also smaller: of `ruzstd` 0.9, the encoder without C, only the fastest level is there.
 //!
 //! An own writer: the crate `spz` 0.0.6 depends on tokio, and `wgpu-3dgs-core` on wgpu and wesl.
 //!
 //! Harmonics are rounded to five bits (degree 1) and four (above), as its library does.
 
-use super::super::Splats;
 use super::super::axes::{Axes, Signs};
 use super::{Cut, Export, gzip, largest};
 use crate::storage::Writer;
+use rayon::prelude::*;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use std::f32::consts::FRAC_1_SQRT_2;
-use std::io::Result;
+use std::io::{Result, Write};
 
-const VERSION: u32 = 3;
 const ANTIALIASED: u8 = 1;
+/// Bytes before the table of contents of version 4.
+const LONG_HEADER: u32 = 32;
 /// Fractional bits of coordinates where nothing asks for others.
 const USUAL_BITS: i32 = 12;
 const MOST_BITS: i32 = 24;
@@ -23,46 +25,67 @@ const MOST: f32 = ((1 << 23) - 1) as f32;
 const STEPS_PER_SIZE: f32 = 8.0;
 const COLOR_SCALE: f32 = 0.15;
 
+/// Version 3.
 pub fn write(out: &mut Writer, export: &Export, cut: &mut Cut) -> Result<()> {
     let bits = fractional_bits(export);
-    let packed = pack(export, bits, cut);
+    let mut packed = header(export, 3, bits, 0);
+    attributes(export, bits, cut).iter().for_each(|attribute| packed.extend(attribute));
     gzip::write(out, &packed)
 }
 
-/// The header and the attributes, one after the other.
-fn pack(export: &Export, bits: i32, cut: &mut Cut) -> Vec<u8> {
-    let (count, degree) = (export.len(), export.splats.sh_degree);
+/// Version 4.
+pub fn write_frames(out: &mut Writer, export: &Export, cut: &mut Cut) -> Result<()> {
+    let bits = fractional_bits(export);
+    let attributes = attributes(export, bits, cut);
+    // Attributes without bytes have no frame.
+    let attributes: Vec<&Vec<u8>> = attributes.iter().filter(|attribute| !attribute.is_empty()).collect();
+    let frames: Vec<Vec<u8>> = attributes
+        .par_iter()
+        .map(|attribute| compress_to_vec(attribute.as_slice(), CompressionLevel::Fastest))
+        .collect();
+    out.write_all(&header(export, 4, bits, frames.len() as u8))?;
+    out.write_all(&LONG_HEADER.to_le_bytes())?;
+    out.write_all(&[0; 12])?;
+    for (frame, attribute) in frames.iter().zip(attributes) {
+        [frame.len(), attribute.len()].iter().try_for_each(|size| out.write_all(&(*size as u64).to_le_bytes()))?;
+    }
+    frames.iter().try_for_each(|frame| out.write_all(frame))
+}
+
+fn header(export: &Export, version: u32, bits: i32, streams: u8) -> Vec<u8> {
+    let mut bytes = b"NGSP".to_vec();
+    bytes.extend(version.to_le_bytes());
+    bytes.extend((export.len() as u32).to_le_bytes());
+    let flags = if export.antialiased { ANTIALIASED } else { 0 };
+    bytes.extend([export.splats.sh_degree as u8, bits as u8, flags, streams]);
+    bytes
+}
+
+/// Positions, opacities, colors, scales, rotations and harmonics.
+fn attributes(export: &Export, bits: i32, cut: &mut Cut) -> [Vec<u8>; 6] {
     let Signs { position, rotation, harmonics } = Axes::RUB.signs();
-    let mut bytes = Vec::with_capacity(16 + count * (20 + 3 * (Splats::coefficients(degree) - 1)));
-    bytes.extend(*b"NGSP");
-    bytes.extend(VERSION.to_le_bytes());
-    bytes.extend((count as u32).to_le_bytes());
-    bytes.extend([degree as u8, bits as u8, if export.antialiased { ANTIALIASED } else { 0 }, 0]);
-    let unit = (bits as f32).exp2();
+    let (count, unit) = (export.len(), (bits as f32).exp2());
+    let mut positions = Vec::with_capacity(9 * count);
     for i in 0..count {
         for (v, sign) in export.position(i).into_iter().zip(position) {
             let fixed = cut.clamp(i, (v * sign * unit).round(), [-MOST, MOST]) as i32;
-            bytes.extend(&fixed.to_le_bytes()[..3]);
+            positions.extend(&fixed.to_le_bytes()[..3]);
         }
     }
-    bytes.extend((0..count).map(|i| (export.opacity(i) * 255.0).round() as u8));
+    let opacities = (0..count).map(|i| (export.opacity(i) * 255.0).round() as u8).collect();
+    let (mut colors, mut scales) = (Vec::with_capacity(3 * count), Vec::with_capacity(3 * count));
+    let (mut rotations, mut bands) = (Vec::with_capacity(4 * count), Vec::new());
     for i in 0..count {
-        bytes.extend(export.harmonics(i)[0].map(|v| byte(cut, i, (v * COLOR_SCALE + 0.5) * 255.0)));
-    }
-    for i in 0..count {
-        bytes.extend(export.log_scale(i).map(|v| byte(cut, i, (v + 10.0) * 16.0)));
-    }
-    for i in 0..count {
+        colors.extend(export.harmonics(i)[0].map(|v| byte(cut, i, (v * COLOR_SCALE + 0.5) * 255.0)));
+        scales.extend(export.log_scale(i).map(|v| byte(cut, i, (v + 10.0) * 16.0)));
         let [w, x, y, z]: [f32; 4] = std::array::from_fn(|k| export.rotation(i)[k] * rotation[k]);
-        bytes.extend(smallest_three([x, y, z, w]).to_le_bytes());
-    }
-    for i in 0..count {
+        rotations.extend(smallest_three([x, y, z, w]).to_le_bytes());
         for (k, rgb) in export.harmonics(i).iter().enumerate().skip(1) {
             let step = if k < 4 { 8.0 } else { 16.0 };
-            bytes.extend(rgb.map(|v| coefficient(cut, i, v * harmonics[k], step)));
+            bands.extend(rgb.map(|v| coefficient(cut, i, v * harmonics[k], step)));
         }
     }
-    bytes
+    [positions, opacities, colors, scales, rotations, bands]
 }
 
 /// So many that the farthest splat is within reach, and that steps are small beside splats where those are tiny.
