@@ -65,7 +65,7 @@ pub mod error;
 pub mod golden;
 pub mod gpu;
 mod hash;
-mod least_squares;
+pub mod least_squares;
 pub mod limits;
 pub mod page;
 pub mod parallel;

@@ -47,7 +47,7 @@ impl Batch {
     }
 
     /// The middle of up to `count` whole pictures, evenly spread over the capture, under `response`.
-    pub fn whole(capture: &Capture, response: &Restoration, count: usize) -> Self {
+    pub fn whole(capture: &Capture, response: impl Fn([f32; 3]) -> [f32; 3], count: usize) -> Self {
         let step = capture.pairs.len().div_ceil(count.max(1)).max(1);
         let chosen: Vec<&Pair> = capture.pairs.iter().step_by(step).collect();
         let width = chosen.iter().map(|pair| pair.dark.width).min().unwrap_or(1);
@@ -57,7 +57,7 @@ impl Batch {
             let (x, y) = ((pair.dark.width - width) / 2, (pair.dark.height - height) / 2);
             let part = |image: &Image| window(image, x, y, width, height);
             let pair = Pair { dark: part(&pair.dark), lit: part(&pair.lit) };
-            batch.push(&pair, |dark| response.apply(dark));
+            batch.push(&pair, &response);
         }
         batch
     }
@@ -82,6 +82,15 @@ impl Batch {
         planes(&mut self.lit, &pair.lit.pixels);
         self.shape[0] += 1;
     }
+}
+
+/// The pixels of `C` planes [N, C, H, W], picture by picture.
+pub fn pixels<const C: usize>(planes: &Tensor<4>) -> Vec<[f32; C]> {
+    let [_, channels, height, width] = planes.dims();
+    let area = height * width;
+    let values = planes.to_data().try_to_vec::<f32>().unwrap_or_default();
+    let picture = |planes: &[f32]| (0..area).map(|i| std::array::from_fn(|c| planes[c * area + i])).collect::<Vec<_>>();
+    values.chunks_exact(channels * area).flat_map(picture).collect()
 }
 
 /// A response that is off by a random matrix.
@@ -213,11 +222,11 @@ mod tests {
 
     #[test]
     fn whole_pictures_are_the_common_middle() {
-        let (capture, batch) = (capture(), Batch::whole(&capture(), &capture().naka, 4));
+        let (capture, batch) = (capture(), Batch::whole(&capture(), |dark| capture().naka.apply(dark), 4));
         assert_eq!(batch.shape, [2, 3, 30, 25]);
         let first = capture.pairs[0].dark.at(7, 0);
         assert_eq!([batch.dark[0], batch.naka[0]], [first[0], capture.naka.apply(first)[0]]);
-        assert_eq!(Batch::whole(&capture, &capture.naka, 1).shape[0], 1);
+        assert_eq!(Batch::whole(&capture, |dark| dark, 1).shape[0], 1);
     }
 
     #[test]

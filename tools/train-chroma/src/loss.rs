@@ -11,7 +11,7 @@ use burn::tensor::{Tensor, TensorData};
 
 const CHARBONNIER: f64 = 1e-3;
 /// Luma of red, green and blue (BT.601).
-const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
+pub const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
 /// Blue and red differences: (B − Y) and (R − Y) times these.
 const CHROMA: [f64; 2] = [0.564, 0.713];
 /// SSIM's constants for values in 0–1.

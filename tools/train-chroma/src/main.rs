@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod audit;
 mod batch;
 mod loss;
 mod network;
@@ -29,6 +30,8 @@ enum Command {
     Train(Box<train::Settings>),
     /// Take the channels out of a network that matter least; train the rest again with train --init
     Prune(prune::Settings),
+    /// Measure whether a network looks at structure, or at brightness, position and hue
+    Audit(audit::Settings),
     Synthesize(synthesize::Synthesize),
     Room(synthesize::RoomCapture),
     Inspect(synthesize::Inspect),
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(settings) => train::run(&settings),
         Command::Prune(settings) => prune::run(&settings),
+        Command::Audit(settings) => audit::run(&settings),
         Command::Synthesize(command) => command.run(),
         Command::Room(command) => command.run(),
         Command::Inspect(command) => command.run(),

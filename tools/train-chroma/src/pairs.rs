@@ -46,12 +46,20 @@ impl Capture {
 /// # Errors
 /// Folders that hold no pairs, pictures that cannot be read or differ in size, a bad `camera.toml`.
 pub fn read(folder: &Path, downscales: &[u32]) -> Result<Vec<Vec<Capture>>> {
+    try_map(&folders(folder)?, |folder| capture(folder, downscales, &read_dark))
+}
+
+/// The folders of the captures in `folder`, in the order of their names, or `folder` itself.
+///
+/// # Errors
+/// A folder that holds no pairs.
+pub fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let folders = if folder.join("dark").is_dir() { vec![folder.to_path_buf()] } else { capture_folders(folder)? };
     if folders.is_empty() {
         let remedy = "give a folder with dark/ and lit/, or a folder of such folders";
         return Err(Error::input(folder, "holds no pairs", remedy));
     }
-    try_map(&folders, |folder| capture(folder, downscales))
+    Ok(folders)
 }
 
 fn capture_folders(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -69,16 +77,32 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn capture(folder: &Path, downscales: &[u32]) -> Result<Vec<Capture>> {
+/// The file `camera.toml` of a capture's folder, where there is one.
+///
+/// # Errors
+/// A file that cannot be read or is no camera's.
+pub fn camera(folder: &Path) -> Result<Option<Camera>> {
+    let file = folder.join("camera.toml");
+    if file.is_file() { Camera::open(&file.to_string_lossy()).map(Some) } else { Ok(None) }
+}
+
+/// The capture in `folder` once for every one of `downscales`; `decode` reads its dark pictures at full size.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn capture(
+    folder: &Path,
+    downscales: &[u32],
+    decode: &(dyn Fn(&Path) -> Result<Image> + Sync),
+) -> Result<Vec<Capture>> {
     let [dark, lit] = ["dark", "lit"].map(|part| by_stem(&folder.join(part)));
     let (dark, lit) = (dark?, lit?);
     let matched: Vec<_> = dark.iter().filter_map(|(stem, path)| Some((path, lit.get(stem)?))).collect();
     if matched.is_empty() {
         return Err(Error::input(folder, "no picture of dark/ has one of the same name in lit/", "name both alike"));
     }
-    let pairs = try_map(&matched, |(dark, lit)| pair(dark, lit, downscales))?;
-    let file = folder.join("camera.toml");
-    let own = if file.is_file() { Some(restoration(Camera::open(&file.to_string_lossy())?)) } else { None };
+    let pairs = try_map(&matched, |(dark, lit)| pair([dark, lit], downscales, decode))?;
+    let own = camera(folder)?.map(restoration);
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let at_size = |size: usize| {
         let pairs: Vec<Pair> = pairs.iter().map(|sizes| sizes[size].clone()).collect();
@@ -102,8 +126,12 @@ fn by_stem(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
 }
 
 /// The pair at every size.
-fn pair(dark: &Path, lit: &Path, downscales: &[u32]) -> Result<Vec<Pair>> {
-    let images = [read_dark(dark)?, read_image(lit)?];
+fn pair(
+    [dark, lit]: [&Path; 2],
+    downscales: &[u32],
+    decode: &(dyn Fn(&Path) -> Result<Image> + Sync),
+) -> Result<Vec<Pair>> {
+    let images = [decode(dark)?, read_image(lit)?];
     if (images[0].width, images[0].height) != (images[1].width, images[1].height) {
         let found = format!("not of the size of {}", dark.display());
         return Err(Error::input(lit, found, "give pairs of the same size, pixel for pixel"));

@@ -285,4 +285,4 @@ impl Report {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

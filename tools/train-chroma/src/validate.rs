@@ -1,6 +1,6 @@
 //! Peak signal-to-noise ratios on captures that were kept from training.
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Tensors, pixels};
 use crate::network::Network;
 use crate::pairs::Capture;
 use crate::parameters::{Metadata, Parameters};
@@ -10,7 +10,7 @@ use naka_gs::capture::Image;
 use naka_gs::enhance::{Balance, Restoration};
 
 /// Pictures of each capture that are measured.
-const PICTURES: usize = 4;
+pub const PICTURES: usize = 4;
 
 /// A capture's PSNR under a response alone, after the network, and in the balance of the response, in dB.
 pub struct Row {
@@ -23,39 +23,42 @@ pub struct Row {
     pub balanced: f64,
 }
 
+impl Row {
+    /// PSNRs of a capture's pictures `batch` that were corrected to `found`.
+    pub fn new(capture: &Capture, response: &'static str, batch: &Tensors, found: &Tensor<4>) -> Self {
+        let [naka, lit, enhanced] = [&batch.naka, &batch.lit, found].map(images);
+        let balance = Balance::between(&naka.iter().zip(&enhanced).collect::<Vec<_>>());
+        let balanced: Vec<Image> = enhanced.iter().map(|image| balance.apply(image.clone())).collect();
+        let [naka, enhanced, balanced] = [naka, enhanced, balanced].map(|found| psnr(&found, &lit));
+        Self { name: capture.name.clone(), response, naka, enhanced, balanced }
+    }
+}
+
 /// PSNRs of every capture in `held_out` at its first size under each of its responses: up to four whole pictures,
 /// statistics shared by all of them.
 pub fn measure(weights: &Parameters, held_out: &[Vec<Capture>]) -> Vec<Row> {
     let device = Device::flex();
     let network = Network::new(weights, &device);
     let row = |capture: &Capture, response: &'static str, restoration: &Restoration| {
-        let batch = Batch::whole(capture, restoration, PICTURES).tensors(&device);
+        let batch = Batch::whole(capture, |dark| restoration.apply(dark), PICTURES).tensors(&device);
         let (_, found) = train::predict(&network, &batch);
-        let [naka, lit, enhanced] = [&batch.naka, &batch.lit, &found].map(images);
-        let balance = Balance::between(&naka.iter().zip(&enhanced).collect::<Vec<_>>());
-        let balanced: Vec<Image> = enhanced.iter().map(|image| balance.apply(image.clone())).collect();
-        let [naka, enhanced, balanced] = [naka, enhanced, balanced].map(|found| psnr(&found, &lit));
-        Row { name: capture.name.clone(), response, naka, enhanced, balanced }
+        Row::new(capture, response, &batch, &found)
     };
-    let rows = |capture: &Capture| {
-        let own = row(capture, "camera", capture.response());
-        let matched = capture.quantiles.as_ref().map(|quantiles| row(capture, "quantiles", quantiles));
-        std::iter::once(own).chain(matched).collect::<Vec<_>>()
-    };
+    let rows = |capture| responses(capture).map(|(name, response)| row(capture, name, response)).collect::<Vec<_>>();
     held_out.iter().filter_map(|sizes| sizes.first()).flat_map(rows).collect()
+}
+
+/// The responses that a capture is measured under, with their names in a [`Row`].
+pub fn responses(capture: &Capture) -> impl Iterator<Item = (&'static str, &Restoration)> {
+    std::iter::once(("camera", capture.response())).chain(capture.quantiles.iter().map(|found| ("quantiles", found)))
 }
 
 /// The pictures of a batch, [N, 3, H, W].
 fn images(batch: &Tensor<4>) -> Vec<Image> {
     let [_, _, height, width] = batch.dims();
     let area = height * width;
-    let values = batch.to_data().try_to_vec::<f32>().unwrap_or_default();
-    let image = |planes: &[f32]| Image {
-        width: width as u32,
-        height: height as u32,
-        pixels: (0..area).map(|i| std::array::from_fn(|c| planes[c * area + i])).collect(),
-    };
-    values.chunks_exact(3 * area).map(image).collect()
+    let image = |pixels: &[[f32; 3]]| Image { width: width as u32, height: height as u32, pixels: pixels.to_vec() };
+    pixels(batch).chunks_exact(area).map(image).collect()
 }
 
 /// In dB, over all pictures together.

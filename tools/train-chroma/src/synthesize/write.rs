@@ -20,6 +20,7 @@ const HIGHEST: f32 = 246.0;
 struct CameraFile {
     name: String,
     kind: &'static str,
+    ratio: f32,
     red: Vec<[f32; 2]>,
     green: Vec<[f32; 2]>,
     blue: Vec<[f32; 2]>,
@@ -58,7 +59,8 @@ pub fn camera(folder: &Path, name: &str, body: &Body) -> Result<()> {
 
 fn response(name: &str, body: &Body) -> CameraFile {
     let knots = |c: usize| knots(body, c);
-    CameraFile { name: name.to_owned(), kind: "curve", red: knots(0), green: knots(1), blue: knots(2) }
+    let [red, green, blue] = [0, 1, 2].map(knots);
+    CameraFile { name: name.to_owned(), kind: "curve", ratio: body.ratio, red, green, blue }
 }
 
 /// Dark and lit levels of one channel, at steps of `asinh` of the dark level (in which camera files are interpolated)
@@ -93,6 +95,7 @@ mod tests {
             let body = super::super::draw::body(&mut Random::new(&[3, i]));
             let text = toml::to_string(&response("test", &body)).unwrap();
             let read = Camera::parse(Path::new("camera.toml"), &text).unwrap();
+            assert_eq!(read.ratio, Some(body.ratio));
             for step in 0..200 {
                 let light = body.tone.decode(HIGHEST / 255.0) * (step as f32 / 199.0).powi(3);
                 let (lit, dark) = body.response(light);

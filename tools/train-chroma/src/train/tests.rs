@@ -15,7 +15,7 @@ fn settings(more: &[&str]) -> Settings {
 
 /// A folder with two captures of pictures whose lit versions are what no response gives: what is dark is blue, what is
 /// bright is red, and blue falls where the one turns into the other.
-fn pictures() -> tempfile::TempDir {
+pub fn pictures() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for capture in ["a", "b"] {
         for (part, shadows, lights) in [("dark", [0.05; 3], [0.05; 3]), ("lit", [0.2, 0.5, 0.9], [0.9, 0.6, 0.2])] {
