@@ -1,58 +1,42 @@
 //! Every change to the file system of a whole run fails in turn: nothing is torn, nothing foreign is touched, and the
 //! same job completes afterwards.
 
+use super::test_bed::Bed;
 use super::*;
 use crate::Silent;
-use crate::prior::Make;
-use crate::scenes::Scene;
 use crate::storage::faults::{self, Kind};
 use std::collections::BTreeSet;
 
-/// A tiny capture, a folder with files of somebody else, and a device that all runs share.
-struct Bench {
-    dir: tempfile::TempDir,
-    capture: PathBuf,
-    gpu: Arc<Gpu>,
-}
+/// Runs beside files of somebody else.
+struct Bench(Bed);
 
 /// Files of somebody else in an output folder.
 const FOREIGN: [&str; 6] =
     ["notes.txt", "images/mine.jpg", "renders/old.png", "checkpoints/mine.bin", "poses/thesis.tex", ".a.b.part"];
 
 impl Bench {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let scene = Scene::load(Path::new("scenes/tiny.toml")).unwrap();
-        let capture = demo::photograph(&scene, dir.path(), false, &Silent::default()).unwrap();
-        let gpu = Arc::new(Gpu::open(&"cpu".parse().unwrap(), Mask::default()).unwrap());
-        Self { dir, capture, gpu }
-    }
-
     /// A run into a folder of that name, beside files of somebody else.
     fn job(&self, name: &str, steps: u32, overwrite: bool) -> Job {
-        let out = self.dir.path().join(name);
+        let mut job = Job { overwrite, ..self.0.job(name) };
         for name in FOREIGN {
-            std::fs::create_dir_all(out.join(name).parent().unwrap()).unwrap();
-            std::fs::write(out.join(name), "mine").unwrap();
+            std::fs::create_dir_all(job.out.join(name).parent().unwrap()).unwrap();
+            std::fs::write(job.out.join(name), "mine").unwrap();
         }
-        let mut settings = Settings { adapter: "cpu".into(), downscale: 2, ..Settings::default() };
-        settings.enhance.weights = "none".into();
-        (settings.prior.make, settings.prior.make_points) = (Make::Frustum, 200);
-        settings.train.steps = steps;
-        Job { scene: self.capture.clone(), out, settings, overwrite, scope: Scope::Everything }
+        job.settings.train.steps = steps;
+        job
     }
 
     fn run(&self, job: &Job) -> Result<Outcome> {
-        run(job, &Shared { gpu: Some(Arc::clone(&self.gpu)), watch: None }, &Silent::default())
+        self.0.run(job, &Silent::default())
     }
 
     fn check_untouched(&self, job: &Job, what: &str) {
         for name in FOREIGN {
             assert_eq!(std::fs::read(job.out.join(name)).unwrap_or_default(), b"mine", "{what}: {name}");
         }
-        let list = std::fs::read_to_string(self.capture.join("files.sha256")).unwrap();
+        let list = std::fs::read_to_string(self.0.capture.join("files.sha256")).unwrap();
         for (hash, name) in list.lines().map(|line| line.split_once("  ").unwrap()) {
-            let found = crate::hash::sha256_of_file(&self.capture.join(name)).unwrap().1;
+            let found = crate::hash::sha256_of_file(&self.0.capture.join(name)).unwrap().1;
             assert_eq!(found, hash, "{what}: {name} of the capture");
         }
     }
@@ -103,7 +87,7 @@ fn check_record(out: &Path, what: &str) {
 /// Ends a run at every change, or at every `every`-th one from a varying first on, and lets it complete. One of several
 /// `seeds` replaces one of a single seed.
 fn end_everywhere(kind: Kind, every: usize, seeds: u32) {
-    let bench = Bench::new();
+    let bench = Bench(Bed::new());
     let mut whole = bench.job("whole", 3, false);
     whole.settings.seeds = seeds;
     bench.run(&whole).unwrap();

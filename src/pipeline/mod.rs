@@ -22,8 +22,6 @@ pub mod plan;
 pub mod record;
 mod session;
 mod several;
-#[cfg(test)]
-mod several_tests;
 mod stage;
 mod stages;
 mod unposed;
@@ -337,6 +335,10 @@ mod device_tests;
 mod fault_tests;
 #[cfg(test)]
 mod folder_tests;
+#[cfg(test)]
+mod several_tests;
+#[cfg(test)]
+mod test_bed;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! Runs of several seeds: what is the mean of what, what continues, and what is made again.
 
 use super::record::Status;
+use super::test_bed::Bed;
 use super::*;
 use crate::capture::{Image, read_image};
-use crate::prior::Make;
-use crate::scenes::Scene;
 use crate::train::watch::Command;
 use crate::train::{Answer, Config, Start};
 use crate::{Silent, Stop, splat};
@@ -12,31 +11,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Mutex;
 
-/// A tiny capture and a device that all runs share.
-struct Bench {
-    dir: tempfile::TempDir,
-    capture: PathBuf,
-    gpu: Arc<Gpu>,
-}
+struct Bench(Bed);
 
 const MODELS: [&str; 3] = ["seeds/splats-1.ply", "seeds/splats-2.ply", "seeds/splats-3.ply"];
 
 impl Bench {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let scene = Scene::load(Path::new("scenes/tiny.toml")).unwrap();
-        let capture = demo::photograph(&scene, dir.path(), false, &Silent::default()).unwrap();
-        let gpu = Arc::new(Gpu::open(&"cpu".parse().unwrap(), Mask::default()).unwrap());
-        Self { dir, capture, gpu }
-    }
-
     fn job(&self, out: &str, seeds: u32) -> Job {
-        let mut settings = Settings { adapter: "cpu".into(), downscale: 2, seeds, ..Settings::default() };
-        settings.enhance.weights = "none".into();
-        (settings.prior.make, settings.prior.make_points) = (Make::Frustum, 200);
-        settings.train = Config { steps: 40, deterministic: true, ..settings.train };
-        let (scene, out) = (self.capture.clone(), self.dir.path().join(out));
-        Job { scene, out, settings, overwrite: false, scope: Scope::Everything }
+        let mut job = self.0.job(out);
+        job.settings.seeds = seeds;
+        job.settings.train = Config { steps: 40, deterministic: true, ..job.settings.train };
+        job
     }
 
     fn run(&self, job: &Job) -> Result<Outcome> {
@@ -44,7 +28,7 @@ impl Bench {
     }
 
     fn run_with(&self, job: &Job, progress: &dyn Progress) -> Result<Outcome> {
-        run(job, &Shared { gpu: Some(Arc::clone(&self.gpu)), watch: None }, progress)
+        self.0.run(job, progress)
     }
 
     /// What was begun in a run that finished.
@@ -103,7 +87,7 @@ fn levels(a: &Image, b: &Image) -> f64 {
 
 #[test]
 fn renders_are_the_mean_of_all_models_and_one_file_comes_closest_to_it() {
-    let bench = Bench::new();
+    let bench = Bench(Bed::new());
     let job = bench.job("out", 3);
     let heard = Heard::default();
     let Outcome { run, metrics } = bench.run_with(&job, &heard).unwrap();
@@ -113,7 +97,7 @@ fn renders_are_the_mean_of_all_models_and_one_file_comes_closest_to_it() {
     let models = MODELS.map(|name| splat::read_in(job.out.join(name), &capture.frame).unwrap());
     let file = splat::read_in(job.out.join(names::SPLATS), &capture.frame).unwrap();
     let render = |splats: &splat::Splats, camera: &crate::capture::Camera| {
-        let mut image = Painter::new(&bench.gpu, splats, false).unwrap().render(camera).unwrap();
+        let mut image = Painter::new(&bench.0.gpu, splats, false).unwrap().render(camera).unwrap();
         image.pixels.iter_mut().flatten().for_each(|v| *v = v.clamp(0.0, 1.0));
         image
     };
@@ -124,7 +108,7 @@ fn renders_are_the_mean_of_all_models_and_one_file_comes_closest_to_it() {
         let mean = Image { pixels: (0..renders[0].pixels.len()).map(mean).collect(), ..renders[0].clone() };
         let stored = read_image(&job.out.join(names::RENDERS).join(render_name(&view.name))).unwrap();
         let apart = levels(&renders[0], &renders[1]);
-        let again = bench.dir.path().join("mean.jpg");
+        let again = bench.0.dir.path().join("mean.jpg");
         crate::eval::write_jpeg(&again, &mean).unwrap();
         let through_jpeg = levels(&read_image(&again).unwrap(), &stored);
         assert!(through_jpeg < 0.05, "{through_jpeg} of {apart}");
@@ -153,7 +137,7 @@ fn renders_are_the_mean_of_all_models_and_one_file_comes_closest_to_it() {
 
 #[test]
 fn an_interrupted_run_goes_on_and_damaged_models_are_made_again() {
-    let bench = Bench::new();
+    let bench = Bench(Bed::new());
     let (whole, mut job) = (bench.job("whole", 3), bench.job("parts", 3));
     bench.run(&whole).unwrap();
     job.settings.train.checkpoint_every = 8;
@@ -187,7 +171,7 @@ fn an_interrupted_run_goes_on_and_damaged_models_are_made_again() {
 
 #[test]
 fn other_numbers_of_seeds_keep_the_models_that_they_have_in_common() {
-    let bench = Bench::new();
+    let bench = Bench(Bed::new());
     let job = |seeds: u32, overwrite: bool| Job { overwrite, ..bench.job("out", seeds) };
     let whole = bench.job("whole", 3);
     bench.run(&whole).unwrap();
@@ -244,10 +228,10 @@ impl Watch for Meddler {
 
 #[test]
 fn who_watches_sees_every_model_and_changes_none() {
-    let bench = Bench::new();
+    let bench = Bench(Bed::new());
     let job = bench.job("out", 2);
     let meddler = Meddler { steps: 9, ..Meddler::default() };
-    let shared = Shared { gpu: Some(Arc::clone(&bench.gpu)), watch: Some(&meddler) };
+    let shared = Shared { gpu: Some(Arc::clone(&bench.0.gpu)), watch: Some(&meddler) };
     let run = run_until(&job, Stage::TRAIN, &shared, &Silent::default()).unwrap();
     assert_eq!((run.steps, run.stage(Stage::TRAIN).unwrap().changes()), (Some(80), Vec::new()));
     let seed = job.settings.train.seed;
@@ -258,7 +242,7 @@ fn who_watches_sees_every_model_and_changes_none() {
 
 #[test]
 fn a_training_that_diverges_names_what_it_always_names() {
-    let bench = Bench::new();
+    let bench = Bench(Bed::new());
     let mut job = bench.job("out", 2);
     job.settings.train.lr_sh = 1e38;
     let error = bench.run(&job).unwrap_err();
