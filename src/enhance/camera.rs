@@ -180,19 +180,22 @@ impl Camera {
         })
     }
 
-    /// The longer exposure that brings linear light of the (encoded) `median` to mid-gray; `None` for a black one.
-    pub fn exposing(median: f32) -> Option<Self> {
-        let ratio = MID_GRAY / decode_srgb(median);
-        let name = format!("exposure × {ratio:.1}");
-        let kind = Kind::SrgbExposure { ratios: [ratio; 3] };
-        (median > 0.0 && ratio.is_finite()).then(|| Self {
-            name,
+    /// The exposure that is `ratio` times as long, under the plain sRGB curve.
+    pub fn exposure(ratio: f32) -> Self {
+        Self {
+            name: format!("exposure × {ratio:.1}"),
             matrix: identity(),
             yellows_only: None,
             red_lead: 0.0,
-            kind,
+            kind: Kind::SrgbExposure { ratios: [ratio; 3] },
             ratio: Some(ratio),
-        })
+        }
+    }
+
+    /// The longer exposure that brings linear light of the (encoded) `median` to mid-gray; `None` for a black one.
+    pub fn exposing(median: f32) -> Option<Self> {
+        let ratio = MID_GRAY / decode_srgb(median);
+        (median > 0.0 && ratio.is_finite()).then(|| Self::exposure(ratio))
     }
 
     /// The same camera, its lit pictures exposed longer by `stops`, in linear light.

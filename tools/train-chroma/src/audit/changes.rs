@@ -2,7 +2,7 @@
 
 use crate::pairs::{self, Capture, Pair};
 use naka_gs::capture::{Image, read_image};
-use naka_gs::enhance::camera::{Camera, Kind};
+use naka_gs::enhance::camera::Camera;
 use naka_gs::enhance::{Restoration, dequantize, read_dark};
 use naka_gs::error::Result;
 use std::path::Path;
@@ -83,7 +83,7 @@ impl Change {
             }
             Self::Exposure(wanted) => {
                 let factor = pairs::camera(folder)?.and_then(|camera| camera.ratio).unwrap_or(USUAL_RATIO) / wanted;
-                back = Some(exposure(factor.recip()));
+                back = Some(Camera::exposure(factor.recip()));
                 let decode = |path: &Path| exposed(path, factor);
                 pairs::capture(folder, &[downscale], &decode)?.remove(0).pairs
             }
@@ -106,7 +106,7 @@ fn mirrored(image: &Image, [across, down]: [bool; 2]) -> Image {
 /// A dark picture as if its light were `factor` times as much. What gets darker is rounded to 8 bits again, before colors
 /// are estimated between whole levels; what gets brighter keeps the coarser steps that it then has.
 fn exposed(path: &Path, factor: f32) -> Result<Image> {
-    let camera = exposure(factor);
+    let camera = Camera::exposure(factor);
     let brighter = |image: Image| {
         let pixels = image.pixels.iter().map(|pixel| camera.apply(*pixel)).collect();
         Image { pixels, ..image }
@@ -115,16 +115,4 @@ fn exposed(path: &Path, factor: f32) -> Result<Image> {
         return read_dark(path).map(brighter);
     }
     Ok(dequantize(Image::from_rgb8(&brighter(read_image(path)?).to_rgb8())))
-}
-
-/// Multiplies linear light (sRGB), without clipping.
-fn exposure(factor: f32) -> Camera {
-    Camera {
-        name: String::new(),
-        matrix: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
-        yellows_only: None,
-        red_lead: 0.0,
-        kind: Kind::SrgbExposure { ratios: [factor; 3] },
-        ratio: None,
-    }
 }
