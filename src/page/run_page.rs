@@ -53,7 +53,7 @@ fn top(run: &Run, metrics: &MetricsFile) -> Vec<(&'static str, String)> {
         ("Sharpness, test views", test.sharpness.map(|v| format!("{:.0} % of the references'", 100.0 * v))),
         ("Flicker between test views", test.flicker.map(|v| format!("{v:.1} levels"))),
         ("PSNR, held-out views", holdout.and_then(|group| group.psnr).map(|v| format!("{v:.2} dB"))),
-        ("Models, of whose renders these are the mean", metrics.seeds.map(|v| v.to_string())),
+        ("Models averaged", metrics.seeds.map(|v| v.to_string())),
         ("PSNR of splats.ply alone, test views", alone.and_then(|alone| alone.test.psnr).map(|v| format!("{v:.2} dB"))),
         ("Splats", run.splats.map(|v| v.to_string())),
         ("Steps", run.steps.map(|v| v.to_string())),
@@ -182,11 +182,7 @@ fn models(train: &StageRecord) -> Option<Table> {
         ]
     };
     let columns = &["model", "seed", "steps", "seconds", "splats", "last loss"];
-    Table::new(
-        "Models whose renders' mean is shown; the curve is the first one's",
-        columns,
-        models.iter().map(row).collect(),
-    )
+    Table::new("Models that are averaged (the curve is of the first)", columns, models.iter().map(row).collect())
 }
 
 /// Settings that were changed while training.

@@ -19,7 +19,7 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Most models of one run: each further one adds less, and 16 have all but a sixteenth of what any number could.
+/// Most models of one run. Where errors are independent, 16 leave a sixteenth of what averaging can take away.
 pub const MOST_SEEDS: u32 = 16;
 
 /// The resolved settings of a run. A key outside the tables sets the key of the same name in every table (`seed`).
@@ -32,7 +32,7 @@ pub struct Settings {
     pub adapter: String,
     /// Seed of everything random
     pub seed: u64,
-    /// Models to train, with the seeds N, N + 1, …: renders are the mean of theirs, and `splats.ply` is one model that shows it
+    /// Models to train, with consecutive seeds: renders are averaged over them, and `splats.ply` is one model fitted to that average
     pub seeds: u32,
     /// Train on images of 1/N of their size
     pub downscale: u32,

@@ -27,7 +27,7 @@ pub fn show(training: &mut Training<'_>, ui: &mut egui::Ui) -> Option<crate::Err
         return None;
     }
     // Of several models, which one.
-    let standing = training.board.standing().filter(|standing| standing.stage.starts_with("train, "));
+    let standing = training.board.standing().filter(|_| training.job.settings.seeds > 1);
     if let Some(standing) = standing {
         ui.label(RichText::new(standing.stage).color(FAINT));
     }
