@@ -1,9 +1,11 @@
 // What the rendered view would lose if a splat were removed, for every splat in one walk, front to back.
 // One workgroup of 64 threads a tile, four pixels in a row a thread (with TALL 16 threads, four such rows), as in
-// raster_backward. The color C of a pixel is affine in each α: with S_i the light from behind splat i, its removal changes C by exactly Δ_i = α_i (S_i / (1 − α_i) − T_i c_i),
+// raster_backward. The color C of a pixel is affine in each α: with S_i the light from behind splat i, its removal changes C by
+// exactly Δ_i = α_i (S_i / (1 − α_i) − T_i c_i),
 // which is also −α_i ∂C/∂α_i. Transmittance is a fourth channel, so that holes count on any background.
 // With r = C − target, the squared error then changes by Σ 2 r·Δ + |Δ|². The Fisher information of the same picture along
-// the splat's position and size, each in units of its own extent, is |Δ|² q and |Δ|² q², q = dᵀ Σ⁻¹ d; with FISHER alone it is summed.
+// the splat's position and size, each in units of its own extent, is |Δ|² q and |Δ|² q², q = dᵀ Σ⁻¹ d.
+// It is summed only with FISHER, and is zero without.
 // Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and target (its first four planes);
 // adds to sums, by the splat's index in the model: SUM_STRIDE floats.
 // Costs, a pair: as raster_forward, and for each subgroup that it is drawn in 4 additions in memory and their exchanges; a pixel of a

@@ -155,6 +155,11 @@ impl Compress {
         let usual = Config::for_splats(found.splats.len());
         let (steps, rounds) = (self.steps.unwrap_or(usual.steps), self.rounds.unwrap_or(usual.rounds));
         let config = Config { steps, rounds, second_order: self.second_order };
+        if config != (Config { second_order: self.second_order, ..Config::default() }) && self.steps.is_none() {
+            tracing::info!(
+                "{steps} steps in {rounds} rounds, for there are many splats; --steps and --rounds ask for more"
+            );
+        }
         let mut compressor = Compressor::new(&gpu, found.splats, antialiased, views.likeness(), &config, reporter)?;
         let all = compressor.original().len();
         if compressor.unseen() > 0 {

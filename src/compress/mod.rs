@@ -62,22 +62,22 @@ impl Default for Config {
 }
 
 impl Config {
-    /// For an original of so many splats. Of many a step takes as long as their number says, whatever the views' size, so that there
-    /// are fewer: a million has to be done within two minutes on two cores.
+    /// For an original of so many splats. The time of a step grows with their number, so that many splats get fewer steps and
+    /// rounds: a million is to be done within two minutes on two cores.
     pub fn for_splats(count: usize) -> Self {
         let usual = Self::default();
         let count = count.max(1);
         Self {
-            steps: (STEPS_OF_A_SPLAT / count).clamp(100, usual.steps as usize) as u32,
-            rounds: (ROUNDS_OF_A_SPLAT / count).clamp(2, usual.rounds as usize) as u32,
+            steps: (STEPS_TIMES_SPLATS / count).clamp(100, usual.steps as usize) as u32,
+            rounds: (ROUNDS_TIMES_SPLATS / count).clamp(2, usual.rounds as usize) as u32,
             ..usual
         }
     }
 }
 
-/// Steps, and rounds, times splats, from where on there are fewer.
-const STEPS_OF_A_SPLAT: usize = 120_000_000;
-const ROUNDS_OF_A_SPLAT: usize = 2_000_000;
+/// What steps times splats, and rounds times splats, are at most.
+const STEPS_TIMES_SPLATS: usize = 120_000_000;
+const ROUNDS_TIMES_SPLATS: usize = 2_000_000;
 
 /// What compressed splats are to look like.
 #[derive(Clone, Copy, Debug)]
