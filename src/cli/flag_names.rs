@@ -4,7 +4,7 @@ use clap::builder::{PossibleValue, TypedValueParser};
 use std::ffi::OsStr;
 
 /// Flags whose key alone says little on a command line. The key's own name stays a hidden alias.
-const RENAMED: [(&str, &str); 15] = [
+const RENAMED: [(&str, &str); 16] = [
     ("enhance.scope", "response-scope"),
     ("enhance.n", "naka-n"),
     ("enhance.sigma", "naka-sigma"),
@@ -19,6 +19,7 @@ const RENAMED: [(&str, &str); 15] = [
     ("train.densify.stop", "densify-stop"),
     ("train.densify.every", "densify-every"),
     ("train.densify.grow", "densify-grow"),
+    ("train.densify.growth", "densify-growth"),
     ("train.densify.noise", "densify-noise"),
 ];
 
@@ -49,7 +50,7 @@ const WORDS: [(&str, &[&str]); 15] = [
     ("prior.make", &["stereo", "frustum"]),
     ("prior.pose_check", &["refuse", "warn", "off"]),
     ("train.background", &["random", "black"]),
-    ("train.densify.strategy", &["none", "default", "mcmc"]),
+    ("train.densify.strategy", &["none", "default", "gradual", "mcmc"]),
     ("adapter", &["best", "cpu"]),
     ("enhance.weights", &["auto", "none"]),
 ];

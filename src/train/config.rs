@@ -111,6 +111,9 @@ impl Default for Config {
     }
 }
 
+/// Steps between two times of growth, at least, where a training is shortened.
+const MIN_EVERY: u32 = 50;
+
 impl Config {
     /// Fails on the first value that cannot be trained with.
     pub fn validate(&self) -> Result<()> {
@@ -147,6 +150,17 @@ impl Config {
             check(value >= 0.0 && value.is_finite(), name, value.to_string(), "use 0 or more")?;
         }
         Ok(())
+    }
+
+    /// The same training in another number of steps: times of growth move with its end.
+    pub fn of_length(&self, steps: u32) -> Self {
+        let scaled = |at: u32| (u64::from(at) * u64::from(steps) / u64::from(self.steps.max(1))) as u32;
+        let densify::Config { start, stop, every, reset_every, .. } = self.densify;
+        let [start, stop, reset_every] = [start, stop, reset_every].map(scaled);
+        // Gradients of fewer steps say little.
+        let every = scaled(every).max(MIN_EVERY.min(every));
+        let densify = densify::Config { start, stop, every, reset_every, ..self.densify.clone() };
+        Self { steps, densify, ..self.clone() }
     }
 
     /// What the model depends on: the rest may change and the run stays the same one.

@@ -13,6 +13,8 @@ pub enum Strategy {
     /// Grow where the image gradient is large, prune what is transparent (3DGS).
     #[default]
     Default,
+    /// As `Default`, but so many splats each time, whatever their gradients are, and without opacity resets.
+    Gradual,
     /// Splats as samples of a distribution: dead ones move, all jitter (3DGS-MCMC).
     Mcmc,
 }
@@ -21,7 +23,8 @@ pub enum Strategy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How splats are added and removed: `none`, `default` (3DGS) or `mcmc`.
+    /// How splats are added and removed: `none`, `default` (3DGS), `gradual` (the same in small parts, without opacity
+    /// resets) or `mcmc`.
     pub strategy: Strategy,
     /// Steps before splats are first added or removed.
     pub start: u32,
@@ -31,9 +34,9 @@ pub struct Config {
     pub every: u32,
     /// Default strategy: splats grow whose image-plane gradient, in half image sizes and averaged over views, is larger.
     pub grad_threshold: f32,
-    /// Default strategy: growing splats of up to this scale are duplicated, larger ones split (relative to the scene).
+    /// Default and gradual: growing splats of up to this scale are duplicated, larger ones split (relative to the scene).
     pub scale_threshold: f32,
-    /// Splats less opaque are removed (default strategy) or moved to where splats are opaque (mcmc).
+    /// Splats less opaque are removed (default and gradual) or moved to where splats are opaque (mcmc).
     pub prune_opacity: f32,
     /// Default strategy: larger splats are removed after the first opacity reset (relative to the scene).
     pub prune_scale: f32,
@@ -43,6 +46,9 @@ pub struct Config {
     pub max_splats: u32,
     /// Mcmc: part by which the model grows each time, up to the maximum.
     pub grow: f32,
+    /// Gradual: how many times as many splats as in the beginning the model has at its end, up to the maximum, where no
+    /// splat becomes transparent. It grows fastest in the beginning, where gradients are largest.
+    pub growth: f32,
     /// Mcmc: strength of the jitter of the positions (0: none).
     pub noise: f32,
 }
@@ -61,6 +67,7 @@ impl Default for Config {
             reset_every: 3000,
             max_splats: 1_000_000,
             grow: 0.05,
+            growth: 2.6,
             noise: 5e5,
         }
     }
@@ -85,10 +92,31 @@ impl Config {
         for (key, value) in positive {
             check(value >= 0.0 && value.is_finite(), key, value.to_string(), "use a number of at least 0")?;
         }
+        let growth = self.growth;
+        check(growth >= 1.0 && growth.is_finite(), "growth", growth.to_string(), "use a number of at least 1")?;
         check(self.every > 0, "every", self.every.to_string(), "use at least 1")?;
         let opacity = self.prune_opacity;
         check((0.0..1.0).contains(&opacity), "prune_opacity", opacity.to_string(), "use a number from 0 to below 1")?;
         let splats = self.max_splats;
         check(splats > 0 && splats < MAX_SPLATS, "max_splats", splats.to_string(), "use a number from 1 to 2^30")
+    }
+
+    /// Splats that a model of `before` has after one time of the mcmc strategy; never fewer.
+    pub(super) fn mcmc_target(&self, before: usize) -> usize {
+        let grown = before + (before as f64 * f64::from(self.grow)) as usize;
+        grown.min(self.max_splats as usize).max(before)
+    }
+
+    /// Splats that a model of `before` has at most after growing at `step` by the gradual strategy; never fewer. The sizes of
+    /// all n times lie on a parabola from 1 to `growth` that ends flat: 1 + (growth − 1) · (1 − (1 − t / n)²).
+    pub(super) fn gradual_limit(&self, before: usize, step: u32) -> usize {
+        let time = |step: u32| (step / self.every).saturating_sub(self.start / self.every);
+        let all = f64::from(time(self.stop).max(1));
+        let size = |time: u32| {
+            let left = 1.0 - (f64::from(time) / all).min(1.0);
+            1.0 + (f64::from(self.growth) - 1.0) * (1.0 - left * left)
+        };
+        let factor = size(time(step)) / size(time(step).saturating_sub(1));
+        ((before as f64 * factor).round() as usize).min(self.max_splats as usize).max(before)
     }
 }

@@ -1,7 +1,11 @@
 //! The default strategy: adaptive density control (3DGS, Kerbl et al. 2023, §5.2; as in gsplat's `DefaultStrategy`).
+//!
+//! The gradual strategy is the same with a number of splats each time (`Config::gradual_limit`) instead of a threshold: those
+//! with the largest gradients grow, and the next time asks again, so that what a few splats have mended takes no more of them
+//! (the budget of Taming 3DGS, Mallick et al. 2024, whose score has more terms than the gradient). Opacities are not reset.
 
 use super::rebuild::{Rebuild, Scratch, Uniform, WORKGROUP, seed_words};
-use super::{Config, Counts, Run, State};
+use super::{Config, Counts, Run, State, Strategy};
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Sort};
 use crate::splat::Tensors;
@@ -39,13 +43,14 @@ impl Default {
         run: Run<'_>,
     ) -> Result<Counts> {
         let before = state.params.count;
+        let gradual = config.strategy == Strategy::Gradual;
         let mut uniform = Uniform {
             count: before as u32,
             step: run.step,
             seed: seed_words(run.seed),
-            grad_threshold: config.grad_threshold,
+            grad_threshold: if gradual { 0.0 } else { config.grad_threshold },
             duplicate_scale: config.scale_threshold * run.scene_scale,
-            prune_scale: if config.reset_every > 0 && run.step > config.reset_every {
+            prune_scale: if !gradual && config.reset_every > 0 && run.step > config.reset_every {
                 config.prune_scale * run.scene_scale
             } else {
                 f32::MAX
@@ -56,7 +61,8 @@ impl Default {
         self.plan(gpu, rebuild, scratch, state.params, run.statistics, uniform)?;
         let [pruned, non_finite, mut duplicated, mut split] = scratch.read_counters(gpu)?;
         let left = before.saturating_sub(pruned + non_finite);
-        let budget = (config.max_splats as usize).saturating_sub(left);
+        let most = if gradual { config.gradual_limit(left, run.step) } else { config.max_splats as usize };
+        let budget = most.saturating_sub(left);
         if duplicated + split > budget {
             uniform.candidates = (duplicated + split) as u32;
             uniform.budget = budget as u32;

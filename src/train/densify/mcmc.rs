@@ -55,7 +55,7 @@ impl Mcmc {
         self.weigh(gpu, rebuild, scratch, state.params, &weights, uniform)?;
         let [dead, non_finite, ..] = scratch.read_counters(gpu)?;
         let alive = before.saturating_sub(dead + non_finite);
-        let after = if alive > 0 { target(before, config) } else { dead };
+        let after = if alive > 0 { config.mcmc_target(before) } else { dead };
         let drawn = after.saturating_sub(alive) * usize::from(alive > 0);
         let mut counts = Counts { before, after, non_finite, ..Counts::default() };
         if alive > 0 {
@@ -122,10 +122,4 @@ impl Mcmc {
         recorder.copy(&scratch.plan, 0, &scratch.offsets, 0, uniform.count as usize);
         recorder.submit();
     }
-}
-
-/// Splats after a run: `grow` more, up to the maximum; never fewer.
-pub(super) fn target(before: usize, config: &Config) -> usize {
-    let grown = before + (before as f64 * f64::from(config.grow)) as usize;
-    grown.min(config.max_splats as usize).max(before)
 }

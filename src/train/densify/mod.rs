@@ -88,7 +88,7 @@ impl Densifier {
     pub fn new(gpu: &Gpu, config: &Config) -> Result<Self> {
         config.validate()?;
         let plan = match config.strategy {
-            Strategy::Default => Plan::Default(default::Default::new(gpu)?),
+            Strategy::Default | Strategy::Gradual => Plan::Default(default::Default::new(gpu)?),
             Strategy::Mcmc => Plan::Mcmc(mcmc::Mcmc::new(gpu)?),
             Strategy::None => Plan::None,
         };

@@ -1,4 +1,4 @@
-use super::super::mcmc::{MAX_COPIES, target};
+use super::super::mcmc::MAX_COPIES;
 use super::super::{Config, Counts, Strategy};
 use super::twin::{Model, pcg4d, sigmoid};
 use super::{open, random_model, run_on_device};
@@ -153,10 +153,10 @@ fn sources_are_drawn_in_proportion_to_opacity() {
 
 #[test]
 fn growth_ends_at_the_maximum() {
-    assert_eq!(target(1000, &config()), 1050);
-    assert_eq!(target(19, &config()), 19);
-    assert_eq!(target(1000, &Config { max_splats: 1020, ..config() }), 1020);
-    assert_eq!(target(1000, &Config { max_splats: 10, ..config() }), 1000);
+    assert_eq!(config().mcmc_target(1000), 1050);
+    assert_eq!(config().mcmc_target(19), 19);
+    assert_eq!(Config { max_splats: 1020, ..config() }.mcmc_target(1000), 1020);
+    assert_eq!(Config { max_splats: 10, ..config() }.mcmc_target(1000), 1000);
     let gpu = open();
     let (model, statistics) = random_model(1000, 1);
     for (max_splats, after) in [(1020, 1020), (1000, 1000), (1, 1000)] {

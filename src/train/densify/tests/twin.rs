@@ -1,7 +1,7 @@
 //! The strategies on the CPU, written from the papers.
 
 use crate::splat::Splats;
-use crate::train::densify::{Config, Counts};
+use crate::train::densify::{Config, Counts, Strategy};
 use glam::{Mat3, Quat, Vec3};
 
 /// A model with its moments.
@@ -78,7 +78,7 @@ pub fn rotation(quat: [f32; 4]) -> Mat3 {
 
 const SPLIT_STREAM: u32 = 0x51ed_270b;
 
-/// Adaptive density control.
+/// Adaptive density control, and in small parts.
 pub fn default_strategy(
     old: &Model,
     statistics: &[[f32; 2]],
@@ -88,11 +88,12 @@ pub fn default_strategy(
     let splats = &old.params;
     let gradient = |i: usize| statistics[i][0] / statistics[i][1].max(1.0);
     let scale = |i: usize| splats.log_scales[i].into_iter().fold(f32::MIN, f32::max).exp();
-    let grows = |i: usize| gradient(i) > config.grad_threshold;
+    let gradual = config.strategy == Strategy::Gradual;
+    let grows = |i: usize| gradient(i) > if gradual { 0.0 } else { config.grad_threshold };
     let splits = |i: usize| grows(i) && scale(i) > config.scale_threshold * scene_scale;
     let prunes = |i: usize| {
         let left = if splits(i) { scale(i) / 1.6 } else { scale(i) };
-        let too_large = step > config.reset_every && left > config.prune_scale * scene_scale;
+        let too_large = !gradual && step > config.reset_every && left > config.prune_scale * scene_scale;
         sigmoid(splats.logit_opacities[i]) < config.prune_opacity || too_large
     };
     let (valid, broken): (Vec<usize>, Vec<usize>) = (0..splats.len()).partition(|&i| finite(splats, i));
@@ -100,6 +101,13 @@ pub fn default_strategy(
     let mut growing: Vec<usize> = left.iter().copied().filter(|&i| grows(i)).collect();
     growing.sort_by(|&a, &b| gradient(b).total_cmp(&gradient(a)));
     growing.truncate((config.max_splats as usize).saturating_sub(left.len()));
+    if gradual {
+        let due = |to: u32| (1..=to).filter(|step| *step > config.start && step % config.every == 0).count() as f64;
+        let (now, all, growth) = (due(step.min(config.stop)), due(config.stop), f64::from(config.growth));
+        let size = |time: f64| 1.0 + (growth - 1.0) * (2.0 * time / all - (time / all).powi(2));
+        let limit = left.len() as f64 * size(now) / size((now - 1.0).max(0.0));
+        growing.truncate(limit.round() as usize - left.len());
+    }
     let mut new = Model::empty(splats.sh_degree);
     for &i in &left {
         match growing.contains(&i) {
