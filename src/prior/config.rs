@@ -8,8 +8,10 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Points made where no number is asked for: what was best for its time on BlueHawaii at a quarter of its size.
+/// Points made where no number is asked for: one for so many pixels up to [`ENOUGH`], and of larger captures one for twice as
+/// many, since presets grow the model: fewer to begin with were better at an equal end (docs/benchmarks.md).
 const PIXELS_PER_POINT: usize = 100;
+const ENOUGH: usize = 30_000;
 const MOST_POINTS: usize = 160_000;
 
 /// How points are made where a capture brings none.
@@ -65,7 +67,7 @@ pub struct Config {
     /// How points are made: by stereo between the images (stereo), or at random depths before the cameras (frustum).
     pub make: Make,
     /// Points to make where the capture brings none, at most one for every 16 pixels of the images searched. 0: one for
-    /// every 100 pixels that are trained on, at most 160 000.
+    /// every 100 pixels that are trained on up to 30 000, of larger captures every 200, at most 160 000.
     pub make_points: usize,
     /// Points to use at most of those that came with the capture.
     pub max_points: usize,
@@ -148,6 +150,7 @@ impl Config {
             return self.make_points;
         }
         let pixels = capture.train.iter().map(|view| view.camera.width as usize * view.camera.height as usize);
-        (pixels.sum::<usize>() / PIXELS_PER_POINT).clamp(1, MOST_POINTS)
+        let dense = pixels.sum::<usize>() / PIXELS_PER_POINT;
+        dense.min(ENOUGH).max(dense / 2).clamp(1, MOST_POINTS)
     }
 }

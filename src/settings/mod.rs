@@ -144,8 +144,12 @@ impl Layers {
             change.apply(&mut named)?;
             settings = named.preset.settings();
         }
+        let steps = steps(&settings, &changes)?;
+        if let Some(steps) = steps.filter(|_| settings.preset != Preset::Paper) {
+            settings.train = settings.train.of_length(steps);
+        }
         if let Some(photographs) = self.photographs.filter(|_| self.base.is_none()) {
-            settings = follow(settings, &photographs, &changes)?;
+            settings = follow(settings, &photographs, steps);
         }
         changes.iter().try_for_each(|change| change.apply(&mut settings))?;
         settings.check()?;
@@ -153,12 +157,16 @@ impl Layers {
     }
 }
 
-/// What a preset's `settings` are for such photographs, given what will be changed of them.
-fn follow(settings: Settings, photographs: &Facts, changes: &[Change<'_>]) -> Result<Settings> {
+/// The steps of the training, where `changes` set them.
+fn steps(settings: &Settings, changes: &[Change<'_>]) -> Result<Option<u32>> {
     let mut changed = settings.clone();
     changes.iter().try_for_each(|change| change.apply(&mut changed))?;
-    let steps = changes.iter().any(|change| change.key.path == "train.steps").then_some(changed.train.steps);
-    let Some(settings) = settings.for_many_clean(photographs, steps) else { return Ok(settings) };
+    Ok(changes.iter().any(|change| change.key.path == "train.steps").then_some(changed.train.steps))
+}
+
+/// What a preset's `settings` are for such photographs, in so many steps where a number is set.
+fn follow(settings: Settings, photographs: &Facts, steps: Option<u32>) -> Settings {
+    let Some(settings) = settings.for_many_clean(photographs, steps) else { return settings };
     let (views, noise, train) = (photographs.views, 100.0 * photographs.noise, &settings.train);
     tracing::info!(
         "{views} photographs with little noise ({noise:.1} %): 1/{} of the size, {} steps, SH degree {}, and the model grows, \
@@ -167,7 +175,7 @@ fn follow(settings: Settings, photographs: &Facts, changes: &[Change<'_>]) -> Re
         train.steps,
         train.sh_degree
     );
-    Ok(settings)
+    settings
 }
 
 /// One key that gets a value; the first of `candidates` that fits the key's type is taken.

@@ -124,6 +124,21 @@ fn the_paper_preset_has_the_published_settings() {
 }
 
 #[test]
+fn growth_moves_with_the_end_of_a_training() {
+    let times = |flags: &[(&str, &str)]| {
+        let flags = flags.iter().map(|(name, value)| flag(name, value)).collect();
+        let train = Layers { flags, ..Layers::default() }.resolve().unwrap().train;
+        (train.densify.start, train.densify.stop, train.densify.every)
+    };
+    assert_eq!(times(&[("preset", "preview")]), (100, 1500, 100));
+    assert_eq!(times(&[("preset", "preview"), ("steps", "4000")]), (200, 3000, 200));
+    assert_eq!(times(&[("preset", "preview"), ("steps", "400")]), (20, 300, 50));
+    assert_eq!(times(&[("steps", "4000"), ("stop", "1000")]), (200, 1000, 200));
+    // Published times are steps.
+    assert_eq!(times(&[("preset", "paper"), ("steps", "400")]), times(&[("preset", "paper")]));
+}
+
+#[test]
 fn presets_follow_photographs_that_are_many_and_clean() {
     let layers = |views, noise, flags: &[(&str, &str)]| Layers {
         photographs: Some(capture::Facts { views, noise }),
