@@ -98,7 +98,8 @@ impl Settings {
             let remedy = format!("use 1 for a single model, or 2 to {MOST_SEEDS} for the mean of so many");
             return Err(Error::setting("seeds", self.seeds.to_string(), remedy));
         }
-        Ok(())
+        self.train.validate()?;
+        self.train.densify.validate()
     }
 }
 
