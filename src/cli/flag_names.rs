@@ -4,7 +4,7 @@ use clap::builder::{PossibleValue, TypedValueParser};
 use std::ffi::OsStr;
 
 /// Flags whose key alone says little on a command line. The key's own name stays a hidden alias.
-const RENAMED: [(&str, &str); 16] = [
+const RENAMED: [(&str, &str); 15] = [
     ("enhance.scope", "response-scope"),
     ("enhance.n", "naka-n"),
     ("enhance.sigma", "naka-sigma"),
@@ -19,7 +19,6 @@ const RENAMED: [(&str, &str); 16] = [
     ("train.densify.stop", "densify-stop"),
     ("train.densify.every", "densify-every"),
     ("train.densify.grow", "densify-grow"),
-    ("train.densify.growth", "densify-growth"),
     ("train.densify.noise", "densify-noise"),
 ];
 

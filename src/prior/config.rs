@@ -8,8 +8,8 @@ use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Points made where no number is asked for: one for so many pixels up to [`ENOUGH`], and of larger captures one for twice as
-/// many, since presets grow the model: fewer to begin with were better at an equal end (docs/benchmarks.md).
+/// Points made where no number is asked for: one for so many pixels, and half of that where [`ENOUGH`] are left, since presets
+/// grow the model: fewer to begin with were better at an equal end (docs/benchmarks.md).
 const PIXELS_PER_POINT: usize = 100;
 const ENOUGH: usize = 30_000;
 const MOST_POINTS: usize = 160_000;
@@ -67,7 +67,7 @@ pub struct Config {
     /// How points are made: by stereo between the images (stereo), or at random depths before the cameras (frustum).
     pub make: Make,
     /// Points to make where the capture brings none, at most one for every 16 pixels of the images searched. 0: one for
-    /// every 100 pixels that are trained on up to 30 000, of larger captures every 200, at most 160 000.
+    /// every 100 pixels that are trained on, but no more than 30 000 or one for every 200, whichever is more; at most 160 000.
     pub make_points: usize,
     /// Points to use at most of those that came with the capture.
     pub max_points: usize,

@@ -96,7 +96,7 @@ const HARMLESS: &[&str] = &[
     "train.densify.reset_every",
     "train.densify.max_splats",
     "train.densify.grow",
-    "train.densify.growth",
+    "train.densify.growth_factor",
     "train.densify.noise",
 ];
 

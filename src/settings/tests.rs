@@ -134,7 +134,7 @@ fn growth_moves_with_the_end_of_a_training() {
     assert_eq!(times(&[("preset", "preview"), ("steps", "4000")]), (200, 3000, 200));
     assert_eq!(times(&[("preset", "preview"), ("steps", "400")]), (20, 300, 50));
     assert_eq!(times(&[("steps", "4000"), ("stop", "1000")]), (200, 1000, 200));
-    // Published times are steps.
+    // Published times do not depend on the length.
     assert_eq!(times(&[("preset", "paper"), ("steps", "400")]), times(&[("preset", "paper")]));
 }
 

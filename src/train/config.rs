@@ -111,7 +111,7 @@ impl Default for Config {
     }
 }
 
-/// Steps between two times of growth, at least, where a training is shortened.
+/// Steps between two rounds of growth, at least, where a training is shortened: gradients of fewer say little.
 const MIN_EVERY: u32 = 50;
 
 impl Config {
@@ -152,12 +152,11 @@ impl Config {
         Ok(())
     }
 
-    /// The same training in another number of steps: times of growth move with its end.
+    /// The same training in another number of steps, with the times of growth in proportion.
     pub fn of_length(&self, steps: u32) -> Self {
         let scaled = |at: u32| (u64::from(at) * u64::from(steps) / u64::from(self.steps.max(1))) as u32;
         let densify::Config { start, stop, every, reset_every, .. } = self.densify;
         let [start, stop, reset_every] = [start, stop, reset_every].map(scaled);
-        // Gradients of fewer steps say little.
         let every = scaled(every).max(MIN_EVERY.min(every));
         let densify = densify::Config { start, stop, every, reset_every, ..self.densify.clone() };
         Self { steps, densify, ..self.clone() }

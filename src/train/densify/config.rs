@@ -13,7 +13,7 @@ pub enum Strategy {
     /// Grow where the image gradient is large, prune what is transparent (3DGS).
     #[default]
     Default,
-    /// As `Default`, but so many splats each time, whatever their gradients are, and without opacity resets.
+    /// As `Default`, but a set number of splats each time instead of a threshold, and without opacity resets.
     Gradual,
     /// Splats as samples of a distribution: dead ones move, all jitter (3DGS-MCMC).
     Mcmc,
@@ -23,8 +23,8 @@ pub enum Strategy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// How splats are added and removed: `none`, `default` (3DGS), `gradual` (the same in small parts, without opacity
-    /// resets) or `mcmc`.
+    /// How splats are added and removed: `none`, `default` (3DGS), `gradual` (a set number of splats each time, no
+    /// opacity resets) or `mcmc`.
     pub strategy: Strategy,
     /// Steps before splats are first added or removed.
     pub start: u32,
@@ -46,9 +46,9 @@ pub struct Config {
     pub max_splats: u32,
     /// Mcmc: part by which the model grows each time, up to the maximum.
     pub grow: f32,
-    /// Gradual: how many times as many splats as in the beginning the model has at its end, up to the maximum, where no
-    /// splat becomes transparent. It grows fastest in the beginning, where gradients are largest.
-    pub growth: f32,
+    /// Gradual: splats in the end by splats in the beginning, up to the maximum and less those that were removed. Most are
+    /// added early, all where gradients are largest.
+    pub growth_factor: f32,
     /// Mcmc: strength of the jitter of the positions (0: none).
     pub noise: f32,
 }
@@ -67,7 +67,7 @@ impl Default for Config {
             reset_every: 3000,
             max_splats: 1_000_000,
             grow: 0.05,
-            growth: 2.6,
+            growth_factor: 2.6,
             noise: 5e5,
         }
     }
@@ -92,8 +92,8 @@ impl Config {
         for (key, value) in positive {
             check(value >= 0.0 && value.is_finite(), key, value.to_string(), "use a number of at least 0")?;
         }
-        let growth = self.growth;
-        check(growth >= 1.0 && growth.is_finite(), "growth", growth.to_string(), "use a number of at least 1")?;
+        let factor = self.growth_factor;
+        check(factor >= 1.0 && factor.is_finite(), "growth_factor", factor.to_string(), "use a number of at least 1")?;
         check(self.every > 0, "every", self.every.to_string(), "use at least 1")?;
         let opacity = self.prune_opacity;
         check((0.0..1.0).contains(&opacity), "prune_opacity", opacity.to_string(), "use a number from 0 to below 1")?;
@@ -101,22 +101,23 @@ impl Config {
         check(splats > 0 && splats < MAX_SPLATS, "max_splats", splats.to_string(), "use a number from 1 to 2^30")
     }
 
-    /// Splats that a model of `before` has after one time of the mcmc strategy; never fewer.
+    /// Splats that a model of `before` has after one round of the mcmc strategy; never fewer.
     pub(super) fn mcmc_target(&self, before: usize) -> usize {
         let grown = before + (before as f64 * f64::from(self.grow)) as usize;
         grown.min(self.max_splats as usize).max(before)
     }
 
-    /// Splats that a model of `before` has at most after growing at `step` by the gradual strategy; never fewer. The sizes of
-    /// all n times lie on a parabola from 1 to `growth` that ends flat: 1 + (growth − 1) · (1 − (1 − t / n)²).
+    /// Splats that a model of `before` has at most after the gradual strategy's round at `step`; never fewer. After round k of n
+    /// the size by that of the beginning is 1 + (`growth_factor` − 1) · (1 − (1 − k / n)²): a parabola that ends flat.
     pub(super) fn gradual_limit(&self, before: usize, step: u32) -> usize {
-        let time = |step: u32| (step / self.every).saturating_sub(self.start / self.every);
-        let all = f64::from(time(self.stop).max(1));
-        let size = |time: u32| {
-            let left = 1.0 - (f64::from(time) / all).min(1.0);
-            1.0 + (f64::from(self.growth) - 1.0) * (1.0 - left * left)
+        let rounds = |until: u32| (until / self.every).saturating_sub(self.start / self.every);
+        let all = f64::from(rounds(self.stop).max(1));
+        let size = |round: u32| {
+            let left = 1.0 - (f64::from(round) / all).min(1.0);
+            1.0 + (f64::from(self.growth_factor) - 1.0) * (1.0 - left * left)
         };
-        let factor = size(time(step)) / size(time(step).saturating_sub(1));
+        let round = rounds(step);
+        let factor = size(round) / size(round.saturating_sub(1));
         ((before as f64 * factor).round() as usize).min(self.max_splats as usize).max(before)
     }
 }

@@ -50,26 +50,25 @@ fn growth_ends_at_the_maximum_and_the_largest_gradients_win() {
 }
 
 #[test]
-fn gradual_growth_takes_a_part_of_the_largest_gradients_each_time() {
+fn gradual_growth_takes_the_largest_gradients_each_time() {
     let gpu = open();
     let (model, statistics) = random_model(2500, 1);
-    let gradual = |growth, max_splats| {
+    let gradual = |growth_factor, max_splats| {
         let times = Config { start: 550, stop: 1500, every: 100, ..Config::default() };
-        Config { strategy: Strategy::Gradual, growth, max_splats, ..times }
+        Config { strategy: Strategy::Gradual, growth_factor, max_splats, ..times }
     };
-    for (growth, max_splats) in [(2.5, 1_000_000), (2.5, 2450), (1.0, 1_000_000), (1e12, 1_000_000)] {
+    for (factor, max_splats) in [(2.5, 1_000_000), (2.5, 2450), (1.0, 1_000_000), (1e12, 1_000_000)] {
         for step in [600, 1000, 1500] {
-            check(&gpu, &model, &statistics, &gradual(growth, max_splats), (step, SCHEDULE.1, SCHEDULE.2));
+            check(&gpu, &model, &statistics, &gradual(factor, max_splats), (step, SCHEDULE.1, SCHEDULE.2));
         }
     }
-    // Ten times, the first of which brings 1 − 0.9² of all.
+    // Ten rounds, the first of which brings 1 − 0.9² of the growth.
     let config = gradual(2.0, 1_000_000);
     let (_, counts) = default_strategy(&model, &statistics, &config, (600, SCHEDULE.1, SCHEDULE.2));
     let left = counts.after - counts.duplicated - counts.split;
     assert!(left > 1000 && counts.after == (left as f64 * 1.19).round() as usize, "{counts:?}");
-    // All of them together.
-    let sizes = (600..=1500).step_by(100).fold(1000, |size, step| config.gradual_limit(size, step));
-    assert!(usize::abs_diff(sizes, 2000) < 10, "{sizes}");
+    let end = (600..=1500).step_by(100).fold(1000, |size, step| config.gradual_limit(size, step));
+    assert!(usize::abs_diff(end, 2000) < 10, "{end}");
     assert!(!Densifier::new(&gpu, &config).unwrap().reset_due(config.reset_every));
 }
 
@@ -176,7 +175,7 @@ fn bad_settings_are_refused() {
         Config { max_splats: 0, ..Config::default() },
         Config { prune_opacity: 1.0, ..Config::default() },
         Config { grad_threshold: f32::NAN, ..Config::default() },
-        Config { growth: 0.9, ..Config::default() },
+        Config { growth_factor: 0.9, ..Config::default() },
     ];
     for config in wrong {
         let error = config.validate().unwrap_err().to_string();

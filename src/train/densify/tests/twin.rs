@@ -78,7 +78,7 @@ pub fn rotation(quat: [f32; 4]) -> Mat3 {
 
 const SPLIT_STREAM: u32 = 0x51ed_270b;
 
-/// Adaptive density control, and in small parts.
+/// Adaptive density control, and its gradual variant.
 pub fn default_strategy(
     old: &Model,
     statistics: &[[f32; 2]],
@@ -103,7 +103,7 @@ pub fn default_strategy(
     growing.truncate((config.max_splats as usize).saturating_sub(left.len()));
     if gradual {
         let due = |to: u32| (1..=to).filter(|step| *step > config.start && step % config.every == 0).count() as f64;
-        let (now, all, growth) = (due(step.min(config.stop)), due(config.stop), f64::from(config.growth));
+        let (now, all, growth) = (due(step.min(config.stop)), due(config.stop), f64::from(config.growth_factor));
         let size = |time: f64| 1.0 + (growth - 1.0) * (2.0 * time / all - (time / all).powi(2));
         let limit = left.len() as f64 * size(now) / size((now - 1.0).max(0.0));
         growing.truncate(limit.round() as usize - left.len());
