@@ -46,8 +46,9 @@ pub struct Stereo<'a> {
 
 /// `count` points or a few more or less (in small pictures one for every [`MIN_SIDE`]² pixels): each view is divided into
 /// square cells, and each cell gives the point of one of its pixels, so that there are most points where most views look.
-/// Of a few pixels it is the one with the most contrast, so that edges get points. A pixel without a depth gets that of
-/// matched pixels nearby, or a random one; there is no point where another view looks through it.
+/// Of a few pixels it is the one with the most contrast, so that edges get points. Where views do not agree on a depth
+/// a point gets the pixel's own, else that of matched pixels nearby, or a random one where hardly any are matched; there is
+/// no point where another view looks through it.
 pub fn cover(stereo: &Stereo, count: usize, seed: u64) -> Vec<Found> {
     let per_view = count.div_ceil(stereo.maps.len().max(1)).max(1);
     let views = (0..stereo.maps.len()).into_par_iter().flat_map_iter(|index| {
@@ -106,19 +107,21 @@ fn point(
         let Fused { position, color, normal, .. } = *point;
         return Some(Found { position, color, normal, kind: Kind::Matched });
     }
-    let (near, far) = stereo.references[index].depths;
-    let (kind, w) = if anchors.is_empty() {
-        (Kind::Random, 1.0 / far + (1.0 / near - 1.0 / far) * number(2 * TRIES))
-    } else {
-        (Kind::Filled, nearest(anchors, map.center(at)))
-    };
-    let looks_through = |(place, there, back): &(usize, _, _)| {
-        matches!(stereo.maps[*place].opinion(map.center(at), w, there, back), Opinion::SeesThrough)
-    };
     let center = map.center(at);
+    let (kind, guesses) = if anchors.is_empty() {
+        let (near, far) = stereo.references[index].depths;
+        (Kind::Random, [None, Some(1.0 / far + (1.0 / near - 1.0 / far) * number(2 * TRIES))])
+    } else {
+        // A depth on which no other view agrees is still a better guess than that of pixels beside it.
+        (Kind::Filled, [map.inverse_depth(at), Some(nearest(anchors, center))])
+    };
+    let is_seen_through = |w: f64| {
+        let opinion = |(place, there, back): &(usize, _, _)| stereo.maps[*place].opinion(center, w, there, back);
+        stereo.checks[index].iter().any(|view| matches!(opinion(view), Opinion::SeesThrough))
+    };
+    let w = guesses.into_iter().flatten().find(|w| !is_seen_through(*w))?;
     let position = map.camera.unproject(center.x, center.y, 1.0 / w);
-    let found = Found { position, color: map.colors[at], normal: DVec3::ZERO, kind };
-    (!stereo.checks[index].iter().any(looks_through)).then_some(found)
+    Some(Found { position, color: map.colors[at], normal: DVec3::ZERO, kind })
 }
 
 /// Difference of gray to the right and down, in levels.
@@ -153,4 +156,60 @@ fn nearest(anchors: &[(DVec2, f64)], at: DVec2) -> f64 {
         near.truncate(FILL_FROM.0);
     }
     median(near.into_iter().map(|(_, w)| w).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::depth_map::checks;
+    use super::super::fusion::fuse;
+    use super::*;
+    use crate::capture::Camera;
+    use glam::DMat4;
+
+    const SIZE: (u32, u32) = (40, 30);
+
+    /// A view from `x` whose pixels in column c have the inverse depth and the agreeing views `of(c)`.
+    fn map(view: usize, x: f64, of: impl Fn(usize) -> (f32, u8)) -> DepthMap {
+        let viewmat = DMat4::from_translation(DVec3::new(-x, 0.0, 0.0));
+        let (width, height) = SIZE;
+        let camera = Camera { width, height, fx: 40.0, fy: 40.0, cx: 20.0, cy: 15.0, viewmat, reduction: 1.0 };
+        let pixels = (0..(width * height) as usize).map(|at| of(at % width as usize));
+        let (planes, agreeing) = pixels.map(|(w, agreeing)| ([w, 0.0, 0.0, 0.0], agreeing)).unzip();
+        let colors = vec![[100; 3]; (width * height) as usize];
+        DepthMap { view, camera, colors, planes, agreeing, hidden: Vec::new() }
+    }
+
+    /// A wall at depth 4 that both views see in the middle; on the left the first view sees something at depth 2, on
+    /// the right nothing. The depths of the points on the left and on the right where the other view's inverse depth is `other`.
+    fn depths(other: f32) -> [Vec<f64>; 2] {
+        let seen = |column| match column {
+            0..12 => (0.5, 0),
+            12..28 => (0.25, 1),
+            _ => (0.0, 0),
+        };
+        let mut maps = vec![map(0, 0.0, seen), map(1, -0.3, |_| (other, 0))];
+        maps[1].hidden = vec![true; maps[1].planes.len()];
+        let checks = checks(&maps, &[vec![1], vec![]]);
+        let cloud = fuse(&maps, &checks);
+        let reference = |view| Reference { view, others: vec![], witnesses: vec![], depths: (1.0, 9.0), baseline: 0.3 };
+        let references = [reference(0), reference(1)];
+        let stereo = Stereo { maps: &maps, checks: &checks, cloud: &cloud, references: &references };
+        let points = cover(&stereo, 200, 1);
+        assert!(points.iter().any(|point| point.kind == Kind::Matched));
+        let places = points.iter().map(|point| maps[0].camera.project(point.position));
+        let (left, others): (Vec<_>, Vec<_>) = places.partition(|place| place.x < 12.0);
+        let right = others.into_iter().filter(|place| (28.0..36.0).contains(&place.x));
+        [left.iter().map(|place| place.z).collect(), right.map(|place| place.z).collect()]
+    }
+
+    #[test]
+    fn pixels_on_whose_depth_views_do_not_agree_get_the_likeliest_that_is_not_seen_through() {
+        let all_at = |depths: &[f64], depth: f64| depths.len() > 8 && depths.iter().all(|z| (z - depth).abs() < 1e-5);
+        let [left, right] = depths(0.0);
+        assert!(all_at(&left, 2.0) && all_at(&right, 4.0), "no other view says anything: {left:?} {right:?}");
+        let [left, right] = depths(0.25);
+        assert!(all_at(&left, 4.0) && all_at(&right, 4.0), "depth 2 is seen through: {left:?} {right:?}");
+        let [left, right] = depths(0.125);
+        assert!(left.is_empty() && right.is_empty(), "both are seen through: {left:?} {right:?}");
+    }
 }
