@@ -33,6 +33,7 @@ fn unit_exponent(size: vec2u, conic: vec3f, component: u32) -> i32 {
         case G_WXWX: { return whole - 2 * x; }
         case G_WXWY: { return whole - x - y; }
         case G_WYWY: { return whole - 2 * y; }
+        case G_APART: { return whole - max(x, y); }
         default: { return whole; }
     }
 }

@@ -1,7 +1,8 @@
 // From footprint gradients to the gradients of means and 3D covariance.
 // One invocation a slot. Reads the geometry tensors, projected and splat_gradients; adds to v_means, replaces the first
 // six floats of the slot in splat_gradients by ∂L/∂Σ (xx, xy, xz, yy, yz, zz of the symmetric matrix) and G_SUM by
-// ∂L/∂(logit opacity), and records for densification |∂L/∂(projected mean)| in units of half the image size.
+// ∂L/∂(logit opacity), and records for densification |∂L/∂(projected mean)| in units of half the image size, or, with ABSGRAD,
+// Σ |∂L/∂(projected mean)| over the pixels, in units of half the longer side.
 // Runs after the SH kernels, whose color gradients it overwrites.
 // Costs, a slot: 34 loads, 13 stores, about 400 operations.
 #import common/projection
@@ -88,6 +89,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     splat_gradients[g + 4u] = v_sigma1.z;
     splat_gradients[g + 5u] = rows[0].z * v0.z + rows[1].z * v1.z;
     splat_gradients[g + G_SUM] = v_opacity * opacity * (1.0 - opacity);
+#ifdef ABSGRAD
+    let norm = 0.5 * f32(max(view.size.x, view.size.y)) * splat_gradients[g + G_APART];
+#else
     let norm = length(v_center * 0.5 * vec2f(view.size));
+#endif
     densify_statistics[i] += vec2f(select(0.0, norm, norm < 1e10), 1.0);
 }

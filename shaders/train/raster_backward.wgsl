@@ -5,8 +5,9 @@
 // S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.
 // Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and v_image (red, green, blue, alpha);
 // adds to splat_gradients, or with FIXED to sums, from which fixed_to_gradients makes them.
-// Costs, a pair: as raster_forward, and for each subgroup that it is drawn in 9 additions in memory and 7 exchanges; a pixel of a block
-// that is hit: an exponential (half of one with TALL), a division and about 30 operations. A pixel: 8 loads.
+// Costs, a pair: as raster_forward, and for each subgroup that it is drawn in 9 additions in memory and 7 exchanges (10 and 10 with
+// ABSGRAD); a pixel of a block that is hit: an exponential (half of one with TALL), a division and about 30 operations (40 and a
+// square root with ABSGRAD). A pixel: 8 loads.
 #import common/tile_walk
 #ifdef TALL
 #import common/tall_image
@@ -56,6 +57,13 @@ fn add(splat: Splat, component: u32, value: f32) {
 #endif
 #endif
 
+// The components after the first eight: G_SUM, and with ABSGRAD G_APART.
+#ifdef ABSGRAD
+alias Rest = vec2f;
+#else
+alias Rest = f32;
+#endif
+
 #ifdef SUBGROUPS
 // Sums eight values over the subgroup with one exchange per halving: afterwards lane l < 8 holds the total of
 // value 4·bit0(l) + 2·bit1(l) + bit2(l).
@@ -75,7 +83,7 @@ fn sum_eight(low: vec4f, high: vec4f, lane: u32, lanes: u32) -> f32 {
     return sum;
 }
 
-fn sum_one(value: f32) -> f32 {
+fn sum_rest(value: Rest) -> Rest {
 #ifdef TALL
     let two = value + subgroupShuffleXor(value, 1u);
     let four = two + subgroupShuffleXor(two, 2u);
@@ -86,12 +94,29 @@ fn sum_one(value: f32) -> f32 {
 }
 #endif
 
-// What a thread's pixels add to a splat's sums, in the order of the components; `total` is G_SUM.
+// What a thread's pixels add to a splat's sums, in the order of the components.
 struct Sums {
     low: vec4f,
     high: vec4f,
-    total: f32,
+    rest: Rest,
     drawn: bool,
+}
+
+// Adds the component after the first eight whose number among them is `index`, if there is one.
+fn add_rest(splat: Splat, rest: Rest, index: u32) {
+#ifdef ABSGRAD
+    if index < 2u { add(splat, G_SUM + index, select(rest.x, rest.y, index == 1u)); }
+#else
+    if index == 0u { add(splat, G_SUM, rest); }
+#endif
+}
+
+// G_APART of four pixels in a row, the first of them at `offset` from the mean.
+fn apart(g: vec4f, conic: vec3f, offset: vec2f) -> f32 {
+    let dx = offset.x + vec4f(0.0, 1.0, 2.0, 3.0);
+    let wx = conic.x * dx + conic.y * offset.y;
+    let wy = conic.y * dx + conic.z * offset.y;
+    return dot(abs(g), sqrt(wx * wx + wy * wy));
 }
 
 #ifdef TALL
@@ -188,7 +213,15 @@ fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Block>, v: ptr<fu
     let m = moments(Block(ga.g, gb.g, gc.g, gd.g), splat.conic, pixel + 1.5 - splat.mean, total);
     let colors = vec3f(weighted(weights, u.red), weighted(weights, u.green), weighted(weights, u.blue));
     let drawn = any(a.drawn | b.drawn | c.drawn | d.drawn);
-    return Sums(vec4f(m[0], m[1], m[2], m[3]), vec4f(m[4], colors), total, drawn);
+#ifdef ABSGRAD
+    let first = pixel - splat.mean;
+    let upper = apart(ga.g, splat.conic, first) + apart(gb.g, splat.conic, first + vec2f(0.0, 1.0));
+    let lower = apart(gc.g, splat.conic, first + vec2f(0.0, 2.0)) + apart(gd.g, splat.conic, first + vec2f(0.0, 3.0));
+    let rest = vec2f(total, upper + lower);
+#else
+    let rest = total;
+#endif
+    return Sums(vec4f(m[0], m[1], m[2], m[3]), vec4f(m[4], colors), rest, drawn);
 }
 #else
 struct Moments {
@@ -237,7 +270,12 @@ fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Pixels>, v: ptr<f
     let total = dot(g, vec4f(1.0));
     let m = moments(g, total, splat.conic, vec2f(b.coverage.dx.x + 1.5, b.coverage.dy));
     let colors = vec3f(dot(b.weight, (*v).red), dot(b.weight, (*v).green), dot(b.weight, (*v).blue));
-    return Sums(vec4f(m.first, m.second.xy), vec4f(m.second.z, colors), total, any(b.drawn));
+#ifdef ABSGRAD
+    let rest = vec2f(total, apart(g, splat.conic, vec2f(b.coverage.dx.x, b.coverage.dy)));
+#else
+    let rest = total;
+#endif
+    return Sums(vec4f(m.first, m.second.xy), vec4f(m.second.z, colors), rest, any(b.drawn));
 }
 
 #endif
@@ -281,9 +319,9 @@ fn main(
             hits &= hits - 1u;
             let sums = gradients(splat, place.pixel, &pixels, &v);
             let total = sum_eight(sums.low, sums.high, lane, lanes);
-            let total_sum = sum_one(sums.total);
+            let rest = sum_rest(sums.rest);
             if total != 0.0 { add(splat, component, total); }
-            if lane == 0u { add(splat, G_SUM, total_sum); }
+            add_rest(splat, rest, lane);
             continuing { break if hits == 0u; }
         }
 #else
@@ -295,9 +333,9 @@ fn main(
                 let sums = gradients(splat, place.pixel, &pixels, &v);
                 if !subgroupAny(sums.drawn) { continue; }
                 let total = sum_eight(sums.low, sums.high, lane, lanes);
-                let total_sum = sum_one(sums.total);
+                let rest = sum_rest(sums.rest);
                 if lane < 8u && total != 0.0 { add(splat, component, total); }
-                if lane == 0u { add(splat, G_SUM, total_sum); }
+                add_rest(splat, rest, lane);
             }
         }
 #endif
@@ -316,7 +354,8 @@ fn main(
             add(splat, G_RED, sums.high.y);
             add(splat, G_GREEN, sums.high.z);
             add(splat, G_BLUE, sums.high.w);
-            add(splat, G_SUM, sums.total);
+            add_rest(splat, sums.rest, 0u);
+            add_rest(splat, sums.rest, 1u);
         }
         if all_ended(pixels) { break; }
     }

@@ -36,6 +36,15 @@ pub fn render(model: &Model, camera: &Camera, settings: &RenderSettings) -> Dens
     blend(&footprints, &orders(&footprints, camera), camera, settings)
 }
 
+/// The render of `model` with the center of splat `i` moved by `offset` pixels on the image.
+#[cfg(test)]
+pub fn render_moved(model: &Model, i: usize, offset: DVec2, camera: &Camera, settings: &RenderSettings) -> Dense {
+    let mut footprints = footprints(model, camera, settings);
+    let orders = orders(&footprints, camera);
+    footprints[i].iter_mut().for_each(|splat| splat.center += offset);
+    blend(&footprints, &orders, camera, settings)
+}
+
 /// The splats that are blended at each pixel, in their order.
 pub type Orders = Vec<Vec<u32>>;
 

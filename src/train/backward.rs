@@ -7,7 +7,16 @@ use crate::splat::{Tensors, Workspace, raster_switches, tiles};
 /// Threads of a per-splat workgroup.
 const WORKGROUP: u32 = 64;
 /// Floats per slot that the raster's backward pass sums (`shaders/common/splat_gradients.wgsl`).
-const GRADIENT_FLOATS: usize = 9;
+const GRADIENT_FLOATS: usize = 10;
+
+/// How gradients are summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GradientOptions {
+    /// In fixed point, so that sums do not depend on the order in which tiles are done.
+    pub deterministic: bool,
+    /// [`Gradients::densify_statistics`] of the pixels' gradients one by one, before opposite ones cancel.
+    pub absgrad: bool,
+}
 
 /// The backward kernels.
 pub struct Backward {
@@ -27,29 +36,44 @@ pub struct Gradients {
     splat_gradients: Buffer<f32>,
     /// The same sums in fixed point, two words each, where their order must not show.
     fixed_sums: Option<Buffer<[u32; 2]>>,
-    /// Per splat: (Σ over views of |∂L/∂projected mean| in units of half the image size, views), since last cleared.
+    /// Per splat: (Σ over views of |∂L/∂projected mean| in units of half the image size, views), since last cleared. With
+    /// `absgrad` the first is Σ over views and pixels of the length of what a pixel adds to that gradient, in units of half
+    /// the longer side: where a splat is too large for what is behind it, its pixels pull it to all sides (AbsGS, Ye et al. 2024, §4).
     pub densify_statistics: Buffer<[f32; 2]>,
 }
 
 impl Backward {
-    /// Compiles the kernels.
+    /// Compiles the kernels for gradients alone.
+    ///
+    /// # Errors
+    /// A kernel does not compile.
     pub fn new(gpu: &Gpu) -> Result<Self> {
-        Self::with(gpu, gpu.kernel("train/raster_backward", &raster_switches(gpu, &[]))?, None)
+        Self::with(gpu, GradientOptions::default())
     }
 
-    /// Compiles kernels whose sums do not depend on the order in which tiles are done: they add in fixed point.
+    /// Compiles kernels whose sums do not depend on the order in which tiles are done.
+    ///
+    /// # Errors
+    /// A kernel does not compile.
     pub fn deterministic(gpu: &Gpu) -> Result<Self> {
-        let raster = gpu.kernel("train/raster_backward", &raster_switches(gpu, &[("FIXED", "true")]))?;
-        Self::with(gpu, raster, Some(gpu.kernel("train/fixed_to_gradients", &[])?))
+        Self::with(gpu, GradientOptions { deterministic: true, ..GradientOptions::default() })
     }
 
-    fn with(gpu: &Gpu, raster: Kernel, from_fixed: Option<Kernel>) -> Result<Self> {
+    /// Compiles the kernels.
+    ///
+    /// # Errors
+    /// A kernel does not compile.
+    pub fn with(gpu: &Gpu, options: GradientOptions) -> Result<Self> {
+        let switch = |on: bool, name| on.then_some((name, "true"));
+        let absgrad = switch(options.absgrad, "ABSGRAD");
+        let switches: Vec<_> = switch(options.deterministic, "FIXED").into_iter().chain(absgrad).collect();
+        let from_fixed = options.deterministic.then(|| gpu.kernel("train/fixed_to_gradients", &[]));
         Ok(Self {
-            raster,
-            from_fixed,
+            raster: gpu.kernel("train/raster_backward", &raster_switches(gpu, &switches))?,
+            from_fixed: from_fixed.transpose()?,
             sh: gpu.kernel("train/sh_backward", &[])?,
             sh_direction: gpu.kernel("train/sh_direction_backward", &[])?,
-            projection: gpu.kernel("train/projection_backward", &[])?,
+            projection: gpu.kernel("train/projection_backward", absgrad.as_slice())?,
             covariance: gpu.kernel("train/covariance_backward", &[])?,
         })
     }

@@ -1,10 +1,11 @@
 //! The backward kernels against finite differences of the render by definition.
 
-use super::Backward;
+use super::{Backward, GradientOptions};
 use crate::capture::Camera;
 use crate::gpu::{Choice, Gpu, Mask, Recorder};
-use crate::splat::reference::{Model, WIDTHS, camera, cloud, render, splats};
+use crate::splat::reference::{Dense, Model, WIDTHS, camera, cloud, render, render_moved, splats};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, TILE, Tensors, plane_len, tiles};
+use glam::DVec2;
 
 /// ∂L/∂(red, green, blue, alpha) of pixel `i`: smooth, signed, the same everywhere it is needed.
 fn cotangent(i: usize) -> [f64; 4] {
@@ -12,12 +13,15 @@ fn cotangent(i: usize) -> [f64; 4] {
 }
 
 fn objective(model: &Model, camera: &Camera, settings: &RenderSettings) -> f64 {
-    let view = render(model, camera, settings);
+    by_pixel(&render(model, camera, settings)).iter().sum()
+}
+
+fn by_pixel(view: &Dense) -> Vec<f64> {
     let pixel = |(i, (color, alpha)): (usize, (&[f64; 3], &f64))| {
         let v = cotangent(i);
         color[0] * v[0] + color[1] * v[1] + color[2] * v[2] + alpha * v[3]
     };
-    view.image.iter().zip(&view.alpha).enumerate().map(pixel).sum()
+    view.image.iter().zip(&view.alpha).enumerate().map(pixel).collect()
 }
 
 fn differences(model: &Model, camera: &Camera, settings: &RenderSettings) -> Model {
@@ -40,13 +44,14 @@ fn differences(model: &Model, camera: &Camera, settings: &RenderSettings) -> Mod
     })
 }
 
+/// The gradients of all parameters, and the statistics for densification.
 fn device_gradients(
     gpu: &Gpu,
     model: &Model,
     camera: &Camera,
     settings: &RenderSettings,
-    deterministic: bool,
-) -> Splats {
+    options: GradientOptions,
+) -> (Splats, Vec<[f32; 2]>) {
     let size = [camera.width, camera.height];
     let (plane, pitch) = (plane_len(size[0], size[1]), (tiles(size[0], size[1])[0] * TILE) as usize);
     let mut v_image = vec![0.0f32; 4 * plane];
@@ -57,10 +62,8 @@ fn device_gradients(
     }
     let tensors = Tensors::from_splats(gpu, &splats(model), 0).unwrap();
     let mut work = None;
-    let (renderer, backward) = match deterministic {
-        true => (Renderer::deterministic(gpu).unwrap(), Backward::deterministic(gpu).unwrap()),
-        false => (Renderer::new(gpu).unwrap(), Backward::new(gpu).unwrap()),
-    };
+    let renderer = if options.deterministic { Renderer::deterministic(gpu) } else { Renderer::new(gpu) }.unwrap();
+    let backward = Backward::with(gpu, options).unwrap();
     let gradients = backward.gradients(gpu, tensors.count, 3).unwrap();
     renderer.render_image(gpu, &tensors, camera, settings, &mut work).unwrap();
     let v_image = gpu.upload("v_image", &v_image).unwrap();
@@ -68,11 +71,12 @@ fn device_gradients(
     backward.record(&mut recorder, &tensors, size, &work.unwrap(), &v_image, &gradients);
     recorder.submit();
     gpu.check().unwrap();
-    gradients.parameters.to_splats(gpu).unwrap()
+    (gradients.parameters.to_splats(gpu).unwrap(), gpu.read(&gradients.densify_statistics).unwrap())
 }
 
 fn check(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings, deterministic: bool, expected: &Model) {
-    let v = device_gradients(gpu, model, camera, settings, deterministic);
+    let options = GradientOptions { deterministic, ..GradientOptions::default() };
+    let (v, _) = device_gradients(gpu, model, camera, settings, options);
     let found: [&[f32]; 5] =
         [v.means.as_flattened(), v.quats.as_flattened(), v.log_scales.as_flattened(), &v.logit_opacities, &v.sh];
     for (tensor, (found, expected)) in found.into_iter().zip(expected).enumerate() {
@@ -113,6 +117,42 @@ fn gradients_are_those_of_the_definition() {
     }
 }
 
+/// The gradients of the pixels with respect to the projected mean of splat `i`.
+fn of_center(model: &Model, i: usize, camera: &Camera, settings: &RenderSettings) -> Vec<DVec2> {
+    const STEP: f64 = 1e-6;
+    let at = |offset: DVec2| by_pixel(&render_moved(model, i, offset, camera, settings));
+    let [x, y] = [DVec2::X, DVec2::Y].map(|axis| [at(STEP * axis), at(-STEP * axis)]);
+    let difference = |[after, before]: &[Vec<f64>; 2], p: usize| (after[p] - before[p]) / (2.0 * STEP);
+    (0..x[0].len()).map(|p| DVec2::new(difference(&x, p), difference(&y, p))).collect()
+}
+
+#[test]
+fn statistics_of_growth_are_those_of_the_definition() {
+    let (camera, model) = (camera(), model(5));
+    let settings =
+        RenderSettings { background: [0.3, 0.1, 0.6], sh_degree: 1, antialiased: false, style: Style::default() };
+    let half = 0.5 * DVec2::new(f64::from(camera.width), f64::from(camera.height));
+    let by_pixel: Vec<_> = (0..model[3].len()).map(|i| of_center(&model, i, &camera, &settings)).collect();
+    let together = by_pixel.iter().map(|v| (v.iter().sum::<DVec2>() * half).length());
+    let apart = by_pixel.iter().map(|v| v.iter().map(|v| v.length()).sum::<f64>() * half.max_element());
+    let cases = [(false, together.collect::<Vec<_>>()), (true, apart.collect())];
+    assert!(cases[1].1.iter().zip(&cases[0].1).any(|(apart, together)| *apart > 3.0 * together), "nothing cancels");
+    for gpu in Gpu::every_layout() {
+        for (absgrad, expected) in &cases {
+            for deterministic in [false, true] {
+                let options = GradientOptions { deterministic, absgrad: *absgrad };
+                let (_, found) = device_gradients(&gpu, &model, &camera, &settings, options);
+                let scale = expected.iter().fold(0.0f64, |m, v| m.max(*v));
+                for (i, ([found, views], expected)) in found.iter().zip(expected).enumerate() {
+                    let error = (f64::from(*found) - expected).abs() / scale;
+                    assert!(error < 1e-3, "splat {i}: {found} instead of {expected}, {options:?}");
+                    assert!(*views == 1.0 || *expected == 0.0, "splat {i} is seen in {views} views");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_in_view_has_no_gradient() {
     let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
@@ -122,7 +162,10 @@ fn nothing_in_view_has_no_gradient() {
     for model in [cloud(0, 1), model] {
         let zero = model.clone().map(|tensor| vec![0.0; tensor.len()]);
         for deterministic in [false, true] {
-            assert_eq!(device_gradients(&gpu, &model, &camera(), &settings, deterministic), splats(&zero));
+            let options = GradientOptions { deterministic, absgrad: true };
+            let (v, statistics) = device_gradients(&gpu, &model, &camera(), &settings, options);
+            assert_eq!(v, splats(&zero));
+            assert!(statistics.iter().all(|statistic| *statistic == [0.0; 2]));
         }
     }
 }

@@ -1,9 +1,9 @@
 //! All that a training computes with, compiled by all cores at once.
 
 use super::adam::Adam;
-use super::backward::Backward;
+use super::backward::{Backward, GradientOptions};
 use super::config::Config;
-use super::densify::Densifier;
+use super::densify::{Densifier, Strategy};
 use super::loss::Loss;
 use super::scale_floor::ScaleFloor;
 use super::soundness::Soundness;
@@ -31,13 +31,14 @@ impl Kernels {
     /// A kernel does not compile.
     pub fn new(gpu: &Gpu, config: &Config, cameras: &[Camera], masked: bool) -> Result<Self> {
         let fixed = config.deterministic;
+        let gradients = GradientOptions { deterministic: fixed, absgrad: config.densify.strategy == Strategy::Gradual };
         let floor =
             || (config.scale_floor > 0.0).then(|| ScaleFloor::new(gpu, cameras, config.scale_floor)).transpose();
         let ((renderer, backward), (densifier, (loss, (adam, (floor, soundness))))) = rayon::join(
             || {
                 rayon::join(
                     || if fixed { Renderer::deterministic(gpu) } else { Renderer::new(gpu) },
-                    || if fixed { Backward::deterministic(gpu) } else { Backward::new(gpu) },
+                    || Backward::with(gpu, gradients),
                 )
             },
             || {

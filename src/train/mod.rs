@@ -28,7 +28,7 @@ pub mod watch;
 mod watch_tests;
 
 pub use adam::{Adam, Moments, Update};
-pub use backward::{Backward, Gradients};
+pub use backward::{Backward, GradientOptions, Gradients};
 pub use changes::{CHANGEABLE, Change};
 pub use checkpoint::discard as discard_checkpoints;
 pub use config::{Background, Config};
