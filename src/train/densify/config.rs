@@ -13,7 +13,8 @@ pub enum Strategy {
     /// Grow where the image gradient is large, prune what is transparent (3DGS).
     #[default]
     Default,
-    /// As `Default`, but a set number of splats each time instead of a threshold, and without opacity resets.
+    /// As `Default`, but a set number of splats each time instead of a threshold, those with the largest absolute gradients
+    /// (AbsGS), and without opacity resets.
     Gradual,
     /// Splats as samples of a distribution: dead ones move, all jitter (3DGS-MCMC).
     Mcmc,
@@ -47,7 +48,7 @@ pub struct Config {
     /// Mcmc: part by which the model grows each time, up to the maximum.
     pub grow: f32,
     /// Gradual: splats in the end by splats in the beginning, up to the maximum and less those that were removed. Most are
-    /// added early, all where gradients are largest.
+    /// added early, all where absolute gradients (of the pixels one by one) are largest.
     pub growth_factor: f32,
     /// Mcmc: strength of the jitter of the positions (0: none).
     pub noise: f32,

@@ -2,7 +2,8 @@
 //!
 //! The gradual strategy is the same with a set number of splats each time (`Config::gradual_limit`) instead of a threshold:
 //! those with the largest gradients grow, and the next round measures gradients anew, so that splats go where error is left (the
-//! budget of Taming 3DGS, Mallick et al. 2024, whose score has more terms than the gradient). Opacities are not reset.
+//! budget of Taming 3DGS, Mallick et al. 2024, whose score has more terms than the gradient). Opacities are not reset. Its
+//! statistics are absolute gradients ([`crate::train::GradientOptions`]).
 
 use super::rebuild::{Rebuild, Scratch, Uniform, WORKGROUP, seed_words};
 use super::{Config, Counts, Run, State, Strategy};
