@@ -22,6 +22,13 @@ const BRIGHT: f64 = 0.85;
 /// Share of the perceptual term.
 const PERCEPTUAL: f64 = 0.15;
 
+/// Luma, and what blue and red differ from it by.
+pub fn apart([r, g, b]: [f32; 3]) -> [f32; 3] {
+    let [wr, wg, wb] = LUMA.map(|weight| weight as f32);
+    let luma = wr * r + wg * g + wb * b;
+    [luma, b - luma, r - luma]
+}
+
 /// [`total`] with the perceptual term, where there are `features`.
 pub fn with_features(
     features: Option<&Features>,

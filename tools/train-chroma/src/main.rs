@@ -4,6 +4,7 @@
 
 mod audit;
 mod batch;
+mod concepts;
 mod loss;
 mod network;
 mod optimizer;
@@ -32,6 +33,8 @@ enum Command {
     Prune(prune::Settings),
     /// Measure whether a network looks at structure, or at brightness, position and hue
     Audit(audit::Settings),
+    /// Name the channels of a network by what they tell from the rest: edges, lamps, dark regions, hues of skin and wood
+    Concepts(concepts::Settings),
     Synthesize(synthesize::Synthesize),
     Room(synthesize::RoomCapture),
     Inspect(synthesize::Inspect),
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Train(settings) => train::run(&settings),
         Command::Prune(settings) => prune::run(&settings),
         Command::Audit(settings) => audit::run(&settings),
+        Command::Concepts(settings) => concepts::run(&settings),
         Command::Synthesize(command) => command.run(),
         Command::Room(command) => command.run(),
         Command::Inspect(command) => command.run(),

@@ -18,9 +18,19 @@ impl Parameters {
     /// A network with `base` channels at full resolution that has learned nothing. Convolutions start as PyTorch's do
     /// (uniform within 1/√inputs); the heads start at zero, so that the first output is `naka` itself.
     pub fn initial(base: usize, seed: u64) -> Self {
+        Self::drawn(network::tensors(base, &|_, width| width), seed)
+    }
+
+    /// A network of the same shapes that has learned nothing.
+    pub fn untrained(&self, seed: u64) -> Self {
+        Self::drawn(self.0.iter().map(|(name, array)| (name.clone(), array.shape.clone())), seed)
+    }
+
+    /// Tensors of these names and shapes as they are before training.
+    fn drawn(tensors: impl IntoIterator<Item = (String, Vec<usize>)>, seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let mut parameters = Self::default();
-        for (name, shape) in network::tensors(base, &|_, width| width) {
+        for (name, shape) in tensors {
             let count = shape.iter().product::<usize>();
             let inputs = shape.iter().skip(1).product::<usize>();
             let bound = (inputs as f32).sqrt().recip();

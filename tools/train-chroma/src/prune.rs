@@ -6,9 +6,12 @@
 //! joined, each as a part of its sum over all channels: that of the lit image (by random projections of it), and that
 //! of the loss, which is the second-order term with Fisher's information for the Hessian (Theis et al. 2018,
 //! arXiv 1801.05787). Channels are ranked by this per multiplication they cost.
+//!
+//! With concepts to keep, only changes at their pixels count: elsewhere the result is taken to be the lit picture already.
 
-use crate::batch::Batch;
-use crate::network::{Network, groups};
+use crate::batch::{Batch, Tensors};
+use crate::concepts::{Concept, masks};
+use crate::network::{Maps, Network, groups};
 use crate::pairs::{self, Capture};
 use crate::parameters::Parameters;
 use crate::{loss, train, validate};
@@ -43,19 +46,42 @@ pub struct Settings {
     /// Seed of crops and projections
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Keep what these kinds of pixels need: only changes at them count
+    #[arg(long = "for", value_name = "CONCEPT", value_enum, value_delimiter = ',')]
+    pub concepts: Vec<Concept>,
+}
+
+/// What importance is measured on.
+#[derive(Clone, Copy)]
+pub struct Sampling<'a> {
+    /// How many batches.
+    pub batches: u64,
+    /// Seed of crops and projections.
+    pub seed: u64,
+    /// Only pixels of these count; all pixels where there are none.
+    pub concepts: &'a [Concept],
 }
 
 /// Crops of a batch, and their side in pixels.
-const CROPS: (usize, u32) = (8, 64);
+pub const CROPS: (usize, u32) = (8, 64);
 
 /// Neighboring channels that GroupNorm takes together: they stay or go together.
 #[derive(Clone, Debug, PartialEq)]
-struct Unit {
+pub struct Unit {
     /// The residual block.
-    block: String,
-    channels: std::ops::Range<usize>,
+    pub block: String,
+    /// Its channels among those between the convolutions of the block.
+    pub channels: std::ops::Range<usize>,
     /// Multiplications for each pixel of the image.
-    cost: f64,
+    pub cost: f64,
+}
+
+impl Unit {
+    /// Block and channels in words.
+    pub fn name(&self) -> String {
+        let (block, first, last) = (&self.block, self.channels.start, self.channels.end - 1);
+        if first == last { format!("{block}, channel {first}") } else { format!("{block}, channels {first}–{last}") }
+    }
 }
 
 /// Prunes, and writes the weights.
@@ -72,13 +98,20 @@ pub fn run(settings: &Settings) -> Result<()> {
     let (captures, held_out) = train::split(captures, settings.holdout)?;
     let captures: Vec<Capture> = captures.into_iter().flatten().collect();
     let units = units(&weights);
-    let scores = scores(&weights, &units, &captures, settings);
+    let sampling = Sampling { batches: settings.batches, seed: settings.seed, concepts: &settings.concepts };
+    let scores = scores(&weights, &units, &captures, sampling)?;
     let removed = least(&units, &scores, settings.keep);
     let pruned = without(&weights, &removed);
     println!("{} of {} parameters stay", pruned.count(), weights.count());
     print!("before\n{}", validate::table(&validate::measure(&weights, &held_out)));
     let rows = validate::measure(&pruned, &held_out);
     print!("pruned, not trained again\n{}", validate::table(&rows));
+    if !settings.concepts.is_empty() {
+        let names = masks::names(&settings.concepts);
+        let at = |weights| validate::table(&validate::measure_at(weights, &held_out, &settings.concepts));
+        print!("before, at {names}\n{}pruned, at {names}\n{}", at(&weights), at(&pruned));
+        notes.insert("pruned_for".into(), names);
+    }
     notes.retain(|name, _| !name.starts_with("psnr"));
     notes.extend(validate::notes(&rows));
     notes.insert("pruned_to".into(), format!("{:.3}", settings.keep));
@@ -86,7 +119,7 @@ pub fn run(settings: &Settings) -> Result<()> {
 }
 
 /// Everything that may go.
-fn units(weights: &Parameters) -> Vec<Unit> {
+pub fn units(weights: &Parameters) -> Vec<Unit> {
     let blocks =
         weights.0.iter().filter_map(|(name, array)| Some((name.strip_suffix(".conv1.block.0.weight")?, array)));
     let of_block = |(block, array): (&str, &naka_gs::enhance::weights::Tensor)| {
@@ -109,20 +142,38 @@ fn area(block: &str) -> f64 {
     }
 }
 
-/// The importance of every unit.
-fn scores(weights: &Parameters, units: &[Unit], captures: &[Capture], settings: &Settings) -> Vec<f64> {
+/// The importance of every unit; all together are 2.
+///
+/// # Errors
+/// No pixel of the wanted concepts in any batch.
+pub fn scores(
+    weights: &Parameters,
+    units: &[Unit],
+    captures: &[Capture],
+    Sampling { batches, seed, concepts }: Sampling<'_>,
+) -> Result<Vec<f64>> {
     let device = Device::flex().autodiff();
-    let mut random = StdRng::seed_from_u64(settings.seed);
-    device.seed(settings.seed);
+    let mut random = StdRng::seed_from_u64(seed);
+    device.seed(seed);
     let mut sums = [vec![0.0; units.len()], vec![0.0; units.len()]];
-    for _ in 0..settings.batches {
+    let mut counted = 0;
+    for _ in 0..batches {
         let capture = &captures[random.random_range(0..captures.len())];
         let batch = Batch::random(capture, CROPS.0, CROPS.1, &mut random).tensors(&device);
+        let mask = (!concepts.is_empty()).then(|| masks::tensor(concepts, &validate::images(&batch.lit), &device));
+        if mask.as_ref().is_some_and(|mask| mask.clone().sum().into_scalar::<f32>() == 0.0) {
+            continue;
+        }
+        counted += 1;
         let objective = |of_loss: bool| {
             let network = Network::new(weights, &device);
             let (maps, found) = train::predict(&network, &batch);
+            let (maps, found, naka) = match &mask {
+                Some(mask) => only_at(mask, &maps, found, &batch),
+                None => (maps, found, batch.naka.clone()),
+            };
             let value = if of_loss {
-                loss::total(&found, &batch.lit, &batch.naka, &maps)
+                loss::total(&found, &batch.lit, &naka, &maps)
             } else {
                 let projection = Tensor::random(found.dims(), Distribution::Normal(0.0, 1.0), &device);
                 (found * projection).mean()
@@ -136,8 +187,21 @@ fn scores(weights: &Parameters, units: &[Unit], captures: &[Capture], settings: 
             }
         }
     }
+    if counted == 0 {
+        let found = format!("no pixel of {} in {batches} batches", masks::names(concepts));
+        return Err(Error::setting("for", found, "name other concepts, raise --batches, or give pairs that show them"));
+    }
     let totals = sums.each_ref().map(|sums| sums.iter().sum::<f64>().max(f64::MIN_POSITIVE));
-    (0..units.len()).map(|i| sums[0][i] / totals[0] + sums[1][i] / totals[1]).collect()
+    Ok((0..units.len()).map(|i| sums[0][i] / totals[0] + sums[1][i] / totals[1]).collect())
+}
+
+/// Maps, result and response that are neutral, and the lit picture, where `mask` [N, 1, H, W] is 0: nothing that the
+/// network does there changes what is computed from them.
+fn only_at(mask: &Tensor<4>, maps: &Maps, found: Tensor<4>, batch: &Tensors) -> (Maps, Tensor<4>, Tensor<4>) {
+    let elsewhere = batch.lit.clone() * (mask.clone().neg() + 1.0);
+    let mul = (maps.mul.clone() - 1.0) * mask.clone() + 1.0;
+    let maps = Maps { mul, add: maps.add.clone() * mask.clone() };
+    (maps, found * mask.clone() + elsewhere.clone(), batch.naka.clone() * mask.clone() + elsewhere)
 }
 
 /// Σ w·∂/∂w over the weights that read the unit.
@@ -150,7 +214,7 @@ fn change(weights: &Parameters, gradients: &Parameters, unit: &Unit) -> f64 {
 }
 
 /// The units of the least score per cost, until only `keep` of the cost is left. Every block keeps one unit.
-fn least<'a>(units: &'a [Unit], scores: &[f64], keep: f64) -> Vec<&'a Unit> {
+pub fn least<'a>(units: &'a [Unit], scores: &[f64], keep: f64) -> Vec<&'a Unit> {
     let mut order: Vec<(&Unit, f64)> =
         units.iter().zip(scores).map(|(unit, score)| (unit, score / unit.cost)).collect();
     order.sort_by(|a, b| a.1.total_cmp(&b.1));
@@ -170,7 +234,7 @@ fn least<'a>(units: &'a [Unit], scores: &[f64], keep: f64) -> Vec<&'a Unit> {
 }
 
 /// `weights` without the channels of `removed`.
-fn without(weights: &Parameters, removed: &[&Unit]) -> Parameters {
+pub fn without(weights: &Parameters, removed: &[&Unit]) -> Parameters {
     let mut pruned = weights.clone();
     for (name, array) in &mut pruned.0 {
         let Some((block, rest)) = name.split_once(".conv1.").or_else(|| name.split_once(".conv2.")) else { continue };

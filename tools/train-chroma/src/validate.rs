@@ -1,6 +1,7 @@
 //! Peak signal-to-noise ratios on captures that were kept from training.
 
 use crate::batch::{Batch, Tensors, pixels};
+use crate::concepts::{Concept, masks};
 use crate::network::Network;
 use crate::pairs::Capture;
 use crate::parameters::{Metadata, Parameters};
@@ -26,10 +27,20 @@ pub struct Row {
 impl Row {
     /// PSNRs of a capture's pictures `batch` that were corrected to `found`.
     pub fn new(capture: &Capture, response: &'static str, batch: &Tensors, found: &Tensor<4>) -> Self {
+        Self::at(capture, response, batch, found, &|_| true)
+    }
+
+    /// As [`Row::new`], over the pixels that `counts` says yes to by their number in the batch. The balance is that of all.
+    fn at(
+        capture: &Capture,
+        response: &'static str,
+        batch: &Tensors,
+        found: &Tensor<4>,
+        counts: &dyn Fn(usize) -> bool,
+    ) -> Self {
         let [naka, lit, enhanced] = [&batch.naka, &batch.lit, found].map(images);
-        let balance = Balance::between(&naka.iter().zip(&enhanced).collect::<Vec<_>>());
-        let balanced: Vec<Image> = enhanced.iter().map(|image| balance.apply(image.clone())).collect();
-        let [naka, enhanced, balanced] = [naka, enhanced, balanced].map(|found| psnr(&found, &lit));
+        let balanced = balanced(&naka, &enhanced);
+        let [naka, enhanced, balanced] = [naka, enhanced, balanced].map(|found| psnr(&found, &lit, counts));
         Self { name: capture.name.clone(), response, naka, enhanced, balanced }
     }
 }
@@ -37,14 +48,24 @@ impl Row {
 /// PSNRs of every capture in `held_out` at its first size under each of its responses: up to four whole pictures,
 /// statistics shared by all of them.
 pub fn measure(weights: &Parameters, held_out: &[Vec<Capture>]) -> Vec<Row> {
+    measure_at(weights, held_out, &[])
+}
+
+/// As [`measure`], at the pixels of `concepts` alone unless there are none. Captures without such a pixel have no row.
+pub fn measure_at(weights: &Parameters, held_out: &[Vec<Capture>], concepts: &[Concept]) -> Vec<Row> {
     let device = Device::flex();
     let network = Network::new(weights, &device);
     let row = |capture: &Capture, response: &'static str, restoration: &Restoration| {
         let batch = Batch::whole(capture, |dark| restoration.apply(dark), PICTURES).tensors(&device);
+        let masks: Vec<bool> = images(&batch.lit).iter().flat_map(|lit| masks::any(concepts, lit)).collect();
+        if !concepts.is_empty() && !masks.contains(&true) {
+            return None;
+        }
         let (_, found) = train::predict(&network, &batch);
-        Row::new(capture, response, &batch, &found)
+        Some(Row::at(capture, response, &batch, &found, &|i| concepts.is_empty() || masks[i]))
     };
-    let rows = |capture| responses(capture).map(|(name, response)| row(capture, name, response)).collect::<Vec<_>>();
+    let rows =
+        |capture| responses(capture).filter_map(|(name, response)| row(capture, name, response)).collect::<Vec<_>>();
     held_out.iter().filter_map(|sizes| sizes.first()).flat_map(rows).collect()
 }
 
@@ -53,21 +74,29 @@ pub fn responses(capture: &Capture) -> impl Iterator<Item = (&'static str, &Rest
     std::iter::once(("camera", capture.response())).chain(capture.quantiles.iter().map(|found| ("quantiles", found)))
 }
 
+/// Corrected pictures in the balance of their responses, as naka-gs shows them.
+pub fn balanced(naka: &[Image], enhanced: &[Image]) -> Vec<Image> {
+    let balance = Balance::between(&naka.iter().zip(enhanced).collect::<Vec<_>>());
+    enhanced.iter().map(|image| balance.apply(image.clone())).collect()
+}
+
 /// The pictures of a batch, [N, 3, H, W].
-fn images(batch: &Tensor<4>) -> Vec<Image> {
+pub fn images(batch: &Tensor<4>) -> Vec<Image> {
     let [_, _, height, width] = batch.dims();
     let area = height * width;
     let image = |pixels: &[[f32; 3]]| Image { width: width as u32, height: height as u32, pixels: pixels.to_vec() };
     pixels(batch).chunks_exact(area).map(image).collect()
 }
 
-/// In dB, over all pictures together.
-fn psnr(found: &[Image], truth: &[Image]) -> f64 {
-    let values =
-        |images: &[Image]| -> Vec<f32> { images.iter().flat_map(|i| i.pixels.iter().flatten()).copied().collect() };
-    let (found, truth) = (values(found), values(truth));
-    let squares = found.iter().zip(&truth).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
-    -10.0 * (squares / found.len() as f64).max(1e-12).log10()
+/// In dB, over all pictures together, at the pixels that count.
+fn psnr(found: &[Image], truth: &[Image], counts: &dyn Fn(usize) -> bool) -> f64 {
+    let pixels = |images| <[Image]>::iter(images).flat_map(|image: &Image| &image.pixels);
+    let (mut squares, mut count) = (0.0, 0.0);
+    for (_, (a, b)) in pixels(found).zip(pixels(truth)).enumerate().filter(|(i, _)| counts(*i)) {
+        squares += a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
+        count += 3.0;
+    }
+    -10.0 * (squares / count).max(1e-12).log10()
 }
 
 /// The mean of the rows of each response, named `mean`.
@@ -100,4 +129,19 @@ pub fn table(rows: &[Row]) -> String {
         )
     };
     rows.iter().chain(&means(rows)).map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pixels_that_count_are_compared() {
+        let image = |value: f32| Image { width: 2, height: 1, pixels: vec![[value; 3], [0.5; 3]] };
+        let (found, truth) = ([image(0.6), image(0.4)], [image(0.5), image(0.2)]);
+        // Errors of 0.1, 0, 0.2 and 0.
+        let expected = |squares: f64, count: f64| -10.0 * (squares / count).log10();
+        assert!((psnr(&found, &truth, &|_| true) - expected(0.05, 4.0)).abs() < 1e-4);
+        assert!((psnr(&found, &truth, &|i| i == 2) - expected(0.04, 1.0)).abs() < 1e-4);
+    }
 }

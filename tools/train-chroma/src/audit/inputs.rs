@@ -1,6 +1,7 @@
 //! What a model without hidden layers sees of a pixel and its surroundings.
 
 use crate::batch::{Tensors, pixels};
+use crate::loss::apart;
 use crate::network::linear;
 use burn::tensor::Tensor;
 use std::ops::Range;
@@ -49,13 +50,6 @@ pub fn inputs(batch: &Tensors) -> Vec<[f32; COUNT]> {
         std::array::from_fn(|k| inputs[k])
     };
     (0..pools[0][0].len()).map(of_pixel).collect()
-}
-
-/// Luma, and what blue and red differ from it by.
-fn apart([r, g, b]: [f32; 3]) -> [f32; 3] {
-    let [wr, wg, wb] = crate::loss::LUMA.map(|weight| weight as f32);
-    let luma = wr * r + wg * g + wb * b;
-    [luma, b - luma, r - luma]
 }
 
 /// Gaussian means, of what lies within the picture.

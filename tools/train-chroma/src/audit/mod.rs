@@ -159,13 +159,14 @@ fn probes(probed: &[Mapped]) -> String {
     text + "\n"
 }
 
-fn header(first: &str) -> String {
+/// The head of a table of [`line`]s.
+pub fn header(first: &str) -> String {
     let columns = ["response", "shown", "gain", "least"].map(|name| format!("{name} | ")).concat();
     format!("| {first} | camera: {columns}quantiles: {}|\n|{}\n", columns.trim_end_matches("| "), " --- |".repeat(9))
 }
 
 /// Mean PSNRs under both responses, their difference, and the least difference of a capture.
-fn line(name: &str, rows: &[Row]) -> String {
+pub fn line(name: &str, rows: &[Row]) -> String {
     let of = |mean: Row| {
         let (gain, own) = (mean.balanced - mean.naka, rows.iter().filter(|row| row.response == mean.response));
         let least = own.map(|row| row.balanced - row.naka).fold(f64::INFINITY, f64::min);

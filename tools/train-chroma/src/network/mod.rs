@@ -21,7 +21,10 @@ use std::collections::BTreeMap;
 /// GroupNorm's ε, and the smallest deviation the inputs are divided by.
 const EPSILON: (f64, f64) = (1e-5, 1e-4);
 /// How far `mul` may leave 1 and `add` 0.
-const REACH: (f64, f64) = (0.6, 0.25);
+pub const REACH: (f64, f64) = (0.6, 0.25);
+
+/// Is told the name of a residual block and its inner activations.
+pub type Watch<'a> = &'a mut dyn FnMut(&str, &Tensor<4>);
 
 /// The parameters as tensors on a device.
 pub struct Network {
@@ -72,46 +75,53 @@ impl Network {
 
     /// The maps for `dark` and `naka` [N, 3, H, W], crops of one scene.
     pub fn forward(&self, dark: &Tensor<4>, naka: &Tensor<4>) -> Maps {
+        self.forward_watched(dark, naka, &mut |_, _| ())
+    }
+
+    /// As [`Network::forward`]; `watch` gets the name of every residual block and the activations [N, C, H, W] between
+    /// its two convolutions, in the order of the layers.
+    pub fn forward_watched(&self, dark: &Tensor<4>, naka: &Tensor<4>, watch: Watch<'_>) -> Maps {
         let x = self.conv_act("stem", inputs(dark, naka), 1);
-        let (skip1, x) = self.down("down1", x);
-        let (skip2, x) = self.down("down2", x);
-        let (skip3, x) = self.down("down3", x);
-        let x = self.body("bottleneck", 1, self.conv_act("bottleneck.0", x, 1));
-        let x = self.up("up3", x, skip3);
-        let x = self.up("up2", x, skip2);
-        let x = self.up("up1", x, skip1);
-        let x = self.residual("fuse.1", self.conv_act("fuse.0", x, 1));
+        let (skip1, x) = self.down("down1", x, watch);
+        let (skip2, x) = self.down("down2", x, watch);
+        let (skip3, x) = self.down("down3", x, watch);
+        let x = self.body("bottleneck", 1, self.conv_act("bottleneck.0", x, 1), watch);
+        let x = self.up("up3", x, skip3, watch);
+        let x = self.up("up2", x, skip2, watch);
+        let x = self.up("up1", x, skip1, watch);
+        let x = self.residual("fuse.1", self.conv_act("fuse.0", x, 1), watch);
         let mul = tanh(self.head("mul_head", &x)) * REACH.0 + 1.0;
         let add = tanh(self.head("add_head", &x)) * REACH.1;
         Maps { mul, add }
     }
 
-    fn down(&self, name: &str, x: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+    fn down(&self, name: &str, x: Tensor<4>, watch: Watch<'_>) -> (Tensor<4>, Tensor<4>) {
         let x = self.conv_act(&format!("{name}.block.0"), x, 1);
-        let x = self.body(&format!("{name}.block"), 1, x);
+        let x = self.body(&format!("{name}.block"), 1, x, watch);
         (x.clone(), self.conv_act(&format!("{name}.down"), x, 2))
     }
 
-    fn up(&self, name: &str, x: Tensor<4>, skip: Tensor<4>) -> Tensor<4> {
+    fn up(&self, name: &str, x: Tensor<4>, skip: Tensor<4>, watch: Watch<'_>) -> Tensor<4> {
         let ([_, _, from_h, from_w], [_, _, to_h, to_w]) = (x.dims(), skip.dims());
         let device = x.device();
         let x = linear::apply(x, &linear::bilinear(from_h, to_h, &device), &linear::bilinear(from_w, to_w, &device));
         let x = self.conv_act(&format!("{name}.reduce"), Tensor::cat(vec![x, skip], 1), 1);
-        self.body(&format!("{name}.block"), 0, x)
+        self.body(&format!("{name}.block"), 0, x, watch)
     }
 
     /// Residual blocks from index `first` on as many as there are, then squeeze and excitation.
-    fn body(&self, name: &str, first: usize, mut x: Tensor<4>) -> Tensor<4> {
+    fn body(&self, name: &str, first: usize, mut x: Tensor<4>, watch: Watch<'_>) -> Tensor<4> {
         let mut index = first;
         while self.flat.contains_key(&format!("{name}.{index}.conv1.block.0.weight")) {
-            x = self.residual(&format!("{name}.{index}"), x);
+            x = self.residual(&format!("{name}.{index}"), x, watch);
             index += 1;
         }
         self.squeeze(&format!("{name}.{index}.fc"), x)
     }
 
-    fn residual(&self, name: &str, x: Tensor<4>) -> Tensor<4> {
+    fn residual(&self, name: &str, x: Tensor<4>, watch: Watch<'_>) -> Tensor<4> {
         let inner = self.conv_act(&format!("{name}.conv1"), x.clone(), 1);
+        watch(name, &inner);
         self.block(&format!("{name}.conv2"), inner, 1, Some(x))
     }
 

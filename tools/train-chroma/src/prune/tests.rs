@@ -84,3 +84,74 @@ fn units_are_whole_groups_and_their_change_is_a_derivative() {
     let found = change(&weights, &gradients, unit);
     assert!((found - slope).abs() < 0.02 * slope.abs() + 1e-3, "{found} {slope}");
 }
+
+/// A batch of two pictures whose lit versions are bright on the left and dark on the right.
+fn half_dark(device: &Device) -> Tensors {
+    let mut random = StdRng::seed_from_u64(4);
+    let mut tensor = |scale: f32| {
+        let value = |i: usize| if i % 24 < 12 { 0.7 } else { 0.05 };
+        let values: Vec<f32> =
+            (0..2 * 3 * 16 * 24).map(|i| scale * value(i) + random.random_range(0.0..0.05)).collect();
+        Tensor::from_data(TensorData::new(values, [2, 3, 16, 24]), device)
+    };
+    Tensors { dark: tensor(0.05), naka: tensor(0.9), lit: tensor(1.0) }
+}
+
+#[test]
+fn what_happens_elsewhere_does_not_count() {
+    let device = Device::flex();
+    let batch = half_dark(&device);
+    let mask = masks::tensor(&[Concept::Dark], &validate::images(&batch.lit), &device);
+    let columns: Vec<f32> = mask.clone().into_data().try_to_vec().unwrap();
+    assert!(columns.iter().enumerate().all(|(i, v)| *v == f32::from(i % 24 >= 12)));
+    let total = |shift_bright: f64, shift_dark: f64| {
+        let shift = mask.clone() * shift_dark + (mask.clone().neg() + 1.0) * shift_bright;
+        let maps = Maps { mul: shift.clone() + 1.0, add: shift.clone().repeat_dim(1, 3) };
+        let (maps, found, naka) = only_at(&mask, &maps, batch.naka.clone() + shift, &batch);
+        loss::total(&found, &batch.lit, &naka, &maps).into_scalar::<f32>()
+    };
+    assert_eq!(total(0.0, 0.02), total(0.1, 0.02));
+    // Where all is of the concept, nothing changes.
+    let (all, maps) = (mask.ones_like(), Maps { mul: mask.clone() + 1.0, add: mask.clone().repeat_dim(1, 3) });
+    let (same, found, naka) = only_at(&all, &maps, batch.naka.clone(), &batch);
+    let gap = |a: Tensor<4>, b: &Tensor<4>| (a - b.clone()).abs().max().into_scalar::<f32>();
+    assert_eq!(
+        [gap(same.mul, &maps.mul), gap(same.add, &maps.add), gap(found, &batch.naka), gap(naka, &batch.naka)],
+        [0.0; 4]
+    );
+    assert!((total(0.0, 0.02) - total(0.0, 0.1)).abs() > 1e-3);
+}
+
+fn capture(lit: impl Fn(usize) -> f32) -> Capture {
+    use naka_gs::capture::Image;
+    let mut random = StdRng::seed_from_u64(6);
+    let image = |value: &mut dyn FnMut(usize) -> f32| Image {
+        width: 80,
+        height: 72,
+        pixels: (0..80 * 72).map(|i| [value(i); 3]).collect(),
+    };
+    let lit = image(&mut |i| lit(i));
+    let dark = Image {
+        pixels: lit.pixels.iter().map(|p| p.map(|v| 0.05 * v + random.random_range(0.0..0.01))).collect(),
+        ..lit
+    };
+    let naka = naka_gs::enhance::Restoration::plain(naka_gs::enhance::Tone::Naka { n: 1.0, sigma: 0.05 });
+    Capture { name: "c".into(), pairs: vec![pairs::Pair { dark, lit }], camera: None, quantiles: None, naka }
+}
+
+#[test]
+fn concepts_that_are_nowhere_are_refused() {
+    let weights = network(3);
+    let units = units(&weights);
+    let half = capture(|i| if i % 80 < 40 { 0.05 } else { 0.3 + 0.4 * (i * 7 % 11) as f32 / 11.0 });
+    let scores = |concepts: &[Concept]| {
+        scores(&weights, &units, std::slice::from_ref(&half), Sampling { batches: 2, seed: 1, concepts })
+    };
+    for concepts in [[].as_slice(), &[Concept::Dark], &[Concept::Dark, Concept::Lamps]] {
+        let sum = scores(concepts).unwrap().iter().sum::<f64>();
+        assert!((sum - 2.0).abs() < 1e-9, "{sum}");
+    }
+    let error = scores(&[Concept::Lamps]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("no pixel of lamps in 2 batches"), "{error}");
+}
