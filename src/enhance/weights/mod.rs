@@ -11,6 +11,7 @@ mod torch;
 
 use crate::error::{Error, Result};
 use crate::limits;
+use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -103,7 +104,15 @@ impl Weights {
     /// # Errors
     /// [`Error::Io`], and [`Error::Input`] where a tensor has not as many values as its shape says.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        safe::write(path.as_ref(), self)
+        safe::write(path.as_ref(), self, Dtype::F32)
+    }
+
+    /// As [`Weights::write`], in floats of 16 bits, to which numbers are rounded: half the bytes.
+    ///
+    /// # Errors
+    /// Those of [`Weights::write`], and [`Error::Input`] where a number is beyond the largest of them, 65 504.
+    pub fn write_half(&self, path: impl AsRef<Path>) -> Result<()> {
+        safe::write(path.as_ref(), self, Dtype::F16)
     }
 }
 

@@ -49,8 +49,10 @@ pub fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
 }
 
 /// Writes the file by hand, in the order of the names: the crate writes metadata in the order of a hash map, and the
-/// same weights should be the same bytes.
-pub fn write(path: &Path, weights: &Weights) -> Result<()> {
+/// same weights should be the same bytes. Numbers are F16, or else F32.
+pub fn write(path: &Path, weights: &Weights, dtype: Dtype) -> Result<()> {
+    let half = dtype == Dtype::F16;
+    let (kind, bytes) = if half { ("F16", 2) } else { ("F32", 4) };
     let mut header = Map::new();
     header.insert("__metadata__".into(), json!(weights.metadata));
     let mut end = 0;
@@ -59,9 +61,13 @@ pub fn write(path: &Path, weights: &Weights) -> Result<()> {
             let found = format!("tensor {name} of shape {:?} has {} values", tensor.shape, tensor.values.len());
             return Err(Error::input(path, found, "report this bug"));
         }
+        if half && tensor.values.iter().any(|value| value.is_finite() && !f16::from_f32(*value).is_finite()) {
+            let found = format!("tensor {name} has numbers beyond those of 16 bits");
+            return Err(Error::input(path, found, "write these weights in 32 bits"));
+        }
         let start = end;
-        end += 4 * tensor.values.len();
-        header.insert(name.clone(), json!({"dtype": "F32", "shape": tensor.shape, "data_offsets": [start, end]}));
+        end += bytes * tensor.values.len();
+        header.insert(name.clone(), json!({"dtype": kind, "shape": tensor.shape, "data_offsets": [start, end]}));
     }
     let mut header = serde_json::Value::from(header).to_string();
     // The data starts at a multiple of eight bytes.
@@ -71,7 +77,11 @@ pub fn write(path: &Path, weights: &Weights) -> Result<()> {
         put(&(header.len() as u64).to_le_bytes())?;
         put(header.as_bytes())?;
         for value in weights.tensors.values().flat_map(|tensor| &tensor.values) {
-            put(&value.to_le_bytes())?;
+            if half {
+                put(&f16::from_f32(*value).to_le_bytes())?;
+            } else {
+                put(&value.to_le_bytes())?;
+            }
         }
         Ok(())
     })

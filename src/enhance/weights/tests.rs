@@ -127,6 +127,32 @@ fn half_precision_becomes_single() {
 }
 
 #[test]
+fn half_precision_is_written_in_half_the_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let [single, half] = ["single", "half"].map(|name| folder.path().join(format!("{name}.safetensors")));
+    let mut weights = example();
+    weights.tensors.get_mut("b").unwrap().values[0] = 0.1;
+    weights.write(&single).unwrap();
+    weights.write_half(&half).unwrap();
+    let read = Weights::read(&half).unwrap();
+    assert_eq!(read.metadata, weights.metadata);
+    // 0.1 is 1638.4 / 2¹⁴, of which 16 bits hold the whole part.
+    assert_eq!(read.tensors["b"].values[0], 1638.0 / 16384.0);
+    for (name, tensor) in &weights.tensors {
+        assert_eq!(read.tensors[name].shape, tensor.shape);
+        assert!(tensor.values.iter().zip(&read.tensors[name].values).all(|(a, b)| (a - b).abs() <= a.abs() / 2048.0));
+    }
+    let data = |path: &Path| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.len() - 8 - u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
+    };
+    assert_eq!(data(&single), 2 * data(&half));
+    weights.tensors.get_mut("b").unwrap().values[0] = 7e4;
+    let error = weights.write_half(&half).unwrap_err().to_string();
+    assert!(error.contains("tensor b has numbers beyond those of 16 bits"), "{error}");
+}
+
+#[test]
 fn later_formats_and_numbers_that_are_not_finite_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");

@@ -4,6 +4,7 @@
 
 mod audit;
 mod batch;
+mod budget;
 mod concepts;
 mod loss;
 mod network;
@@ -35,6 +36,8 @@ enum Command {
     Audit(audit::Settings),
     /// Name the channels of a network by what they tell from the rest: edges, lamps, dark regions, hues of skin and wood
     Concepts(concepts::Settings),
+    /// Find the smallest network that is as good and fits into memory and time
+    Budget(budget::Settings),
     Synthesize(synthesize::Synthesize),
     Room(synthesize::RoomCapture),
     Inspect(synthesize::Inspect),
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Prune(settings) => prune::run(&settings),
         Command::Audit(settings) => audit::run(&settings),
         Command::Concepts(settings) => concepts::run(&settings),
+        Command::Budget(settings) => budget::run(&settings),
         Command::Synthesize(command) => command.run(),
         Command::Room(command) => command.run(),
         Command::Inspect(command) => command.run(),
