@@ -12,6 +12,7 @@ mod optimizer;
 mod pairs;
 mod parameters;
 mod prune;
+mod resolution;
 mod synthesize;
 mod train;
 mod validate;
@@ -38,6 +39,8 @@ enum Command {
     Concepts(concepts::Settings),
     /// Find the smallest network that is as good and fits into memory and time
     Budget(budget::Settings),
+    /// Measure whether a network gives one set of colors at every size; prune what serves one size only
+    Resolution(resolution::Settings),
     Synthesize(synthesize::Synthesize),
     Room(synthesize::RoomCapture),
     Inspect(synthesize::Inspect),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Audit(settings) => audit::run(&settings),
         Command::Concepts(settings) => concepts::run(&settings),
         Command::Budget(settings) => budget::run(&settings),
+        Command::Resolution(settings) => resolution::run(&settings),
         Command::Synthesize(command) => command.run(),
         Command::Room(command) => command.run(),
         Command::Inspect(command) => command.run(),
