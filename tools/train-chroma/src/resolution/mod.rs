@@ -71,7 +71,7 @@ fn report(settings: &Settings) -> Result<String> {
     let mut text = given.tables(&settings.downscale);
     if let Some(keep) = settings.prune {
         let pruned = pruned(&weights, &captures, keep, settings)?;
-        text += &comparison(settings, &given, &pruned, &held_out);
+        text += &comparison(settings, (&given, weights.count()), &pruned, &held_out);
         let (_, mut notes) = Parameters::read(&settings.weights)?;
         notes.retain(|name, _| !name.starts_with("psnr"));
         notes.insert("pruned_to".into(), format!("{keep:.3}"));
@@ -229,14 +229,14 @@ fn worst(scores: &[Vec<f64>]) -> Vec<f64> {
     (0..count).map(|unit| scores.iter().map(|scores| scores[unit]).fold(f64::INFINITY, f64::min)).collect()
 }
 
-/// The table of the given and the pruned networks.
-fn comparison(settings: &Settings, given: &Measured, pruned: &Pruned, held_out: &Captures) -> String {
+/// The table of the given network with so many parameters, and of the pruned ones.
+fn comparison(settings: &Settings, (given, count): (&Measured, usize), pruned: &Pruned, held_out: &Captures) -> String {
     let gains = settings.downscale.iter().map(|factor| format!(" gain, by {factor} |")).collect::<String>();
     let mut text = format!("| network | parameters |{gains} luma | color |\n");
     text += &format!("|{}\n", " --- |".repeat(4 + settings.downscale.len()));
     let weights = [&pruned.plain, &pruned.least, &pruned.rescaled];
     let titles = [format!("pruned at {} alone", settings.downscale[0]), "pruned at all".into(), "rescaled".into()];
-    _ = writeln!(text, "| given | |{}", given.cells());
+    _ = writeln!(text, "| given | {count} |{}", given.cells());
     for (title, weights) in titles.iter().zip(weights) {
         let cells = Measured::new(weights, held_out).cells();
         _ = writeln!(text, "| {title} | {} |{cells}", weights.count());

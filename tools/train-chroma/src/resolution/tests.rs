@@ -67,6 +67,7 @@ fn a_whole_run_prunes_and_writes() {
     let tables: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
     assert_eq!(tables.len(), (2 + 2) + (2 + 1) + (2 + 4), "{text}");
     assert!(tables[6].starts_with("| 2 and 1 |"), "{text}");
+    assert!(tables[9].starts_with(&format!("| given | {} | ", whole.count())), "{text}");
     assert!(text.ends_with("heads rescaled: mul by 1.000, add by 1.000\n"), "{text}");
     let pruned = Parameters::read(&output).unwrap().0;
     assert!(crate::network::problems(&pruned).is_empty() && pruned.count() < whole.count());
