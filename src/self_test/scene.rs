@@ -12,7 +12,7 @@ use crate::gpu::{Gpu, Recorder};
 use crate::random::hash;
 use crate::splat::reference::{Model, Orders, cloud, orders_of, render_ordered, splats};
 use crate::splat::{RenderSettings, Rendered, Renderer, Style, TILE, Tensors, plane_len, tiles};
-use crate::train::Backward;
+use crate::train::{Backward, GradientOptions};
 use glam::{DMat4, DVec3};
 
 /// More than the sort and the scans do in one block.
@@ -26,7 +26,7 @@ const EXCEPTIONS: usize = 200;
 /// The tensors of a [`Model`].
 const NAMES: [&str; 5] = ["means", "quats", "log_scales", "logit_opacities", "sh"];
 /// Directions for each tensor, the step along them, and the largest error as a part of the gradient's length.
-const DIRECTIONS: u64 = 3;
+const DIRECTIONS: usize = 3;
 const STEP: f64 = 1e-6;
 const GRADIENT: f64 = 5e-3;
 
@@ -42,11 +42,15 @@ pub(super) fn run(gpu: &Gpu) -> Result<Vec<Check>> {
     let style = Style::default();
     let settings = RenderSettings { background: [0.3, 0.1, 0.6], sh_degree: 3, antialiased: false, style };
     let orders = orders_of(&model, &camera, &settings);
-    let (rendered, gradients) = on_device(gpu, &model, &camera, &settings)?;
-    let twin = Twin { model, camera, settings, orders };
-    let mut checks = vec![twin.check_picture(&rendered)];
-    checks.push(twin.check_gradients(&gradients));
-    Ok(checks)
+    // Trainings have a kernel of each kind.
+    let [(rendered, plain), (_, absolute)] =
+        [on_device(gpu, &model, &camera, &settings, false)?, on_device(gpu, &model, &camera, &settings, true)?];
+    let twin = Twin::new(model, camera, settings, orders);
+    Ok(vec![
+        twin.check_picture(&rendered),
+        twin.check_gradients("scene's gradients", &plain),
+        twin.check_gradients("the same with absgrad", &absolute),
+    ])
 }
 
 /// Small splats all over the picture and some large ones.
@@ -64,7 +68,13 @@ fn cotangent(at: usize) -> [f64; 4] {
     std::array::from_fn(|c| f64::from(((at * 4 + c) as f32 * 0.37).sin() * 0.5 + 0.1))
 }
 
-fn on_device(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings) -> Result<(Rendered, Model)> {
+fn on_device(
+    gpu: &Gpu,
+    model: &Model,
+    camera: &Camera,
+    settings: &RenderSettings,
+    absgrad: bool,
+) -> Result<(Rendered, Model)> {
     let [width, height] = SIZE;
     let (plane, pitch) = (plane_len(width, height), (tiles(width, height)[0] * TILE) as usize);
     let mut v_image = vec![0.0_f32; 4 * plane];
@@ -73,7 +83,8 @@ fn on_device(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSetting
             v_image[c * plane + at / width as usize * pitch + at % width as usize] = value as f32;
         }
     }
-    let (renderer, backward) = (Renderer::new(gpu)?, Backward::new(gpu)?);
+    let options = GradientOptions { absgrad, ..GradientOptions::default() };
+    let (renderer, backward) = (Renderer::new(gpu)?, Backward::with(gpu, options)?);
     let (tensors, mut work) = (Tensors::from_splats(gpu, &splats(model), 0)?, None);
     let rendered = renderer.render_image(gpu, &tensors, camera, settings, &mut work)?;
     let gradients = backward.gradients(gpu, tensors.count, 3)?;
@@ -90,15 +101,38 @@ fn on_device(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSetting
     Ok((rendered, [double(means), double(quats), double(scales), double(&found.logit_opacities), double(&found.sh)]))
 }
 
+/// A value's part in a direction.
+fn sign(direction: usize, at: usize) -> f64 {
+    if hash(SEED, direction as u64, at as u64) & 1 == 0 { 1.0 } else { -1.0 }
+}
+
 /// The scene by definition.
 struct Twin {
     model: Model,
     camera: Camera,
     settings: RenderSettings,
     orders: Orders,
+    /// The derivatives of each tensor along each direction.
+    derivatives: [[f64; DIRECTIONS]; 5],
 }
 
 impl Twin {
+    fn new(model: Model, camera: Camera, settings: RenderSettings, orders: Orders) -> Self {
+        let mut twin = Self { model, camera, settings, orders, derivatives: Default::default() };
+        twin.derivatives =
+            std::array::from_fn(|tensor| std::array::from_fn(|direction| twin.derivative(tensor, direction)));
+        twin
+    }
+
+    fn derivative(&self, tensor: usize, direction: usize) -> f64 {
+        let moved = |step: f64| {
+            let mut model = self.model.clone();
+            model[tensor].iter_mut().enumerate().for_each(|(at, value)| *value += step * sign(direction, at));
+            self.objective(&model)
+        };
+        (moved(STEP) - moved(-STEP)) / (2.0 * STEP)
+    }
+
     fn check_picture(&self, found: &Rendered) -> Check {
         let expected = render_ordered(&self.model, &self.orders, &self.camera, &self.settings);
         let error = |at: usize| {
@@ -119,31 +153,24 @@ impl Twin {
         }
     }
 
-    fn check_gradients(&self, found: &Model) -> Check {
+    fn check_gradients(&self, name: &'static str, found: &Model) -> Check {
         let worst = (0..found.len())
             .flat_map(|tensor| (0..DIRECTIONS).map(move |direction| (tensor, direction)))
             .map(|(tensor, direction)| (self.error(tensor, direction, &found[tensor]), tensor))
             .max_by(|a, b| a.0.total_cmp(&b.0));
         let (error, tensor) = worst.unwrap_or_default();
         Check {
-            name: "scene's gradients",
+            name,
             pass: error <= GRADIENT,
             detail: format!("off by {error:.1e} of their length at most ({})", NAMES[tensor]),
         }
     }
 
     /// How much the gradient of a tensor is off along a direction, as a part of its length; infinite where it is not finite.
-    fn error(&self, tensor: usize, direction: u64, found: &[f64]) -> f64 {
-        let sign = |at: usize| if hash(SEED, direction, at as u64) & 1 == 0 { 1.0 } else { -1.0 };
-        let moved = |step: f64| {
-            let mut model = self.model.clone();
-            model[tensor].iter_mut().enumerate().for_each(|(at, value)| *value += step * sign(at));
-            self.objective(&model)
-        };
-        let expected = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
-        let along: f64 = found.iter().enumerate().map(|(at, value)| value * sign(at)).sum();
+    fn error(&self, tensor: usize, direction: usize, found: &[f64]) -> f64 {
+        let along: f64 = found.iter().enumerate().map(|(at, value)| value * sign(direction, at)).sum();
         let length = found.iter().map(|value| value * value).sum::<f64>().sqrt();
-        let error = (along - expected).abs() / length;
+        let error = (along - self.derivatives[tensor][direction]).abs() / length;
         if error.is_finite() { error } else { f64::INFINITY }
     }
 
@@ -172,9 +199,9 @@ mod tests {
         let style = Style::default();
         let settings = RenderSettings { background: [0.0; 3], sh_degree: 3, antialiased: false, style };
         let orders = orders_of(&model, &camera, &settings);
-        let (mut rendered, gradients) = on_device(&gpu, &model, &camera, &settings).unwrap();
-        let twin = Twin { model, camera, settings, orders };
-        let fine = [twin.check_picture(&rendered), twin.check_gradients(&gradients)];
+        let (mut rendered, gradients) = on_device(&gpu, &model, &camera, &settings, true).unwrap();
+        let twin = Twin::new(model, camera, settings, orders);
+        let fine = [twin.check_picture(&rendered), twin.check_gradients("gradients", &gradients)];
         assert!(fine.iter().all(|check| check.pass), "{fine:?}");
         for tensor in 0..gradients.len() {
             let mut wrong = gradients.clone();
@@ -185,7 +212,7 @@ mod tests {
                 .enumerate()
                 .filter(|(at, _)| at / width % 100 == 7)
                 .for_each(|(_, value)| *value = 0.0);
-            let check = twin.check_gradients(&wrong);
+            let check = twin.check_gradients("gradients", &wrong);
             assert!(!check.pass && check.detail.contains(NAMES[tensor]), "tensor {tensor}: {check:?}");
         }
         // One tile.
