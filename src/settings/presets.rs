@@ -127,8 +127,8 @@ fn few_noisy_views() -> train::Config {
         init_thickness: 0.2,
         // √0.3: what the renderer's low-pass filter adds in any case.
         scale_floor: 0.55,
-        // So few steps must be long: at a third of its size, without a ramp, Laboratory has 24.93 dB (SSIM 0.850) at the published
-        // rates, 25.12 dB (0.855) at these. At full size they have not been compared.
+        // So few steps must be long: at a third of its size, without a ramp, Laboratory has 24.93 and 24.92 dB (two seeds) at the
+        // published rates, 25.12 and 25.19 dB at these. At full size they have not been compared.
         lr_scales: 0.02,
         lr_quats: 4e-3,
         lr_opacities: 0.1,
