@@ -3,12 +3,15 @@
 use crate::batch::{Batch, Tensors, pixels};
 use crate::concepts::{Concept, masks};
 use crate::network::Network;
-use crate::pairs::Capture;
+use crate::pairs::{self, Capture};
 use crate::parameters::{Metadata, Parameters};
-use crate::train;
+use crate::train::{self, Captures};
 use burn::tensor::{Device, Tensor};
 use naka_gs::capture::Image;
 use naka_gs::enhance::{Balance, Restoration};
+use naka_gs::error::Result;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 /// Pictures of each capture that are measured.
 pub const PICTURES: usize = 4;
@@ -42,6 +45,34 @@ impl Row {
         let balanced = balanced(&naka, &enhanced);
         let [naka, enhanced, balanced] = [naka, enhanced, balanced].map(|found| psnr(&found, &lit, counts));
         Self { name: capture.name.clone(), response, naka, enhanced, balanced }
+    }
+}
+
+/// A network, and the captures that it is measured on.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Subject {
+    /// Weights of the network (.safetensors)
+    pub weights: PathBuf,
+    /// Folder of pairs, as for training
+    pub pairs: PathBuf,
+    /// Factor by which pictures are averaged
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub downscale: u32,
+    /// Captures that are measured: the last ones by name; what is fitted or ranked is so on the others
+    #[arg(long, default_value = "2")]
+    pub holdout: NonZeroUsize,
+}
+
+impl Subject {
+    /// The network, the other captures, and those that it is measured on.
+    ///
+    /// # Errors
+    /// Weights or pictures that cannot be read, too few captures.
+    pub fn read(&self) -> Result<(Parameters, Captures, Captures)> {
+        let weights = train::weights(&self.weights)?;
+        let captures = pairs::read(&self.pairs, &[self.downscale])?;
+        let (others, held_out) = train::split(captures, self.holdout.get())?;
+        Ok((weights, others, held_out))
     }
 }
 
@@ -132,8 +163,14 @@ pub fn table(rows: &[Row]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use std::path::Path;
+
+    /// The network of `weights` on the last of the captures in `pairs`, at full size.
+    pub fn subject(weights: &Path, pairs: &Path) -> Subject {
+        Subject { weights: weights.to_path_buf(), pairs: pairs.to_path_buf(), downscale: 1, holdout: NonZeroUsize::MIN }
+    }
 
     #[test]
     fn only_pixels_that_count_are_compared() {

@@ -12,7 +12,7 @@ use crate::batch::{Batch, Tensors, pixels};
 use crate::network::Network;
 use crate::pairs::{self, Capture};
 use crate::train::{self, Captures};
-use crate::validate::{self, PICTURES, Row};
+use crate::validate::{self, PICTURES, Row, Subject};
 use burn::tensor::{Device, Tensor, TensorData};
 use changes::{CHANGES, USUAL_RATIO};
 use inputs::{COUNT, GROUPS, Group, inputs};
@@ -21,22 +21,12 @@ use naka_gs::error::Result;
 use rayon::prelude::*;
 use ridge::{Linear, Products, Sums};
 use std::fmt::Write;
-use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 /// Settings of an audit.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
-    /// Weights to audit (.safetensors)
-    pub weights: PathBuf,
-    /// Folder of pairs, as for training
-    pub pairs: PathBuf,
-    /// Factor by which pictures are averaged
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub downscale: u32,
-    /// Captures that are measured: the last ones by name; the models without hidden layers are fitted to the others
-    #[arg(long, default_value = "2")]
-    pub holdout: NonZeroUsize,
+    #[command(flatten)]
+    pub subject: Subject,
 }
 
 /// Maps of the network at a pixel: `mul`, and `add` of red, green and blue.
@@ -58,9 +48,8 @@ pub fn run(settings: &Settings) -> Result<()> {
 /// # Errors
 /// Those of [`run`].
 fn report(settings: &Settings) -> Result<String> {
-    let network = Network::new(&train::weights(&settings.weights)?, &Device::flex());
-    let captures = pairs::read(&settings.pairs, &[settings.downscale])?;
-    let (training, held_out) = train::split(captures, settings.holdout.get())?;
+    let (weights, training, held_out) = settings.subject.read()?;
+    let network = Network::new(&weights, &Device::flex());
     let mut text = format!("{} captures held out, {} others\n\n", held_out.len(), training.len());
     text += &changed(&network, &held_out, settings)?;
     let (rows, probed) = without_hidden_layers(&network, &training, &held_out);
@@ -71,13 +60,13 @@ fn report(settings: &Settings) -> Result<String> {
 
 /// The table of gains under changes.
 fn changed(network: &Network, held_out: &Captures, settings: &Settings) -> Result<String> {
-    let folders = pairs::folders(&settings.pairs)?;
+    let folders = pairs::folders(&settings.subject.pairs)?;
     let folders = &folders[folders.len() - held_out.len()..];
     let mut text = header("change");
     for change in CHANGES {
         let mut rows = Vec::new();
         for (original, folder) in held_out.iter().flatten().zip(folders) {
-            let changed = change.apply(original, folder, settings.downscale)?;
+            let changed = change.apply(original, folder, settings.subject.downscale)?;
             for (name, response) in validate::responses(original) {
                 let light = |dark: [f32; 3]| changed.light(response, dark);
                 let batch = Batch::whole(&changed.capture, light, PICTURES).tensors(&Device::flex());

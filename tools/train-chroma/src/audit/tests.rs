@@ -3,6 +3,7 @@ use super::*;
 use crate::network;
 use crate::parameters::{Metadata, Parameters};
 use crate::train::tests::pictures;
+use crate::validate::tests::subject;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use std::path::Path;
 
@@ -118,12 +119,7 @@ fn another_exposure_has_the_same_response() {
 #[test]
 fn a_whole_audit() {
     let (folder, pairs) = (tempfile::tempdir().unwrap(), pictures());
-    let settings = |weights: &Path| Settings {
-        weights: weights.to_path_buf(),
-        pairs: pairs.path().to_path_buf(),
-        downscale: 1,
-        holdout: NonZeroUsize::MIN,
-    };
+    let settings = |weights: &Path| Settings { subject: subject(weights, pairs.path()) };
     let path = folder.path().join("chroma.safetensors");
     let mut weights = Parameters::initial(2, 0);
     weights.write(&path, &Metadata::new()).unwrap();

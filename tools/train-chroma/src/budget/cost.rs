@@ -1,12 +1,10 @@
 //! What a network costs: bytes of its weights and activations, and the time of a pass.
 
-use crate::network::Network;
+use crate::network::{INPUTS, Network};
 use crate::parameters::Parameters;
 use burn::tensor::{Device, Distribution, Tensor};
 use std::time::Instant;
 
-/// Channels of the network's input, from dark picture and response.
-const INPUTS: usize = 18;
 /// Maps of the heads.
 const MAPS: usize = 4;
 /// Bytes of an activation.

@@ -7,26 +7,23 @@
 mod bits;
 mod cost;
 
-use crate::pairs::{self, Capture};
+use crate::pairs::Capture;
 use crate::parameters::{Metadata, Parameters};
 use crate::prune::{self, Sampling, Unit};
-use crate::train::{self, Captures};
-use crate::validate;
+use crate::train::Captures;
+use crate::validate::{self, Subject};
 use bits::Bits;
 use naka_gs::enhance::weights::Weights;
 use naka_gs::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Settings of the search.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
-    /// Weights to start from (.safetensors)
-    pub weights: PathBuf,
-    /// Folder of pairs, as for training
-    pub pairs: PathBuf,
+    #[command(flatten)]
+    pub subject: Subject,
     /// Most memory: weights as they are stored, and the activations of a pass at 448 pixels a side
     #[arg(long, value_name = "MIB")]
     pub memory: f64,
@@ -42,12 +39,6 @@ pub struct Settings {
     /// Batches that the importance of channels is measured on
     #[arg(long, default_value_t = 64)]
     pub batches: u64,
-    /// Factor by which pictures are averaged
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub downscale: u32,
-    /// Captures that are measured, not used: the last ones by name
-    #[arg(long, default_value = "2")]
-    pub holdout: NonZeroUsize,
     /// Seed of crops and projections
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -105,10 +96,8 @@ pub fn run(settings: &Settings) -> Result<()> {
 /// As [`run`], with another side of the picture and number of turns.
 fn search(settings: &Settings, pass: (usize, usize)) -> Result<()> {
     check(settings)?;
-    let weights = train::weights(&settings.weights)?;
-    let (_, notes) = Parameters::read(&settings.weights)?;
-    let captures = pairs::read(&settings.pairs, &[settings.downscale])?;
-    let (captures, held_out) = train::split(captures, settings.holdout.get())?;
+    let (weights, captures, held_out) = settings.subject.read()?;
+    let (_, notes) = Parameters::read(&settings.subject.weights)?;
     let captures: Vec<Capture> = captures.into_iter().flatten().collect();
     let units = prune::units(&weights);
     let sampling = Sampling { batches: settings.batches, seed: settings.seed, concepts: &[] };
@@ -143,7 +132,7 @@ fn check(settings: &Settings) -> Result<()> {
 
 /// The networks of all widths and depths in 32 bits, first the given one.
 fn shapes(weights: &Parameters, units: &[Unit], scores: &[f64]) -> Vec<(Shape, Parameters)> {
-    let total: f64 = units.iter().map(|unit| unit.cost).sum();
+    let total = cost(units);
     let mut seen = Vec::<Vec<&Unit>>::new();
     let mut found = Vec::new();
     for (count, keep) in NARROWED.into_iter().flat_map(|count| KEEP.map(|keep| (count, keep))) {

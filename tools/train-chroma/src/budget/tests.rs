@@ -1,6 +1,7 @@
 use super::*;
 use crate::network::problems;
 use crate::train::tests::pictures;
+use crate::validate::tests::subject;
 
 fn unit(block: &str, c: usize, cost: f64) -> Unit {
     Unit { block: block.into(), channels: c..c + 1, cost }
@@ -90,15 +91,12 @@ fn the_smallest_of_those_that_fit_is_chosen() {
 
 fn settings(folder: &std::path::Path, pairs: &std::path::Path) -> Settings {
     Settings {
-        weights: folder.join("chroma.safetensors"),
-        pairs: pairs.to_path_buf(),
+        subject: subject(&folder.join("chroma.safetensors"), pairs),
         memory: 1e3,
         milliseconds: 1e6,
         within: 20.0,
         output: folder.join("out.safetensors"),
         batches: 2,
-        downscale: 1,
-        holdout: NonZeroUsize::MIN,
         seed: 0,
     }
 }
@@ -108,7 +106,7 @@ fn a_whole_search_writes_the_smallest_in_16_bits() {
     let (folder, pairs) = (tempfile::tempdir().unwrap(), pictures());
     let settings = settings(folder.path(), pairs.path());
     let weights = Parameters::initial(8, 0);
-    weights.write(&settings.weights, &Metadata::new()).unwrap();
+    weights.write(&settings.subject.weights, &Metadata::new()).unwrap();
     search(&settings, (16, 1)).unwrap();
     let (found, notes) = Parameters::read(&settings.output).unwrap();
     assert!(problems(&found).is_empty() && found.count() < weights.count());

@@ -13,11 +13,10 @@ pub use masks::Concept;
 
 use crate::batch::Batch;
 use crate::network::Network;
-use crate::pairs::{self, Capture};
+use crate::pairs::Capture;
 use crate::parameters::Parameters;
 use crate::prune::{self, Unit};
-use crate::train;
-use crate::validate::{self, PICTURES};
+use crate::validate::{self, PICTURES, Subject};
 use area::Ranked;
 use burn::tensor::{Device, Tensor};
 use maps::Best;
@@ -27,22 +26,13 @@ use naka_gs::error::Result;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Settings of `train-chroma concepts`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {
-    /// Weights to look into (.safetensors)
-    pub weights: PathBuf,
-    /// Folder of pairs, as for training
-    pub pairs: PathBuf,
-    /// Factor by which pictures are averaged
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub downscale: u32,
-    /// Captures that are looked at: the last ones by name
-    #[arg(long, default_value = "2")]
-    pub holdout: NonZeroUsize,
+    #[command(flatten)]
+    pub subject: Subject,
     /// Folder for PNGs of lit picture, concept and activation, of the units that tell each concept best
     #[arg(long, value_name = "DIR")]
     pub maps: Option<PathBuf>,
@@ -61,9 +51,7 @@ type Areas = [Option<f64>; CONCEPTS.len()];
 /// # Errors
 /// Weights or pictures that cannot be read, too few captures, maps that are there already, a full disk.
 pub fn run(settings: &Settings) -> Result<()> {
-    let weights = train::weights(&settings.weights)?;
-    let captures = pairs::read(&settings.pairs, &[settings.downscale])?;
-    let (_, held_out) = train::split(captures, settings.holdout.get())?;
+    let (weights, _, held_out) = settings.subject.read()?;
     let held_out: Vec<Capture> = held_out.into_iter().flatten().collect();
     let units = prune::units(&weights);
     let seen: Vec<Seen> = held_out.iter().map(Seen::new).collect();

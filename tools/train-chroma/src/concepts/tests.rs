@@ -1,6 +1,7 @@
 use super::*;
 use crate::parameters::Metadata;
 use crate::train::tests::pictures;
+use crate::validate::tests::subject;
 use burn::tensor::TensorData;
 
 /// A capture of two pictures of 8 × 4 pixels, dark on the left half of the first alone.
@@ -76,14 +77,9 @@ fn every_block_is_watched() {
 fn a_whole_run_writes_maps_once() {
     let (folder, pairs) = (tempfile::tempdir().unwrap(), pictures());
     let weights = Parameters::initial(2, 0);
-    let settings = Settings {
-        weights: folder.path().join("chroma.safetensors"),
-        pairs: pairs.path().to_path_buf(),
-        downscale: 1,
-        holdout: NonZeroUsize::MIN,
-        maps: Some(folder.path().join("maps")),
-    };
-    weights.write(&settings.weights, &Metadata::new()).unwrap();
+    let subject = subject(&folder.path().join("chroma.safetensors"), pairs.path());
+    let settings = Settings { subject, maps: Some(folder.path().join("maps")) };
+    weights.write(&settings.subject.weights, &Metadata::new()).unwrap();
     run(&settings).unwrap();
     let names = std::fs::read_dir(folder.path().join("maps")).unwrap().map(|e| e.unwrap().file_name());
     let names: Vec<String> = names.map(|name| name.to_string_lossy().into_owned()).collect();

@@ -4,7 +4,7 @@ use crate::parameters::Parameters;
 use std::collections::BTreeSet;
 
 /// Channels of the input: dark, naka, their difference, and the three standardized.
-const INPUTS: usize = 18;
+pub const INPUTS: usize = 18;
 /// Residual blocks of the three downward levels.
 const RESIDUALS: [usize; 3] = [2, 2, 3];
 

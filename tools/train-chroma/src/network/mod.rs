@@ -9,7 +9,7 @@ mod kernels;
 mod layout;
 pub mod linear;
 
-pub use layout::{problems, tensors};
+pub use layout::{INPUTS, problems, tensors};
 
 use crate::parameters::Parameters;
 use burn::tensor::activation::{gelu, sigmoid, tanh};
