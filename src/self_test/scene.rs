@@ -42,7 +42,7 @@ pub(super) fn run(gpu: &Gpu) -> Result<Vec<Check>> {
     let style = Style::default();
     let settings = RenderSettings { background: [0.3, 0.1, 0.6], sh_degree: 3, antialiased: false, style };
     let orders = orders_of(&model, &camera, &settings);
-    // Trainings have a kernel of each kind.
+    // Trainings use one kernel or the other.
     let [(rendered, plain), (_, absolute)] =
         [on_device(gpu, &model, &camera, &settings, false)?, on_device(gpu, &model, &camera, &settings, true)?];
     let twin = Twin::new(model, camera, settings, orders);

@@ -111,8 +111,8 @@ fn standard() -> Settings {
 /// Measured on BlueHawaii at a quarter of the size (docs/benchmarks.md, docs/prior.md).
 fn few_noisy_views() -> train::Config {
     let steps = 2000;
-    // Where stereo found few points or wrong ones splats are added: Laboratory has 24.1 dB without, 24.8 dB in the same time from
-    // half the points (three seeds each, docs/benchmarks.md).
+    // Where stereo found few points or wrong ones splats are added: Laboratory has 24.1 dB without, 25.3 dB with it, from half
+    // the points (three seeds each, docs/benchmarks.md).
     let densify = densify::Config {
         strategy: densify::Strategy::Gradual,
         start: steps / 20,

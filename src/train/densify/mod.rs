@@ -108,8 +108,8 @@ impl Densifier {
     }
 
     /// Adds and removes splats: `state` holds new tensors afterwards where anything changed, with more room where they
-    /// had outgrown it. `statistics` has per splat (Σ over views of |∂L/∂projected mean| in half image sizes, views);
-    /// clearing it is left to the caller. `scene_scale` is the unit of the relative thresholds. The model may become
+    /// had outgrown it. `statistics` is [`crate::train::Gradients::densify_statistics`]; clearing it is left to the
+    /// caller. `scene_scale` is the unit of the relative thresholds. The model may become
     /// empty, which is a normal state.
     ///
     /// # Errors
