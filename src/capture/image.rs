@@ -25,6 +25,19 @@ impl Image {
         self.pixels[y as usize * self.width as usize + x as usize]
     }
 
+    /// The value at (`x`, `y`) between the pixels, whose centers lie at +0.5: bilinear; beyond the border that of the border.
+    pub fn sample(&self, x: f64, y: f64) -> [f32; 3] {
+        let split = |at: f64, size: u32| {
+            let last = size.saturating_sub(1);
+            let at = (at - 0.5).clamp(0.0, f64::from(last));
+            let first = (at as u32).min(last);
+            (first, (first + 1).min(last), (at - f64::from(first)) as f32)
+        };
+        let ((x0, x1, tx), (y0, y1, ty)) = (split(x, self.width), split(y, self.height));
+        let mix = |a: [f32; 3], b: [f32; 3], t: f32| std::array::from_fn(|c| a[c] + (b[c] - a[c]) * t);
+        mix(mix(self.at(x0, y0), self.at(x1, y0), tx), mix(self.at(x0, y1), self.at(x1, y1), tx), ty)
+    }
+
     /// Rounded to 8 bits (clipped), as PNG and JPEG encoders take it.
     pub fn to_rgb8(&self) -> ::image::RgbImage {
         let bytes = self.pixels.iter().flatten().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).collect();

@@ -74,7 +74,7 @@ pub(crate) use names::{clash_of, plain as plain_names};
 pub(crate) use normalize::median;
 pub use normalize::{principal_axes, world_normalization};
 pub use pose::NamedPose;
-pub(crate) use pose::{MAX_POSITION, rigid};
+pub(crate) use pose::{MAX_POSITION, from_rotation_translation, rigid};
 pub use posed::{LENSES, posed};
 pub use resize::resize_area;
 pub(crate) use resolve::file_in;

@@ -72,7 +72,7 @@ impl Lens {
         out.pixels.par_chunks_mut(image.width.max(1) as usize).enumerate().for_each(|(row, pixels)| {
             for (column, pixel) in pixels.iter_mut().enumerate() {
                 let [x, y] = self.source([(column as f64 + 0.5) * sx, (row as f64 + 0.5) * sy]);
-                *pixel = bilinear(image, x / sx, y / sy);
+                *pixel = image.sample(x / sx, y / sy);
             }
         });
         out
@@ -121,19 +121,6 @@ impl Lens {
             border.iter().all(|&at| inside(self.source(at)) && unfolded(self.ray(at)))
         })
     }
-}
-
-/// The value at (`x`, `y`), pixel centers at +0.5; beyond the border that of the border.
-fn bilinear(image: &Image, x: f64, y: f64) -> [f32; 3] {
-    let split = |at: f64, size: u32| {
-        let last = size.saturating_sub(1);
-        let at = (at - 0.5).clamp(0.0, f64::from(last));
-        let first = (at as u32).min(last);
-        (first, (first + 1).min(last), (at - f64::from(first)) as f32)
-    };
-    let ((x0, x1, tx), (y0, y1, ty)) = (split(x, image.width), split(y, image.height));
-    let mix = |a: [f32; 3], b: [f32; 3], t: f32| std::array::from_fn(|c| a[c] + (b[c] - a[c]) * t);
-    mix(mix(image.at(x0, y0), image.at(x1, y0), tx), mix(image.at(x0, y1), image.at(x1, y1), tx), ty)
 }
 
 impl View {

@@ -24,7 +24,11 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: Views, pages: Vec<String>) 
     let sections = vec![
         section("scene", "Scene", [Part::links("Walk around in the scene", pages), None, None]),
         section("views", "Views", all_views(views)),
-        section("curves", "Training", [curves(train), train.and_then(models).map(Part::Table), None]),
+        section(
+            "curves",
+            "Training",
+            [curves(train), train.and_then(models).map(Part::Table), moved(train).map(Part::Table)],
+        ),
         section("points", "Points", points(run)),
         section("timings", "Timings", [stages(run).map(Part::Table), kernels(run).map(Part::Table), None]),
         section("enhance", "Dark to enhanced", enhancement(run.stage(Stage::ENHANCE))),
@@ -185,6 +189,19 @@ fn models(train: &StageRecord) -> Option<Table> {
     Table::new("Models that are averaged (the curve is of the first)", columns, models.iter().map(row).collect())
 }
 
+/// Photographs that were moved, those of the first of several models.
+fn moved(train: Option<&StageRecord>) -> Option<Table> {
+    let counts = &train?.counts;
+    let first = || counts.get("models")?.as_object()?.values().next()?.get("moved");
+    let moved = counts.get("moved").or_else(first)?.as_array()?;
+    let row = |pose: &Value| {
+        let view = pose.get("view").and_then(Value::as_str).unwrap_or_default();
+        vec![Cell::text(view), Cell::number(pose.get("pixels").and_then(Value::as_f64), 1)]
+    };
+    let title = "Photographs that lie elsewhere than their poses say, and were moved (the poses found are in run.json)";
+    Table::new(title, &["photograph", "pixels off"], moved.iter().map(row).collect())
+}
+
 /// Settings that were changed while training.
 fn changes(train: Option<&StageRecord>) -> Option<Table> {
     let changes = train.map(StageRecord::changes).unwrap_or_default();
@@ -269,6 +286,18 @@ mod tests {
         record.counts.insert("models".into(), json!({ "seeds/splats-2.ply": model }));
         let table = models(&record).unwrap().to_string();
         assert!(["seeds/splats-2.ply", "43", "1.5", "0.2500"].iter().all(|word| table.contains(word)), "{table}");
+    }
+
+    #[test]
+    fn photographs_that_were_moved_are_listed_of_one_model_and_of_several() {
+        let mut record = StageRecord::beginning(Stage::TRAIN, "", String::new(), Default::default());
+        assert!(moved(None).is_none() && moved(Some(&record)).is_none());
+        let poses = json!([{ "view": "0005.JPG", "pixels": 1.66, "transform_matrix": [[1.0, 0.0, 0.0, 0.0]] }]);
+        record.counts.insert("models".into(), json!({ "seeds/splats-1.ply": { "moved": poses } }));
+        let of_several = moved(Some(&record)).unwrap().to_string();
+        record.counts.insert("moved".into(), poses);
+        assert_eq!(moved(Some(&record)).unwrap().to_string(), of_several);
+        assert!(["0005.JPG", "1.7"].iter().all(|word| of_several.contains(word)), "{of_several}");
     }
 
     #[test]

@@ -81,6 +81,7 @@ const HARMLESS: &[&str] = &[
     "train.scale_floor",
     "train.ramp",
     "train.ramp_until",
+    "train.refine_poses",
     "train.checkpoint_every",
     "train.checkpoint_seconds",
     "train.deterministic",

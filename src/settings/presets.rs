@@ -135,6 +135,7 @@ fn few_noisy_views() -> train::Config {
         lr_sh: 0.02,
         lr_decay: 0.3,
         ssim_weight: 0.4,
+        refine_poses: true,
         densify,
         ..train::Config::default()
     }

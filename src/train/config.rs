@@ -65,6 +65,8 @@ pub struct Config {
     pub ramp: u32,
     /// Part of the steps after which the ramp has reached the training size.
     pub ramp_until: f32,
+    /// Move photographs that lie elsewhere than their poses say, by comparing them with the model now and then.
+    pub refine_poses: bool,
     /// Steps between checkpoints, beside those by time (0: none).
     pub checkpoint_every: u32,
     /// Seconds between checkpoints, which is the most that a killed training loses (0: none by time).
@@ -102,6 +104,7 @@ impl Default for Config {
             scale_floor: 0.0,
             ramp: 1,
             ramp_until: 0.5,
+            refine_poses: false,
             checkpoint_every: 0,
             checkpoint_seconds: 60.0,
             deterministic: false,

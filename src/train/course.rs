@@ -170,6 +170,15 @@ impl<'a> Course<'a> {
 
     fn step(&mut self) -> Result<()> {
         let started = Instant::now();
+        if self.trainer.refinement_due() {
+            self.progress.set(u64::from(self.trainer.step), "comparing photographs with the model");
+            let stop = self.progress.stop().clone();
+            self.trainer.refine_poses(&stop)?;
+            if stop.requested() {
+                // Before the step: a run that goes on from here compares anew.
+                return Ok(());
+            }
+        }
         self.trainer.step()?;
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
         let (step, config) = (self.trainer.step, &self.config);
@@ -236,6 +245,7 @@ impl<'a> Course<'a> {
         }
         let (report, trainer) = (&mut self.report, &self.trainer);
         report.steps = trainer.step;
+        report.moved = trainer.moved(&self.frame);
         report.steps_per_second = f64::from(report.steps) / report.seconds.max(1e-9);
         report.splats = splats.len();
         (report.visible, report.pairs) = (trainer.figures.visible, trainer.figures.pairs);

@@ -15,8 +15,13 @@ mod gradient_tests;
 mod kernels;
 mod live;
 mod loss;
+mod order;
 #[cfg(test)]
 mod poison_tests;
+mod poses;
+#[cfg(test)]
+mod poses_tests;
+mod register;
 #[cfg(test)]
 mod run_tests;
 mod scale_floor;
@@ -36,6 +41,7 @@ pub use event_log::EventLog;
 pub use golden::{Deviation, golden_check};
 pub use live::{Figures, Live, Remote, State, TrainingState};
 pub use loss::{Loss, LossScratch};
+pub use poses::{Found, MovedPose, Place};
 pub(crate) use targets::lit_image;
 pub use trainer::Trainer;
 pub use watch::{Answer, Command, Snapshot, Start, StepFigures, StepInfo, Watch};
@@ -73,6 +79,9 @@ pub struct Report {
     pub kernel_milliseconds: Timings,
     /// How the run went.
     pub curve: Vec<CurvePoint>,
+    /// Photographs that lay elsewhere than their poses said.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<MovedPose>,
     /// Settings that were changed while training, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,

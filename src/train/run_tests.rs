@@ -17,10 +17,10 @@ fn config(steps: u32) -> Config {
 }
 
 /// Does `command` once so many steps are done.
-struct At(u32, AtomicU32, Command);
+pub(super) struct At(u32, AtomicU32, Command);
 
 impl At {
-    fn new(step: u32, command: Command) -> Self {
+    pub fn new(step: u32, command: Command) -> Self {
         Self(step, AtomicU32::new(0), command)
     }
 }

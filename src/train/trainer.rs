@@ -10,14 +10,17 @@ use super::checkpoint::{Checkpoint, State as Saved};
 use super::config::{Background, Config};
 use super::densify::State;
 use super::kernels::Kernels;
+use super::order::{Order, random};
+use super::poses::{self, MovedPose, Poses};
 use super::soundness::{self, CHECK_EVERY, COUNTS};
-use super::targets::{Budget, Key, Targets};
+use super::targets::{Budget, Targets};
 use super::watch::{Snapshot, StepFigures};
-use crate::capture::{Camera, Capture, Image};
+use crate::capture::{Camera, Capture, Image, SceneFrame};
 use crate::error::Result;
 use crate::gpu::{Gpu, LateReader, Recorder, Timings};
+use crate::progress::Stop;
 use crate::splat::{Raster, RenderSettings, Splats, Style, TENSOR_WIDTHS, Tensors, Workspace};
-use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use rand::RngExt;
 
 /// Steps between recordings whose kernels are timed.
 const PROFILE_EVERY: u32 = 100;
@@ -34,7 +37,7 @@ const FIGURES: usize = 4;
 pub struct Trainer<'g> {
     gpu: &'g Gpu,
     config: Config,
-    cameras: Vec<Camera>,
+    poses: Poses,
     scene_scale: f64,
     targets: Targets,
     kernels: Kernels,
@@ -50,7 +53,7 @@ pub struct Trainer<'g> {
     late: LateReader,
     /// Splat–tile pairs to have room for.
     pub(super) pairs: usize,
-    order: (u32, Vec<usize>),
+    order: Order,
     /// The highest SH degree that has had gradients.
     trained_degree: u32,
     /// Steps done.
@@ -76,9 +79,10 @@ impl<'g> Trainer<'g> {
 
     /// A run from a checkpoint.
     pub fn resume(gpu: &'g Gpu, capture: &Capture, config: &Config, checkpoint: Checkpoint) -> Result<Self> {
-        let Checkpoint { step, parameters, first_moments, second_moments, statistics, .. } = checkpoint;
+        let Checkpoint { step, parameters, first_moments, second_moments, statistics, found, .. } = checkpoint;
         let mut trainer = Self::with_state(gpu, capture, config, parameters, first_moments, second_moments)?;
         trainer.step = step;
+        trainer.poses.place_at(found);
         // Whatever it had: where a band had no gradient yet, its moments are zero.
         trainer.trained_degree = trainer.parameters.sh_degree;
         trainer.gradients.densify_statistics.write(gpu, 0, &statistics);
@@ -94,12 +98,12 @@ impl<'g> Trainer<'g> {
         second_moments: Tensors,
     ) -> Result<Self> {
         let pairs = Workspace::initial_pairs(parameters.count);
-        let cameras: Vec<Camera> = capture.train.iter().map(|v| v.camera.clone()).collect();
-        let kernels = Kernels::new(gpu, config, &cameras, capture.train.iter().any(|view| view.mask.is_some()))?;
+        let poses = Poses::new(&capture.train);
+        let kernels = Kernels::new(gpu, config, poses.cameras(), capture.train.iter().any(|view| view.mask.is_some()))?;
         Ok(Self {
             gpu,
             config: config.clone(),
-            cameras,
+            poses,
             scene_scale: capture.scene_scale(),
             targets: Targets::new(capture.train.clone(), Budget::of(gpu)),
             checked: 0,
@@ -112,7 +116,7 @@ impl<'g> Trainer<'g> {
             preview: None,
             late: LateReader::new(gpu, FIGURES + COUNTS, STEPS_AHEAD),
             pairs,
-            order: (u32::MAX, Vec::new()),
+            order: Order::new(capture.train.len(), config.seed),
             trained_degree: 0,
             step: 0,
             figures: StepFigures::default(),
@@ -138,9 +142,9 @@ impl<'g> Trainer<'g> {
             self.densify()?;
         }
         let (step, downscale) = (self.step, self.config.downscale_at(self.step));
-        let upcoming = self.upcoming(step);
+        let upcoming = self.order.upcoming(step, self.config.steps, |step| self.config.downscale_at(step));
         let view = upcoming[0].0;
-        let camera = self.cameras[view].downscaled(downscale);
+        let camera = self.poses.cameras()[view].downscaled(downscale);
         let target = self.targets.get(self.gpu, upcoming[0], &upcoming[1..])?;
         let settings = self.render_settings(step, self.background(step));
         self.fit_canvas(&camera)?;
@@ -251,6 +255,28 @@ impl<'g> Trainer<'g> {
         Ok(())
     }
 
+    /// Whether photographs are to be compared with the model before the next step.
+    pub fn refinement_due(&self) -> bool {
+        self.poses.due(&self.config, self.step)
+    }
+
+    /// Compares all photographs with the model, and moves those that lie elsewhere than their poses say; nothing where it was stopped.
+    pub fn refine_poses(&mut self, stop: &Stop) -> Result<()> {
+        self.finish()?;
+        let settings = self.render_settings(self.step, [0.0; 3]);
+        let (gpu, parameters, work) = (self.gpu, &self.parameters, &mut self.preview);
+        let renderer = &self.kernels.renderer;
+        let render = |camera: &Camera| renderer.render_image(gpu, parameters, camera, &settings, work);
+        self.poses.refine(self.targets.views(), self.config.downscale_at(self.step), stop, render)
+    }
+
+    /// The photographs that lay elsewhere than their poses said, in the unit of the capture whose frame is `frame`; people are told.
+    pub fn moved(&self, frame: &SceneFrame) -> Vec<MovedPose> {
+        let moved = self.poses.report(self.targets.views(), frame);
+        poses::tell(&moved, self.poses.cameras().len());
+        moved
+    }
+
     /// The model as it is now.
     ///
     /// # Errors
@@ -292,6 +318,7 @@ impl<'g> Trainer<'g> {
             seconds,
             changes: changes.to_vec(),
             sh_degree: self.parameters.sh_degree,
+            found: self.poses.found().clone(),
             statistics: self.gpu.read_part(&self.gradients.densify_statistics, 0, count)?,
             ..Saved::default()
         };
@@ -357,30 +384,11 @@ impl<'g> Trainer<'g> {
         let mut canvas = match self.canvas.take().filter(|canvas| canvas.fits(camera, count, pairs)) {
             Some(canvas) => canvas,
             // The old one is gone by now, so that both need not fit.
-            None => Canvas::new(self.gpu, &self.cameras, (self.parameters.capacity, pairs))?,
+            None => Canvas::new(self.gpu, self.poses.cameras(), (self.parameters.capacity, pairs))?,
         };
         canvas.prepare_loss(self.gpu, camera, &self.kernels.loss, self.config.ssim_weight)?;
         self.canvas = Some(canvas);
         Ok(())
-    }
-
-    /// Views and downscaling of a step and of those after it, an epoch at least. Every epoch visits all views in a new order.
-    fn upcoming(&mut self, step: u32) -> Vec<Key> {
-        let count = self.cameras.len() as u32;
-        let epoch = step / count;
-        if self.order.0 != epoch {
-            let order = |epoch: u32| {
-                let mut order: Vec<usize> = (0..self.cameras.len()).collect();
-                order.shuffle(&mut random(self.config.seed, 1, epoch));
-                order
-            };
-            self.order = (epoch, [order(epoch), order(epoch.saturating_add(1))].concat());
-        }
-        let left = &self.order.1[(step % count) as usize..];
-        (step..self.config.steps.max(step + 1))
-            .zip(left)
-            .map(|(step, &view)| (view, self.config.downscale_at(step)))
-            .collect()
     }
 
     fn background(&self, step: u32) -> [f32; 3] {
@@ -389,9 +397,4 @@ impl<'g> Trainer<'g> {
             Background::Random => random(self.config.seed, 2, step).random(),
         }
     }
-}
-
-/// The random numbers of one purpose at one step: a function of the seed, so that a resumed run sees the same.
-fn random(seed: u64, purpose: u32, step: u32) -> StdRng {
-    StdRng::seed_from_u64(seed ^ (u64::from(purpose) << 32 | u64::from(step)).wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }

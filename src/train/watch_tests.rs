@@ -23,9 +23,13 @@ pub(super) struct Bed {
 
 impl Bed {
     pub fn new() -> Self {
-        let (scene, dir) = (Scene::load(Path::new("scenes/tiny.toml")).unwrap(), tempfile::tempdir().unwrap());
+        Self::of(&Scene::load(Path::new("scenes/tiny.toml")).unwrap())
+    }
+
+    pub fn of(scene: &Scene) -> Self {
+        let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("capture");
-        scenes::generate(&scene, &folder, &Silent::default()).unwrap();
+        scenes::generate(scene, &folder, &Silent::default()).unwrap();
         let mut capture = capture::load(&folder, &capture::Options::default()).unwrap();
         let lit = |view: View| View { image: Some(folder.join("truth").join(&view.name)), ..view };
         capture.train = capture.train.into_iter().map(lit).collect();

@@ -7,11 +7,13 @@
 //! | `identity` | of the run ([`super::identity`]) |
 //! | `step`, `seconds` | how far it is |
 //! | `changes` | settings that were changed on the way, as JSON |
+//! | `poses` | photographs that were found off their poses, as JSON; older files have none |
 //!
 //! Files before format 2 had neither `format` nor `sha256` and are not read: nothing tells whether they are whole.
 
 use super::super::changes::Change;
 use super::super::config::Config;
+use super::super::poses::Found;
 use crate::hash::hex;
 use crate::splat::{TENSOR_NAMES, TENSOR_WIDTHS};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -36,6 +38,8 @@ pub struct State {
     pub seconds: f64,
     /// Settings that were changed on the way.
     pub changes: Vec<Change>,
+    /// Photographs that were found off their poses.
+    pub found: Found,
     /// Spherical-harmonic degree in use.
     pub sh_degree: u32,
     /// Parameters, first and second moments, each in the order of [`TENSOR_NAMES`]; bands above `sh_degree` are empty.
@@ -70,6 +74,7 @@ pub fn encode(state: &State) -> Result<Vec<u8>, String> {
             ("step", state.step.to_string()),
             ("seconds", state.seconds.to_string()),
             ("changes", serde_json::to_string(&state.changes).map_err(|e| e.to_string())?),
+            ("poses", serde_json::to_string(&state.found).map_err(|e| e.to_string())?),
         ]
         .map(|(key, value)| (key.to_string(), value)),
     );
@@ -112,6 +117,8 @@ pub fn decode(bytes: &[u8], identity: &str, config: &Config) -> Result<Option<St
         return Ok(None);
     }
     let changes: Vec<Change> = serde_json::from_str(text("changes")?).map_err(|e| format!("changes: {e}"))?;
+    let found = metadata.get("poses").map_or(Ok(Found::new()), |found| serde_json::from_str(found));
+    let found = found.map_err(|e| format!("poses: {e}"))?;
     let steps = config.changed(&changes).map_err(|e| e.to_string())?.steps;
     let step: u32 = text("step")?.parse().map_err(|_| format!("step {}", text("step").unwrap_or_default()))?;
     if step > steps || changes.iter().any(|change| change.step > step) {
@@ -121,7 +128,7 @@ pub fn decode(bytes: &[u8], identity: &str, config: &Config) -> Result<Option<St
     let seconds = seconds.ok_or_else(|| "its training time cannot be".to_string())?;
     let identity = identity.to_string();
     let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
-    let state = State { identity, step, seconds, changes, sh_degree: config.sh_degree, ..State::default() };
+    let state = State { identity, step, seconds, changes, found, sh_degree: config.sh_degree, ..State::default() };
     read_tensors(&file, state).map(Some)
 }
 

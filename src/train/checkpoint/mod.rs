@@ -25,6 +25,7 @@ pub use keeper::Keeper;
 
 use super::changes::Change;
 use super::config::Config;
+use super::poses::Found;
 use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
@@ -56,12 +57,14 @@ pub struct Checkpoint {
     pub statistics: Vec<[f32; 2]>,
     /// Settings that were changed on the way.
     pub changes: Vec<Change>,
+    /// Photographs that were found off their poses.
+    pub found: Found,
 }
 
 impl Checkpoint {
     /// Brings `state` to the device.
     pub fn upload(gpu: &Gpu, state: State) -> Result<Self> {
-        let State { step, seconds, changes, sh_degree, groups, statistics, .. } = state;
+        let State { step, seconds, changes, found, sh_degree, groups, statistics, .. } = state;
         let upload = |what: &str, tensors: &[Vec<f32>; 8]| -> Result<Tensors> {
             let group = Tensors::zeros(gpu, what, statistics.len(), statistics.len(), sh_degree)?;
             for (tensor, values) in group.all().into_iter().zip(tensors).filter(|(_, values)| !values.is_empty()) {
@@ -77,6 +80,7 @@ impl Checkpoint {
             second_moments: upload("second moment of", &groups[2])?,
             statistics,
             changes,
+            found,
         })
     }
 }

@@ -1,0 +1,195 @@
+//! Poses of the training views, and what is done about those that are wrong.
+//!
+//! Now and then every photograph is compared with the model ([`register`](super::register)), which the other photographs have made as well. One
+//! that twice in a row lies at another place than its pose says gets the pose that was found, always measured from the given one; the
+//! others keep theirs to the bit, which also holds the model where it is. Only where most are off, all move.
+
+use super::config::Config;
+use super::register::{Pair, Registered, register};
+use super::targets::lit_image;
+use crate::capture::{Camera, SceneFrame, View};
+use crate::error::Result;
+use crate::parallel;
+use crate::progress::Stop;
+use crate::splat::Rendered;
+use glam::DMat4;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Parts of the steps after which photographs are compared with the model: from when it shows anything until it has the time to make use
+/// of it.
+const AFTER: [f32; 6] = [0.1, 0.15, 0.2, 0.3, 0.5, 0.8];
+/// Steps before the first time, by views: the model must know them.
+const LEAST_EPOCHS: u32 = 4;
+/// Pixels of a picture for this. At the noise of a dark photograph it is exact to a hundredth of a pixel.
+const MOST_PIXELS: u64 = 100_000;
+/// Pixels of these pictures by which what they show must be off its pose, on average, for a photograph to be moved (at most 0.9 of a
+/// photograph of 2 megapixels), and to stay so. Of photographs with poses by COLMAP half seem to be off by 0.2 to 0.3, which gains nothing to
+/// correct.
+const OFF: (f64, f64) = (0.15, 0.075);
+/// Where most are off by so many, poses are rough, and so are those of the others.
+const ROUGH: f64 = 0.3;
+/// The part of the way from the given pose within which it must be found again, and pixels that are near enough in any case. What a poor
+/// model suggests is elsewhere each time.
+const AGAIN: (f64, f64) = (1.0 / 3.0, 0.05);
+
+/// Most photographs that are named in one message.
+const NAMED: usize = 5;
+
+/// The cameras of the training views.
+pub(super) struct Poses {
+    given: Vec<Camera>,
+    cameras: Vec<Camera>,
+    found: Found,
+}
+
+/// Views that were found off their poses, by their numbers.
+pub type Found = BTreeMap<usize, Place>;
+
+/// Where a view was found when photographs were last compared.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// World to camera, column by column; single precision, in which kernels have it.
+    viewmat: [f32; 16],
+    /// Pixels of the photograph from the given pose, on average over the picture.
+    pixels: f64,
+    /// Whether it was found there twice in a row, and so is trained from there.
+    trusted: bool,
+}
+
+/// A photograph that lies elsewhere than its pose says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MovedPose {
+    /// The view's name.
+    pub view: String,
+    /// Pixels of the photograph by which what it shows was off, on average.
+    pub pixels: f64,
+    /// The pose that was found: camera to world, OpenGL axes, row by row, in the capture's unit, as in `transforms.json`.
+    pub transform_matrix: [[f64; 4]; 4],
+}
+
+impl Poses {
+    /// As they are given.
+    pub fn new(views: &[View]) -> Self {
+        let given: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
+        Self { cameras: given.clone(), given, found: Found::new() }
+    }
+
+    /// The cameras as they are now.
+    pub fn cameras(&self) -> &[Camera] {
+        &self.cameras
+    }
+
+    /// What a checkpoint holds of them.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
+
+    /// Trains from where photographs were `found`, when they were last compared or by a checkpoint; the others are where they are given.
+    pub fn place_at(&mut self, found: Found) {
+        self.found = found;
+        self.found.retain(|view, _| *view < self.given.len());
+        for (camera, given) in self.cameras.iter_mut().zip(&self.given) {
+            camera.clone_from(given);
+        }
+        for (&view, place) in self.found.iter().filter(|(_, place)| place.trusted) {
+            self.cameras[view].viewmat = DMat4::from_cols_array(&place.viewmat.map(f64::from));
+        }
+    }
+
+    /// Those that were moved, for people.
+    pub fn report(&self, views: &[View], frame: &SceneFrame) -> Vec<MovedPose> {
+        let moved = |(&view, place): (&usize, &Place)| {
+            let mut pose = self.cameras[view].opengl_c2w();
+            pose.w_axis = frame.leave(pose.w_axis.truncate()).extend(1.0);
+            let transform_matrix = pose.transpose().to_cols_array_2d();
+            MovedPose { view: views[view].name.clone(), pixels: place.pixels, transform_matrix }
+        };
+        self.found.iter().filter(|(_, place)| place.trusted).map(moved).collect()
+    }
+
+    /// Whether photographs are compared with the model before `step`.
+    pub fn due(&self, config: &Config, step: u32) -> bool {
+        let known = step >= LEAST_EPOCHS * self.given.len() as u32;
+        config.refine_poses && known && AFTER.iter().any(|part| (part * config.steps as f32) as u32 == step)
+    }
+
+    /// Compares the photographs of `views` at 1/`downscale` of the training size with what `render` shows from their cameras. Nothing changes
+    /// where `stop` was asked for meanwhile.
+    ///
+    /// # Errors
+    /// Those of `render`, and of photographs that cannot be read any more.
+    pub fn refine(
+        &mut self,
+        views: &[View],
+        downscale: u32,
+        stop: &Stop,
+        mut render: impl FnMut(&Camera) -> Result<Rendered>,
+    ) -> Result<()> {
+        let unstopped = self.cameras.iter().enumerate().take_while(|_| !stop.requested());
+        let rendered = unstopped.map(|(view, camera)| {
+            let camera = small(camera, downscale);
+            Ok((view, render(&camera)?, camera))
+        });
+        let found = parallel::overlap(rendered, |(view, render, camera)| {
+            let photograph = lit_image(&views[view], camera.width, camera.height)?;
+            let weights = views[view].read_weights(camera.width, camera.height)?;
+            let pair = Pair { camera: &camera, render: &render, photograph: &photograph, weights: weights.as_deref() };
+            Ok(self.place(view, &pair).map(|(place, moved)| (view, place, moved)))
+        })?;
+        if stop.requested() {
+            return Ok(());
+        }
+        let found: Vec<(usize, Place, f64)> = found.into_iter().flatten().collect();
+        let rough = 2 * found.iter().filter(|(_, _, moved)| *moved >= ROUGH).count() > views.len();
+        let stays = |view: &usize| self.found.get(view).is_some_and(|last| last.trusted);
+        let off = |view: &usize, moved: f64| rough || moved >= if stays(view) { OFF.1 } else { OFF.0 };
+        let kept = found.iter().filter(|(view, _, moved)| off(view, *moved));
+        self.place_at(kept.map(|(view, place, _)| (*view, *place)).collect());
+        Ok(())
+    }
+
+    /// Where the photograph of `view` is now, and pixels of these pictures from its pose; `None` where it cannot be told.
+    fn place(&self, view: usize, pair: &Pair<'_>) -> Option<(Place, f64)> {
+        let last = self.found.get(&view);
+        let viewmat = |place: &Place| DMat4::from_cols_array(&place.viewmat.map(f64::from));
+        let others: Vec<DMat4> = [self.given[view].viewmat].into_iter().chain(last.map(viewmat)).collect();
+        let Registered { viewmat, moved } = register(pair, &others)?;
+        tracing::debug!("view {view}: {:.3} pixels off its pose", moved[0] * pair.camera.reduction);
+        let trusted = moved.get(1).is_some_and(|since| *since <= (AGAIN.0 * moved[0]).max(AGAIN.1));
+        let viewmat = viewmat.as_mat4().to_cols_array();
+        Some((Place { viewmat, pixels: moved[0] * pair.camera.reduction, trusted }, moved[0]))
+    }
+}
+
+/// Tells people which of so many `views` were moved.
+pub(super) fn tell(moved: &[MovedPose], views: usize) {
+    if moved.is_empty() {
+        return;
+    }
+    let mut worst: Vec<&MovedPose> = moved.iter().collect();
+    worst.sort_by(|a, b| b.pixels.total_cmp(&a.pixels));
+    let named: Vec<String> =
+        worst.iter().take(NAMED).map(|pose| format!("{} by {:.1}", pose.view, pose.pixels)).collect();
+    let more = if worst.len() > NAMED { ", …" } else { "" };
+    let list = format!("{}{more} pixels", named.join(", "));
+    if 2 * moved.len() > views {
+        tracing::warn!(
+            "{} of {views} photographs lie elsewhere than their poses say ({list}) and were moved. New views from such poses \
+             are off likewise: give the photographs without the files of their poses, and COLMAP estimates new ones",
+            moved.len()
+        );
+    } else {
+        tracing::info!(
+            "{} of {views} photographs lie elsewhere than their poses say and were moved: {list}",
+            moved.len()
+        );
+    }
+}
+
+/// `camera` at the size of comparisons.
+fn small(camera: &Camera, downscale: u32) -> Camera {
+    let pixels = |factor: u32| u64::from(camera.width / factor) * u64::from(camera.height / factor);
+    let factor = (downscale..).find(|&factor| pixels(factor) <= MOST_PIXELS).unwrap_or(downscale);
+    camera.downscaled(factor)
+}
