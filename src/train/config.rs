@@ -65,7 +65,7 @@ pub struct Config {
     pub ramp: u32,
     /// Part of the steps after which the ramp has reached the training size.
     pub ramp_until: f32,
-    /// Move photographs that lie elsewhere than their poses say, by comparing them with the model now and then.
+    /// Compare photographs with the model a few times, and train those that lie a few pixels off their poses from where they are.
     pub refine_poses: bool,
     /// Steps between checkpoints, beside those by time (0: none).
     pub checkpoint_every: u32,

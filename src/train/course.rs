@@ -3,6 +3,7 @@
 use super::changes::{self, Change};
 use super::checkpoint::{self, Keeper};
 use super::config::Config;
+use super::poses;
 use super::trainer::Trainer;
 use super::watch::{Answer, Command, Observers, Start, StepInfo, Watch};
 use super::{CurvePoint, Report};
@@ -170,7 +171,7 @@ impl<'a> Course<'a> {
 
     fn step(&mut self) -> Result<()> {
         let started = Instant::now();
-        if self.trainer.refinement_due() {
+        if self.trainer.poses().due(&self.config, self.trainer.step) {
             self.progress.set(u64::from(self.trainer.step), "comparing photographs with the model");
             let stop = self.progress.stop().clone();
             self.trainer.refine_poses(&stop)?;
@@ -245,7 +246,8 @@ impl<'a> Course<'a> {
         }
         let (report, trainer) = (&mut self.report, &self.trainer);
         report.steps = trainer.step;
-        report.moved = trainer.moved(&self.frame);
+        report.moved = trainer.poses().moved(&self.frame);
+        poses::tell(&report.moved, trainer.poses().cameras().len());
         report.steps_per_second = f64::from(report.steps) / report.seconds.max(1e-9);
         report.splats = splats.len();
         (report.visible, report.pairs) = (trainer.figures.visible, trainer.figures.pairs);

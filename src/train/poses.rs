@@ -1,8 +1,8 @@
 //! Poses of the training views, and what is done about those that are wrong.
 //!
-//! Now and then every photograph is compared with the model ([`register`](super::register)), which the other photographs have made as well. One
-//! that twice in a row lies at another place than its pose says gets the pose that was found, always measured from the given one; the
-//! others keep theirs to the bit, which also holds the model where it is. Only where most are off, all move.
+//! Now and then every photograph is compared with the model ([`register`](super::register)), which is made from the other photographs as
+//! well. One that twice in a row lies at the same place, and not where its pose says, is trained from the pose that was found. The others
+//! keep the given poses to the bit, which also keeps the model where it is. Only where most are off, all move.
 
 use super::config::Config;
 use super::register::{Pair, Registered, register};
@@ -38,7 +38,9 @@ const NAMED: usize = 5;
 
 /// The cameras of the training views.
 pub(super) struct Poses {
-    given: Vec<Camera>,
+    /// The photographs, with the poses that are given.
+    views: Vec<View>,
+    /// From where they are trained.
     cameras: Vec<Camera>,
     found: Found,
 }
@@ -70,9 +72,9 @@ pub struct MovedPose {
 
 impl Poses {
     /// As they are given.
-    pub fn new(views: &[View]) -> Self {
-        let given: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
-        Self { cameras: given.clone(), given, found: Found::new() }
+    pub fn new(views: Vec<View>) -> Self {
+        let cameras = views.iter().map(|view| view.camera.clone()).collect();
+        Self { views, cameras, found: Found::new() }
     }
 
     /// The cameras as they are now.
@@ -88,40 +90,39 @@ impl Poses {
     /// Trains from where photographs were `found`, when they were last compared or by a checkpoint; the others are where they are given.
     pub fn place_at(&mut self, found: Found) {
         self.found = found;
-        self.found.retain(|view, _| *view < self.given.len());
-        for (camera, given) in self.cameras.iter_mut().zip(&self.given) {
-            camera.clone_from(given);
+        self.found.retain(|view, _| *view < self.views.len());
+        for (camera, view) in self.cameras.iter_mut().zip(&self.views) {
+            camera.clone_from(&view.camera);
         }
         for (&view, place) in self.found.iter().filter(|(_, place)| place.trusted) {
             self.cameras[view].viewmat = DMat4::from_cols_array(&place.viewmat.map(f64::from));
         }
     }
 
-    /// Those that were moved, for people.
-    pub fn report(&self, views: &[View], frame: &SceneFrame) -> Vec<MovedPose> {
+    /// Those that were moved, in the unit of the capture whose frame is `frame`.
+    pub fn moved(&self, frame: &SceneFrame) -> Vec<MovedPose> {
         let moved = |(&view, place): (&usize, &Place)| {
             let mut pose = self.cameras[view].opengl_c2w();
             pose.w_axis = frame.leave(pose.w_axis.truncate()).extend(1.0);
             let transform_matrix = pose.transpose().to_cols_array_2d();
-            MovedPose { view: views[view].name.clone(), pixels: place.pixels, transform_matrix }
+            MovedPose { view: self.views[view].name.clone(), pixels: place.pixels, transform_matrix }
         };
         self.found.iter().filter(|(_, place)| place.trusted).map(moved).collect()
     }
 
     /// Whether photographs are compared with the model before `step`.
     pub fn due(&self, config: &Config, step: u32) -> bool {
-        let known = step >= LEAST_EPOCHS * self.given.len() as u32;
+        let known = step >= LEAST_EPOCHS * self.views.len() as u32;
         config.refine_poses && known && AFTER.iter().any(|part| (part * config.steps as f32) as u32 == step)
     }
 
-    /// Compares the photographs of `views` at 1/`downscale` of the training size with what `render` shows from their cameras. Nothing changes
-    /// where `stop` was asked for meanwhile.
+    /// Compares the photographs at 1/`downscale` of the training size with what `render` shows from their cameras. Nothing changes where
+    /// `stop` was asked for meanwhile.
     ///
     /// # Errors
     /// Those of `render`, and of photographs that cannot be read any more.
     pub fn refine(
         &mut self,
-        views: &[View],
         downscale: u32,
         stop: &Stop,
         mut render: impl FnMut(&Camera) -> Result<Rendered>,
@@ -132,8 +133,8 @@ impl Poses {
             Ok((view, render(&camera)?, camera))
         });
         let found = parallel::overlap(rendered, |(view, render, camera)| {
-            let photograph = lit_image(&views[view], camera.width, camera.height)?;
-            let weights = views[view].read_weights(camera.width, camera.height)?;
+            let photograph = lit_image(&self.views[view], camera.width, camera.height)?;
+            let weights = self.views[view].read_weights(camera.width, camera.height)?;
             let pair = Pair { camera: &camera, render: &render, photograph: &photograph, weights: weights.as_deref() };
             Ok(self.place(view, &pair).map(|(place, moved)| (view, place, moved)))
         })?;
@@ -141,7 +142,7 @@ impl Poses {
             return Ok(());
         }
         let found: Vec<(usize, Place, f64)> = found.into_iter().flatten().collect();
-        let rough = 2 * found.iter().filter(|(_, _, moved)| *moved >= ROUGH).count() > views.len();
+        let rough = 2 * found.iter().filter(|(_, _, moved)| *moved >= ROUGH).count() > self.views.len();
         let stays = |view: &usize| self.found.get(view).is_some_and(|last| last.trusted);
         let off = |view: &usize, moved: f64| rough || moved >= if stays(view) { OFF.1 } else { OFF.0 };
         let kept = found.iter().filter(|(view, _, moved)| off(view, *moved));
@@ -153,7 +154,7 @@ impl Poses {
     fn place(&self, view: usize, pair: &Pair<'_>) -> Option<(Place, f64)> {
         let last = self.found.get(&view);
         let viewmat = |place: &Place| DMat4::from_cols_array(&place.viewmat.map(f64::from));
-        let others: Vec<DMat4> = [self.given[view].viewmat].into_iter().chain(last.map(viewmat)).collect();
+        let others: Vec<DMat4> = [self.views[view].camera.viewmat].into_iter().chain(last.map(viewmat)).collect();
         let Registered { viewmat, moved } = register(pair, &others)?;
         tracing::debug!("view {view}: {:.3} pixels off its pose", moved[0] * pair.camera.reduction);
         let trusted = moved.get(1).is_some_and(|since| *since <= (AGAIN.0 * moved[0]).max(AGAIN.1));

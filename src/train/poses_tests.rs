@@ -9,9 +9,9 @@ use super::*;
 use crate::capture::{Camera, Image, SceneFrame, from_rotation_translation};
 use crate::color::linear_to_srgb;
 use crate::progress::Silent;
-use crate::scenes::{self, Scene, World};
+use crate::scenes::{self, Random, Scene, World};
 use crate::splat::Rendered;
-use glam::{DMat3, DMat4, DQuat, DVec3};
+use glam::{DMat3, DMat4, DQuat, DVec2, DVec3};
 
 /// What a camera sees of the tiny scene, as a render has it.
 fn seen(world: &World<'_>, camera: &Camera) -> Rendered {
@@ -41,14 +41,14 @@ fn distance(render: &Rendered, from: &Camera, to: &DMat4) -> f64 {
         .map(|at| {
             let [x, y] = [at % from.width as usize, at / from.width as usize].map(|v| v as f64 + 0.5);
             let there = to.project(from.unproject(x, y, f64::from(render.depth[at])));
-            (there.truncate() - glam::DVec2::new(x, y)).length()
+            (there.truncate() - DVec2::new(x, y)).length()
         })
         .collect();
     all.iter().sum::<f64>() / all.len() as f64
 }
 
 fn add_noise(image: &mut Image, deviation: f32) {
-    let mut random = crate::scenes::Random::new(&[3]);
+    let mut random = Random::new(&[3]);
     image.pixels.iter_mut().flatten().for_each(|value| *value += deviation * random.normal() as f32);
 }
 
@@ -77,11 +77,8 @@ fn a_photograph_is_found_from_several_pixels_away_in_noise_and_half_covered() {
             }
             let pair = Pair { camera: &given, render: &render, photograph: &photograph, weights: None };
             let Registered { viewmat, moved } = register(&pair, &[given.viewmat]).unwrap();
-            let left = distance(&render, &taken, &viewmat).max(distance(
-                &render,
-                &given,
-                &(given.viewmat * viewmat.inverse() * taken.viewmat),
-            ));
+            // From where the photograph was taken to where it was found, as the given camera sees it.
+            let left = distance(&render, &given, &(viewmat * taken.viewmat.inverse() * given.viewmat));
             assert!(before > 1.5 && left < 0.06, "{before} pixels away, {left} left");
             assert!((moved[0] - before).abs() < 0.1, "{moved:?} of {before}");
         }
@@ -116,7 +113,7 @@ fn a_photograph_at_its_pose_stays_there_and_one_that_says_nothing_has_no_pose() 
 fn poses_that_were_moved_go_through_a_checkpoint_and_are_reported_in_the_captures_unit() {
     let bed = Bed::new();
     let views = &bed.capture.train;
-    let mut poses = Poses::new(views);
+    let mut poses = Poses::new(views.clone());
     let found = turned(&views[4].camera, [0.1, 0.2, 0.3], [0.1, 0.0, 0.0]).viewmat;
     let place = |trusted: bool| -> Place {
         let viewmat = found.as_mat4().to_cols_array();
@@ -127,7 +124,7 @@ fn poses_that_were_moved_go_through_a_checkpoint_and_are_reported_in_the_capture
     assert_eq!(poses.found(), &[(1, place(false)), (4, place(true))].into());
     assert_eq!(poses.cameras()[1], views[1].camera);
     let frame = SceneFrame { origin: DVec3::new(10.0, 0.0, 0.0), unit: 4.0 };
-    let report = poses.report(views, &frame);
+    let report = poses.moved(&frame);
     assert_eq!((report.len(), &report[0].view, report[0].pixels), (1, &views[4].name, 2.5));
     let center = (found.inverse().w_axis.truncate() * 4.0 + frame.origin).to_array();
     (0..3).for_each(|axis| assert!((report[0].transform_matrix[axis][3] - center[axis]).abs() < 1e-5));
@@ -154,7 +151,7 @@ fn surface(scene: &Scene, capture: &Capture) -> PointCloud {
 }
 
 #[test]
-fn training_moves_the_photograph_whose_pose_is_wrong_also_when_it_is_interrupted() {
+fn training_moves_the_one_photograph_whose_pose_is_wrong_also_when_it_is_interrupted() {
     let mut scene = Scene::load(Path::new("scenes/tiny.toml")).unwrap();
     (scene.camera.width, scene.camera.height, scene.camera.train) = (160, 120, 9);
     let mut bed = Bed::of(&scene);
@@ -168,11 +165,9 @@ fn training_moves_the_photograph_whose_pose_is_wrong_also_when_it_is_interrupted
     let start = Config { init_scale: 0.6, ssim_weight: 0.4, ramp: 2, ramp_until: 0.3, ..rates };
     let config = Config { steps: 700, sh_degree: 0, refine_poses: true, deterministic: true, densify, ..start };
     let (splats, report) = bed.train(&config, &Silent::default(), &At::new(u32::MAX, Command::Step)).unwrap();
-    let wrong = report.moved.iter().find(|moved| moved.view == bed.capture.train[3].name).unwrap();
-    // A view at the end of the arc may follow the model by a fraction of a pixel.
-    let others = report.moved.iter().filter(|moved| moved.view != wrong.view);
-    assert!(others.map(|moved| moved.pixels).all(|pixels| pixels < 0.5), "{:?}", report.moved);
-    let c2w = DMat4::from_cols_array_2d(&wrong.transform_matrix).transpose();
+    let names: Vec<&str> = report.moved.iter().map(|moved| moved.view.as_str()).collect();
+    assert_eq!(names, [bed.capture.train[3].name.as_str()]);
+    let c2w = DMat4::from_cols_array_2d(&report.moved[0].transform_matrix).transpose();
     let found = Camera { viewmat: Camera::viewmat_from_opengl(c2w), ..right.clone() };
     let angle = |other: &Camera| found.forward().dot(other.forward()).clamp(-1.0, 1.0).acos().to_degrees();
     assert!(angle(&right) < 0.15, "{} of 1 degree are left", angle(&right));

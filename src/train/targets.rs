@@ -69,11 +69,6 @@ impl Targets {
         }
     }
 
-    /// The views.
-    pub fn views(&self) -> &[View] {
-        &self.views
-    }
-
     /// The image of `key`, to be used before the next call: planes of one word a pixel. `ahead` are the images that will be
     /// asked for after it, in this order.
     ///

@@ -11,11 +11,11 @@ use super::config::{Background, Config};
 use super::densify::State;
 use super::kernels::Kernels;
 use super::order::{Order, random};
-use super::poses::{self, MovedPose, Poses};
+use super::poses::Poses;
 use super::soundness::{self, CHECK_EVERY, COUNTS};
 use super::targets::{Budget, Targets};
 use super::watch::{Snapshot, StepFigures};
-use crate::capture::{Camera, Capture, Image, SceneFrame};
+use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
 use crate::gpu::{Gpu, LateReader, Recorder, Timings};
 use crate::progress::Stop;
@@ -98,7 +98,7 @@ impl<'g> Trainer<'g> {
         second_moments: Tensors,
     ) -> Result<Self> {
         let pairs = Workspace::initial_pairs(parameters.count);
-        let poses = Poses::new(&capture.train);
+        let poses = Poses::new(capture.train.clone());
         let kernels = Kernels::new(gpu, config, poses.cameras(), capture.train.iter().any(|view| view.mask.is_some()))?;
         Ok(Self {
             gpu,
@@ -255,26 +255,23 @@ impl<'g> Trainer<'g> {
         Ok(())
     }
 
-    /// Whether photographs are to be compared with the model before the next step.
-    pub fn refinement_due(&self) -> bool {
-        self.poses.due(&self.config, self.step)
-    }
-
-    /// Compares all photographs with the model, and moves those that lie elsewhere than their poses say; nothing where it was stopped.
-    pub fn refine_poses(&mut self, stop: &Stop) -> Result<()> {
+    /// Compares all photographs with the model, and moves those that lie elsewhere than their poses say; none where it was stopped.
+    ///
+    /// # Errors
+    /// A photograph cannot be read any more; the device fails.
+    pub(super) fn refine_poses(&mut self, stop: &Stop) -> Result<()> {
         self.finish()?;
         let settings = self.render_settings(self.step, [0.0; 3]);
-        let (gpu, parameters, work) = (self.gpu, &self.parameters, &mut self.preview);
-        let renderer = &self.kernels.renderer;
-        let render = |camera: &Camera| renderer.render_image(gpu, parameters, camera, &settings, work);
-        self.poses.refine(self.targets.views(), self.config.downscale_at(self.step), stop, render)
+        let (gpu, parameters, renderer) = (self.gpu, &self.parameters, &self.kernels.renderer);
+        // Not kept: training needs the memory.
+        let mut work = None;
+        let render = |camera: &Camera| renderer.render_image(gpu, parameters, camera, &settings, &mut work);
+        self.poses.refine(self.config.downscale_at(self.step), stop, render)
     }
 
-    /// The photographs that lay elsewhere than their poses said, in the unit of the capture whose frame is `frame`; people are told.
-    pub fn moved(&self, frame: &SceneFrame) -> Vec<MovedPose> {
-        let moved = self.poses.report(self.targets.views(), frame);
-        poses::tell(&moved, self.poses.cameras().len());
-        moved
+    /// Where photographs are.
+    pub(super) fn poses(&self) -> &Poses {
+        &self.poses
     }
 
     /// The model as it is now.

@@ -7,7 +7,7 @@
 //! | `identity` | of the run ([`super::identity`]) |
 //! | `step`, `seconds` | how far it is |
 //! | `changes` | settings that were changed on the way, as JSON |
-//! | `poses` | photographs that were found off their poses, as JSON; older files have none |
+//! | `poses` | photographs that were found off their poses, as JSON |
 //!
 //! Files before format 2 had neither `format` nor `sha256` and are not read: nothing tells whether they are whole.
 
@@ -117,8 +117,7 @@ pub fn decode(bytes: &[u8], identity: &str, config: &Config) -> Result<Option<St
         return Ok(None);
     }
     let changes: Vec<Change> = serde_json::from_str(text("changes")?).map_err(|e| format!("changes: {e}"))?;
-    let found = metadata.get("poses").map_or(Ok(Found::new()), |found| serde_json::from_str(found));
-    let found = found.map_err(|e| format!("poses: {e}"))?;
+    let found: Found = serde_json::from_str(text("poses")?).map_err(|e| format!("poses: {e}"))?;
     let steps = config.changed(&changes).map_err(|e| e.to_string())?.steps;
     let step: u32 = text("step")?.parse().map_err(|_| format!("step {}", text("step").unwrap_or_default()))?;
     if step > steps || changes.iter().any(|change| change.step > step) {
