@@ -1,5 +1,5 @@
 // Gradient of the blended image with respect to every splat's footprint and color.
-// One workgroup of 64 threads a tile, four pixels in a row a thread (with TALL 16 threads, four such rows), the same walk as
+// One workgroup of 64 threads a tile, four pixels in a row a thread (with TALL 16 threads: common/tall_backward), the same walk as
 // raster_forward, front to back:
 // with C the pixel's final color and v = ∂L/∂C, what lies behind splat i contributes
 // S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.
@@ -10,7 +10,7 @@
 // square root with ABSGRAD). A pixel: 8 loads.
 #import common/tile_walk
 #ifdef TALL
-#import common/tall_image
+#import common/tall_backward
 #endif
 #import common/splat_gradients
 #ifdef FIXED
@@ -21,8 +21,13 @@
 @group(0) @binding(1) var<storage, read> projected: array<vec4f>;
 @group(0) @binding(2) var<storage, read> pair_slots: array<u32>;
 @group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
+#ifdef TALL
+@group(0) @binding(4) var<storage, read> image: array<vec2f>;
+@group(0) @binding(5) var<storage, read> v_image: array<vec2f>;
+#else
 @group(0) @binding(4) var<storage, read> image: array<vec4f>;
 @group(0) @binding(5) var<storage, read> v_image: array<vec4f>;
+#endif
 #ifdef FIXED
 // Two words for each of the splat's sums: the same total in any order of the tiles.
 @group(0) @binding(6) var<storage, read_write> sums: array<atomic<u32>>;
@@ -66,7 +71,7 @@ alias Rest = f32;
 
 #ifdef SUBGROUPS
 // Sums eight values over the subgroup with one exchange per halving: afterwards lane l < 8 holds the total of
-// value 4·bit0(l) + 2·bit1(l) + bit2(l).
+// value 4·bit0(l) + 2·bit1(l) + bit2(l), the component that it adds.
 fn sum_eight(low: vec4f, high: vec4f, lane: u32, lanes: u32) -> f32 {
     let first = (lane & 1u) != 0u;
     let four = select(low, high, first) + subgroupShuffleXor(select(high, low, first), 1u);
@@ -83,13 +88,24 @@ fn sum_eight(low: vec4f, high: vec4f, lane: u32, lanes: u32) -> f32 {
     return sum;
 }
 
-fn sum_rest(value: Rest) -> Rest {
+// The rest's totals: its first one on lane 0, with ABSGRAD the second one on lane 1.
+fn sum_rest(value: Rest, lane: u32) -> f32 {
 #ifdef TALL
+#ifdef ABSGRAD
+    let second = (lane & 1u) != 0u;
+    let two = select(value.x, value.y, second) + subgroupShuffleXor(select(value.y, value.x, second), 1u);
+#else
     let two = value + subgroupShuffleXor(value, 1u);
+#endif
     let four = two + subgroupShuffleXor(two, 2u);
     return four + subgroupShuffleXor(four, 4u);
 #else
-    return subgroupAdd(value);
+    let total = subgroupAdd(value);
+#ifdef ABSGRAD
+    return select(total.x, total.y, lane == 1u);
+#else
+    return total;
+#endif
 #endif
 }
 #endif
@@ -102,15 +118,43 @@ struct Sums {
     drawn: bool,
 }
 
-// Adds the component after the first eight whose number among them is `index`, if there is one.
-fn add_rest(splat: Splat, rest: Rest, index: u32) {
 #ifdef ABSGRAD
-    if index < 2u { add(splat, G_SUM + index, select(rest.x, rest.y, index == 1u)); }
+const REST = 2u;
 #else
-    if index == 0u { add(splat, G_SUM, rest); }
+const REST = 1u;
+#endif
+
+#ifdef SUBGROUPS
+// Adds up the sums of the subgroup's threads, of which eight add a component each.
+fn add_all(splat: Splat, sums: Sums, lane: u32, lanes: u32) {
+    let total = sum_eight(sums.low, sums.high, lane, lanes);
+    let rest = sum_rest(sums.rest, lane);
+    let component = 4u * (lane & 1u) + (lane & 2u) + ((lane >> 2u) & 1u);
+    if lane < 8u && total != 0.0 { add(splat, component, total); }
+    if lane < REST { add(splat, G_SUM + lane, rest); }
+}
+#else
+fn add_all(splat: Splat, sums: Sums) {
+    if !sums.drawn { return; }
+    add(splat, G_WX, sums.low.x);
+    add(splat, G_WY, sums.low.y);
+    add(splat, G_WXWX, sums.low.z);
+    add(splat, G_WXWY, sums.low.w);
+    add(splat, G_WYWY, sums.high.x);
+    add(splat, G_RED, sums.high.y);
+    add(splat, G_GREEN, sums.high.z);
+    add(splat, G_BLUE, sums.high.w);
+#ifdef ABSGRAD
+    add(splat, G_SUM, sums.rest.x);
+    add(splat, G_APART, sums.rest.y);
+#else
+    add(splat, G_SUM, sums.rest);
 #endif
 }
+#endif
 
+#ifdef TALL
+#else
 // G_APART of four pixels in a row, the first of them at `offset` from the mean.
 fn apart(g: vec4f, conic: vec3f, offset: vec2f) -> f32 {
     let dx = offset.x + vec4f(0.0, 1.0, 2.0, 3.0);
@@ -119,111 +163,6 @@ fn apart(g: vec4f, conic: vec3f, offset: vec2f) -> f32 {
     return dot(abs(g), sqrt(wx * wx + wy * wy));
 }
 
-#ifdef TALL
-// ∂L/∂C of sixteen pixels, and v · C of what lies behind the splats so far.
-struct Upstream {
-    red: Block,
-    green: Block,
-    blue: Block,
-    behind: Block,
-}
-
-fn load_v(quad: u32) -> Block {
-    let pitch = block_pitch();
-    return Block(v_image[quad], v_image[quad + pitch], v_image[quad + 2u * pitch], v_image[quad + 3u * pitch]);
-}
-
-fn product(x: Block, y: Block, sum: Block, sign: f32) -> Block {
-    return Block(sum.a + sign * x.a * y.a, sum.b + sign * x.b * y.b, sum.c + sign * x.c * y.c, sum.d + sign * x.d * y.d);
-}
-
-fn upstream(place: Place) -> Upstream {
-    let green = place.quad + place.plane;
-    let blue = green + place.plane;
-    let v = Upstream(load_v(place.quad), load_v(green), load_v(blue), Block());
-    // α = 1 − T: its gradient joins the background's.
-    let red_green = product(v.green, load_image(green), product(v.red, load_image(place.quad), Block(), 1.0), 1.0);
-    let all = product(v.blue, load_image(blue), red_green, 1.0);
-    let behind = product(load_v(blue + place.plane), load_image(blue + place.plane), all, -1.0);
-    return Upstream(v.red, v.green, v.blue, behind);
-}
-
-// A row of `gradients`: α's gradient times α, and what is left behind.
-struct RowGradient {
-    g: vec4f,
-    behind: vec4f,
-}
-
-fn row_gradient(splat: Splat, row: Row, before: vec4f, red: vec4f, green: vec4f, blue: vec4f, behind: vec4f) -> RowGradient {
-    let shade = fma(vec4f(splat.color.x), red, fma(vec4f(splat.color.y), green, splat.color.z * blue));
-    let left = fma(-row.weight, shade, behind);
-    let v_alpha = fma(before, shade, -left / (1.0 - row.alpha));
-    return RowGradient(select(vec4f(0.0), v_alpha * row.alpha, row.drawn & !row.clamped), left);
-}
-
-fn weighted(w: Block, v: Block) -> f32 {
-    return dot(fma(w.a, v.a, fma(w.b, v.b, fma(w.c, v.c, w.d * v.d))), vec4f(1.0));
-}
-
-// Moments of w = conic · d over 4 × 4 pixels whose middle is at `offset` from the mean: from those of the place about that
-// middle, so that nothing cancels however far away the mean is.
-fn moments(g: Block, conic: vec3f, offset: vec2f, total: f32) -> array<f32, 5> {
-    let outer = g.a + g.d;
-    let inner = g.b + g.c;
-    let across = outer + inner;
-    let down = 1.5 * (g.d - g.a) + 0.5 * (g.c - g.b);
-    let places = vec4f(-1.5, -0.5, 0.5, 1.5);
-    let x = dot(across, places);
-    let y = dot(down, vec4f(1.0));
-    let xx = dot(across, vec4f(2.25, 0.25, 0.25, 2.25));
-    let xy = dot(down, places);
-    let yy = dot(2.25 * outer + 0.25 * inner, vec4f(1.0));
-    let middle = vec2f(conic.x * offset.x + conic.y * offset.y, conic.y * offset.x + conic.z * offset.y);
-    let steps = vec2f(conic.x * x + conic.y * y, conic.y * x + conic.z * y);
-    let first = middle * total + steps;
-    // conic · second moments of the place, row by row.
-    let by_x = vec2f(conic.x * xx + conic.y * xy, conic.x * xy + conic.y * yy);
-    let by_y = vec2f(conic.y * xx + conic.z * xy, conic.y * xy + conic.z * yy);
-    return array<f32, 5>(
-        first.x,
-        first.y,
-        middle.x * (first.x + steps.x) + by_x.x * conic.x + by_x.y * conic.y,
-        middle.x * first.y + middle.y * steps.x + by_x.x * conic.y + by_x.y * conic.z,
-        middle.y * (first.y + steps.y) + by_y.x * conic.y + by_y.y * conic.z,
-    );
-}
-
-fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Block>, v: ptr<function, Upstream>) -> Sums {
-    let t = *pixels;
-    let u = *v;
-    let full = opacities(splat, pixel);
-    let most = most_of(splat);
-    let a = blend_row(full.a, most, t.a);
-    let b = blend_row(full.b, most, t.b);
-    let c = blend_row(full.c, most, t.c);
-    let d = blend_row(full.d, most, t.d);
-    *pixels = Block(a.next, b.next, c.next, d.next);
-    let ga = row_gradient(splat, a, t.a, u.red.a, u.green.a, u.blue.a, u.behind.a);
-    let gb = row_gradient(splat, b, t.b, u.red.b, u.green.b, u.blue.b, u.behind.b);
-    let gc = row_gradient(splat, c, t.c, u.red.c, u.green.c, u.blue.c, u.behind.c);
-    let gd = row_gradient(splat, d, t.d, u.red.d, u.green.d, u.blue.d, u.behind.d);
-    (*v).behind = Block(ga.behind, gb.behind, gc.behind, gd.behind);
-    let weights = Block(a.weight, b.weight, c.weight, d.weight);
-    let total = dot(ga.g + gb.g + gc.g + gd.g, vec4f(1.0));
-    let m = moments(Block(ga.g, gb.g, gc.g, gd.g), splat.conic, pixel + 1.5 - splat.mean, total);
-    let colors = vec3f(weighted(weights, u.red), weighted(weights, u.green), weighted(weights, u.blue));
-    let drawn = any(a.drawn | b.drawn | c.drawn | d.drawn);
-#ifdef ABSGRAD
-    let first = pixel - splat.mean;
-    let upper = apart(ga.g, splat.conic, first) + apart(gb.g, splat.conic, first + vec2f(0.0, 1.0));
-    let lower = apart(gc.g, splat.conic, first + vec2f(0.0, 2.0)) + apart(gd.g, splat.conic, first + vec2f(0.0, 3.0));
-    let rest = vec2f(total, upper + lower);
-#else
-    let rest = total;
-#endif
-    return Sums(vec4f(m[0], m[1], m[2], m[3]), vec4f(m[4], colors), rest, drawn);
-}
-#else
 struct Moments {
     // Σ g w
     first: vec2f,
@@ -277,7 +216,6 @@ fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Pixels>, v: ptr<f
 #endif
     return Sums(vec4f(m.first, m.second.xy), vec4f(m.second.z, colors), rest, any(b.drawn));
 }
-
 #endif
 
 @compute @workgroup_size(TILE_THREADS)
@@ -294,6 +232,13 @@ fn main(
 ) {
     let tile = group.x + group.y * groups.x;
     if tile >= view.tiles.x * view.tiles.y { return; }
+#ifdef TALL
+#ifdef SUBGROUPS
+    walk_tile(tile, subgroup * lanes + lane);
+#else
+    walk_tile(tile, thread);
+#endif
+#else
     let range = tile_ranges[tile];
     var pixels = new_block();
 #ifdef SUBGROUPS
@@ -305,26 +250,10 @@ fn main(
 #ifdef SUBGROUPS
     let block = vec2f(tile_origin(tile) + quad_origin(subgroup * lanes));
     let block_extent = block_size(lanes);
-    // The component whose total this lane gets of `sum_eight`.
-    let component = 4u * (lane & 1u) + (lane & 2u) + ((lane >> 2u) & 1u);
     for (var base = range.x; base < range.y; base += lanes) {
         let mine = held(min(base + lane, range.y - 1u));
         let hit = base + lane < range.y && touches(mine.center.xy, mine.shape.xyz, mine.center.w, block, block_extent);
         let ballot = subgroupBallot(hit);
-#ifdef TALL
-        var hits = ballot.x;
-        // Nobody is drawn, and zeros are added, where there are no hits: this loop asks at its end (docs/kernels.md).
-        loop {
-            let splat = from_lane_of(mine, hits);
-            hits &= hits - 1u;
-            let sums = gradients(splat, place.pixel, &pixels, &v);
-            let total = sum_eight(sums.low, sums.high, lane, lanes);
-            let rest = sum_rest(sums.rest);
-            if total != 0.0 { add(splat, component, total); }
-            add_rest(splat, rest, lane);
-            continuing { break if hits == 0u; }
-        }
-#else
         for (var word = 0u; word < lanes; word += 32u) {
             var hits = select(ballot.x, ballot.y, word > 0u);
             while hits != 0u {
@@ -332,32 +261,17 @@ fn main(
                 hits &= hits - 1u;
                 let sums = gradients(splat, place.pixel, &pixels, &v);
                 if !subgroupAny(sums.drawn) { continue; }
-                let total = sum_eight(sums.low, sums.high, lane, lanes);
-                let rest = sum_rest(sums.rest);
-                if lane < 8u && total != 0.0 { add(splat, component, total); }
-                add_rest(splat, rest, lane);
+                add_all(splat, sums, lane, lanes);
             }
         }
-#endif
         if subgroupAll(all_ended(pixels)) { break; }
     }
 #else
     for (var i = range.x; i < range.y; i++) {
         let splat = splat_of(i);
-        let sums = gradients(splat, place.pixel, &pixels, &v);
-        if sums.drawn {
-            add(splat, G_WX, sums.low.x);
-            add(splat, G_WY, sums.low.y);
-            add(splat, G_WXWX, sums.low.z);
-            add(splat, G_WXWY, sums.low.w);
-            add(splat, G_WYWY, sums.high.x);
-            add(splat, G_RED, sums.high.y);
-            add(splat, G_GREEN, sums.high.z);
-            add(splat, G_BLUE, sums.high.w);
-            add_rest(splat, sums.rest, 0u);
-            add_rest(splat, sums.rest, 1u);
-        }
+        add_all(splat, gradients(splat, place.pixel, &pixels, &v));
         if all_ended(pixels) { break; }
     }
+#endif
 #endif
 }
