@@ -93,25 +93,19 @@ fn apart(g: RowOf, conic: vec3f, offset: vec2f) -> f32 {
 // Takes the half whose first pixel is `pixel` past `splat`.
 fn gradients(splat: Splat, pixel: vec2f, half: ptr<function, Half>) -> Sums {
     let v = *half;
-    let t = v.pixels;
-    let full = opacities(splat, pixel);
-    let most = most_of(splat);
-    let a = blend_row(full.a, most, t.a);
-    let b = blend_row(full.b, most, t.b);
-    let c = blend_row(full.c, most, t.c);
-    let d = blend_row(full.d, most, t.d);
-    (*half).pixels = Block(a.next, b.next, c.next, d.next);
-    let ga = row_gradient(splat, a, t.a, v.red.a, v.green.a, v.blue.a, v.behind.a);
-    let gb = row_gradient(splat, b, t.b, v.red.b, v.green.b, v.blue.b, v.behind.b);
-    let gc = row_gradient(splat, c, t.c, v.red.c, v.green.c, v.blue.c, v.behind.c);
-    let gd = row_gradient(splat, d, t.d, v.red.d, v.green.d, v.blue.d, v.behind.d);
+    let rows = blend_block(splat, pixel, v.pixels);
+    (*half).pixels = next_of(rows);
+    let weights = weights_of(rows);
+    let ga = row_gradient(splat, rows.a, v.pixels.a, v.red.a, v.green.a, v.blue.a, v.behind.a);
+    let gb = row_gradient(splat, rows.b, v.pixels.b, v.red.b, v.green.b, v.blue.b, v.behind.b);
+    let gc = row_gradient(splat, rows.c, v.pixels.c, v.red.c, v.green.c, v.blue.c, v.behind.c);
+    let gd = row_gradient(splat, rows.d, v.pixels.d, v.red.d, v.green.d, v.blue.d, v.behind.d);
     (*half).behind = Block(ga.behind, gb.behind, gc.behind, gd.behind);
-    let weights = Block(a.weight, b.weight, c.weight, d.weight);
     let total = dot(ga.g + gb.g + gc.g + gd.g, RowOf(1.0));
     let offset = pixel - splat.mean;
     let m = moments(Block(ga.g, gb.g, gc.g, gd.g), splat.conic, offset + vec2f(0.5, 1.5), total);
     let colors = vec3f(weighted(weights, v.red), weighted(weights, v.green), weighted(weights, v.blue));
-    let drawn = any(a.drawn | b.drawn | c.drawn | d.drawn);
+    let drawn = any(rows.a.drawn | rows.b.drawn | rows.c.drawn | rows.d.drawn);
 #ifdef ABSGRAD
     let upper = apart(ga.g, splat.conic, offset) + apart(gb.g, splat.conic, offset + vec2f(0.0, 1.0));
     let lower = apart(gc.g, splat.conic, offset + vec2f(0.0, 2.0)) + apart(gd.g, splat.conic, offset + vec2f(0.0, 3.0));
@@ -122,47 +116,19 @@ fn gradients(splat: Splat, pixel: vec2f, half: ptr<function, Half>) -> Sums {
     return Sums(vec4f(m[0], m[1], m[2], m[3]), vec4f(m[4], colors), rest, drawn);
 }
 
+fn pass_half(splat: Splat, pixel: vec2f, half: ptr<function, Half>, lane: u32) {
+    let sums = gradients(splat, pixel, half);
+#ifdef SUBGROUPS
+    add_all(splat, sums, lane, 8u);
+#else
+    add_all(splat, sums);
+#endif
+}
+
 // Thread `thread` of the 16 that walk `tile`.
 fn walk_tile(tile: u32, thread: u32) {
-    let range = tile_ranges[tile];
     let halves = halves_of(tile, thread);
-    let right_by = vec2f(RIGHT);
     var left = new_half(halves.corner);
     var right = new_half(halves.corner + RIGHT);
-    var base = range.x;
-#ifdef SUBGROUPS
-    let lane = thread & 7u;
-    var left_ended = false;
-    var right_ended = false;
-    loop {
-        let there = base + lane < range.y;
-        let mine = held(min(base + lane, max(range.y, 1u) - 1u));
-        var hits = subgroupBallot(there && !left_ended && sees(mine, halves.origin)).x;
-        // Nobody is drawn, and zeros are added, where there are no hits: these loops ask at their end (docs/kernels.md).
-        loop {
-            let splat = from_lane_of(mine, hits);
-            hits &= hits - 1u;
-            add_all(splat, gradients(splat, halves.pixel, &left), lane, 8u);
-            continuing { break if hits == 0u; }
-        }
-        hits = subgroupBallot(there && !right_ended && sees(mine, halves.origin + right_by)).x;
-        loop {
-            let splat = from_lane_of(mine, hits);
-            hits &= hits - 1u;
-            add_all(splat, gradients(splat, halves.pixel + right_by, &right), lane, 8u);
-            continuing { break if hits == 0u; }
-        }
-        left_ended = subgroupAll(all_ended(left.pixels));
-        right_ended = subgroupAll(all_ended(right.pixels));
-        base += 8u;
-        continuing { break if base >= range.y || (left_ended && right_ended); }
-    }
-#else
-    for (; base < range.y; base++) {
-        let splat = splat_of(base);
-        add_all(splat, gradients(splat, halves.pixel, &left));
-        add_all(splat, gradients(splat, halves.pixel + right_by, &right));
-        if all_ended(left.pixels) && all_ended(right.pixels) { break; }
-    }
-#endif
+    walk_halves(tile, thread, halves, &left, &right);
 }

@@ -62,6 +62,29 @@ fn most_of(splat: Splat) -> f32 {
     return 1.0001 * splat.opacity;
 }
 
+// The four rows of a block past a splat.
+struct Rows { a: Row, b: Row, c: Row, d: Row }
+
+// Takes the block whose first pixel is `pixel`, with the transmittances `before`, past `splat`.
+fn blend_block(splat: Splat, pixel: vec2f, before: Block) -> Rows {
+    let full = opacities(splat, pixel);
+    let most = most_of(splat);
+    return Rows(
+        blend_row(full.a, most, before.a),
+        blend_row(full.b, most, before.b),
+        blend_row(full.c, most, before.c),
+        blend_row(full.d, most, before.d),
+    );
+}
+
+fn next_of(rows: Rows) -> Block {
+    return Block(rows.a.next, rows.b.next, rows.c.next, rows.d.next);
+}
+
+fn weights_of(rows: Rows) -> Block {
+    return Block(rows.a.weight, rows.b.weight, rows.c.weight, rows.d.weight);
+}
+
 fn fma_block(sum: Block, factor: f32, v: Block) -> Block {
     let f = RowOf(factor);
     return Block(fma(f, v.a, sum.a), fma(f, v.b, sum.b), fma(f, v.c, sum.c), fma(f, v.d, sum.d));

@@ -106,15 +106,9 @@ fn row_sums(
 
 // The sums of one splat over the sixteen pixels.
 fn pass_by(pixels: ptr<function, Block>, light: ptr<function, Light>, r: Residual, splat: Splat, pixel: vec2f) -> vec4f {
-    let t = *pixels;
-    let full = opacities(splat, pixel);
-    let most = most_of(splat);
-    let a = blend_row(full.a, most, t.a);
-    let b = blend_row(full.b, most, t.b);
-    let c = blend_row(full.c, most, t.c);
-    let d = blend_row(full.d, most, t.d);
-    *pixels = Block(a.next, b.next, c.next, d.next);
-    let weights = Block(a.weight, b.weight, c.weight, d.weight);
+    let rows = blend_block(splat, pixel, *pixels);
+    *pixels = next_of(rows);
+    let weights = weights_of(rows);
     let red = fma_block((*light).red, -splat.color.x, weights);
     let green = fma_block((*light).green, -splat.color.y, weights);
     let blue = fma_block((*light).blue, -splat.color.z, weights);
@@ -127,27 +121,27 @@ fn pass_by(pixels: ptr<function, Block>, light: ptr<function, Light>, r: Residua
     let down = splat.conic.z * dy * dy;
     let color = splat.color;
     let one = row_sums(
-        a, RowLight(red.a, green.a, blue.a),
+        rows.a, RowLight(red.a, green.a, blue.a),
         RowResidual(r.red.a, r.green.a, r.blue.a, r.through.a, r.shown.a), color,
         fma(both, vec4f(dy.x), across + down.x), RowSums()
     );
     let two = row_sums(
-        b, RowLight(red.b, green.b, blue.b),
+        rows.b, RowLight(red.b, green.b, blue.b),
         RowResidual(r.red.b, r.green.b, r.blue.b, r.through.b, r.shown.b), color,
         fma(both, vec4f(dy.y), across + down.y), one
     );
     let three = row_sums(
-        c, RowLight(red.c, green.c, blue.c),
+        rows.c, RowLight(red.c, green.c, blue.c),
         RowResidual(r.red.c, r.green.c, r.blue.c, r.through.c, r.shown.c), color,
         fma(both, vec4f(dy.z), across + down.z), two
     );
     let four = row_sums(
-        d, RowLight(red.d, green.d, blue.d),
+        rows.d, RowLight(red.d, green.d, blue.d),
         RowResidual(r.red.d, r.green.d, r.blue.d, r.through.d, r.shown.d), color,
         fma(both, vec4f(dy.w), across + down.w), three
     );
     let all = vec4f(1.0);
-    let weight = a.weight + b.weight + c.weight + d.weight;
+    let weight = weights.a + weights.b + weights.c + weights.d;
     return vec4f(dot(four.change, all), dot(four.position, all), dot(four.size, all), dot(weight, all));
 }
 
