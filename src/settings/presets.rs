@@ -131,7 +131,7 @@ fn few_noisy_views() -> train::Config {
         // √0.3: what the renderer's low-pass filter adds in any case.
         scale_floor: 0.55,
         // So few steps must be long: published trainings take fifteen times as many. With ten times their rate of the means 1400 steps
-        // bring what 2000 bring with theirs, or more. The other rates: at a third of its size, without a ramp, Laboratory has 24.93
+        // are on average as good as 2000 with theirs. The other rates: at a third of its size, without a ramp, Laboratory has 24.93
         // and 24.92 dB (two seeds) at the published ones, 25.12 and 25.19 dB at these (docs/benchmarks.md). At full size they have not
         // been compared.
         lr_means: 1.6e-3,
@@ -155,7 +155,7 @@ pub fn demo() -> Settings {
     Settings { downscale: 1, train, ..preview }
 }
 
-/// Steps of a preview of few noisy photographs: 600 more take a third longer and bring 0.1 dB.
+/// Steps of a preview of few noisy photographs: 600 more bring Laboratory 0.1 dB.
 const QUICK_STEPS: u32 = 1400;
 
 fn preview() -> Settings {
