@@ -31,10 +31,14 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     // NaN fails the comparison.
     let usable = abs(gradient) < vec4f(1e18);
     let g = select(vec4f(0.0), gradient, usable);
-    let m = mix(g, first_moments[i], BETA1);
-    let v = mix(g * g, second_moments[i], BETA2);
-    first_moments[i] = select(first_moments[i], m, usable);
-    second_moments[i] = select(second_moments[i], v, usable);
+    // Read once: after a store another binding might have changed, for all that a compiler knows.
+    let before = parameters[i];
+    let m_before = first_moments[i];
+    let v_before = second_moments[i];
+    let m = mix(g, m_before, BETA1);
+    let v = mix(g * g, v_before, BETA2);
     let update = rates.step_size * m / (sqrt(v) / rates.second_correction + EPSILON);
-    parameters[i] -= select(vec4f(0.0), update, usable);
+    first_moments[i] = select(m_before, m, usable);
+    second_moments[i] = select(v_before, v, usable);
+    parameters[i] = select(before, before - update, usable);
 }

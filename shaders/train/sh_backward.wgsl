@@ -1,6 +1,7 @@
 // Gradient of the SH coefficients: ∂L/∂sh[k] = Y_k(direction) · ∂L/∂color.
 // One invocation a slot. Reads means, projected and the color part of splat_gradients; writes v_sh of the splat.
-// Costs, a slot: 10 loads, 3 stores a basis function (at most 48).
+// BAND_1 to BAND_3 are defined for the bands that the model has.
+// Costs, a slot: 10 loads, 3 stores a basis function of the model (at most 48).
 #import common/view
 #import common/projected
 #import common/sh
@@ -13,9 +14,15 @@
 @group(0) @binding(3) var<storage, read> splat_gradients: array<f32>;
 @group(0) @binding(4) var<storage, read> counters: array<u32>;
 @group(0) @binding(5) var<storage, read_write> v_sh0: array<f32>;
+#ifdef BAND_1
 @group(0) @binding(6) var<storage, read_write> v_sh1: array<f32>;
+#endif
+#ifdef BAND_2
 @group(0) @binding(7) var<storage, read_write> v_sh2: array<f32>;
+#endif
+#ifdef BAND_3
 @group(0) @binding(8) var<storage, read_write> v_sh3: array<f32>;
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -33,6 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     v_sh0[3u * i + 0u] = SH_C0 * v.x;
     v_sh0[3u * i + 1u] = SH_C0 * v.y;
     v_sh0[3u * i + 2u] = SH_C0 * v.z;
+#ifdef BAND_1
     if sh_degree >= 1u {
         let y = sh_band1(d);
         v_sh1[9u * i + 0u] = y.x * v.x;
@@ -45,6 +53,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         v_sh1[9u * i + 7u] = y.z * v.y;
         v_sh1[9u * i + 8u] = y.z * v.z;
     }
+#endif
+#ifdef BAND_2
     if sh_degree >= 2u {
         let y = sh_band2(d);
         v_sh2[15u * i + 0u] = y[0] * v.x;
@@ -63,6 +73,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         v_sh2[15u * i + 13u] = y[4] * v.y;
         v_sh2[15u * i + 14u] = y[4] * v.z;
     }
+#endif
+#ifdef BAND_3
     if sh_degree >= 3u {
         let y = sh_band3(d);
         v_sh3[21u * i + 0u] = y[0] * v.x;
@@ -87,4 +99,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         v_sh3[21u * i + 19u] = y[6] * v.y;
         v_sh3[21u * i + 20u] = y[6] * v.z;
     }
+#endif
 }

@@ -1,6 +1,7 @@
 // Gradient of the means through the viewing direction: ∂L/∂mean += (∂d/∂mean)ᵀ Σ_k ∇Y_k (sh[k] · ∂L/∂color).
-// One invocation a slot. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat.
-// Costs, a slot: 14 loads, 3 a basis function (at most 45), 3 stores.
+// One invocation a slot. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat. BAND_2 and BAND_3 are
+// defined for the bands that the model has beside the first.
+// Costs, a slot: 14 loads, 3 a basis function of the model (at most 45), 3 stores.
 #import common/view
 #import common/projected
 #import common/sh
@@ -9,13 +10,17 @@
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> means: array<f32>;
-@group(0) @binding(2) var<storage, read> sh1: array<f32>;
-@group(0) @binding(3) var<storage, read> sh2: array<f32>;
-@group(0) @binding(4) var<storage, read> sh3: array<f32>;
-@group(0) @binding(5) var<storage, read> projected: array<vec4f>;
-@group(0) @binding(6) var<storage, read> splat_gradients: array<f32>;
-@group(0) @binding(7) var<storage, read> counters: array<u32>;
-@group(0) @binding(8) var<storage, read_write> v_means: array<f32>;
+@group(0) @binding(2) var<storage, read> projected: array<vec4f>;
+@group(0) @binding(3) var<storage, read> splat_gradients: array<f32>;
+@group(0) @binding(4) var<storage, read> counters: array<u32>;
+@group(0) @binding(5) var<storage, read_write> v_means: array<f32>;
+@group(0) @binding(6) var<storage, read> sh1: array<f32>;
+#ifdef BAND_2
+@group(0) @binding(7) var<storage, read> sh2: array<f32>;
+#endif
+#ifdef BAND_3
+@group(0) @binding(8) var<storage, read> sh3: array<f32>;
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -39,6 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         -dot(vec3f(sh1[9u * i + 0u], sh1[9u * i + 1u], sh1[9u * i + 2u]), v),
         dot(vec3f(sh1[9u * i + 3u], sh1[9u * i + 4u], sh1[9u * i + 5u]), v),
     );
+#ifdef BAND_2
     if sh_degree >= 2u {
         let y = sh_band2_gradient(d);
         v_d += y[0] * dot(vec3f(sh2[15u * i + 0u], sh2[15u * i + 1u], sh2[15u * i + 2u]), v);
@@ -47,6 +53,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         v_d += y[3] * dot(vec3f(sh2[15u * i + 9u], sh2[15u * i + 10u], sh2[15u * i + 11u]), v);
         v_d += y[4] * dot(vec3f(sh2[15u * i + 12u], sh2[15u * i + 13u], sh2[15u * i + 14u]), v);
     }
+#endif
+#ifdef BAND_3
     if sh_degree >= 3u {
         let y = sh_band3_gradient(d);
         v_d += y[0] * dot(vec3f(sh3[21u * i + 0u], sh3[21u * i + 1u], sh3[21u * i + 2u]), v);
@@ -57,6 +65,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         v_d += y[5] * dot(vec3f(sh3[21u * i + 15u], sh3[21u * i + 16u], sh3[21u * i + 17u]), v);
         v_d += y[6] * dot(vec3f(sh3[21u * i + 18u], sh3[21u * i + 19u], sh3[21u * i + 20u]), v);
     }
+#endif
     let v_mean = (v_d - d * dot(d, v_d)) * inverse_distance;
     v_means[3u * i] += v_mean.x;
     v_means[3u * i + 1u] += v_mean.y;

@@ -1,6 +1,7 @@
 //! The Gaussians: parameters, spherical harmonics, files, initialization, projection and the forward render.
 
 mod axes;
+mod bands;
 mod bounds;
 pub mod edit;
 mod gltf;
@@ -21,6 +22,7 @@ mod tests;
 mod view;
 pub mod write;
 
+pub(crate) use bands::OfBands;
 pub use bounds::Bounds;
 pub use init::{Init, dots, from_points};
 pub(crate) use on_sphere::on_sphere;

@@ -4,8 +4,8 @@
 //! ([`Workspace::counters`]); buffers for pairs have a fixed room, and whoever renders looks at the counters
 //! afterwards, at once ([`Renderer::render_image`]) or later (training), and grows them.
 
-use super::Tensors;
 use super::view::{RenderSettings, ViewUniform, plane_len, tiles};
+use super::{OfBands, Tensors};
 use crate::capture::Camera;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort};
@@ -141,7 +141,7 @@ enum Placement {
 /// The forward kernels.
 pub struct Renderer {
     placement: Placement,
-    sh_forward: Kernel,
+    sh_forward: OfBands,
     count_tiles: Kernel,
     emit_pairs: Kernel,
     tile_ranges: Kernel,
@@ -177,7 +177,7 @@ impl Renderer {
     fn with(gpu: &Gpu, placement: Placement) -> Result<Self> {
         Ok(Self {
             placement,
-            sh_forward: gpu.kernel("splat/sh_forward", &[])?,
+            sh_forward: OfBands::new(gpu, "splat/sh_forward")?,
             count_tiles: gpu.kernel("splat/count_tiles", &[])?,
             emit_pairs: gpu.kernel("splat/emit_pairs", &[])?,
             tile_ranges: gpu.kernel("splat/tile_ranges", &[])?,
@@ -204,13 +204,8 @@ impl Renderer {
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         recorder.clear(&work.counters);
         self.project(recorder, splats, work);
-        let (means, sh) = (&splats.means, &splats.sh);
-        let [sh0, sh1, sh2, sh3] = sh.each_ref().map(Buffer::binding);
-        recorder.dispatch(
-            &self.sh_forward,
-            &[view.clone(), means.binding(), sh0, sh1, sh2, sh3, projected.clone(), counters.clone()],
-            per_splat,
-        );
+        let bindings = [view.clone(), splats.means.binding(), projected.clone(), counters.clone()];
+        self.sh_forward.dispatch(recorder, splats.sh_degree, &bindings, splats.bands(), per_splat);
         work.depth_sort.record(recorder, &work.depth_keys, &work.slots, (&work.counters, 0), DEPTH_BITS);
         let slots = work.slots_by_depth().binding();
         recorder.dispatch(

@@ -106,6 +106,11 @@ impl Tensors {
         })
     }
 
+    /// SH bands 0 to `sh_degree`.
+    pub fn bands(&self) -> &[Buffer<f32>] {
+        &self.sh[..=self.sh_degree.min(3) as usize]
+    }
+
     /// All tensors in the order of [`TENSOR_NAMES`].
     pub fn all(&self) -> [&Buffer<f32>; 8] {
         let [sh0, sh1, sh2, sh3] = &self.sh;

@@ -1,7 +1,7 @@
 //! The forward kernels against the render by definition.
 
 use super::reference::{self, Model, camera, cloud, splats};
-use super::{Raster, RenderSettings, Rendered, Renderer, Style, Tensors};
+use super::{Raster, RenderSettings, Rendered, Renderer, Splats, Style, Tensors, with_bands};
 use crate::capture::{Camera, resize_area};
 use crate::gpu::{Choice, Gpu, Mask};
 
@@ -10,7 +10,11 @@ fn settings(sh_degree: u32, antialiased: bool) -> RenderSettings {
 }
 
 fn device_render(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings) -> Rendered {
-    let tensors = Tensors::from_splats(gpu, &splats(model), 0).unwrap();
+    render(gpu, &splats(model), camera, settings)
+}
+
+fn render(gpu: &Gpu, splats: &Splats, camera: &Camera, settings: &RenderSettings) -> Rendered {
+    let tensors = Tensors::from_splats(gpu, splats, 0).unwrap();
     let renderer = Renderer::new(gpu).unwrap();
     let rendered = renderer.render_image(gpu, &tensors, camera, settings, &mut None).unwrap();
     gpu.check().unwrap();
@@ -18,7 +22,10 @@ fn device_render(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSet
 }
 
 fn check(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings) {
-    let found = device_render(gpu, model, camera, settings);
+    compare(&device_render(gpu, model, camera, settings), model, camera, settings);
+}
+
+fn compare(found: &Rendered, model: &Model, camera: &Camera, settings: &RenderSettings) {
     let expected = reference::render(model, camera, settings);
     let image = expected.image.as_flattened().iter().zip(found.image.pixels.as_flattened());
     let alpha = expected.alpha.iter().zip(&found.alpha);
@@ -37,7 +44,11 @@ fn images_follow_the_definition() {
     for gpu in Gpu::every_layout() {
         for degree in 0..=3 {
             let camera = Camera { reduction: f64::from(1 << degree), ..camera() };
-            check(&gpu, &cloud(60, u64::from(degree)), &camera, &settings(degree, degree % 2 == 1));
+            let (model, settings) = (cloud(60, u64::from(degree)), settings(degree, degree % 2 == 1));
+            check(&gpu, &model, &camera, &settings);
+            // Of a model that has no other bands, too.
+            let own = with_bands(&splats(&model), degree);
+            compare(&render(&gpu, &own, &camera, &settings), &model, &camera, &settings);
         }
         check(&gpu, &cloud(3000, 7), &camera(), &settings(3, false));
         // As steep as splats get: nothing but the least low-pass filter.

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
-use crate::splat::{Tensors, Workspace, raster_switches, tiles};
+use crate::splat::{OfBands, Tensors, Workspace, raster_switches, tiles};
 
 /// Threads of a per-splat workgroup.
 const WORKGROUP: u32 = 64;
@@ -23,8 +23,8 @@ pub struct Backward {
     raster: Kernel,
     /// Makes floats of sums in fixed point; nothing where the raster pass sums floats.
     from_fixed: Option<Kernel>,
-    sh: Kernel,
-    sh_direction: Kernel,
+    sh: OfBands,
+    sh_direction: OfBands,
     projection: Kernel,
     covariance: Kernel,
 }
@@ -72,8 +72,8 @@ impl Backward {
         Ok(Self {
             raster: gpu.kernel("train/raster_backward", &raster_switches(gpu, &switches))?,
             from_fixed: from_fixed.transpose()?,
-            sh: gpu.kernel("train/sh_backward", &[])?,
-            sh_direction: gpu.kernel("train/sh_direction_backward", &[])?,
+            sh: OfBands::new(gpu, "train/sh_backward")?,
+            sh_direction: OfBands::new(gpu, "train/sh_direction_backward")?,
             projection: gpu.kernel("train/projection_backward", absgrad.as_slice())?,
             covariance: gpu.kernel("train/covariance_backward", &[])?,
         })
@@ -109,44 +109,21 @@ impl Backward {
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         let sums = out.splat_gradients.binding();
         let v = &out.parameters;
-        let [v_sh0, v_sh1, v_sh2, v_sh3] = v.sh.each_ref().map(Buffer::binding);
-        recorder.dispatch(
-            &self.sh,
-            &[
-                view.clone(),
-                splats.means.binding(),
-                projected.clone(),
-                sums.clone(),
-                counters.clone(),
-                v_sh0,
-                v_sh1,
-                v_sh2,
-                v_sh3,
-            ],
-            per_splat,
-        );
-        let [_, sh1, sh2, sh3] = splats.sh.each_ref().map(Buffer::binding);
-        recorder.dispatch(
-            &self.sh_direction,
-            &[
-                view.clone(),
-                splats.means.binding(),
-                sh1,
-                sh2,
-                sh3,
-                projected.clone(),
-                sums.clone(),
-                counters.clone(),
-                v.means.binding(),
-            ],
-            per_splat,
-        );
+        let (means, degree) = (splats.means.binding(), splats.sh_degree);
+        let bindings = [view.clone(), means.clone(), projected.clone(), sums.clone(), counters.clone()];
+        self.sh.dispatch(recorder, degree, &bindings, &v.sh[..splats.bands().len()], per_splat);
+        // Without other bands the color does not depend on the direction.
+        if degree > 0 {
+            let [a, b, c, d, e] = bindings;
+            let bindings = [a, b, c, d, e, v.means.binding()];
+            self.sh_direction.dispatch(recorder, degree, &bindings, &splats.bands()[1..], per_splat);
+        }
         let (quats, log_scales) = (splats.quats.binding(), splats.log_scales.binding());
         recorder.dispatch(
             &self.projection,
             &[
                 view,
-                splats.means.binding(),
+                means,
                 quats.clone(),
                 log_scales.clone(),
                 projected.clone(),

@@ -4,7 +4,7 @@ use super::{Backward, GradientOptions};
 use crate::capture::Camera;
 use crate::gpu::{Choice, Gpu, Mask, Recorder};
 use crate::splat::reference::{Dense, Model, WIDTHS, camera, cloud, render, render_moved, splats};
-use crate::splat::{RenderSettings, Renderer, Splats, Style, TILE, Tensors, plane_len, tiles};
+use crate::splat::{RenderSettings, Renderer, Splats, Style, TILE, Tensors, plane_len, tiles, with_bands};
 use glam::DVec2;
 
 /// ∂L/∂(red, green, blue, alpha) of pixel `i`: smooth, signed, the same everywhere it is needed.
@@ -47,7 +47,7 @@ fn differences(model: &Model, camera: &Camera, settings: &RenderSettings) -> Mod
 /// The gradients of all parameters, and the statistics for densification.
 fn device_gradients(
     gpu: &Gpu,
-    model: &Model,
+    splats: &Splats,
     camera: &Camera,
     settings: &RenderSettings,
     options: GradientOptions,
@@ -60,11 +60,11 @@ fn device_gradients(
             v_image[c * plane + i / size[0] as usize * pitch + i % size[0] as usize] = value as f32;
         }
     }
-    let tensors = Tensors::from_splats(gpu, &splats(model), 0).unwrap();
+    let tensors = Tensors::from_splats(gpu, splats, 0).unwrap();
     let mut work = None;
     let renderer = if options.deterministic { Renderer::deterministic(gpu) } else { Renderer::new(gpu) }.unwrap();
     let backward = Backward::with(gpu, options).unwrap();
-    let gradients = backward.gradients(gpu, tensors.count, 3).unwrap();
+    let gradients = backward.gradients(gpu, tensors.count, tensors.sh_degree).unwrap();
     renderer.render_image(gpu, &tensors, camera, settings, &mut work).unwrap();
     let v_image = gpu.upload("v_image", &v_image).unwrap();
     let mut recorder = Recorder::new(gpu);
@@ -76,7 +76,7 @@ fn device_gradients(
 
 fn check(gpu: &Gpu, model: &Model, camera: &Camera, settings: &RenderSettings, deterministic: bool, expected: &Model) {
     let options = GradientOptions { deterministic, ..GradientOptions::default() };
-    let (v, _) = device_gradients(gpu, model, camera, settings, options);
+    let (v, _) = device_gradients(gpu, &splats(model), camera, settings, options);
     let found: [&[f32]; 5] =
         [v.means.as_flattened(), v.quats.as_flattened(), v.log_scales.as_flattened(), &v.logit_opacities, &v.sh];
     for (tensor, (found, expected)) in found.into_iter().zip(expected).enumerate() {
@@ -117,6 +117,24 @@ fn gradients_are_those_of_the_definition() {
     }
 }
 
+#[test]
+fn a_model_without_the_upper_bands_has_the_gradients_of_the_others() {
+    let all = splats(&model(5));
+    for sh_degree in 0..3 {
+        let settings =
+            RenderSettings { background: [0.3, 0.1, 0.6], sh_degree, antialiased: false, style: Style::default() };
+        let few = with_bands(&all, sh_degree);
+        for gpu in Gpu::every_layout() {
+            // In fixed point, so that both are equal to the last bit.
+            let options = GradientOptions { deterministic: true, ..GradientOptions::default() };
+            let [of_all, of_few] =
+                [&all, &few].map(|splats| device_gradients(&gpu, splats, &camera(), &settings, options));
+            assert_eq!(with_bands(&of_all.0, sh_degree), of_few.0, "degree {sh_degree}");
+            assert_eq!(of_all.1, of_few.1);
+        }
+    }
+}
+
 /// The gradients of the pixels with respect to the projected mean of splat `i`.
 fn of_center(model: &Model, i: usize, camera: &Camera, settings: &RenderSettings) -> Vec<DVec2> {
     const STEP: f64 = 1e-6;
@@ -141,7 +159,7 @@ fn statistics_of_growth_are_those_of_the_definition() {
         for (absgrad, expected) in &cases {
             for deterministic in [false, true] {
                 let options = GradientOptions { deterministic, absgrad: *absgrad };
-                let (_, found) = device_gradients(&gpu, &model, &camera, &settings, options);
+                let (_, found) = device_gradients(&gpu, &splats(&model), &camera, &settings, options);
                 let scale = expected.iter().fold(0.0f64, |m, v| m.max(*v));
                 for (i, ([found, views], expected)) in found.iter().zip(expected).enumerate() {
                     let error = (f64::from(*found) - expected).abs() / scale;
@@ -163,7 +181,7 @@ fn nothing_in_view_has_no_gradient() {
         let zero = model.clone().map(|tensor| vec![0.0; tensor.len()]);
         for deterministic in [false, true] {
             let options = GradientOptions { deterministic, absgrad: true };
-            let (v, statistics) = device_gradients(&gpu, &model, &camera(), &settings, options);
+            let (v, statistics) = device_gradients(&gpu, &splats(&model), &camera(), &settings, options);
             assert_eq!(v, splats(&zero));
             assert!(statistics.iter().all(|statistic| *statistic == [0.0; 2]));
         }
