@@ -4,8 +4,10 @@
 // workgroup makes 64 such runs of the same 8 channels.
 // With FUSED, GroupNorm by known statistics and GELU follow at once: `affine` holds (scale, bias) of every channel from
 // `params.affine` on; with RESIDUAL too, `residual` (planes like those of `result`) is added in between.
-// With subgroups, the 8 weights of a tap are loaded by 8 lanes and broadcast: on software adapters a load costs as much
-// per lane as five multiplications, whether or not all lanes read the same address.
+// With subgroups, the 8 weights of a tap are loaded by 8 lanes and broadcast, and at stride 1 eight lanes own eight columns in a row, so
+// that a lane has the columns beside its own from its neighbors: on software adapters a load costs as much per lane as
+// five multiplications, whether or not all lanes read the same address.
+// Costs, 8 inputs: 22 × 8 loads (39 × 8 without subgroups, 36 × 8 at stride 2) for 576 × 8 multiplications a lane (288 × 8).
 #import common/planes
 #import common/unspecialized
 #ifdef FUSED
@@ -70,47 +72,142 @@ fn sum3(sum: vec4f, v: vec3f, a: vec4f, b: vec4f, c: vec4f) -> vec4f {
     return fma(vec4f(v.z), c, fma(vec4f(v.y), b, fma(vec4f(v.x), a, sum)));
 }
 
-// Adds one column of taps to all rows: values from `at` on, `pitch` apart; weights from `weight` on.
-fn column(at: u32, pitch: u32, weight: u32, lane: u32) {
+// What one column of taps needs of the source: a value a row.
+struct Column {
+    v0: f32,
+    v1: f32,
+    v2: f32,
+    v3: f32,
+    v4: f32,
+    v5: f32,
+    v6: f32,
+    v7: f32,
+    v8: f32,
+    v9: f32,
+}
+
+// The column from `at` on, rows `pitch` apart.
+fn load_column(at: u32, pitch: u32) -> Column {
+#ifdef STRIDE_2
+    let last = 0.0;
+#else
+    let last = source[at + 9u * pitch];
+#endif
+    return Column(
+        source[at],
+        source[at + pitch],
+        source[at + 2u * pitch],
+        source[at + 3u * pitch],
+        source[at + 4u * pitch],
+        source[at + 5u * pitch],
+        source[at + 6u * pitch],
+        source[at + 7u * pitch],
+        source[at + 8u * pitch],
+        last,
+    );
+}
+
+#ifdef SUBGROUPS
+#ifdef STRIDE_2
+#else
+// Columns 8 and 9 beyond the first of eight lanes, from `at` on: lane l of the eight has row 4k + l / 2 of column 8 + l % 2 in value k.
+fn load_edge(at: u32, pitch: u32, lane: u32) -> vec3f {
+    let row = lane / 2u;
+    let first = at + 8u + (lane & 1u);
+    return vec3f(
+        source[first + row * pitch],
+        source[first + (row + 4u) * pitch],
+        source[first + min(row + 8u, 9u) * pitch],
+    );
+}
+
+// Which lanes hold the column that lies `by` (1 or 2) to the right of this lane's.
+struct Right {
+    // Another lane's own column,
+    lane: u32,
+    // or the edge's, in the rows 4k of value k; by 2 more in each next one.
+    edge: u32,
+    beyond: bool,
+}
+
+fn right_by(by: u32, subgroup_lane: u32) -> Right {
+    let lane = subgroup_lane & 7u;
+    let first = subgroup_lane & ~7u;
+    return Right(first + ((lane + by) & 7u), first + ((lane + by) & 1u), lane + by > 7u);
+}
+
+fn beside(own: f32, edge: f32, row: u32, right: Right) -> f32 {
+    return select(subgroupShuffle(own, right.lane), subgroupShuffle(edge, right.edge + 2u * row), right.beyond);
+}
+
+fn column_beside(own: Column, edge: vec3f, right: Right) -> Column {
+    return Column(
+        beside(own.v0, edge.x, 0u, right),
+        beside(own.v1, edge.x, 1u, right),
+        beside(own.v2, edge.x, 2u, right),
+        beside(own.v3, edge.x, 3u, right),
+        beside(own.v4, edge.y, 0u, right),
+        beside(own.v5, edge.y, 1u, right),
+        beside(own.v6, edge.y, 2u, right),
+        beside(own.v7, edge.y, 3u, right),
+        beside(own.v8, edge.z, 0u, right),
+        beside(own.v9, edge.z, 1u, right),
+    );
+}
+#endif
+#endif
+
+// Adds one column of taps, whose weights begin at `weight`, to all rows.
+fn add_column(v: Column, weight: u32, lane: u32) {
     let a = tap(weight, lane);
     let b = tap(weight + 8u, lane);
     let c = tap(weight + 16u, lane);
-    let v0 = source[at];
-    let v1 = source[at + pitch];
-    let v2 = source[at + 2u * pitch];
-    let v3 = source[at + 3u * pitch];
-    let v4 = source[at + 4u * pitch];
-    let v5 = source[at + 5u * pitch];
-    let v6 = source[at + 6u * pitch];
-    let v7 = source[at + 7u * pitch];
-    let v8 = source[at + 8u * pitch];
 #ifdef STRIDE_2
-    low[0] = sum3(low[0], vec3f(v0, v1, v2), a.low, b.low, c.low);
-    low[1] = sum3(low[1], vec3f(v2, v3, v4), a.low, b.low, c.low);
-    low[2] = sum3(low[2], vec3f(v4, v5, v6), a.low, b.low, c.low);
-    low[3] = sum3(low[3], vec3f(v6, v7, v8), a.low, b.low, c.low);
-    high[0] = sum3(high[0], vec3f(v0, v1, v2), a.high, b.high, c.high);
-    high[1] = sum3(high[1], vec3f(v2, v3, v4), a.high, b.high, c.high);
-    high[2] = sum3(high[2], vec3f(v4, v5, v6), a.high, b.high, c.high);
-    high[3] = sum3(high[3], vec3f(v6, v7, v8), a.high, b.high, c.high);
+    low[0] = sum3(low[0], vec3f(v.v0, v.v1, v.v2), a.low, b.low, c.low);
+    low[1] = sum3(low[1], vec3f(v.v2, v.v3, v.v4), a.low, b.low, c.low);
+    low[2] = sum3(low[2], vec3f(v.v4, v.v5, v.v6), a.low, b.low, c.low);
+    low[3] = sum3(low[3], vec3f(v.v6, v.v7, v.v8), a.low, b.low, c.low);
+    high[0] = sum3(high[0], vec3f(v.v0, v.v1, v.v2), a.high, b.high, c.high);
+    high[1] = sum3(high[1], vec3f(v.v2, v.v3, v.v4), a.high, b.high, c.high);
+    high[2] = sum3(high[2], vec3f(v.v4, v.v5, v.v6), a.high, b.high, c.high);
+    high[3] = sum3(high[3], vec3f(v.v6, v.v7, v.v8), a.high, b.high, c.high);
 #else
-    let v9 = source[at + 9u * pitch];
-    low[0] = sum3(low[0], vec3f(v0, v1, v2), a.low, b.low, c.low);
-    low[1] = sum3(low[1], vec3f(v1, v2, v3), a.low, b.low, c.low);
-    low[2] = sum3(low[2], vec3f(v2, v3, v4), a.low, b.low, c.low);
-    low[3] = sum3(low[3], vec3f(v3, v4, v5), a.low, b.low, c.low);
-    low[4] = sum3(low[4], vec3f(v4, v5, v6), a.low, b.low, c.low);
-    low[5] = sum3(low[5], vec3f(v5, v6, v7), a.low, b.low, c.low);
-    low[6] = sum3(low[6], vec3f(v6, v7, v8), a.low, b.low, c.low);
-    low[7] = sum3(low[7], vec3f(v7, v8, v9), a.low, b.low, c.low);
-    high[0] = sum3(high[0], vec3f(v0, v1, v2), a.high, b.high, c.high);
-    high[1] = sum3(high[1], vec3f(v1, v2, v3), a.high, b.high, c.high);
-    high[2] = sum3(high[2], vec3f(v2, v3, v4), a.high, b.high, c.high);
-    high[3] = sum3(high[3], vec3f(v3, v4, v5), a.high, b.high, c.high);
-    high[4] = sum3(high[4], vec3f(v4, v5, v6), a.high, b.high, c.high);
-    high[5] = sum3(high[5], vec3f(v5, v6, v7), a.high, b.high, c.high);
-    high[6] = sum3(high[6], vec3f(v6, v7, v8), a.high, b.high, c.high);
-    high[7] = sum3(high[7], vec3f(v7, v8, v9), a.high, b.high, c.high);
+    low[0] = sum3(low[0], vec3f(v.v0, v.v1, v.v2), a.low, b.low, c.low);
+    low[1] = sum3(low[1], vec3f(v.v1, v.v2, v.v3), a.low, b.low, c.low);
+    low[2] = sum3(low[2], vec3f(v.v2, v.v3, v.v4), a.low, b.low, c.low);
+    low[3] = sum3(low[3], vec3f(v.v3, v.v4, v.v5), a.low, b.low, c.low);
+    low[4] = sum3(low[4], vec3f(v.v4, v.v5, v.v6), a.low, b.low, c.low);
+    low[5] = sum3(low[5], vec3f(v.v5, v.v6, v.v7), a.low, b.low, c.low);
+    low[6] = sum3(low[6], vec3f(v.v6, v.v7, v.v8), a.low, b.low, c.low);
+    low[7] = sum3(low[7], vec3f(v.v7, v.v8, v.v9), a.low, b.low, c.low);
+    high[0] = sum3(high[0], vec3f(v.v0, v.v1, v.v2), a.high, b.high, c.high);
+    high[1] = sum3(high[1], vec3f(v.v1, v.v2, v.v3), a.high, b.high, c.high);
+    high[2] = sum3(high[2], vec3f(v.v2, v.v3, v.v4), a.high, b.high, c.high);
+    high[3] = sum3(high[3], vec3f(v.v3, v.v4, v.v5), a.high, b.high, c.high);
+    high[4] = sum3(high[4], vec3f(v.v4, v.v5, v.v6), a.high, b.high, c.high);
+    high[5] = sum3(high[5], vec3f(v.v5, v.v6, v.v7), a.high, b.high, c.high);
+    high[6] = sum3(high[6], vec3f(v.v6, v.v7, v.v8), a.high, b.high, c.high);
+    high[7] = sum3(high[7], vec3f(v.v7, v.v8, v.v9), a.high, b.high, c.high);
+#endif
+}
+
+// Adds the three columns of an input from `at` on.
+fn add_columns(at: u32, pitch: u32, weight: u32, subgroup_lane: u32) {
+    let lane = subgroup_lane & 7u;
+    let own = load_column(at, pitch);
+    add_column(own, weight, lane);
+#ifdef SUBGROUPS
+#ifdef STRIDE_2
+    add_column(load_column(at + 1u, pitch), weight + 24u, lane);
+    add_column(load_column(at + 2u, pitch), weight + 48u, lane);
+#else
+    let edge = load_edge(at - lane, pitch, lane);
+    add_column(column_beside(own, edge, right_by(1u, subgroup_lane)), weight + 24u, lane);
+    add_column(column_beside(own, edge, right_by(2u, subgroup_lane)), weight + 48u, lane);
+#endif
+#else
+    add_column(load_column(at + 1u, pitch), weight + 24u, lane);
+    add_column(load_column(at + 2u, pitch), weight + 48u, lane);
 #endif
 }
 
@@ -175,9 +272,12 @@ fn store(y: u32, x: u32, channel: u32, sums_low: vec4f, sums_high: vec4f) {
 fn main(
     @builtin(workgroup_id) group_id: vec3u,
     @builtin(num_workgroups) group_count: vec3u,
-    @builtin(local_invocation_index) local: u32,
 #ifdef SUBGROUPS
     @builtin(subgroup_invocation_id) subgroup_lane: u32,
+    @builtin(subgroup_size) lanes: u32,
+    @builtin(subgroup_id) subgroup: u32,
+#else
+    @builtin(local_invocation_index) local: u32,
 #endif
 ) {
     let group = group_id.x + group_id.y * group_count.x;
@@ -185,17 +285,17 @@ fn main(
         return;
     }
 #ifdef SUBGROUPS
-    let lane = subgroup_lane & 7u;
-#else
-    let lane = 0u;
+    let local = subgroup * lanes + subgroup_lane;
 #endif
     let block = group / params.groups_per_block;
-    let runs = params.result.width * ((params.result.rows + ROWS - 1u) / ROWS);
+    // Rows of runs are as long as whole eights of lanes.
+    let width = (params.result.width + 7u) & ~7u;
+    let runs = width * ((params.result.rows + ROWS - 1u) / ROWS);
     let wanted = (group % params.groups_per_block) * 64u + local;
-    // Surplus invocations repeat the last run, so that all lanes of a subgroup hold weights.
-    let run = min(wanted, runs - 1u);
-    let x = run % params.result.width;
-    let y = run / params.result.width * ROWS;
+    // Surplus invocations repeat the last eight runs, so that all lanes of a subgroup hold weights.
+    let run = select(runs - 8u + (wanted & 7u), wanted, wanted < runs);
+    let x = run % width;
+    let y = run / width * ROWS;
     low = array<vec4f, ROWS>();
     high = array<vec4f, ROWS>();
     let pitch = params.source.channels * (params.source.width + 2u);
@@ -203,13 +303,15 @@ fn main(
     var weight = block * params.inputs * 72u;
     let inputs = unspecialized(params.inputs, group_id);
     for (var input = 0u; input < inputs; input++) {
-        column(at, pitch, weight, lane);
-        column(at + 1u, pitch, weight + 24u, lane);
-        column(at + 2u, pitch, weight + 48u, lane);
+#ifdef SUBGROUPS
+        add_columns(at, pitch, weight, subgroup_lane);
+#else
+        add_columns(at, pitch, weight, 0u);
+#endif
         at += params.source.width + 2u;
         weight += 72u;
     }
-    if wanted >= runs {
+    if wanted >= runs || x >= params.result.width {
         return;
     }
 #ifdef FUSED

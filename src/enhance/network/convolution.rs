@@ -6,6 +6,9 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
 use bytemuck::{Pod, Zeroable};
 
+/// Columns in a row that eight lanes own.
+const LANES: u32 = 8;
+
 /// The convolutions of both strides.
 pub struct Convolutions {
     stride_1: Variants,
@@ -70,7 +73,7 @@ impl Convolutions {
         result: Channels<'_>,
     ) -> Result<()> {
         let (kernels, rows) = if stride == 2 { (&self.stride_2, 4) } else { (&self.stride_1, 8) };
-        let runs = result.plane.width * result.plane.rows.div_ceil(rows);
+        let runs = result.plane.width.next_multiple_of(LANES) * result.plane.rows.div_ceil(rows);
         let of_block = runs.div_ceil(WORKGROUP);
         let groups = of_block * (layer.outputs as u32).div_ceil(8);
         let numbers = [layer.inputs as u32, layer.outputs as u32, of_block, groups];
