@@ -171,10 +171,11 @@ impl<'a> Course<'a> {
 
     fn step(&mut self) -> Result<()> {
         let started = Instant::now();
-        if self.trainer.poses().due(&self.config, self.trainer.step) {
+        let compared = self.trainer.poses().due(&self.config, self.trainer.step);
+        if !compared.is_empty() {
             self.progress.set(u64::from(self.trainer.step), "comparing photographs with the model");
             let stop = self.progress.stop().clone();
-            self.trainer.refine_poses(&stop)?;
+            self.trainer.refine_poses(&compared, &stop)?;
             if stop.requested() {
                 // Before the step: a run that goes on from here compares anew.
                 return Ok(());

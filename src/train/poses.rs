@@ -19,6 +19,9 @@ use std::collections::BTreeMap;
 /// Parts of the steps after which photographs are compared with the model: from when it shows anything until it has the time to make use
 /// of it.
 const AFTER: [f32; 6] = [0.1, 0.15, 0.2, 0.3, 0.5, 0.8];
+/// The first so many times all are compared, then those that were off the time before: the others gain nothing, and every comparison of
+/// thirty takes a preview about 2 % of its training.
+const ALL: usize = 3;
 /// Steps before the first time, by views: the model must know them.
 const LEAST_EPOCHS: u32 = 4;
 /// Pixels of a picture for this. At the noise of a dark photograph it is exact to a hundredth of a pixel.
@@ -110,26 +113,32 @@ impl Poses {
         self.found.iter().filter(|(_, place)| place.trusted).map(moved).collect()
     }
 
-    /// Whether photographs are compared with the model before `step`.
-    pub fn due(&self, config: &Config, step: u32) -> bool {
-        let known = step >= LEAST_EPOCHS * self.views.len() as u32;
-        config.refine_poses && known && AFTER.iter().any(|part| (part * config.steps as f32) as u32 == step)
+    /// The views whose photographs are compared with the model before `step`.
+    pub fn due(&self, config: &Config, step: u32) -> Vec<usize> {
+        let known = LEAST_EPOCHS * self.views.len() as u32;
+        let mut times = AFTER.iter().map(|part| (part * config.steps as f32) as u32).filter(|time| *time >= known);
+        match times.position(|time| time == step).filter(|_| config.refine_poses) {
+            Some(time) if time < ALL => (0..self.views.len()).collect(),
+            Some(_) => self.found.keys().copied().collect(),
+            None => Vec::new(),
+        }
     }
 
-    /// Compares the photographs at 1/`downscale` of the training size with what `render` shows from their cameras. Nothing changes where
-    /// `stop` was asked for meanwhile.
+    /// Compares the photographs of `views` at 1/`downscale` of the training size with what `render` shows from their cameras. Nothing
+    /// changes where `stop` was asked for meanwhile.
     ///
     /// # Errors
     /// Those of `render`, and of photographs that cannot be read any more.
     pub fn refine(
         &mut self,
+        views: &[usize],
         downscale: u32,
         stop: &Stop,
         mut render: impl FnMut(&Camera) -> Result<Rendered>,
     ) -> Result<()> {
-        let unstopped = self.cameras.iter().enumerate().take_while(|_| !stop.requested());
-        let rendered = unstopped.map(|(view, camera)| {
-            let camera = small(camera, downscale);
+        let unstopped = views.iter().take_while(|_| !stop.requested());
+        let rendered = unstopped.map(|&view| {
+            let camera = small(&self.cameras[view], downscale);
             Ok((view, render(&camera)?, camera))
         });
         let found = parallel::overlap(rendered, |(view, render, camera)| {

@@ -129,9 +129,18 @@ fn poses_that_were_moved_go_through_a_checkpoint_and_are_reported_in_the_capture
     let center = (found.inverse().w_axis.truncate() * 4.0 + frame.origin).to_array();
     (0..3).for_each(|axis| assert!((report[0].transform_matrix[axis][3] - center[axis]).abs() < 1e-5));
     let config = Config { steps: 100, refine_poses: true, ..Config::default() };
-    let due: Vec<u32> = (0..100).filter(|&step| poses.due(&config, step)).collect();
-    assert_eq!(due, [30, 50, 80], "not before all views are known");
-    assert!((0..100).all(|step| !poses.due(&Config { refine_poses: false, ..config.clone() }, step)));
+    let due = |poses: &Poses| -> Vec<(u32, usize)> {
+        (0..100).map(|step| (step, poses.due(&config, step).len())).filter(|(_, views)| *views > 0).collect()
+    };
+    let all = views.len();
+    assert_eq!(due(&poses), [(30, all), (50, all), (80, all)], "not before all views are known");
+    let off = Config { refine_poses: false, ..config.clone() };
+    assert!((0..100).all(|step| poses.due(&off, step).is_empty()));
+    let mut few = Poses::new(views[..2].to_vec());
+    assert_eq!(due(&few), [(10, 2), (15, 2), (20, 2)], "nobody was off");
+    few.place_at([(1, place(false))].into());
+    assert_eq!(due(&few), [(10, 2), (15, 2), (20, 2), (30, 1), (50, 1), (80, 1)]);
+    assert_eq!(few.due(&config, 50), [1]);
 }
 
 /// Points where every fourth pixel of the views sees one, in its color.

@@ -255,18 +255,19 @@ impl<'g> Trainer<'g> {
         Ok(())
     }
 
-    /// Compares all photographs with the model, and moves those that lie elsewhere than their poses say; none where it was stopped.
+    /// Compares the photographs of `views` with the model, and moves those that lie elsewhere than their poses say; none where it was
+    /// stopped.
     ///
     /// # Errors
     /// A photograph cannot be read any more; the device fails.
-    pub(super) fn refine_poses(&mut self, stop: &Stop) -> Result<()> {
+    pub(super) fn refine_poses(&mut self, views: &[usize], stop: &Stop) -> Result<()> {
         self.finish()?;
         let settings = self.render_settings(self.step, [0.0; 3]);
         let (gpu, parameters, renderer) = (self.gpu, &self.parameters, &self.kernels.renderer);
         // Not kept: training needs the memory.
         let mut work = None;
         let render = |camera: &Camera| renderer.render_image(gpu, parameters, camera, &settings, &mut work);
-        self.poses.refine(self.config.downscale_at(self.step), stop, render)
+        self.poses.refine(views, self.config.downscale_at(self.step), stop, render)
     }
 
     /// Where photographs are.
