@@ -160,9 +160,11 @@ const QUICK_STEPS: u32 = 1400;
 
 fn preview() -> Settings {
     let standard = standard();
-    // At a quarter of the size there is half a decibel less (docs/enhance.md).
-    let train = train::Config { ramp: 2, ramp_until: 0.85, ..standard.train.of_length(QUICK_STEPS) };
-    Settings { preset: Preset::Preview, downscale: 3, train, ..standard }
+    // At a quarter of the size there is half a decibel less (docs/enhance.md). Colors that depend on the direction bring nothing that can be
+    // measured there, nor do larger pictures for stereo, which take it half as long again (docs/benchmarks.md).
+    let train = train::Config { ramp: 2, ramp_until: 0.85, sh_degree: 0, ..standard.train.of_length(QUICK_STEPS) };
+    let prior = prior::Config { image_size: 352, ..standard.prior };
+    Settings { preset: Preset::Preview, downscale: 3, prior, train, ..standard }
 }
 
 fn paper() -> Settings {
