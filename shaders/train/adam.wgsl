@@ -31,7 +31,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     // NaN fails the comparison.
     let usable = abs(gradient) < vec4f(1e18);
     let g = select(vec4f(0.0), gradient, usable);
-    // Read once: after a store another binding might have changed, for all that a compiler knows.
+    // Read once, before any store: compilers cannot know that bindings do not overlap.
     let before = parameters[i];
     let m_before = first_moments[i];
     let v_before = second_moments[i];

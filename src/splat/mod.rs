@@ -1,7 +1,6 @@
 //! The Gaussians: parameters, spherical harmonics, files, initialization, projection and the forward render.
 
 mod axes;
-mod bands;
 mod bounds;
 pub mod edit;
 mod gltf;
@@ -14,6 +13,7 @@ mod ply_tests;
 mod read;
 pub(crate) mod reference;
 mod renderer;
+mod sh_kernels;
 mod splats;
 mod subset;
 mod tensors;
@@ -22,7 +22,6 @@ mod tests;
 mod view;
 pub mod write;
 
-pub(crate) use bands::OfBands;
 pub use bounds::Bounds;
 pub use init::{Init, dots, from_points};
 pub(crate) use on_sphere::on_sphere;
@@ -30,6 +29,7 @@ pub use picture::Rendered;
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
 pub(crate) use renderer::{PROJECTED_FLOATS, raster_switches};
 pub use renderer::{Raster, Renderer, Workspace};
+pub(crate) use sh_kernels::ShKernels;
 pub use splats::Splats;
 pub(crate) use subset::{select, with_bands};
 pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};

@@ -5,7 +5,7 @@
 //! afterwards, at once ([`Renderer::render_image`]) or later (training), and grows them.
 
 use super::view::{RenderSettings, ViewUniform, plane_len, tiles};
-use super::{OfBands, Tensors};
+use super::{ShKernels, Tensors};
 use crate::capture::Camera;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort};
@@ -141,7 +141,7 @@ enum Placement {
 /// The forward kernels.
 pub struct Renderer {
     placement: Placement,
-    sh_forward: OfBands,
+    sh_forward: ShKernels,
     count_tiles: Kernel,
     emit_pairs: Kernel,
     tile_ranges: Kernel,
@@ -177,7 +177,7 @@ impl Renderer {
     fn with(gpu: &Gpu, placement: Placement) -> Result<Self> {
         Ok(Self {
             placement,
-            sh_forward: OfBands::new(gpu, "splat/sh_forward")?,
+            sh_forward: ShKernels::new(gpu, "splat/sh_forward")?,
             count_tiles: gpu.kernel("splat/count_tiles", &[])?,
             emit_pairs: gpu.kernel("splat/emit_pairs", &[])?,
             tile_ranges: gpu.kernel("splat/tile_ranges", &[])?,

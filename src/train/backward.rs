@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
-use crate::splat::{OfBands, Tensors, Workspace, raster_switches, tiles};
+use crate::splat::{ShKernels, Tensors, Workspace, raster_switches, tiles};
 
 /// Threads of a per-splat workgroup.
 const WORKGROUP: u32 = 64;
@@ -23,8 +23,8 @@ pub struct Backward {
     raster: Kernel,
     /// Makes floats of sums in fixed point; nothing where the raster pass sums floats.
     from_fixed: Option<Kernel>,
-    sh: OfBands,
-    sh_direction: OfBands,
+    sh: ShKernels,
+    sh_direction: ShKernels,
     projection: Kernel,
     covariance: Kernel,
 }
@@ -72,8 +72,8 @@ impl Backward {
         Ok(Self {
             raster: gpu.kernel("train/raster_backward", &raster_switches(gpu, &switches))?,
             from_fixed: from_fixed.transpose()?,
-            sh: OfBands::new(gpu, "train/sh_backward")?,
-            sh_direction: OfBands::new(gpu, "train/sh_direction_backward")?,
+            sh: ShKernels::new(gpu, "train/sh_backward")?,
+            sh_direction: ShKernels::new(gpu, "train/sh_direction_backward")?,
             projection: gpu.kernel("train/projection_backward", absgrad.as_slice())?,
             covariance: gpu.kernel("train/covariance_backward", &[])?,
         })

@@ -19,9 +19,8 @@ use std::collections::BTreeMap;
 /// Parts of the steps after which photographs are compared with the model: from when it shows anything until it has the time to make use
 /// of it.
 const AFTER: [f32; 6] = [0.1, 0.15, 0.2, 0.3, 0.5, 0.8];
-/// The first so many times all are compared, then those that were off the time before: the others gain nothing, and every comparison of
-/// thirty takes a preview about 2 % of its training.
-const ALL: usize = 3;
+/// How many times all are compared. After that only those are that were off the time before: to correct the others gains nothing.
+const ALL_TIMES: usize = 3;
 /// Steps before the first time, by views: the model must know them.
 const LEAST_EPOCHS: u32 = 4;
 /// Pixels of a picture for this. At the noise of a dark photograph it is exact to a hundredth of a pixel.
@@ -118,7 +117,7 @@ impl Poses {
         let known = LEAST_EPOCHS * self.views.len() as u32;
         let mut times = AFTER.iter().map(|part| (part * config.steps as f32) as u32).filter(|time| *time >= known);
         match times.position(|time| time == step).filter(|_| config.refine_poses) {
-            Some(time) if time < ALL => (0..self.views.len()).collect(),
+            Some(time) if time < ALL_TIMES => (0..self.views.len()).collect(),
             Some(_) => self.found.keys().copied().collect(),
             None => Vec::new(),
         }

@@ -72,19 +72,8 @@ fn sum3(sum: vec4f, v: vec3f, a: vec4f, b: vec4f, c: vec4f) -> vec4f {
     return fma(vec4f(v.z), c, fma(vec4f(v.y), b, fma(vec4f(v.x), a, sum)));
 }
 
-// What one column of taps needs of the source: a value a row.
-struct Column {
-    v0: f32,
-    v1: f32,
-    v2: f32,
-    v3: f32,
-    v4: f32,
-    v5: f32,
-    v6: f32,
-    v7: f32,
-    v8: f32,
-    v9: f32,
-}
+// What one column of taps needs of the source: a value a row (nine at stride 2).
+alias Column = array<f32, 10>;
 
 // The column from `at` on, rows `pitch` apart.
 fn load_column(at: u32, pitch: u32) -> Column {
@@ -110,7 +99,8 @@ fn load_column(at: u32, pitch: u32) -> Column {
 #ifdef SUBGROUPS
 #ifdef STRIDE_2
 #else
-// Columns 8 and 9 beyond the first of eight lanes, from `at` on: lane l of the eight has row 4k + l / 2 of column 8 + l % 2 in value k.
+// The two columns to the right of those that eight lanes own, which begin at `at`: lane l of the eight has row 4k + l / 2 of
+// column l % 2 in value k.
 fn load_edge(at: u32, pitch: u32, lane: u32) -> vec3f {
     let row = lane / 2u;
     let first = at + 8u + (lane & 1u);
@@ -142,16 +132,16 @@ fn beside(own: f32, edge: f32, row: u32, right: Right) -> f32 {
 
 fn column_beside(own: Column, edge: vec3f, right: Right) -> Column {
     return Column(
-        beside(own.v0, edge.x, 0u, right),
-        beside(own.v1, edge.x, 1u, right),
-        beside(own.v2, edge.x, 2u, right),
-        beside(own.v3, edge.x, 3u, right),
-        beside(own.v4, edge.y, 0u, right),
-        beside(own.v5, edge.y, 1u, right),
-        beside(own.v6, edge.y, 2u, right),
-        beside(own.v7, edge.y, 3u, right),
-        beside(own.v8, edge.z, 0u, right),
-        beside(own.v9, edge.z, 1u, right),
+        beside(own[0], edge.x, 0u, right),
+        beside(own[1], edge.x, 1u, right),
+        beside(own[2], edge.x, 2u, right),
+        beside(own[3], edge.x, 3u, right),
+        beside(own[4], edge.y, 0u, right),
+        beside(own[5], edge.y, 1u, right),
+        beside(own[6], edge.y, 2u, right),
+        beside(own[7], edge.y, 3u, right),
+        beside(own[8], edge.z, 0u, right),
+        beside(own[9], edge.z, 1u, right),
     );
 }
 #endif
@@ -163,31 +153,31 @@ fn add_column(v: Column, weight: u32, lane: u32) {
     let b = tap(weight + 8u, lane);
     let c = tap(weight + 16u, lane);
 #ifdef STRIDE_2
-    low[0] = sum3(low[0], vec3f(v.v0, v.v1, v.v2), a.low, b.low, c.low);
-    low[1] = sum3(low[1], vec3f(v.v2, v.v3, v.v4), a.low, b.low, c.low);
-    low[2] = sum3(low[2], vec3f(v.v4, v.v5, v.v6), a.low, b.low, c.low);
-    low[3] = sum3(low[3], vec3f(v.v6, v.v7, v.v8), a.low, b.low, c.low);
-    high[0] = sum3(high[0], vec3f(v.v0, v.v1, v.v2), a.high, b.high, c.high);
-    high[1] = sum3(high[1], vec3f(v.v2, v.v3, v.v4), a.high, b.high, c.high);
-    high[2] = sum3(high[2], vec3f(v.v4, v.v5, v.v6), a.high, b.high, c.high);
-    high[3] = sum3(high[3], vec3f(v.v6, v.v7, v.v8), a.high, b.high, c.high);
+    low[0] = sum3(low[0], vec3f(v[0], v[1], v[2]), a.low, b.low, c.low);
+    low[1] = sum3(low[1], vec3f(v[2], v[3], v[4]), a.low, b.low, c.low);
+    low[2] = sum3(low[2], vec3f(v[4], v[5], v[6]), a.low, b.low, c.low);
+    low[3] = sum3(low[3], vec3f(v[6], v[7], v[8]), a.low, b.low, c.low);
+    high[0] = sum3(high[0], vec3f(v[0], v[1], v[2]), a.high, b.high, c.high);
+    high[1] = sum3(high[1], vec3f(v[2], v[3], v[4]), a.high, b.high, c.high);
+    high[2] = sum3(high[2], vec3f(v[4], v[5], v[6]), a.high, b.high, c.high);
+    high[3] = sum3(high[3], vec3f(v[6], v[7], v[8]), a.high, b.high, c.high);
 #else
-    low[0] = sum3(low[0], vec3f(v.v0, v.v1, v.v2), a.low, b.low, c.low);
-    low[1] = sum3(low[1], vec3f(v.v1, v.v2, v.v3), a.low, b.low, c.low);
-    low[2] = sum3(low[2], vec3f(v.v2, v.v3, v.v4), a.low, b.low, c.low);
-    low[3] = sum3(low[3], vec3f(v.v3, v.v4, v.v5), a.low, b.low, c.low);
-    low[4] = sum3(low[4], vec3f(v.v4, v.v5, v.v6), a.low, b.low, c.low);
-    low[5] = sum3(low[5], vec3f(v.v5, v.v6, v.v7), a.low, b.low, c.low);
-    low[6] = sum3(low[6], vec3f(v.v6, v.v7, v.v8), a.low, b.low, c.low);
-    low[7] = sum3(low[7], vec3f(v.v7, v.v8, v.v9), a.low, b.low, c.low);
-    high[0] = sum3(high[0], vec3f(v.v0, v.v1, v.v2), a.high, b.high, c.high);
-    high[1] = sum3(high[1], vec3f(v.v1, v.v2, v.v3), a.high, b.high, c.high);
-    high[2] = sum3(high[2], vec3f(v.v2, v.v3, v.v4), a.high, b.high, c.high);
-    high[3] = sum3(high[3], vec3f(v.v3, v.v4, v.v5), a.high, b.high, c.high);
-    high[4] = sum3(high[4], vec3f(v.v4, v.v5, v.v6), a.high, b.high, c.high);
-    high[5] = sum3(high[5], vec3f(v.v5, v.v6, v.v7), a.high, b.high, c.high);
-    high[6] = sum3(high[6], vec3f(v.v6, v.v7, v.v8), a.high, b.high, c.high);
-    high[7] = sum3(high[7], vec3f(v.v7, v.v8, v.v9), a.high, b.high, c.high);
+    low[0] = sum3(low[0], vec3f(v[0], v[1], v[2]), a.low, b.low, c.low);
+    low[1] = sum3(low[1], vec3f(v[1], v[2], v[3]), a.low, b.low, c.low);
+    low[2] = sum3(low[2], vec3f(v[2], v[3], v[4]), a.low, b.low, c.low);
+    low[3] = sum3(low[3], vec3f(v[3], v[4], v[5]), a.low, b.low, c.low);
+    low[4] = sum3(low[4], vec3f(v[4], v[5], v[6]), a.low, b.low, c.low);
+    low[5] = sum3(low[5], vec3f(v[5], v[6], v[7]), a.low, b.low, c.low);
+    low[6] = sum3(low[6], vec3f(v[6], v[7], v[8]), a.low, b.low, c.low);
+    low[7] = sum3(low[7], vec3f(v[7], v[8], v[9]), a.low, b.low, c.low);
+    high[0] = sum3(high[0], vec3f(v[0], v[1], v[2]), a.high, b.high, c.high);
+    high[1] = sum3(high[1], vec3f(v[1], v[2], v[3]), a.high, b.high, c.high);
+    high[2] = sum3(high[2], vec3f(v[2], v[3], v[4]), a.high, b.high, c.high);
+    high[3] = sum3(high[3], vec3f(v[3], v[4], v[5]), a.high, b.high, c.high);
+    high[4] = sum3(high[4], vec3f(v[4], v[5], v[6]), a.high, b.high, c.high);
+    high[5] = sum3(high[5], vec3f(v[5], v[6], v[7]), a.high, b.high, c.high);
+    high[6] = sum3(high[6], vec3f(v[6], v[7], v[8]), a.high, b.high, c.high);
+    high[7] = sum3(high[7], vec3f(v[7], v[8], v[9]), a.high, b.high, c.high);
 #endif
 }
 
@@ -288,7 +278,7 @@ fn main(
     let local = subgroup * lanes + subgroup_lane;
 #endif
     let block = group / params.groups_per_block;
-    // Rows of runs are as long as whole eights of lanes.
+    // A row of runs is padded to a multiple of eight lanes.
     let width = (params.result.width + 7u) & ~7u;
     let runs = width * ((params.result.rows + ROWS - 1u) / ROWS);
     let wanted = (group % params.groups_per_block) * 64u + local;

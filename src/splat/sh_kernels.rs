@@ -3,11 +3,11 @@
 use crate::error::Result;
 use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder};
 
-/// A kernel for models of each SH degree. One for all degrees would go through the bands of degree 3 in any model: adapters that mask
+/// One kernel, compiled for models of each SH degree. One for all degrees would go through the bands of degree 3 in any model: adapters that mask
 /// lanes do not jump over what an `if` encloses (docs/kernels.md).
-pub(crate) struct OfBands([Kernel; 4]);
+pub(crate) struct ShKernels([Kernel; 4]);
 
-impl OfBands {
+impl ShKernels {
     /// Compiles `shaders/{name}.wgsl` with `BAND_1` to `BAND_k` defined for each degree k.
     ///
     /// # Errors
