@@ -3,6 +3,7 @@
 use crate::capture::Image;
 use crate::error::{Error, Result};
 use crate::storage;
+use image::RgbImage;
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use std::path::Path;
 
@@ -28,6 +29,14 @@ pub fn write_jpeg(path: &Path, image: &Image) -> Result<()> {
 /// # Errors
 /// As [`write_jpeg`].
 pub fn write_jpeg_with(path: &Path, image: &Image, quality: u8, sampling: Sampling) -> Result<()> {
+    write_encoded(path, encode(&image.to_rgb8(), quality, sampling, None))
+}
+
+/// [`write_jpeg_with`] of a picture that has 8 bits already.
+///
+/// # Errors
+/// As [`write_jpeg`].
+pub fn write_jpeg_rgb8(path: &Path, image: &RgbImage, quality: u8, sampling: Sampling) -> Result<()> {
     write_encoded(path, encode(image, quality, sampling, None))
 }
 
@@ -36,7 +45,7 @@ pub fn write_jpeg_with(path: &Path, image: &Image, quality: u8, sampling: Sampli
 /// # Errors
 /// As [`write_jpeg`].
 pub fn write_jpeg_with_exif(path: &Path, image: &Image, quality: u8, sampling: Sampling, exif: &[u8]) -> Result<()> {
-    write_encoded(path, encode(image, quality, sampling, Some(exif)))
+    write_encoded(path, encode(&image.to_rgb8(), quality, sampling, Some(exif)))
 }
 
 fn write_encoded(path: &Path, encoded: std::result::Result<Vec<u8>, EncodingError>) -> Result<()> {
@@ -52,7 +61,7 @@ fn write_encoded(path: &Path, encoded: std::result::Result<Vec<u8>, EncodingErro
 /// # Errors
 /// The encoder's, if a side is zero or exceeds 65 535 pixels.
 pub fn encode_jpeg(image: &Image, quality: u8, sampling: Sampling) -> std::result::Result<Vec<u8>, EncodingError> {
-    encode(image, quality, sampling, None)
+    encode(&image.to_rgb8(), quality, sampling, None)
 }
 
 /// `image` as a file of quality 95, 4:2:0, has it; `None` where there can be none of its size.
@@ -63,15 +72,15 @@ pub(super) fn through_jpeg(image: &Image) -> Option<Image> {
 }
 
 fn encode(
-    image: &Image,
+    image: &RgbImage,
     quality: u8,
     sampling: Sampling,
     exif: Option<&[u8]>,
 ) -> std::result::Result<Vec<u8>, EncodingError> {
     let side = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
-    let (width, height) = (side(image.width), side(image.height));
-    if u32::from(width) != image.width || u32::from(height) != image.height {
-        return Err(EncodingError::BadImageData { length: image.pixels.len(), required: usize::from(u16::MAX) });
+    let (width, height) = (side(image.width()), side(image.height()));
+    if (u32::from(width), u32::from(height)) != image.dimensions() {
+        return Err(EncodingError::BadImageData { length: image.as_raw().len(), required: usize::from(u16::MAX) });
     }
     let mut bytes = Vec::new();
     let mut encoder = Encoder::new(&mut bytes, quality.clamp(1, 100));
@@ -80,7 +89,7 @@ fn encode(
         Sampling::Full => SamplingFactor::F_1_1,
     });
     exif.map_or(Ok(()), |exif| encoder.add_exif_metadata(exif))?;
-    encoder.encode(image.to_rgb8().as_raw(), width, height, ColorType::Rgb)?;
+    encoder.encode(image.as_raw(), width, height, ColorType::Rgb)?;
     Ok(bytes)
 }
 

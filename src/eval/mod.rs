@@ -16,7 +16,7 @@ pub use cloud::cloud_sheet;
 pub use color_fit::{fit_affine, fit_quadratic};
 pub use config::Config;
 pub use detail::{flicker, offset, sharpness};
-pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_with, write_jpeg_with_exif};
+pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_rgb8, write_jpeg_with, write_jpeg_with_exif};
 pub use lpips::Lpips;
 pub use masked::{Counted, as_exposed};
 pub use metrics::{PSNR_CAP, psnr, ssim};

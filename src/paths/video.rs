@@ -1,10 +1,10 @@
 //! Films: pictures through an installed ffmpeg into an MP4 file, whole or not at all.
 
-use crate::capture::Image;
 use crate::error::{Error, Result};
 use crate::program::{OutputReader, file_url, run_capturing};
 use crate::progress::Progress;
 use crate::storage;
+use image::RgbImage;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -176,12 +176,13 @@ impl Film<'_> {
     ///
     /// # Errors
     /// A picture of another size; an ffmpeg that takes no more; a stop.
-    pub fn put(&mut self, picture: &Image) -> Result<()> {
-        if [picture.width, picture.height] != self.size {
-            let found = format!("a picture of {} × {} pixels", picture.width, picture.height);
+    pub fn put(&mut self, picture: &RgbImage) -> Result<()> {
+        let (width, height) = picture.dimensions();
+        if [width, height] != self.size {
+            let found = format!("a picture of {width} × {height} pixels");
             return Err(Error::setting("video", found, "all pictures of a film have one size"));
         }
-        let mut bytes = picture.to_rgb8().into_raw();
+        let mut bytes = picture.as_raw().clone();
         let started = Instant::now();
         loop {
             self.progress.check()?;

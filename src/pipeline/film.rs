@@ -1,14 +1,14 @@
 //! Pictures along a camera path: a folder of numbered frames, a film, or both.
 
 use super::Painter;
-use crate::capture::{Camera, Image};
+use crate::capture::Camera;
 use crate::error::{Error, Result};
-use crate::eval::{Sampling, write_jpeg_with};
+use crate::eval::{Sampling, write_jpeg_rgb8};
 use crate::parallel::overlap;
 use crate::paths::{Encoder, Film};
 use crate::progress::Progress;
 use crate::storage;
-use image::ImageFormat;
+use image::{ImageFormat, RgbImage};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,13 +41,13 @@ impl Frames {
         self.folder.join(format!("{index:05}.{ending}"))
     }
 
-    fn write(&self, index: usize, picture: &Image) -> Result<()> {
+    fn write(&self, index: usize, picture: &RgbImage) -> Result<()> {
         let path = self.file(index);
         if let Format::Jpeg(quality) = self.format {
-            return write_jpeg_with(&path, picture, quality, Sampling::Half);
+            return write_jpeg_rgb8(&path, picture, quality, Sampling::Half);
         }
         let mut bytes = Cursor::new(Vec::new());
-        let written = picture.to_rgb8().write_to(&mut bytes, ImageFormat::Png);
+        let written = picture.write_to(&mut bytes, ImageFormat::Png);
         written.map_err(|error| Error::input(&path, error.to_string(), "choose another size"))?;
         storage::write_bytes(&path, bytes.get_ref())
     }
@@ -80,7 +80,7 @@ pub fn film(
         progress.begin("render", "frames", cameras.len() as u64);
         let pictures = cameras.iter().enumerate().map(|(index, camera)| {
             progress.check()?;
-            let picture = painter.render(camera)?;
+            let picture = painter.render_rgb8(camera)?;
             film.as_mut().map_or(Ok(()), |film| film.put(&picture))?;
             Ok((index, picture))
         });

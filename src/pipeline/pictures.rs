@@ -2,12 +2,13 @@
 
 use crate::capture::{Camera, Image, View, mean_image};
 use crate::error::Result;
-use crate::eval;
+use crate::eval::{self, Sampling};
 use crate::gpu::Gpu;
 use crate::limits;
 use crate::parallel::overlap;
 use crate::progress::{Journal, Progress};
-use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
+use crate::splat::{EightBit, RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
+use image::RgbImage;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +20,7 @@ const RESIDENT: usize = 4;
 pub struct Painter<'g> {
     gpu: &'g Gpu,
     renderer: Renderer,
+    eight_bit: EightBit,
     models: Vec<Model<'g>>,
     settings: RenderSettings,
     work: Option<Workspace>,
@@ -59,13 +61,14 @@ impl<'g> Painter<'g> {
 
     fn of(gpu: &'g Gpu, models: Vec<Model<'g>>, sh_degree: u32, antialiased: bool) -> Result<Self> {
         let settings = RenderSettings { background: [0.0; 3], sh_degree, antialiased, style: Style::default() };
-        Ok(Self { gpu, renderer: Renderer::new(gpu)?, models, settings, work: None })
+        let (renderer, eight_bit) = (Renderer::new(gpu)?, EightBit::new(gpu)?);
+        Ok(Self { gpu, renderer, eight_bit, models, settings, work: None })
     }
 
     /// The view of `camera`, at its size.
     pub fn render(&mut self, camera: &Camera) -> Result<Image> {
         limits::claim_picture(camera.width, camera.height)?;
-        let Self { gpu, renderer, models, settings, work } = self;
+        let Self { gpu, renderer, models, settings, work, .. } = self;
         let mut picture = |model: &Model<'_>| match model {
             Model::Device(model) => renderer.render_color(gpu, model, camera, settings, work),
             Model::Host(splats) => {
@@ -82,6 +85,13 @@ impl<'g> Painter<'g> {
         let mean = mean_image(models.iter().map(|model| picture(model).map(displayed)))?;
         Ok(mean.unwrap_or_else(|| Image::new(camera.width, camera.height)))
     }
+
+    /// The same rounded to 8 bits, as files have it.
+    pub fn render_rgb8(&mut self, camera: &Camera) -> Result<RgbImage> {
+        let [Model::Device(model)] = self.models.as_slice() else { return Ok(self.render(camera)?.to_rgb8()) };
+        limits::claim_picture(camera.width, camera.height)?;
+        self.eight_bit.render(self.gpu, &self.renderer, model, camera, &self.settings, &mut self.work)
+    }
 }
 
 /// Renders `views` as JPEG files (quality 95) into `folder`, but for those that a `journal` knows as finished.
@@ -97,13 +107,13 @@ pub fn render_views(
         progress.check()?;
         let path = folder.join(render_name(&view.name));
         let wanted = journal.is_none_or(|journal| !journal.is_finished(&path));
-        let picture = wanted.then(|| painter.render(&view.camera)).transpose()?;
+        let picture = wanted.then(|| painter.render_rgb8(&view.camera)).transpose()?;
         Ok((&view.name, path, picture))
     });
     let done = AtomicU64::new(0);
     overlap(pictures, |(name, path, picture)| {
         if let Some(picture) = picture {
-            eval::write_jpeg(&path, &picture)?;
+            eval::write_jpeg_rgb8(&path, &picture, 95, Sampling::Half)?;
             journal.map_or(Ok(()), |journal| journal.finished(&path))?;
         }
         progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, name);

@@ -25,7 +25,7 @@ pub mod write;
 pub use bounds::Bounds;
 pub use init::{Init, dots, from_points};
 pub(crate) use on_sphere::on_sphere;
-pub use picture::Rendered;
+pub use picture::{EightBit, Rendered};
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
 pub(crate) use renderer::{PROJECTED_FLOATS, raster_switches};
 pub use renderer::{Raster, Renderer, Workspace};

@@ -1,11 +1,12 @@
 //! Pictures read back from the device.
 
 use super::Tensors;
-use super::renderer::{PLANES, Raster, Renderer, Workspace};
+use super::renderer::{PLANES, Raster, Renderer, WORKGROUP, Workspace};
 use super::view::{RenderSettings, TILE, plane_len, tiles};
 use crate::capture::{Camera, Image};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use image::RgbImage;
 
 /// The first planes of an image, those of color.
 const COLORS: usize = 3;
@@ -67,6 +68,22 @@ impl Renderer {
     ) -> Result<Rendered> {
         let planes = if raster == Raster::Color { COLORS } else { PLANES };
         let (width, height) = (camera.width, camera.height);
+        let [visible, pairs] = self.draw(gpu, splats, camera, settings, work, raster)?;
+        let drawn = work.as_ref().map(|work| gpu.read_part(&work.image, 0, planes * plane_len(width, height)));
+        unpack(&drawn.transpose()?.unwrap_or_default(), width, height, visible, pairs).checked()
+    }
+
+    /// Draws a picture with all of its pairs into `work`, which grows as needed. Returns visible splats and pairs.
+    fn draw(
+        &self,
+        gpu: &Gpu,
+        splats: &Tensors,
+        camera: &Camera,
+        settings: &RenderSettings,
+        work: &mut Option<Workspace>,
+        raster: Raster,
+    ) -> Result<[usize; 2]> {
+        let (width, height) = (camera.width, camera.height);
         let mut pairs = work.as_ref().map_or(0, Workspace::pair_capacity).max(Workspace::initial_pairs(splats.count));
         loop {
             let fitting = work.take().filter(|w| w.fits(splats.count, width, height) && w.pair_capacity() >= pairs);
@@ -81,8 +98,7 @@ impl Renderer {
             let counters = gpu.read(&ready.counters)?;
             let wanted = counters[1] as usize;
             if wanted <= pairs {
-                let planes = gpu.read_part(&ready.image, 0, planes * plane_len(width, height))?;
-                return unpack(&planes, width, height, counters[0] as usize, wanted).checked();
+                return Ok([counters[0] as usize, wanted]);
             }
             pairs = Workspace::room_for(wanted);
         }
@@ -94,14 +110,69 @@ impl Rendered {
     fn checked(self) -> Result<Self> {
         let colors = self.image.pixels.iter().filter(|rgb| !rgb.iter().sum::<f32>().is_finite()).count();
         let others = self.alpha.iter().zip(&self.depth).filter(|(alpha, depth)| !(*alpha + *depth).is_finite()).count();
-        match colors.max(others) {
-            0 => Ok(self),
-            broken => Err(Error::NotFinite {
-                what: format!("a render of {} x {} pixels", self.image.width, self.image.height),
-                found: format!("{broken} pixels are not finite"),
-                remedy: "the model is broken; train it again with lower learning rates".into(),
-            }),
+        not_finite(colors.max(others), self.image.width, self.image.height)?;
+        Ok(self)
+    }
+}
+
+fn not_finite(pixels: usize, width: u32, height: u32) -> Result<()> {
+    match pixels {
+        0 => Ok(()),
+        broken => Err(Error::NotFinite {
+            what: format!("a render of {width} x {height} pixels"),
+            found: format!("{broken} pixels are not finite"),
+            remedy: "the model is broken; train it again with lower learning rates".into(),
+        }),
+    }
+}
+
+/// Pictures for files: rounded to 8 bits by the device, a fifth of the bytes of [`Renderer::render_image`] to read back.
+pub struct EightBit {
+    quantize: Kernel,
+    words: Option<Buffer<u32>>,
+}
+
+impl EightBit {
+    /// Compiles the kernel.
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn new(gpu: &Gpu) -> Result<Self> {
+        Ok(Self { quantize: gpu.kernel("splat/quantize", &[])?, words: None })
+    }
+
+    /// Renders one picture by `renderer` as [`Renderer::render_color`] does, rounded as [`Image::to_rgb8`] rounds.
+    ///
+    /// # Errors
+    /// As [`Renderer::render_image`].
+    pub fn render(
+        &mut self,
+        gpu: &Gpu,
+        renderer: &Renderer,
+        splats: &Tensors,
+        camera: &Camera,
+        settings: &RenderSettings,
+        work: &mut Option<Workspace>,
+    ) -> Result<RgbImage> {
+        let (width, height) = (camera.width, camera.height);
+        let pixels = width as usize * height as usize;
+        let words = match self.words.take().filter(|words| words.len() >= pixels) {
+            Some(words) => words,
+            None => gpu.buffer("picture", pixels)?,
+        };
+        let words = self.words.insert(words);
+        renderer.draw(gpu, splats, camera, settings, work, Raster::Color)?;
+        let mut recorder = Recorder::new(gpu);
+        if let Some(work) = work {
+            let bindings = [work.view.binding(), work.image.binding(), words.binding()];
+            recorder.dispatch(&self.quantize, &bindings, (pixels as u32).div_ceil(WORKGROUP));
         }
+        recorder.submit();
+        let words = gpu.read_part(words, 0, pixels)?;
+        let broken = words.iter().filter(|word| *word >> 24 == 0).count();
+        not_finite(broken, width, height)?;
+        let bytes = words.iter().flat_map(|word| [*word as u8, (word >> 8) as u8, (word >> 16) as u8]).collect();
+        Ok(RgbImage::from_raw(width, height, bytes).expect("a picture has width × height pixels"))
     }
 }
 

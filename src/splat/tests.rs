@@ -1,7 +1,7 @@
 //! The forward kernels against the render by definition.
 
 use super::reference::{self, Model, camera, cloud, splats};
-use super::{Raster, RenderSettings, Rendered, Renderer, Splats, Style, Tensors, with_bands};
+use super::{EightBit, Raster, RenderSettings, Rendered, Renderer, Splats, Style, Tensors, with_bands};
 use crate::capture::{Camera, resize_area};
 use crate::gpu::{Choice, Gpu, Mask};
 
@@ -172,6 +172,39 @@ fn splats_are_drawn_larger_and_left_out_as_asked() {
     assert_eq!(found.visible, expected.visible);
     let values = found.image.pixels.as_flattened().iter().zip(expected.image.pixels.as_flattened());
     assert!(values.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) < 1e-5);
+}
+
+#[test]
+fn pictures_for_files_are_renders_rounded() {
+    for gpu in Gpu::every_layout() {
+        let renderer = Renderer::new(&gpu).unwrap();
+        let mut eight_bit = EightBit::new(&gpu).unwrap();
+        let mut work = None;
+        // Sizes that fill neither a tile nor a workgroup; the second is larger than what there is room for, the third smaller.
+        for (width, height, count) in [(37, 22, 300), (83, 41, 0), (1, 1, 300), (83, 41, 300)] {
+            let camera = Camera { width, height, ..camera() };
+            // Brighter than white and darker than black in places.
+            let tensors = Tensors::from_splats(&gpu, &splats(&cloud(count, 5)), 0).unwrap();
+            let settings = RenderSettings { background: [-0.1, 0.5, 1.2], ..settings(3, false) };
+            let exact = renderer.render_color(&gpu, &tensors, &camera, &settings, &mut work).unwrap();
+            let found = eight_bit.render(&gpu, &renderer, &tensors, &camera, &settings, &mut work).unwrap();
+            assert_eq!(found.dimensions(), (width, height));
+            for (value, level) in exact.pixels.as_flattened().iter().zip(found.as_raw()) {
+                let wanted = value.clamp(0.0, 1.0) * 255.0;
+                assert!((wanted - f32::from(*level)).abs() <= 0.5001, "{value} is not {level}");
+            }
+        }
+        let mut broken = splats(&cloud(300, 5));
+        broken.sh.fill(f32::NAN);
+        let tensors = Tensors::from_splats(&gpu, &broken, 0).unwrap();
+        let floats = renderer.render_color(&gpu, &tensors, &camera(), &settings(3, false), &mut work).map(|_| ());
+        let bytes = eight_bit.render(&gpu, &renderer, &tensors, &camera(), &settings(3, false), &mut work).map(|_| ());
+        assert_eq!(format!("{bytes:?}"), format!("{floats:?}"));
+        let white = RenderSettings { background: [f32::INFINITY, 1.0, 1.0], ..settings(3, false) };
+        let nothing = Tensors::from_splats(&gpu, &splats(&cloud(0, 5)), 0).unwrap();
+        let error = eight_bit.render(&gpu, &renderer, &nothing, &camera(), &white, &mut work).unwrap_err();
+        assert!(error.to_string().contains(&format!("{} pixels are not finite", 37 * 22)), "{error}");
+    }
 }
 
 #[test]

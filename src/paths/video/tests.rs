@@ -1,6 +1,7 @@
 //! Films by the installed ffmpeg, and by ones that misbehave.
 
 use super::*;
+use crate::capture::Image;
 use crate::progress::Silent;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -22,13 +23,13 @@ fn fake(dir: &Path, script: &str) -> Encoder {
     }
 }
 
-fn picture(index: usize) -> Image {
+fn picture(index: usize) -> RgbImage {
     let mut image = Image::new(63, 48);
     let width = image.width as usize;
     for (at, pixel) in image.pixels.iter_mut().enumerate() {
         *pixel = [(at % width) as f32 / 63.0, 0.4, 0.1 + 0.05 * index as f32];
     }
-    image
+    image.to_rgb8()
 }
 
 fn make(encoder: &Encoder, path: &Path, progress: &dyn Progress) -> Result<()> {
@@ -65,7 +66,7 @@ fn a_film_has_the_pictures() {
     for index in 0..12 {
         let found = ::image::open(dir.path().join(format!("{:02}.png", index + 1))).unwrap().to_rgb8();
         assert_eq!((found.width(), found.height()), (62, 48));
-        let (mut error, wanted) = (0.0, picture(index).to_rgb8());
+        let (mut error, wanted) = (0.0, picture(index));
         for (x, y, pixel) in found.enumerate_pixels() {
             error += (0..3).map(|c| f64::from(pixel[c].abs_diff(wanted.get_pixel(x, y)[c]))).sum::<f64>();
         }
