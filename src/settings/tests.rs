@@ -131,7 +131,7 @@ fn growth_moves_with_the_end_of_a_training() {
         (train.densify.start, train.densify.stop, train.densify.every)
     };
     assert_eq!(times(&[]), (100, 1500, 100));
-    assert_eq!(times(&[("preset", "preview")]), (70, 1050, 70));
+    assert_eq!(times(&[("preset", "preview")]), (60, 900, 60));
     assert_eq!(times(&[("preset", "preview"), ("steps", "4000")]), (200, 3000, 200));
     assert_eq!(times(&[("preset", "preview"), ("steps", "400")]), (20, 300, 50));
     assert_eq!(times(&[("steps", "4000"), ("stop", "1000")]), (200, 1000, 200));
@@ -161,12 +161,12 @@ fn presets_follow_photographs_that_are_many_and_clean() {
     let few = layers(30, 0.15, &[("preset", "preview")]).resolve().unwrap();
     assert_eq!((quick.downscale, quick.train.steps, quick.train.ramp_until), (4, 2000, 0.3));
     assert_eq!((quick.train.lr_means, fox.lr_means), (few.train.lr_means, train::Config::default().lr_means));
-    assert_eq!((few.downscale, few.train.steps, few.train.ramp_until), (3, 1400, 0.85));
+    assert_eq!((few.downscale, few.train.steps, few.train.ramp_until), (3, 1200, 0.85));
     // What is set stays, and times follow a length that is.
     let set = train(50, 0.012, &[("steps", "1000"), ("strategy", "none"), ("sh-degree", "1")]);
     assert_eq!((set.steps, set.densify.stop, set.sh_degree), (1000, 500, 1));
     assert_eq!(set.densify.strategy, train::densify::Strategy::None);
     // A base of its own (the demo's) is no preset.
     let demo = Layers { base: Some(demo()), ..layers(50, 0.012, &[]) }.resolve().unwrap();
-    assert_eq!(demo.train.steps, 700);
+    assert_eq!(demo.train.steps, 600);
 }
