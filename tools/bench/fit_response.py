@@ -9,7 +9,7 @@ aligned (scales and shifts of a few percent). RUN is what `naka-gs run SCENE --c
 `exposure-40` (noise and rounding are averaged, nothing is trained), and in the references. Each capture gets an exposure of its
 own; the others' constants and mean exposure are scored on the one left out.
 LIT is a folder of the same views lit otherwise, at the size of the run's: their error at the points is printed by dark luma.
-Prints a camera file of all captures. Needs numpy, scipy and Pillow.
+Prints a camera file of all captures, and of all but each one. Needs numpy, scipy and Pillow.
 """
 
 import json
@@ -189,6 +189,14 @@ def decibels(p, ev, capture):
     return -10 * np.log10(((respond(p, ev, dark) - lit) ** 2).mean() / 255**2)
 
 
+def show_camera(p):
+    gain = 2 ** p[1] / RATIO
+    print(f'kind = "naka-rushton"\nratio = {RATIO}\nwhite = {p[0]:.3f}\ngain = {gain:.3f}')
+    print(f"black = {[float(round(gain * p[2], 3))] * 3}")
+    rows = np.eye(3) + p[3] * (YELLOWS - np.eye(3))
+    print(f'hues = "yellow"\nmatrix = {np.round(rows, 3).tolist()}\nred_lead = {p[4]:.3f}')
+
+
 def main():
     if len(sys.argv) < 4 or not all("=" in argument for argument in sys.argv[1:]):
         raise SystemExit(__doc__)
@@ -200,14 +208,11 @@ def main():
         best = max(steps, key=lambda ev: decibels(p, ev, captures[i]))
         print(f"without {name}: {p.round(3)}, exposures {evs.round(2)}; {len(captures[i][0])} points of it:")
         print(f"  {decibels(p, 0, captures[i]):.2f} dB, {decibels(p, best, captures[i]):.2f} dB at its best of {best:+.2f} EV")
+        show_camera(p)
     p, evs = fit(captures)
     for name, ev, capture in zip(names, evs, captures):
         print(f"{name}: {ev:+.2f} EV, {decibels(p, ev, capture):.2f} dB; {decibels(p, 0, capture):.2f} dB at the mean")
-    gain = 2 ** p[1] / RATIO
-    print(f'kind = "naka-rushton"\nratio = {RATIO}\nwhite = {p[0]:.3f}\ngain = {gain:.3f}')
-    print(f"black = {[float(round(gain * p[2], 3))] * 3}")
-    rows = np.eye(3) + p[3] * (YELLOWS - np.eye(3))
-    print(f'hues = "yellow"\nmatrix = {np.round(rows, 3).tolist()}\nred_lead = {p[4]:.3f}')
+    show_camera(p)
 
 
 if __name__ == "__main__":
