@@ -154,7 +154,7 @@ fn few_noisy_views() -> train::Config {
 pub fn demo() -> Settings {
     let preview = preview();
     // So few steps need the pictures as they are: 26.91 dB, and 26.22 dB with the preview's ramp in half the time.
-    let train = train::Config { ramp_until: 0.3, ..preview.train.of_length(600) };
+    let train = train::Config { ramp_until: 0.3, ..preview.train.of_length(500) };
     Settings { downscale: 1, train, ..preview }
 }
 

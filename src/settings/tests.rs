@@ -168,5 +168,5 @@ fn presets_follow_photographs_that_are_many_and_clean() {
     assert_eq!(set.densify.strategy, train::densify::Strategy::None);
     // A base of its own (the demo's) is no preset.
     let demo = Layers { base: Some(demo()), ..layers(50, 0.012, &[]) }.resolve().unwrap();
-    assert_eq!(demo.train.steps, 600);
+    assert_eq!(demo.train.steps, 500);
 }
