@@ -129,7 +129,6 @@ fn few_noisy_views() -> train::Config {
         sh_degree: 1,
         sh_interval: 300,
         init_scale: 0.6,
-        init_opacity: 0.3,
         init_thickness: 0.2,
         // √0.3: what the renderer's low-pass filter adds in any case.
         scale_floor: 0.55,
@@ -165,7 +164,9 @@ fn preview() -> Settings {
     let standard = standard();
     // At a quarter of the size there is half a decibel less (docs/enhance.md). Colors that depend on the direction bring nothing that can be
     // measured there, nor do larger pictures for stereo, which take it half as long again (docs/benchmarks.md).
-    let train = train::Config { ramp: 2, ramp_until: 0.85, sh_degree: 0, ..standard.train.of_length(QUICK_STEPS) };
+    // Splats that begin more opaque need fewer layers and fewer steps; at full size that has not been measured.
+    let length = standard.train.of_length(QUICK_STEPS);
+    let train = train::Config { ramp: 2, ramp_until: 0.85, sh_degree: 0, init_opacity: 0.3, ..length };
     let prior = prior::Config { image_size: 352, ..standard.prior };
     Settings { preset: Preset::Preview, downscale: 3, prior, train, ..standard }
 }
