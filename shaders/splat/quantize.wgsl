@@ -3,9 +3,8 @@
 // picture [size]: red in the low byte, green, blue, and 0 in the high byte where a color is not finite, else 255.
 // Costs, a pixel: 3 loads and a store.
 #import common/view
+#import common/footprint
 #import common/finite
-
-const TILE = 16u;
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> image: array<f32>;

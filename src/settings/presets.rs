@@ -157,7 +157,8 @@ pub fn demo() -> Settings {
     Settings { downscale: 1, train, ..preview }
 }
 
-/// Steps of a preview of few noisy photographs: 200 more bring Laboratory 0.1 dB, BlueHawaii and Cupcake nothing (docs/benchmarks.md).
+/// Steps of a preview of few noisy photographs. 1400 from an opacity of 0.1 have Laboratory at 0.1 dB more, BlueHawaii and Cupcake at no
+/// more (docs/benchmarks.md).
 const QUICK_STEPS: u32 = 1200;
 
 fn preview() -> Settings {

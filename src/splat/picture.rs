@@ -39,7 +39,8 @@ impl Renderer {
         settings: &RenderSettings,
         work: &mut Option<Workspace>,
     ) -> Result<Rendered> {
-        self.render_planes(gpu, splats, camera, settings, work, Raster::Depth)
+        let (ready, counts) = self.draw(gpu, splats, camera, settings, work, Raster::Depth)?;
+        Rendered::read(gpu, ready, camera, PLANES, counts)
     }
 
     /// The same without opacity and depth: neither is drawn nor read.
@@ -54,51 +55,36 @@ impl Renderer {
         settings: &RenderSettings,
         work: &mut Option<Workspace>,
     ) -> Result<Image> {
-        self.render_planes(gpu, splats, camera, settings, work, Raster::Color).map(|rendered| rendered.image)
+        let (ready, counts) = self.draw(gpu, splats, camera, settings, work, Raster::Color)?;
+        Ok(Rendered::read(gpu, ready, camera, COLORS, counts)?.image)
     }
 
-    fn render_planes(
+    /// Draws a picture with all of its pairs into `work`, which grows as needed: where it is, and its visible splats and pairs.
+    fn draw<'w>(
         &self,
         gpu: &Gpu,
         splats: &Tensors,
         camera: &Camera,
         settings: &RenderSettings,
-        work: &mut Option<Workspace>,
+        work: &'w mut Option<Workspace>,
         raster: Raster,
-    ) -> Result<Rendered> {
-        let planes = if raster == Raster::Color { COLORS } else { PLANES };
+    ) -> Result<(&'w Workspace, [usize; 2])> {
         let (width, height) = (camera.width, camera.height);
-        let [visible, pairs] = self.draw(gpu, splats, camera, settings, work, raster)?;
-        let drawn = work.as_ref().map(|work| gpu.read_part(&work.image, 0, planes * plane_len(width, height)));
-        unpack(&drawn.transpose()?.unwrap_or_default(), width, height, visible, pairs).checked()
-    }
-
-    /// Draws a picture with all of its pairs into `work`, which grows as needed. Returns visible splats and pairs.
-    fn draw(
-        &self,
-        gpu: &Gpu,
-        splats: &Tensors,
-        camera: &Camera,
-        settings: &RenderSettings,
-        work: &mut Option<Workspace>,
-        raster: Raster,
-    ) -> Result<[usize; 2]> {
-        let (width, height) = (camera.width, camera.height);
-        let mut pairs = work.as_ref().map_or(0, Workspace::pair_capacity).max(Workspace::initial_pairs(splats.count));
+        let mut kept = work.take();
+        let mut pairs = kept.as_ref().map_or(0, Workspace::pair_capacity).max(Workspace::initial_pairs(splats.count));
         loop {
-            let fitting = work.take().filter(|w| w.fits(splats.count, width, height) && w.pair_capacity() >= pairs);
+            let fitting = kept.take().filter(|w| w.fits(splats.count, width, height) && w.pair_capacity() >= pairs);
             let ready = match fitting {
                 Some(ready) => ready,
                 None => Workspace::new(gpu, splats.count, pairs, width, height)?,
             };
-            let ready = work.insert(ready);
             let mut recorder = Recorder::new(gpu);
-            self.record(&mut recorder, splats, camera, settings, ready, raster);
+            self.record(&mut recorder, splats, camera, settings, &ready, raster);
             recorder.submit();
             let counters = gpu.read(&ready.counters)?;
             let wanted = counters[1] as usize;
             if wanted <= pairs {
-                return Ok([counters[0] as usize, wanted]);
+                return Ok((work.insert(ready), [counters[0] as usize, wanted]));
             }
             pairs = Workspace::room_for(wanted);
         }
@@ -106,6 +92,13 @@ impl Renderer {
 }
 
 impl Rendered {
+    /// The first `planes` planes of what was drawn into `work`, of which `counts` are its visible splats and pairs.
+    fn read(gpu: &Gpu, work: &Workspace, camera: &Camera, planes: usize, counts: [usize; 2]) -> Result<Self> {
+        let (width, height) = (camera.width, camera.height);
+        let drawn = gpu.read_part(&work.image, 0, planes * plane_len(width, height))?;
+        unpack(&drawn, width, height, counts[0], counts[1]).checked()
+    }
+
     /// Fails where a pixel is not finite: such a picture must pass neither for a dark one nor for a measurement.
     fn checked(self) -> Result<Self> {
         let colors = self.image.pixels.iter().filter(|rgb| !rgb.iter().sum::<f32>().is_finite()).count();
@@ -161,12 +154,10 @@ impl EightBit {
             None => gpu.buffer("picture", pixels)?,
         };
         let words = self.words.insert(words);
-        renderer.draw(gpu, splats, camera, settings, work, Raster::Color)?;
+        let (drawn, _) = renderer.draw(gpu, splats, camera, settings, work, Raster::Color)?;
         let mut recorder = Recorder::new(gpu);
-        if let Some(work) = work {
-            let bindings = [work.view.binding(), work.image.binding(), words.binding()];
-            recorder.dispatch(&self.quantize, &bindings, (pixels as u32).div_ceil(WORKGROUP));
-        }
+        let bindings = [drawn.view.binding(), drawn.image.binding(), words.binding()];
+        recorder.dispatch(&self.quantize, &bindings, (pixels as u32).div_ceil(WORKGROUP));
         recorder.submit();
         let words = gpu.read_part(words, 0, pixels)?;
         let broken = words.iter().filter(|word| *word >> 24 == 0).count();

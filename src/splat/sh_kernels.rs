@@ -3,8 +3,8 @@
 use crate::error::Result;
 use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder};
 
-/// One kernel, compiled for models of each SH degree. One for all degrees would go through the bands of degree 3 in any model: adapters that mask
-/// lanes do not jump over what an `if` encloses (docs/kernels.md).
+/// One kernel, compiled for models of each SH degree. One for all degrees would go through the bands of degree 3 in any model:
+/// adapters that mask lanes do not jump over what an `if` encloses (docs/kernels.md).
 pub(crate) struct ShKernels([Kernel; 4]);
 
 impl ShKernels {
