@@ -26,16 +26,10 @@ fn view_rotation(view: View) -> mat3x3f {
 }
 
 // Camera-space position at which the projection is linearized: x/z and y/z are held at most 30 % of the half field
-// of view outside the image, where the local affine approximation would explode.
+// of view outside the picture (of all of it, where a part is drawn), where the local affine approximation would explode.
 fn clamped_position(view: View, p: vec3f) -> vec3f {
-    let f = view.intrinsics.xy;
-    let c = view.intrinsics.zw;
-    let size = vec2f(view.size);
-    let margin = 0.3 * 0.5 * size / f;
-    let low = -(c / f + margin);
-    let high = (size - c) / f + margin;
     let ratio = p.xy / p.z;
-    let held = clamp(ratio, low, high);
+    let held = clamp(ratio, view.held.xy, view.held.zw);
     // Exactly p where nothing is clamped: the backward pass tells the cases apart by comparing.
     return vec3f(select(held * p.z, p.xy, held == ratio), p.z);
 }

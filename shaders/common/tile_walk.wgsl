@@ -3,7 +3,7 @@
 // With subgroups: every lane takes one splat of a batch, tests it against the pixel block of the whole subgroup, and
 // the survivors are broadcast one by one from the lane that holds them. No shared memory, no barrier; a splat that
 // misses the block costs one lane one test. Without subgroups every thread reads every splat of its tile itself.
-// Whoever imports this binds view, projected, pair_slots and tile_ranges.
+// Whoever imports this binds view, projected, colors, pair_slots and tile_ranges.
 #import common/view
 #import common/projected
 #import common/footprint
@@ -90,18 +90,18 @@ fn place_of(tile: u32, thread: u32) -> Place {
     return Place(vec2f(corner) + 0.5, quad, view.tiles.x * view.tiles.y * TILE * TILE / 4u);
 }
 
-// A splat as `projected` has it.
+// A splat as `projected` and `colors` have it.
 struct Held {
     center: vec4f,
     shape: vec4f,
-    shade: vec4f,
+    color: vec4f,
     slot: u32,
 }
 
 fn held(pair: u32) -> Held {
     let slot = pair_slots[pair];
     let at = PROJECTED_STRIDE * slot;
-    return Held(projected[at], projected[at + 1u], projected[at + 2u], slot);
+    return Held(projected[at], projected[at + 1u], colors[slot], slot);
 }
 
 #ifdef SUBGROUPS
@@ -110,10 +110,10 @@ fn from_lane(mine: Held, source: u32) -> Splat {
     return Splat(
         subgroupShuffle(mine.center.xy, source),
         subgroupShuffle(mine.center.z, source),
-        subgroupShuffle(mine.shape.w, source),
+        subgroupShuffle(mine.color.w, source),
         subgroupShuffle(mine.shape.xyz, source),
         subgroupShuffle(mine.slot, source),
-        subgroupShuffle(mine.shade.xyz, source),
+        subgroupShuffle(mine.color.xyz, source),
     );
 }
 
@@ -128,6 +128,6 @@ fn from_lane_of(mine: Held, hits: u32) -> Splat {
 #else
 fn splat_of(pair: u32) -> Splat {
     let found = held(pair);
-    return Splat(found.center.xy, found.center.z, found.shape.w, found.shape.xyz, found.slot, found.shade.xyz);
+    return Splat(found.center.xy, found.center.z, found.color.w, found.shape.xyz, found.slot, found.color.xyz);
 }
 #endif

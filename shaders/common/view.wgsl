@@ -25,6 +25,10 @@ struct View {
     scale_modifier: f32,
     // Variance of the screen-space low-pass filter, in square pixels.
     low_pass: f32,
+    // Least and largest x/z and y/z at which the projection is linearized.
+    held: vec4f,
+    // Room for visible splats.
+    slot_capacity: u32,
 }
 
 // The linear index of an invocation or workgroup of a dispatch folded to two dimensions.

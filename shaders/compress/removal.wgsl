@@ -6,7 +6,7 @@
 // With r = C − target, the squared error then changes by Σ 2 r·Δ + |Δ|². The Fisher information of the same picture along
 // the splat's position and size, each in units of its own extent, is |Δ|² q and |Δ|² q², q = dᵀ Σ⁻¹ d.
 // It is summed only with FISHER, and is zero without.
-// Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and target (its first four planes);
+// Reads projected, colors, pair_slots, tile_ranges, image (planes of raster_forward) and target (its first four planes);
 // adds to sums, by the splat's index in the model: SUM_STRIDE floats.
 // Costs, a pair: as raster_forward, and for each subgroup that it is drawn in 4 additions in memory and their exchanges; a pixel of a
 // block that is hit: an exponential (half of one with TALL), a division and about 40 operations. A pixel: 8 loads.
@@ -24,18 +24,19 @@ const S_WEIGHT = 3u;
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> projected: array<vec4f>;
-@group(0) @binding(2) var<storage, read> pair_slots: array<u32>;
-@group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
-@group(0) @binding(4) var<storage, read> image: array<vec4f>;
-@group(0) @binding(5) var<storage, read> goal: array<vec4f>;
+@group(0) @binding(2) var<storage, read> colors: array<vec4f>;
+@group(0) @binding(3) var<storage, read> pair_slots: array<u32>;
+@group(0) @binding(4) var<storage, read> tile_ranges: array<vec2u>;
+@group(0) @binding(5) var<storage, read> image: array<vec4f>;
+@group(0) @binding(6) var<storage, read> goal: array<vec4f>;
 #ifdef FLOAT_ATOMICS
-@group(0) @binding(6) var<storage, read_write> sums: array<atomic<f32>>;
+@group(0) @binding(7) var<storage, read_write> sums: array<atomic<f32>>;
 
 fn add(splat: u32, component: u32, value: f32) {
     atomicAdd(&sums[SUM_STRIDE * splat + component], value);
 }
 #else
-@group(0) @binding(6) var<storage, read_write> sums: array<atomic<u32>>;
+@group(0) @binding(7) var<storage, read_write> sums: array<atomic<u32>>;
 
 fn add(splat: u32, component: u32, value: f32) {
     let index = SUM_STRIDE * splat + component;
@@ -274,7 +275,7 @@ fn main(
         // Nobody is drawn, and zeros are added, where there are no hits: this loop asks at its end (docs/kernels.md).
         loop {
             let source = firstTrailingBit(hits) & 7u;
-            let splat = bitcast<u32>(subgroupShuffle(mine.shade.w, source));
+            let splat = subgroupShuffle(index_of(mine.shape), source);
             let found = pass_by(&pixels, &behind, residual, from_lane_of(mine, hits), place.pixel);
             hits &= hits - 1u;
             let total = sum_four(found, lane);
@@ -287,7 +288,7 @@ fn main(
             while hits != 0u {
                 let source = word + firstTrailingBit(hits);
                 hits &= hits - 1u;
-                let splat = bitcast<u32>(subgroupShuffle(mine.shade.w, source));
+                let splat = subgroupShuffle(index_of(mine.shape), source);
                 let found = pass_by(&pixels, &behind, residual, from_lane(mine, source), place.pixel);
                 let total = vec4f(subgroupAdd(found.x), subgroupAdd(found.y), subgroupAdd(found.z), subgroupAdd(found.w));
                 if lane == 0u && total.w > 0.0 { add_all(splat, total); }
@@ -299,7 +300,7 @@ fn main(
 #else
     for (var i = range.x; i < range.y; i++) {
         let found = pass_by(&pixels, &behind, residual, splat_of(i), place.pixel);
-        if found.w > 0.0 { add_all(bitcast<u32>(held(i).shade.w), found); }
+        if found.w > 0.0 { add_all(index_of(held(i).shape), found); }
         if all_ended(pixels) { break; }
     }
 #endif

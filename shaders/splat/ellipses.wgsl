@@ -1,6 +1,6 @@
 // Draws the outline of each splat, front to back: the ellipse of two standard deviations, or the edge of what is drawn
 // of the splat where that is smaller, over a faint fill.
-// One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread. Reads projected, pair_slots and
+// One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread. Reads projected, colors, pair_slots and
 // tile_ranges; writes image: planes of vec4f quads as raster_forward, with the depth.
 #import common/view
 #import common/projected
@@ -18,9 +18,10 @@ const MOST_SPLATS = 60000u;
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> projected: array<vec4f>;
-@group(0) @binding(2) var<storage, read> pair_slots: array<u32>;
-@group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
-@group(0) @binding(4) var<storage, read_write> image: array<vec4f>;
+@group(0) @binding(2) var<storage, read> colors: array<vec4f>;
+@group(0) @binding(3) var<storage, read> pair_slots: array<u32>;
+@group(0) @binding(4) var<storage, read> tile_ranges: array<vec2u>;
+@group(0) @binding(5) var<storage, read_write> image: array<vec4f>;
 
 // Opacity of the outline's line and fill at four pixels in a row, dx and dy from the mean.
 fn outline(conic: vec3f, limit: f32, dx: vec4f, dy: f32) -> vec4f {
@@ -56,16 +57,16 @@ fn main(
     for (var i = range.x; i < min(range.y, range.x + MOST_SPLATS); i++) {
         let slot = pair_slots[i];
         let center = projected[PROJECTED_STRIDE * slot];
-        let shape = projected[PROJECTED_STRIDE * slot + 1u];
-        let color = projected[PROJECTED_STRIDE * slot + 2u].xyz;
+        let conic = projected[PROJECTED_STRIDE * slot + 1u].xyz;
+        let color = colors[slot];
         let dx = vec4f(0.0, 1.0, 2.0, 3.0) + (pixel.x - center.x);
-        let alpha = outline(shape.xyz, center.w, dx, pixel.y - center.y);
+        let alpha = outline(conic, center.w, dx, pixel.y - center.y);
         let weight = alpha * transmittance;
         transmittance -= weight;
         red += color.x * weight;
         green += color.y * weight;
         blue += color.z * weight;
-        depth += shape.w * weight;
+        depth += color.w * weight;
         if all(transmittance < vec4f(0.01)) { break; }
     }
     image[quad] = red + transmittance * view.background.x;

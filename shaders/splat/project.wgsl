@@ -1,9 +1,9 @@
 // Culls and projects every splat; survivors get a slot.
-// One invocation a splat. Reads the geometry tensors; writes projected[0..2] (color follows in sh_forward),
+// One invocation a splat. Reads the geometry tensors; writes projected (colors follow in sh_forward),
 // depth_keys [slots] (order-preserving bits of the depth above NEAR).
 // Slots are handed out as invocations come, or with PLACED are in places (a prefix sum over the marks of a pass with
 // MARK, which writes nothing else).
-// Costs, a splat: 11 loads, 4 exponentials, about 200 operations; a visible one 13 stores and an addition in memory.
+// Costs, a splat: 11 loads, 4 exponentials, about 200 operations; a visible one 9 stores and an addition in memory.
 #import common/projection
 #import common/projected
 #import common/footprint
@@ -78,10 +78,15 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let f = footprint(i, id);
     if !f.visible { return; }
     let slot = atomicAdd(&counters[0], 1u);
+    if slot >= view.slot_capacity {
+        // Never below the room for splats, once they fill it: none is handed out twice.
+        atomicSub(&counters[0], 1u);
+        atomicAdd(&counters[2], 1u);
+        return;
+    }
 #endif
     projected[PROJECTED_STRIDE * slot] = vec4f(f.center, f.opacity, f.limit);
-    projected[PROJECTED_STRIDE * slot + 1u] = vec4f(f.conic, f.depth);
-    projected[PROJECTED_STRIDE * slot + 2u] = vec4f(0.0, 0.0, 0.0, bitcast<f32>(i));
+    projected[PROJECTED_STRIDE * slot + 1u] = vec4f(f.conic, bitcast<f32>(i));
     depth_keys[slot] = bitcast<u32>(f.depth) - bitcast<u32>(NEAR);
 #endif
 }

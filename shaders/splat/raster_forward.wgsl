@@ -1,6 +1,6 @@
 // Alpha-blends the splats of each tile, front to back.
 // One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread (with TALL 16 threads: common/tall_forward).
-// Reads projected, pair_slots and tile_ranges; writes image: planes of vec4f quads (tile-padded): red, green, blue with the background, transmittance,
+// Reads projected, colors, pair_slots and tile_ranges; writes image: planes of vec4f quads (tile-padded): red, green, blue with the background, transmittance,
 // and depth (α-weighted camera z) where DEPTH is defined.
 // Costs, a pair: 13 loads of one lane for each subgroup of its tile and about 40 operations to cull (80 with TALL); a pixel of a block
 // that is hit: an exponential (half of one with TALL) and about 15 operations. A pixel: 4 stores.
@@ -11,12 +11,13 @@
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> projected: array<vec4f>;
-@group(0) @binding(2) var<storage, read> pair_slots: array<u32>;
-@group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
+@group(0) @binding(2) var<storage, read> colors: array<vec4f>;
+@group(0) @binding(3) var<storage, read> pair_slots: array<u32>;
+@group(0) @binding(4) var<storage, read> tile_ranges: array<vec2u>;
 #ifdef TALL
-@group(0) @binding(4) var<storage, read_write> image: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> image: array<vec2f>;
 #else
-@group(0) @binding(4) var<storage, read_write> image: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> image: array<vec4f>;
 
 // The sums of four pixels.
 struct Canvas {

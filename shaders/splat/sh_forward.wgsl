@@ -1,8 +1,9 @@
 // Color of every visible splat from its spherical harmonics, seen from the camera.
-// One invocation a slot. Reads means and the SH bands; writes the RGB of projected, and that a splat is not drawn where it
-// has none. BAND_1 to BAND_3 are defined for the bands that the model has: adapters that mask lanes pay for all that is there.
-// Costs, a slot: 7 loads, 3 a basis function of the model (at most 48), 4 stores.
+// One invocation a slot, one dispatch for each part of the bands. Reads means and the SH bands; writes colors, into projected which
+// channels were clamped, and that a splat is not drawn where it has no color. BAND_1 to BAND_3 are defined for the bands that the model has: adapters that mask lanes pay for all that is there.
+// Costs, a slot: 4 loads, 3 a basis function of the model (at most 48), 5 stores.
 #import common/view
+#import common/part
 #import common/projected
 #import common/sh
 #import common/unspecialized
@@ -11,28 +12,31 @@
 const COLOR_MAX = 1e6;
 
 @group(0) @binding(0) var<uniform> view: View;
-@group(0) @binding(1) var<storage, read> means: array<f32>;
-@group(0) @binding(2) var<storage, read_write> projected: array<vec4f>;
-@group(0) @binding(3) var<storage, read> counters: array<u32>;
-@group(0) @binding(4) var<storage, read> sh0: array<f32>;
+@group(0) @binding(1) var<uniform> part: Part;
+@group(0) @binding(2) var<storage, read> means: array<f32>;
+@group(0) @binding(3) var<storage, read_write> projected: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> colors: array<vec4f>;
+@group(0) @binding(5) var<storage, read> counters: array<u32>;
+@group(0) @binding(6) var<storage, read> sh0: array<f32>;
 #ifdef BAND_1
-@group(0) @binding(5) var<storage, read> sh1: array<f32>;
+@group(0) @binding(7) var<storage, read> sh1: array<f32>;
 #endif
 #ifdef BAND_2
-@group(0) @binding(6) var<storage, read> sh2: array<f32>;
+@group(0) @binding(8) var<storage, read> sh2: array<f32>;
 #endif
 #ifdef BAND_3
-@group(0) @binding(7) var<storage, read> sh3: array<f32>;
+@group(0) @binding(9) var<storage, read> sh3: array<f32>;
 #endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let slot = linear_id(id, groups, 64u);
     if slot >= counters[0] { return; }
-    let shade = projected[PROJECTED_STRIDE * slot + 2u];
-    let i = bitcast<u32>(shade.w);
+    let splat = index_of(projected[PROJECTED_STRIDE * slot + 1u]);
+    let i = splat - part.first;
+    if i >= part.count { return; }
     let sh_degree = unspecialized(view.sh_degree, id);
-    let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
+    let mean = vec3f(means[3u * splat], means[3u * splat + 1u], means[3u * splat + 2u]);
     let d = normalize(mean - view.position);
     var color = 0.5 + SH_C0 * vec3f(sh0[3u * i], sh0[3u * i + 1u], sh0[3u * i + 2u]);
 #ifdef BAND_1
@@ -70,5 +74,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         projected[PROJECTED_STRIDE * slot].w = NOT_DRAWN;
         color = vec3f(0.0);
     }
-    projected[PROJECTED_STRIDE * slot + 2u] = vec4f(max(color, vec3f(0.0)), shade.w);
+    let clamped = dot(vec3u(color <= vec3f(0.0)), vec3u(1u, 2u, 4u));
+    projected[PROJECTED_STRIDE * slot + 1u].w = bitcast<f32>(splat | (clamped << INDEX_BITS));
+    let depth = (view.viewmat * vec4f(mean, 1.0)).z;
+    colors[slot] = vec4f(max(color, vec3f(0.0)), depth);
 }

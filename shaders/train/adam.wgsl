@@ -9,8 +9,6 @@ struct Rates {
     step_size: f32,
     // Square root of the second moment's bias correction.
     second_correction: f32,
-    // Quads of four values.
-    count: u32,
 }
 
 const BETA1 = 0.9;
@@ -26,7 +24,7 @@ const EPSILON = 1e-15;
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let i = linear_id(id, groups, 64u);
-    if i >= rates.count { return; }
+    if i >= arrayLength(&parameters) { return; }
     let gradient = gradients[i];
     // NaN fails the comparison.
     let usable = abs(gradient) < vec4f(1e18);

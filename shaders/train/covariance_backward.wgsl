@@ -19,7 +19,7 @@
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let slot = linear_id(id, groups, 64u);
     if slot >= counters[0] { return; }
-    let i = bitcast<u32>(projected[PROJECTED_STRIDE * slot + 2u].w);
+    let i = index_of(projected[PROJECTED_STRIDE * slot + 1u]);
     let g = GRADIENT_STRIDE * slot;
     let xy = splat_gradients[g + 1u];
     let xz = splat_gradients[g + 2u];

@@ -1,9 +1,9 @@
-// Marks splats with a parameter that is not a finite number. One invocation a splat, one dispatch a tensor.
-// Reads one tensor [count, width]; sets broken[i] to 1 where row i has NaN or infinity.
+// Marks splats with a parameter that is not a finite number. One invocation a splat, one dispatch for each part of a tensor.
+// Reads a part of one tensor [count, width]; sets broken[first + i] to 1 where row i has NaN or infinity.
 #import common/view
 #import common/unspecialized
 
-@group(0) @binding(0) var<uniform> rows: vec4u; // count, width
+@group(0) @binding(0) var<uniform> rows: vec4u; // count, width, first
 @group(0) @binding(1) var<storage, read> values: array<u32>;
 @group(0) @binding(2) var<storage, read_write> broken: array<u32>;
 
@@ -17,5 +17,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     for (var column = 0u; column < columns; column++) {
         bad = bad || (values[i * rows.y + column] & 0x7f800000u) == 0x7f800000u;
     }
-    if bad { broken[i] = 1u; }
+    if bad { broken[rows.z + i] = 1u; }
 }

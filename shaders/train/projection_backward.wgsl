@@ -28,8 +28,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if slot >= counters[0] { return; }
     let g = GRADIENT_STRIDE * slot;
     let center = projected[PROJECTED_STRIDE * slot];
-    let conic = projected[PROJECTED_STRIDE * slot + 1u].xyz;
-    let i = bitcast<u32>(projected[PROJECTED_STRIDE * slot + 2u].w);
+    let shape = projected[PROJECTED_STRIDE * slot + 1u];
+    let conic = shape.xyz;
+    let i = index_of(shape);
 
     let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
     let p = (view.viewmat * vec4f(mean, 1.0)).xyz;

@@ -3,7 +3,7 @@
 // raster_forward, front to back:
 // with C the pixel's final color and v = ∂L/∂C, what lies behind splat i contributes
 // S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.
-// Reads projected, pair_slots, tile_ranges, image (planes of raster_forward) and v_image (red, green, blue, alpha);
+// Reads projected, colors, pair_slots, tile_ranges, image (planes of raster_forward) and v_image (red, green, blue, alpha);
 // adds to splat_gradients, or with FIXED to sums, from which fixed_to_gradients makes them.
 // Costs, a pair: as raster_forward, and for each subgroup that it is drawn in (with TALL each of its halves) 9 additions in memory and
 // 10 exchanges (10 and 13 with ABSGRAD, but 10 exchanges with TALL); a pixel of a block that is hit: an exponential (half of one
@@ -19,18 +19,19 @@
 
 @group(0) @binding(0) var<uniform> view: View;
 @group(0) @binding(1) var<storage, read> projected: array<vec4f>;
-@group(0) @binding(2) var<storage, read> pair_slots: array<u32>;
-@group(0) @binding(3) var<storage, read> tile_ranges: array<vec2u>;
+@group(0) @binding(2) var<storage, read> colors: array<vec4f>;
+@group(0) @binding(3) var<storage, read> pair_slots: array<u32>;
+@group(0) @binding(4) var<storage, read> tile_ranges: array<vec2u>;
 #ifdef TALL
-@group(0) @binding(4) var<storage, read> image: array<vec2f>;
-@group(0) @binding(5) var<storage, read> v_image: array<vec2f>;
+@group(0) @binding(5) var<storage, read> image: array<vec2f>;
+@group(0) @binding(6) var<storage, read> v_image: array<vec2f>;
 #else
-@group(0) @binding(4) var<storage, read> image: array<vec4f>;
-@group(0) @binding(5) var<storage, read> v_image: array<vec4f>;
+@group(0) @binding(5) var<storage, read> image: array<vec4f>;
+@group(0) @binding(6) var<storage, read> v_image: array<vec4f>;
 #endif
 #ifdef FIXED
 // Two words for each of the splat's sums: the same total in any order of the tiles.
-@group(0) @binding(6) var<storage, read_write> sums: array<atomic<u32>>;
+@group(0) @binding(7) var<storage, read_write> sums: array<atomic<u32>>;
 
 fn add(splat: Splat, component: u32, value: f32) {
     let word = to_fixed(value * power_of_two(unit_exponent(view.size, splat.conic, component)));
@@ -42,13 +43,13 @@ fn add(splat: Splat, component: u32, value: f32) {
 }
 #else
 #ifdef FLOAT_ATOMICS
-@group(0) @binding(6) var<storage, read_write> splat_gradients: array<atomic<f32>>;
+@group(0) @binding(7) var<storage, read_write> splat_gradients: array<atomic<f32>>;
 
 fn add(splat: Splat, component: u32, value: f32) {
     atomicAdd(&splat_gradients[GRADIENT_STRIDE * splat.slot + component], value);
 }
 #else
-@group(0) @binding(6) var<storage, read_write> splat_gradients: array<atomic<u32>>;
+@group(0) @binding(7) var<storage, read_write> splat_gradients: array<atomic<u32>>;
 
 fn add(splat: Splat, component: u32, value: f32) {
     let index = GRADIENT_STRIDE * splat.slot + component;

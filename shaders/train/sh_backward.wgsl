@@ -1,42 +1,46 @@
 // Gradient of the SH coefficients: ∂L/∂sh[k] = Y_k(direction) · ∂L/∂color.
-// One invocation a slot. Reads means, projected and the color part of splat_gradients; writes v_sh of the splat.
+// One invocation a slot, one dispatch for each part of the bands. Reads means, projected and the color part of splat_gradients; writes v_sh of the splat.
 // BAND_1 to BAND_3 are defined for the bands that the model has.
-// Costs, a slot: 10 loads, 3 stores a basis function of the model (at most 48).
+// Costs, a slot: 9 loads, 3 stores a basis function of the model (at most 48).
 #import common/view
+#import common/part
 #import common/projected
 #import common/sh
 #import common/splat_gradients
 #import common/unspecialized
 
 @group(0) @binding(0) var<uniform> view: View;
-@group(0) @binding(1) var<storage, read> means: array<f32>;
-@group(0) @binding(2) var<storage, read> projected: array<vec4f>;
-@group(0) @binding(3) var<storage, read> splat_gradients: array<f32>;
-@group(0) @binding(4) var<storage, read> counters: array<u32>;
-@group(0) @binding(5) var<storage, read_write> v_sh0: array<f32>;
+@group(0) @binding(1) var<uniform> part: Part;
+@group(0) @binding(2) var<storage, read> means: array<f32>;
+@group(0) @binding(3) var<storage, read> projected: array<vec4f>;
+@group(0) @binding(4) var<storage, read> splat_gradients: array<f32>;
+@group(0) @binding(5) var<storage, read> counters: array<u32>;
+@group(0) @binding(6) var<storage, read_write> v_sh0: array<f32>;
 #ifdef BAND_1
-@group(0) @binding(6) var<storage, read_write> v_sh1: array<f32>;
+@group(0) @binding(7) var<storage, read_write> v_sh1: array<f32>;
 #endif
 #ifdef BAND_2
-@group(0) @binding(7) var<storage, read_write> v_sh2: array<f32>;
+@group(0) @binding(8) var<storage, read_write> v_sh2: array<f32>;
 #endif
 #ifdef BAND_3
-@group(0) @binding(8) var<storage, read_write> v_sh3: array<f32>;
+@group(0) @binding(9) var<storage, read_write> v_sh3: array<f32>;
 #endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let slot = linear_id(id, groups, 64u);
     if slot >= counters[0] { return; }
-    let shade = projected[PROJECTED_STRIDE * slot + 2u];
-    let i = bitcast<u32>(shade.w);
+    let shape = projected[PROJECTED_STRIDE * slot + 1u];
+    let splat = index_of(shape);
+    let i = splat - part.first;
+    if i >= part.count { return; }
     let sh_degree = unspecialized(view.sh_degree, id);
-    let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
+    let mean = vec3f(means[3u * splat], means[3u * splat + 1u], means[3u * splat + 2u]);
     let d = normalize(mean - view.position);
     let g = GRADIENT_STRIDE * slot;
     // A color clamped at 0 has no gradient.
     let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
-    let v = select(vec3f(0.0), v_color, shade.xyz > vec3f(0.0));
+    let v = select(v_color, vec3f(0.0), clamped_channels(shape));
     v_sh0[3u * i + 0u] = SH_C0 * v.x;
     v_sh0[3u * i + 1u] = SH_C0 * v.y;
     v_sh0[3u * i + 2u] = SH_C0 * v.z;

@@ -1,25 +1,27 @@
 // Gradient of the means through the viewing direction: ∂L/∂mean += (∂d/∂mean)ᵀ Σ_k ∇Y_k (sh[k] · ∂L/∂color).
-// One invocation a slot. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat. BAND_2 and BAND_3 are
+// One invocation a slot, one dispatch for each part of the bands. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat. BAND_2 and BAND_3 are
 // defined for the bands that the model has beside the first.
-// Costs, a slot: 14 loads, 3 a basis function of the model (at most 45), 3 stores.
+// Costs, a slot: 13 loads, 3 a basis function of the model (at most 45), 3 stores.
 #import common/view
+#import common/part
 #import common/projected
 #import common/sh
 #import common/splat_gradients
 #import common/unspecialized
 
 @group(0) @binding(0) var<uniform> view: View;
-@group(0) @binding(1) var<storage, read> means: array<f32>;
-@group(0) @binding(2) var<storage, read> projected: array<vec4f>;
-@group(0) @binding(3) var<storage, read> splat_gradients: array<f32>;
-@group(0) @binding(4) var<storage, read> counters: array<u32>;
-@group(0) @binding(5) var<storage, read_write> v_means: array<f32>;
-@group(0) @binding(6) var<storage, read> sh1: array<f32>;
+@group(0) @binding(1) var<uniform> part: Part;
+@group(0) @binding(2) var<storage, read> means: array<f32>;
+@group(0) @binding(3) var<storage, read> projected: array<vec4f>;
+@group(0) @binding(4) var<storage, read> splat_gradients: array<f32>;
+@group(0) @binding(5) var<storage, read> counters: array<u32>;
+@group(0) @binding(6) var<storage, read_write> v_means: array<f32>;
+@group(0) @binding(7) var<storage, read> sh1: array<f32>;
 #ifdef BAND_2
-@group(0) @binding(7) var<storage, read> sh2: array<f32>;
+@group(0) @binding(8) var<storage, read> sh2: array<f32>;
 #endif
 #ifdef BAND_3
-@group(0) @binding(8) var<storage, read> sh3: array<f32>;
+@group(0) @binding(9) var<storage, read> sh3: array<f32>;
 #endif
 
 @compute @workgroup_size(64)
@@ -29,16 +31,18 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if slot >= counters[0] || sh_degree == 0u { return; }
     // Its coefficients need not be numbers.
     if projected[PROJECTED_STRIDE * slot].w == NOT_DRAWN { return; }
-    let shade = projected[PROJECTED_STRIDE * slot + 2u];
-    let i = bitcast<u32>(shade.w);
-    let mean = vec3f(means[3u * i], means[3u * i + 1u], means[3u * i + 2u]);
+    let shape = projected[PROJECTED_STRIDE * slot + 1u];
+    let splat = index_of(shape);
+    let i = splat - part.first;
+    if i >= part.count { return; }
+    let mean = vec3f(means[3u * splat], means[3u * splat + 1u], means[3u * splat + 2u]);
     let offset = mean - view.position;
     let inverse_distance = inverseSqrt(dot(offset, offset));
     let d = offset * inverse_distance;
     let g = GRADIENT_STRIDE * slot;
     // A color clamped at 0 has no gradient.
     let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
-    let v = select(vec3f(0.0), v_color, shade.xyz > vec3f(0.0));
+    let v = select(v_color, vec3f(0.0), clamped_channels(shape));
     var v_d = SH_C1 * vec3f(
         -dot(vec3f(sh1[9u * i + 6u], sh1[9u * i + 7u], sh1[9u * i + 8u]), v),
         -dot(vec3f(sh1[9u * i + 0u], sh1[9u * i + 1u], sh1[9u * i + 2u]), v),
@@ -67,7 +71,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     }
 #endif
     let v_mean = (v_d - d * dot(d, v_d)) * inverse_distance;
-    v_means[3u * i] += v_mean.x;
-    v_means[3u * i + 1u] += v_mean.y;
-    v_means[3u * i + 2u] += v_mean.z;
+    v_means[3u * splat] += v_mean.x;
+    v_means[3u * splat + 1u] += v_mean.y;
+    v_means[3u * splat + 2u] += v_mean.z;
 }

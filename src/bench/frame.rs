@@ -13,6 +13,11 @@ pub fn measure(gpu: &Gpu, count: usize, size: [u32; 2], turns: &Turns<'_>) -> Re
     let mut work = None;
     let rendered = renderer.render_image(gpu, &model, &camera, &settings, &mut work)?;
     let work = work.ok_or_else(|| Error::Gpu("a render left no workspace".into()))?;
+    // Frames are not drawn in strips.
+    if !work.fits(count, camera.width, camera.height) {
+        let found = format!("{} does not bind what {count} splats at {} x {} take", gpu.name(), size[0], size[1]);
+        return Err(Error::OutOfMemory(found));
+    }
     let shown = Shown::new(gpu, size)?;
     let record = |recorder: &mut Recorder<'_>| {
         renderer.record(recorder, &model, &camera, &settings, &work, Raster::Color);

@@ -10,7 +10,7 @@ use super::views::ViewRenderer;
 use crate::capture::Camera;
 use crate::error::Result;
 use crate::gpu::Buffer;
-use crate::splat::{PROJECTED_FLOATS, Splats, TILE, Workspace, plane_len, tiles};
+use crate::splat::{COLOR_FLOATS, PROJECTED_FLOATS, Splats, TILE, Workspace, index_of, plane_len, tiles};
 use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use rayon::prelude::*;
 use std::num::NonZero;
@@ -72,9 +72,11 @@ impl Pairs {
         let [x, y] = tiles(camera.width, camera.height);
         let plane = plane_len(camera.width, camera.height);
         let [visible, pairs] = [0, 1].map(|at| gpu.read_part(&work.counters, at, 1).map(|found| found[0] as usize));
+        let (visible, pairs) = (visible?, pairs?);
         let view = View {
-            projected: gpu.read_part(&work.projected, 0, visible? * PROJECTED_FLOATS)?,
-            slots: gpu.read_part(work.sorted_pairs()[1], 0, pairs?)?,
+            projected: gpu.read_part(&work.projected, 0, visible * PROJECTED_FLOATS)?,
+            colors: gpu.read_part(&work.colors, 0, visible * COLOR_FLOATS)?,
+            slots: gpu.read_part(work.sorted_pairs()[1], 0, pairs)?,
             ranges: gpu.read_part(&work.tile_ranges, 0, (2 * x * y) as usize)?,
             image: gpu.read_part(&work.image, 0, 4 * plane)?,
             goal: gpu.read(goal)?,
@@ -134,6 +136,7 @@ impl Grid {
 /// What a render leaves, on the host.
 struct View {
     projected: Vec<f32>,
+    colors: Vec<f32>,
     slots: Vec<u32>,
     ranges: Vec<u32>,
     image: Vec<f32>,
@@ -173,10 +176,11 @@ impl View {
         for pair in self.ranges[2 * tile]..self.ranges[2 * tile + 1] {
             let slot = self.slots[pair as usize] as usize;
             let splat = &self.projected[slot * PROJECTED_FLOATS..][..PROJECTED_FLOATS];
+            let color = &self.colors[slot * COLOR_FLOATS..][..COLOR_FLOATS];
             rows.resize(rows.len() + width, 0.0);
             let at = rows.len() - width;
-            match pixels.pass(splat, &mut rows[at..]) {
-                true => splats.push(splat[11].to_bits()),
+            match pixels.pass(splat, color, &mut rows[at..]) {
+                true => splats.push(index_of(splat) as u32),
                 false => rows.truncate(at),
             }
         }
@@ -223,8 +227,8 @@ impl View {
 }
 
 impl Pixels {
-    /// Takes them past `splat`, whose planes go to `row`; whether any pixel shows it.
-    fn pass(&mut self, splat: &[f32], row: &mut [f32]) -> bool {
+    /// Takes them past `splat` of this `color`, whose planes go to `row`; whether any pixel shows it.
+    fn pass(&mut self, splat: &[f32], color: &[f32], row: &mut [f32]) -> bool {
         let count = self.places.len();
         let mut drawn = false;
         for p in 0..count {
@@ -243,7 +247,7 @@ impl Pixels {
             let (mut product, mut square) = (0.0, 0.0);
             for channel in 0..4 {
                 let delta = if channel < 3 {
-                    let light = splat[8 + channel] * weight;
+                    let light = color[channel] * weight;
                     let behind = &mut self.behind[channel][p];
                     *behind -= light;
                     odds * *behind - light

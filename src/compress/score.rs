@@ -90,6 +90,7 @@ impl Sums<'_> {
         let bindings = [
             work.view.binding(),
             work.projected.binding(),
+            work.colors.binding(),
             work.sorted_pairs()[1].binding(),
             work.tile_ranges.binding(),
             work.image.binding(),

@@ -78,13 +78,18 @@ impl<T> Drop for Buffer<T> {
 }
 
 impl Gpu {
+    /// The most bytes that one buffer may have.
+    pub(crate) fn most_bound(&self) -> u64 {
+        self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size)
+    }
+
     /// A buffer of `len` zeros (at least one element is allocated, so that it can be bound).
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] where it does not fit the adapter's limits or memory.
     pub fn buffer<T: Pod>(&self, label: &str, len: usize) -> Result<Buffer<T>> {
         let bytes = ((len.max(1) * size_of::<T>()) as u64).next_multiple_of(16);
-        let limit = self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size);
+        let limit = self.most_bound();
         if bytes > limit {
             return Err(Error::OutOfMemory(format!(
                 "'{label}' needs {} MiB in one buffer, {} allows {} MiB",

@@ -15,6 +15,8 @@ pub(crate) mod reference;
 mod renderer;
 mod sh_kernels;
 mod splats;
+#[cfg(test)]
+mod strip_tests;
 mod subset;
 mod tensors;
 #[cfg(test)]
@@ -27,7 +29,7 @@ pub use init::{Init, dots, from_points};
 pub(crate) use on_sphere::on_sphere;
 pub use picture::{EightBit, Rendered};
 pub use read::{Found, holds_splats, read, read_file, read_file_in, read_framed, read_in};
-pub(crate) use renderer::{PROJECTED_FLOATS, raster_switches};
+pub(crate) use renderer::{COLOR_FLOATS, PROJECTED_FLOATS, index_of, raster_switches};
 pub use renderer::{Raster, Renderer, Workspace};
 pub(crate) use sh_kernels::ShKernels;
 pub use splats::Splats;

@@ -7,6 +7,7 @@ use crate::capture::{Camera, Image};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
 use image::RgbImage;
+use std::ops::Range;
 
 /// The first planes of an image, those of color.
 const COLORS: usize = 3;
@@ -19,7 +20,7 @@ pub struct Rendered {
     pub alpha: Vec<f32>,
     /// α-weighted camera z of each pixel (not divided by alpha), row-major.
     pub depth: Vec<f32>,
-    /// Splats that were projected.
+    /// Splats that were projected, those of each strip where it took several.
     pub visible: usize,
     /// Splat–tile pairs that were blended.
     pub pairs: usize,
@@ -39,8 +40,7 @@ impl Renderer {
         settings: &RenderSettings,
         work: &mut Option<Workspace>,
     ) -> Result<Rendered> {
-        let (ready, counts) = self.draw(gpu, splats, camera, settings, work, Raster::Depth)?;
-        Rendered::read(gpu, ready, camera, PLANES, counts)
+        self.read(gpu, splats, camera, settings, work, PLANES)
     }
 
     /// The same without opacity and depth: neither is drawn nor read.
@@ -55,56 +55,149 @@ impl Renderer {
         settings: &RenderSettings,
         work: &mut Option<Workspace>,
     ) -> Result<Image> {
-        let (ready, counts) = self.draw(gpu, splats, camera, settings, work, Raster::Color)?;
-        Ok(Rendered::read(gpu, ready, camera, COLORS, counts)?.image)
+        Ok(self.read(gpu, splats, camera, settings, work, COLORS)?.image)
     }
 
-    /// Draws a picture with all of its pairs into `work`, which grows as needed: where it is, and its visible splats and pairs.
-    fn draw<'w>(
+    /// Renders one picture and reads its first `planes` planes back.
+    fn read(
         &self,
         gpu: &Gpu,
         splats: &Tensors,
         camera: &Camera,
         settings: &RenderSettings,
+        work: &mut Option<Workspace>,
+        planes: usize,
+    ) -> Result<Rendered> {
+        let raster = if planes > COLORS { Raster::Depth } else { Raster::Color };
+        let mut whole: Option<Rendered> = None;
+        self.draw(gpu, splats, (camera, settings), work, raster, &mut |strip| {
+            let read = strip.read(gpu, planes)?;
+            match &mut whole {
+                Some(whole) => whole.append(read),
+                None => whole = Some(read),
+            }
+            Ok(())
+        })?;
+        Ok(whole.unwrap_or_else(|| unpack(&[], 0, 0, [0; 2])))
+    }
+
+    /// Draws a picture, with all of its splats and pairs, into `work`, which grows as needed. Where a binding does not hold the image,
+    /// its visible splats or its pairs, this takes several strips of rows, one after the other; `each` sees them.
+    ///
+    /// # Errors
+    /// Those of `each`; [`Error::OutOfMemory`] where a row of tiles does not fit either.
+    pub(super) fn draw(
+        &self,
+        gpu: &Gpu,
+        splats: &Tensors,
+        (camera, settings): (&Camera, &RenderSettings),
+        work: &mut Option<Workspace>,
+        raster: Raster,
+        each: &mut dyn FnMut(Strip<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let row_of_tiles = (PLANES * plane_len(camera.width, TILE) * size_of::<f32>()) as u64;
+        let all = camera.height.div_ceil(TILE);
+        let mut tiles = all.min((gpu.most_bound() / row_of_tiles).max(1) as u32);
+        let mut top = 0;
+        while top < camera.height {
+            let rows = top..(top + tiles * TILE).min(camera.height);
+            let view = (camera, rows.clone());
+            match self.draw_rows(gpu, splats, view, settings, work, raster)? {
+                Some((drawn, [visible, pairs])) => {
+                    let size = [camera.width, rows.end - rows.start];
+                    each(Strip { work: drawn, top, size, visible, pairs })?;
+                    top = rows.end;
+                }
+                None if tiles > 1 => tiles = tiles.div_ceil(2),
+                None => {
+                    return Err(Error::OutOfMemory(format!(
+                        "16 rows of a picture of {} x {} pixels show more splats than {} binds",
+                        camera.width,
+                        camera.height,
+                        gpu.name()
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws the rows of a view with all of their pairs into `work`: where they are, and their visible splats and pairs; nothing where
+    /// these do not fit a binding.
+    fn draw_rows<'w>(
+        &self,
+        gpu: &Gpu,
+        splats: &Tensors,
+        (camera, rows): (&Camera, Range<u32>),
+        settings: &RenderSettings,
         work: &'w mut Option<Workspace>,
         raster: Raster,
-    ) -> Result<(&'w Workspace, [usize; 2])> {
-        let (width, height) = (camera.width, camera.height);
+    ) -> Result<Option<(&'w Workspace, [usize; 2])>> {
+        let (width, height) = (camera.width, rows.end - rows.start);
+        let [most_slots, most_pairs] = Workspace::most(gpu);
+        let slots = splats.count.min(most_slots);
         let mut kept = work.take();
-        let mut pairs = kept.as_ref().map_or(0, Workspace::pair_capacity).max(Workspace::initial_pairs(splats.count));
+        let initial = Workspace::initial_pairs(splats.count).min(most_pairs);
+        let mut pairs = kept.as_ref().map_or(0, Workspace::pair_capacity).max(initial);
         loop {
-            let fitting = kept.take().filter(|w| w.fits(splats.count, width, height) && w.pair_capacity() >= pairs);
+            let fitting = kept.take().filter(|w| w.fits(slots, width, height) && w.pair_capacity() >= pairs);
             let ready = match fitting {
                 Some(ready) => ready,
-                None => Workspace::new(gpu, splats.count, pairs, width, height)?,
+                None => Workspace::new(gpu, slots, pairs, width, height)?,
             };
             let mut recorder = Recorder::new(gpu);
-            self.record(&mut recorder, splats, camera, settings, &ready, raster);
+            self.record_rows(&mut recorder, splats, (camera, rows.clone()), settings, &ready, raster);
             recorder.submit();
             let counters = gpu.read(&ready.counters)?;
-            let wanted = counters[1] as usize;
-            if wanted <= pairs {
-                return Ok((work.insert(ready), [counters[0] as usize, wanted]));
+            let [visible, wanted, without_slot] = [0, 1, 2].map(|at| counters[at] as usize);
+            if without_slot > 0 || visible > ready.splat_capacity() || wanted > most_pairs {
+                *work = Some(ready);
+                return Ok(None);
             }
-            pairs = Workspace::room_for(wanted);
+            if wanted <= pairs {
+                return Ok(Some((work.insert(ready), [visible, wanted])));
+            }
+            pairs = Workspace::room_for(wanted).min(most_pairs);
         }
     }
 }
 
-impl Rendered {
-    /// The first `planes` planes of what was drawn into `work`, of which `counts` are its visible splats and pairs.
-    fn read(gpu: &Gpu, work: &Workspace, camera: &Camera, planes: usize, counts: [usize; 2]) -> Result<Self> {
-        let (width, height) = (camera.width, camera.height);
-        let drawn = gpu.read_part(&work.image, 0, planes * plane_len(width, height))?;
-        unpack(&drawn, width, height, counts[0], counts[1]).checked()
-    }
+/// Rows of a picture, all of them where they fit, as they were drawn.
+pub(super) struct Strip<'w> {
+    pub work: &'w Workspace,
+    /// The first row.
+    pub top: u32,
+    /// Width and rows.
+    pub size: [u32; 2],
+    pub visible: usize,
+    pub pairs: usize,
+}
 
-    /// Fails where a pixel is not finite: such a picture must pass neither for a dark one nor for a measurement.
-    fn checked(self) -> Result<Self> {
-        let colors = self.image.pixels.iter().filter(|rgb| !rgb.iter().sum::<f32>().is_finite()).count();
-        let others = self.alpha.iter().zip(&self.depth).filter(|(alpha, depth)| !(*alpha + *depth).is_finite()).count();
-        not_finite(colors.max(others), self.image.width, self.image.height)?;
-        Ok(self)
+impl Strip<'_> {
+    /// Reads the first `planes` planes back.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] where a pixel is not finite: such a picture must pass neither for a dark one nor for a measurement.
+    pub fn read(&self, gpu: &Gpu, planes: usize) -> Result<Rendered> {
+        let [width, height] = self.size;
+        let drawn = gpu.read_part(&self.work.image, 0, planes * plane_len(width, height))?;
+        let read = unpack(&drawn, width, height, [self.visible, self.pairs]);
+        let colors = read.image.pixels.iter().filter(|rgb| !rgb.iter().sum::<f32>().is_finite()).count();
+        let others = read.alpha.iter().zip(&read.depth).filter(|(alpha, depth)| !(*alpha + *depth).is_finite()).count();
+        not_finite(colors.max(others), width, height)?;
+        Ok(read)
+    }
+}
+
+impl Rendered {
+    /// Adds the rows below.
+    fn append(&mut self, below: Self) {
+        self.image.height += below.image.height;
+        self.image.pixels.extend(below.image.pixels);
+        self.alpha.extend(below.alpha);
+        self.depth.extend(below.depth);
+        self.visible += below.visible;
+        self.pairs += below.pairs;
     }
 }
 
@@ -148,26 +241,29 @@ impl EightBit {
         work: &mut Option<Workspace>,
     ) -> Result<RgbImage> {
         let (width, height) = (camera.width, camera.height);
-        let pixels = width as usize * height as usize;
-        let words = match self.words.take().filter(|words| words.len() >= pixels) {
-            Some(words) => words,
-            None => gpu.buffer("picture", pixels)?,
-        };
-        let words = self.words.insert(words);
-        let (drawn, _) = renderer.draw(gpu, splats, camera, settings, work, Raster::Color)?;
-        let mut recorder = Recorder::new(gpu);
-        let bindings = [drawn.view.binding(), drawn.image.binding(), words.binding()];
-        recorder.dispatch(&self.quantize, &bindings, (pixels as u32).div_ceil(WORKGROUP));
-        recorder.submit();
-        let words = gpu.read_part(words, 0, pixels)?;
-        let broken = words.iter().filter(|word| *word >> 24 == 0).count();
-        not_finite(broken, width, height)?;
-        let bytes = words.iter().flat_map(|word| [*word as u8, (word >> 8) as u8, (word >> 16) as u8]).collect();
+        let mut bytes = Vec::with_capacity(3 * width as usize * height as usize);
+        renderer.draw(gpu, splats, (camera, settings), work, Raster::Color, &mut |strip| {
+            let [width, height] = strip.size;
+            let pixels = width as usize * height as usize;
+            let words = match self.words.take().filter(|words| words.len() >= pixels) {
+                Some(words) => words,
+                None => gpu.buffer("picture", pixels)?,
+            };
+            let words = self.words.insert(words);
+            let mut recorder = Recorder::new(gpu);
+            let bindings = [strip.work.view.binding(), strip.work.image.binding(), words.binding()];
+            recorder.dispatch(&self.quantize, &bindings, (pixels as u32).div_ceil(WORKGROUP));
+            recorder.submit();
+            let words = gpu.read_part(words, 0, pixels)?;
+            not_finite(words.iter().filter(|word| *word >> 24 == 0).count(), width, height)?;
+            bytes.extend(words.iter().flat_map(|word| [*word as u8, (word >> 8) as u8, (word >> 16) as u8]));
+            Ok(())
+        })?;
         Ok(RgbImage::from_raw(width, height, bytes).expect("a picture has width × height pixels"))
     }
 }
 
-fn unpack(planes: &[f32], width: u32, height: u32, visible: usize, pairs: usize) -> Rendered {
+fn unpack(planes: &[f32], width: u32, height: u32, [visible, pairs]: [usize; 2]) -> Rendered {
     let pitch = (tiles(width, height)[0] * TILE) as usize;
     let plane = plane_len(width, height);
     let offsets = (0..height as usize).flat_map(|y| (0..width as usize).map(move |x| y * pitch + x));

@@ -9,13 +9,23 @@ use super::{ShKernels, Tensors};
 use crate::capture::Camera;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort};
+use std::ops::Range;
 
 /// Threads of a per-splat workgroup.
 pub(crate) const WORKGROUP: u32 = 64;
 /// Pairs of a thread that looks for the borders between tiles, where there are as many as there is room for.
 const PAIRS_PER_THREAD: u32 = 8;
 /// Floats of a projected splat (`shaders/common/projected.wgsl`).
-pub(crate) const PROJECTED_FLOATS: usize = 12;
+pub(crate) const PROJECTED_FLOATS: usize = 8;
+/// Floats of its color, and of its depth behind it.
+pub(crate) const COLOR_FLOATS: usize = 4;
+
+/// The index in the model of a projected splat.
+pub(crate) fn index_of(projected: &[f32]) -> usize {
+    const MASK: u32 = (1 << 28) - 1;
+    (projected[PROJECTED_FLOATS - 1].to_bits() & MASK) as usize
+}
+
 /// Planes of the image: red, green, blue, transmittance, depth.
 pub(super) const PLANES: usize = 5;
 
@@ -25,6 +35,7 @@ pub struct Workspace {
     pair_capacity: usize,
     pub(crate) view: Buffer<ViewUniform>,
     pub(crate) projected: Buffer<f32>,
+    pub(crate) colors: Buffer<f32>,
     depth_keys: Buffer<u32>,
     slots: Buffer<u32>,
     /// Per splat, and one more: whether it is visible, then its slot ([`Placement`]). Later per rank: tiles.
@@ -34,7 +45,7 @@ pub struct Workspace {
     pair_tiles: Buffer<u32>,
     pair_slots: Buffer<u32>,
     pub(crate) tile_ranges: Buffer<u32>,
-    /// `[visible splats, splat–tile pairs wanted]` of the last render.
+    /// `[visible splats, splat–tile pairs wanted, visible splats without a slot]` of the last render.
     pub counters: Buffer<u32>,
     /// Planes of [`plane_len`] floats of the image last rendered: red, green, blue (with background), transmittance, depth.
     pub image: Buffer<f32>,
@@ -57,6 +68,7 @@ impl Workspace {
             pair_capacity: pairs,
             view: gpu.buffer("view", 1)?,
             projected: gpu.buffer("projected splats", splats * PROJECTED_FLOATS)?,
+            colors: gpu.buffer("colors of splats", splats * COLOR_FLOATS)?,
             depth_keys: gpu.buffer("depth keys", splats)?,
             slots: gpu.buffer("slots", splats)?,
             tile_counts: gpu.buffer("tile counts", splats + 1)?,
@@ -75,6 +87,12 @@ impl Workspace {
     /// Pairs to make room for before anything is known.
     pub fn initial_pairs(splats: usize) -> usize {
         (8 * splats).max(1 << 16)
+    }
+
+    /// The most visible splats and pairs that there can be room for.
+    pub(super) fn most(gpu: &Gpu) -> [usize; 2] {
+        let of = |bytes: usize| usize::try_from(gpu.most_bound()).unwrap_or(usize::MAX) / bytes;
+        [of(PROJECTED_FLOATS * size_of::<f32>()), of(size_of::<u32>())]
     }
 
     /// Pairs to make room for when `wanted` were asked for.
@@ -197,15 +215,31 @@ impl Renderer {
         work: &Workspace,
         raster: Raster,
     ) {
-        let uniform = ViewUniform::new(camera, settings, splats.count, work.pair_capacity);
+        self.record_rows(recorder, splats, (camera, 0..camera.height), settings, work, raster);
+    }
+
+    /// [`Renderer::record`] of some rows of the picture.
+    pub(super) fn record_rows(
+        &self,
+        recorder: &mut Recorder<'_>,
+        splats: &Tensors,
+        (camera, rows): (&Camera, Range<u32>),
+        settings: &RenderSettings,
+        work: &Workspace,
+        raster: Raster,
+    ) {
+        let size = [camera.width, rows.end - rows.start];
+        let room = [work.slots_capacity, work.pair_capacity];
+        let uniform = ViewUniform::new(camera, rows, settings, splats.count, room);
         let gpu = recorder.gpu();
         work.view.write(gpu, 0, &[uniform]);
         let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         recorder.clear(&work.counters);
         self.project(recorder, splats, work);
-        let bindings = [view.clone(), splats.means.binding(), projected.clone(), counters.clone()];
-        self.sh_forward.dispatch(recorder, splats.sh_degree, &bindings, splats.bands(), per_splat);
+        let (means, colors) = (splats.means.binding(), work.colors.binding());
+        let bindings = [view.clone(), means, projected.clone(), colors, counters.clone()];
+        self.sh_forward.dispatch(recorder, splats, &bindings, splats.bands(), per_splat);
         work.depth_sort.record(recorder, &work.depth_keys, &work.slots, (&work.counters, 0), DEPTH_BITS);
         let slots = work.slots_by_depth().binding();
         recorder.dispatch(
@@ -215,7 +249,7 @@ impl Renderer {
         );
         work.scan.record(recorder, &work.tile_counts, (&work.counters, 0), (&work.counters, 1));
         self.emit(recorder, work, per_splat);
-        self.blend(recorder, work, [camera.width, camera.height], raster);
+        self.blend(recorder, work, size, raster);
     }
 
     /// Records the pairs of each splat, from the places that were counted for them on.
@@ -249,7 +283,8 @@ impl Renderer {
             Raster::Ellipses => &self.ellipses,
         };
         let [x, y] = tiles(size[0], size[1]);
-        let bindings = [view, work.projected.binding(), pair_slots, tile_ranges, work.image.binding()];
+        let (projected, colors) = (work.projected.binding(), work.colors.binding());
+        let bindings = [view, projected, colors, pair_slots, tile_ranges, work.image.binding()];
         recorder.dispatch(raster, &bindings, x * y);
     }
 

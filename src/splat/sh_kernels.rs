@@ -1,5 +1,6 @@
 //! Kernels that go through the bands of spherical harmonics that a model has.
 
+use super::Tensors;
 use crate::error::Result;
 use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder};
 
@@ -18,17 +19,23 @@ impl ShKernels {
         Ok(Self([a?, b?, c?, d?]))
     }
 
-    /// Runs it on a model of `degree`, with the tensors of its `bands` bound last.
+    /// Runs it on `model`, once for each part of its bands: with what kernels need to know of the part bound second, after the
+    /// first of `bindings`, and the part's tensors of `bands`, the model's or others of its shape, bound last.
     pub fn dispatch(
         &self,
         recorder: &mut Recorder<'_>,
-        degree: u32,
+        model: &Tensors,
         bindings: &[Binding<'_>],
-        bands: &[Buffer<f32>],
+        bands: &[Vec<Buffer<f32>>],
         groups: u32,
     ) {
-        let degree = degree.min(3) as usize;
-        let all: Vec<Binding<'_>> = bindings.iter().cloned().chain(bands.iter().map(Buffer::binding)).collect();
-        recorder.dispatch(&self.0[degree], &all, groups);
+        let kernel = &self.0[model.sh_degree.min(3) as usize];
+        for (at, part) in model.parts().enumerate() {
+            let tensors = bands.iter().map(|band| band[at].binding());
+            let (first, others) = bindings.split_at(1);
+            let all: Vec<Binding<'_>> =
+                first.iter().cloned().chain([part]).chain(others.iter().cloned()).chain(tensors).collect();
+            recorder.dispatch(kernel, &all, groups);
+        }
     }
 }

@@ -1,19 +1,28 @@
-//! The model's parameters in device memory, one buffer a tensor.
+//! The model's parameters in device memory, one buffer a tensor, or several where it is longer than a binding.
 
 use super::Splats;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Recorder};
+use crate::gpu::{Binding, Buffer, Gpu, Recorder};
 
 /// Names of the tensors, in the order of [`Tensors::all`].
 pub const TENSOR_NAMES: [&str; 8] = ["means", "quats", "log_scales", "logit_opacities", "sh0", "sh1", "sh2", "sh3"];
 
-/// Floats per Gaussian of each tensor, in the order of [`Tensors::all`]. SH bands are separate tensors, so that
-/// no single binding grows beyond 21 floats a Gaussian (1.6 million Gaussians in a binding of 128 MiB).
+/// Floats per Gaussian of each tensor, in the order of [`Tensors::all`].
 pub const TENSOR_WIDTHS: [usize; 8] = [3, 4, 3, 1, 3, 9, 15, 21];
+
+/// Tensors before the SH bands.
+const GEOMETRY: usize = 4;
+/// Parts begin at whole quads of four values, whatever their width.
+const PART_STEP: usize = 4;
+
+/// Twin of `Part` in `shaders/common/part.wgsl`, 256 bytes from the next: what a binding may begin at.
+type PartRow = [u32; 64];
 
 /// One value for every parameter of `count` Gaussians: the parameters themselves, their gradients, or the moments
 /// of an optimizer. Buffers are flat and row-major: `means[3 * i + axis]`, `sh1[9 * i + 3 * coefficient + channel]`.
-/// Bands above `sh_degree` are empty.
+/// Bands above `sh_degree` are empty. Bands are the widest tensors (up to 84 bytes a Gaussian), and so they are held in parts,
+/// all of which but the last have [`Tensors::part_rows`] rows: 128 MiB, as much as Mesa's software adapter binds, hold 1.6 million
+/// Gaussians of SH degree 3, and 4.2 million as `projected` has them ([`super::Workspace`]).
 pub struct Tensors {
     /// Gaussians in use; buffers may be longer.
     pub count: usize,
@@ -29,17 +38,35 @@ pub struct Tensors {
     pub log_scales: Buffer<f32>,
     /// Logit opacities `[capacity]`.
     pub logit_opacities: Buffer<f32>,
-    /// SH bands 0–3: `[capacity, 2·band + 1, 3]`.
-    pub sh: [Buffer<f32>; 4],
+    /// SH bands 0–3: `[capacity, 2·band + 1, 3]`, in parts.
+    pub sh: [Vec<Buffer<f32>>; 4],
+    /// Rows of a part of an SH band.
+    pub part_rows: usize,
+    /// First row of each part and its rows, as kernels read them.
+    parts: Buffer<PartRow>,
 }
 
 impl Tensors {
     /// Zeros for `count` Gaussians with room for `capacity`.
     pub fn zeros(gpu: &Gpu, what: &str, count: usize, capacity: usize, sh_degree: u32) -> Result<Self> {
-        let tensor = |index: usize| {
-            let rows = if index >= 4 && index - 4 > sh_degree as usize { 0 } else { capacity };
-            gpu.buffer(&format!("{what} {}", TENSOR_NAMES[index]), rows * TENSOR_WIDTHS[index])
+        let part_rows = rows_of_part(gpu, sh_degree);
+        let name = |index: usize| format!("{what} {}", TENSOR_NAMES[index]);
+        let tensor = |index: usize| gpu.buffer(&name(index), capacity * TENSOR_WIDTHS[index]);
+        let firsts = || (0..capacity.max(1)).step_by(part_rows);
+        let band = |band: usize| -> Result<Vec<Buffer<f32>>> {
+            let index = GEOMETRY + band;
+            let rows = if band > sh_degree as usize { 0 } else { capacity };
+            let part = |first: usize| {
+                gpu.buffer(&name(index), rows.saturating_sub(first).min(part_rows) * TENSOR_WIDTHS[index])
+            };
+            firsts().map(part).collect()
         };
+        let row = |first: usize| {
+            let mut row = [0; size_of::<PartRow>() / 4];
+            row[..2].copy_from_slice(&[first, part_rows].map(|value| value as u32));
+            row
+        };
+        let parts: Vec<PartRow> = firsts().map(row).collect();
         Ok(Self {
             count,
             capacity,
@@ -48,7 +75,9 @@ impl Tensors {
             quats: tensor(1)?,
             log_scales: tensor(2)?,
             logit_opacities: tensor(3)?,
-            sh: [tensor(4)?, tensor(5)?, tensor(6)?, tensor(7)?],
+            sh: [band(0)?, band(1)?, band(2)?, band(3)?],
+            part_rows,
+            parts: gpu.upload("parts", &parts)?,
         })
     }
 
@@ -63,9 +92,34 @@ impl Tensors {
         for band in 0..=splats.sh_degree as usize {
             let (from, to) = (3 * band * band, 3 * (band + 1) * (band + 1));
             let values: Vec<f32> = splats.sh.chunks_exact(row).flat_map(|sh| &sh[from..to]).copied().collect();
-            tensors.sh[band].write(gpu, 0, &values);
+            tensors.write(gpu, GEOMETRY + band, &values);
         }
         Ok(tensors)
+    }
+
+    /// Writes the first rows of the tensor `index` of [`TENSOR_NAMES`], before the next submission.
+    pub fn write(&self, gpu: &Gpu, index: usize, values: &[f32]) {
+        let parts = self.all()[index];
+        let part_len = if index < GEOMETRY { values.len() } else { self.part_rows * TENSOR_WIDTHS[index] };
+        for (part, values) in parts.iter().zip(values.chunks(part_len.max(1))) {
+            part.write(gpu, 0, values);
+        }
+    }
+
+    /// Reads the tensor `index` of [`TENSOR_NAMES`] back: its `count` rows, none of a band that there is not. Waits for the device.
+    ///
+    /// # Errors
+    /// Those of the device.
+    pub fn read(&self, gpu: &Gpu, index: usize) -> Result<Vec<f32>> {
+        let mut left = self.count * TENSOR_WIDTHS[index];
+        let mut values = Vec::new();
+        for part in self.all()[index] {
+            let found = gpu.read_part(part, 0, left.min(part.len()))?;
+            left -= found.len();
+            // Most models have one part, which need not be copied.
+            if values.is_empty() { values = found } else { values.extend(found) }
+        }
+        Ok(values)
     }
 
     /// A copy within the device, of the Gaussians in use, as of all that was submitted before.
@@ -75,7 +129,8 @@ impl Tensors {
     pub fn duplicate(&self, gpu: &Gpu, what: &str) -> Result<Self> {
         let copy = Self::zeros(gpu, what, self.count, self.count, self.sh_degree)?;
         let mut recorder = Recorder::new(gpu);
-        for (from, to) in self.all().into_iter().zip(copy.all()).filter(|(_, to)| !to.is_empty()) {
+        let pairs = self.all().into_iter().zip(copy.all()).flat_map(|(from, to)| from.iter().zip(to));
+        for (from, to) in pairs.filter(|(_, to)| !to.is_empty()) {
             recorder.copy(from, 0, to, 0, to.len());
         }
         recorder.submit();
@@ -84,12 +139,8 @@ impl Tensors {
 
     /// Reads the `count` Gaussians back.
     pub fn to_splats(&self, gpu: &Gpu) -> Result<Splats> {
-        let read = |index: usize| -> Result<Vec<f32>> {
-            let mut values = gpu.read(self.all()[index])?;
-            values.truncate(self.count * TENSOR_WIDTHS[index]);
-            Ok(values)
-        };
-        let bands = (0..=self.sh_degree as usize).map(|band| read(4 + band)).collect::<Result<Vec<_>>>()?;
+        let read = |index: usize| self.read(gpu, index);
+        let bands = (0..=self.sh_degree as usize).map(|band| read(GEOMETRY + band)).collect::<Result<Vec<_>>>()?;
         let mut sh = Vec::with_capacity(self.count * 3 * Splats::coefficients(self.sh_degree));
         for i in 0..self.count {
             for (values, width) in bands.iter().zip(&TENSOR_WIDTHS[4..]) {
@@ -106,16 +157,30 @@ impl Tensors {
         })
     }
 
-    /// SH bands 0 to `sh_degree`.
-    pub fn bands(&self) -> &[Buffer<f32>] {
+    /// SH bands 0 to `sh_degree`, in parts.
+    pub fn bands(&self) -> &[Vec<Buffer<f32>>] {
         &self.sh[..=self.sh_degree.min(3) as usize]
     }
 
-    /// All tensors in the order of [`TENSOR_NAMES`].
-    pub fn all(&self) -> [&Buffer<f32>; 8] {
-        let [sh0, sh1, sh2, sh3] = &self.sh;
-        [&self.means, &self.quats, &self.log_scales, &self.logit_opacities, sh0, sh1, sh2, sh3]
+    /// The parts of SH bands that the Gaussians in use are in: what kernels need to know of each.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Binding<'_>> {
+        (0..self.count.div_ceil(self.part_rows)).map(|part| self.parts.element(part))
     }
+
+    /// All tensors in the order of [`TENSOR_NAMES`], each in parts.
+    pub fn all(&self) -> [&[Buffer<f32>]; 8] {
+        let whole = std::slice::from_ref::<Buffer<f32>>;
+        let [sh0, sh1, sh2, sh3] = &self.sh;
+        let Self { means, quats, log_scales, logit_opacities, .. } = self;
+        [whole(means), whole(quats), whole(log_scales), whole(logit_opacities), sh0, sh1, sh2, sh3]
+    }
+}
+
+/// Rows of the widest SH band of `sh_degree` that a binding takes, in whole steps.
+fn rows_of_part(gpu: &Gpu, sh_degree: u32) -> usize {
+    let row = TENSOR_WIDTHS[GEOMETRY + sh_degree.min(3) as usize] * size_of::<f32>();
+    let rows = usize::try_from(gpu.most_bound()).unwrap_or(usize::MAX) / row;
+    (rows / PART_STEP * PART_STEP).max(PART_STEP)
 }
 
 fn rows<const N: usize>(values: &[f32]) -> Vec<[f32; N]> {

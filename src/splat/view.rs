@@ -2,6 +2,7 @@
 
 use crate::capture::Camera;
 use bytemuck::{Pod, Zeroable};
+use std::ops::Range;
 
 /// Side of a tile in pixels. The raster kernels' layout of threads is built on it (`shaders/common/tile_pixels.wgsl`).
 pub const TILE: u32 = 16;
@@ -56,29 +57,47 @@ pub struct ViewUniform {
     scale_modifier: f32,
     low_pass: f32,
     _pad: [u32; 2],
+    held: [f32; 4],
+    slot_capacity: u32,
+    _end: [u32; 3],
 }
 
 impl ViewUniform {
-    /// The view of `camera` on a model of `count` splats, with room for `pair_capacity` splat–tile pairs.
-    pub fn new(camera: &Camera, settings: &RenderSettings, count: usize, pair_capacity: usize) -> Self {
+    /// The `rows` of the view of `camera` on a model of `count` splats, with `room` for so many visible splats and splat–tile pairs.
+    pub fn new(camera: &Camera, rows: Range<u32>, settings: &RenderSettings, count: usize, room: [usize; 2]) -> Self {
+        let height = rows.end - rows.start;
         Self {
             viewmat: camera.viewmat.as_mat4().to_cols_array_2d(),
             position: camera.center().as_vec3().to_array(),
             sh_degree: settings.sh_degree,
-            intrinsics: [camera.fx, camera.fy, camera.cx, camera.cy].map(|v| v as f32),
+            intrinsics: [camera.fx, camera.fy, camera.cx, camera.cy - f64::from(rows.start)].map(|v| v as f32),
             background: settings.background,
             count: count as u32,
-            size: [camera.width, camera.height],
-            tiles: tiles(camera.width, camera.height),
-            pair_capacity: pair_capacity as u32,
+            size: [camera.width, height],
+            tiles: tiles(camera.width, height),
+            pair_capacity: room[1] as u32,
             antialiased: u32::from(settings.antialiased),
             max_scale: settings.style.max_scale,
             min_opacity: settings.style.min_opacity,
             scale_modifier: settings.style.scale_modifier,
             low_pass: low_pass(camera) as f32,
             _pad: [0; 2],
+            held: held(camera).map(|v| v as f32),
+            slot_capacity: room[0] as u32,
+            _end: [0; 3],
         }
     }
+}
+
+/// Least x/z and y/z and largest, at which the projection is linearized: 30 % of the half field of view outside the picture, as
+/// in 3DGS.
+fn held(camera: &Camera) -> [f64; 4] {
+    let axis = |f: f64, c: f64, size: u32| {
+        let (size, margin) = (f64::from(size), 0.3 * 0.5 * f64::from(size) / f);
+        [-(c / f + margin), (size - c) / f + margin]
+    };
+    let [x, y] = [axis(camera.fx, camera.cx, camera.width), axis(camera.fy, camera.cy, camera.height)];
+    [x[0], y[0], x[1], y[1]]
 }
 
 /// Variance of the screen-space low-pass filter of the photographs' own pixels, as in 3DGS, in square pixels.

@@ -16,8 +16,7 @@ const BLOCK: u32 = 256;
 struct Rates {
     step_size: f32,
     second_correction: f32,
-    count: u32,
-    padding: u32,
+    padding: [u32; 2],
 }
 
 /// Running means of the gradient and of its square.
@@ -71,24 +70,25 @@ impl Adam {
         let Update { learning_rates, step, sh_degree } = update;
         let first_correction = 1.0 - BETA1.powi(step as i32);
         let second_correction = (1.0 - BETA2.powi(step as i32)).sqrt();
-        let tensors = parameters.all().into_iter().zip(gradients.all());
-        let moments = moments.first.all().into_iter().zip(moments.second.all());
         let used = GEOMETRY + 1 + sh_degree as usize;
-        let values = TENSOR_WIDTHS.map(|width| (parameters.count * width) as u32);
         let rates = std::array::from_fn::<Row, { TENSOR_WIDTHS.len() }, _>(|i| {
             let mut row = Row::zeroed();
             let step_size = (f64::from(learning_rates[i]) / first_correction) as f32;
             let second_correction = second_correction as f32;
-            row[0] = Rates { step_size, second_correction, count: values[i].div_ceil(4), padding: 0 };
+            row[0] = Rates { step_size, second_correction, padding: [0; 2] };
             row
         });
         self.rates.write(recorder.gpu(), 0, &rates);
-        for (i, ((p, g), (m, v))) in tensors.zip(moments).enumerate().take(used) {
-            if p.is_empty() || parameters.count == 0 {
-                continue;
+        let [all_p, all_g, all_m, all_v] = [parameters, gradients, moments.first, moments.second].map(Tensors::all);
+        for i in 0..used {
+            let mut left = parameters.count * TENSOR_WIDTHS[i];
+            let parts = all_p[i].iter().zip(all_g[i]).zip(all_m[i].iter().zip(all_v[i]));
+            for ((p, g), (m, v)) in parts {
+                let values = left.min(p.len());
+                left -= values;
+                let bindings = [self.rates.element(i), g.binding(), p.binding(), m.binding(), v.binding()];
+                recorder.dispatch(&self.kernel, &bindings, (values as u32).div_ceil(BLOCK));
             }
-            let bindings = [self.rates.element(i), g.binding(), p.binding(), m.binding(), v.binding()];
-            recorder.dispatch(&self.kernel, &bindings, values[i].div_ceil(BLOCK));
         }
     }
 }
@@ -112,18 +112,26 @@ mod tests {
         }
     }
 
+    /// Values there is room for in each tensor.
+    fn lens(tensors: &Tensors) -> [usize; 8] {
+        tensors.all().map(|parts| parts.iter().map(Buffer::len).sum())
+    }
+
+    fn whole(gpu: &Gpu, parts: &[Buffer<f32>]) -> Vec<f32> {
+        parts.iter().flat_map(|part| gpu.read(part).unwrap()).collect()
+    }
+
     fn check(mask: Mask, count: usize, capacity: usize, sh_degree: u32) {
         let gpu = Gpu::open(&Choice::Best, mask).unwrap();
         let tensors = || Tensors::zeros(&gpu, "test", count, capacity, sh_degree).unwrap();
         let (parameters, gradients, first, second) = (tensors(), tensors(), tensors(), tensors());
         let adam = Adam::new(&gpu).unwrap();
         let mut rng = StdRng::seed_from_u64(count as u64);
-        let mut expected: Vec<Vec<[f64; 3]>> =
-            parameters.all().iter().map(|tensor| vec![[0.0; 3]; tensor.len()]).collect();
+        let mut expected: Vec<Vec<[f64; 3]>> = lens(&parameters).iter().map(|len| vec![[0.0; 3]; *len]).collect();
         for step in 1..=4 {
-            for (i, tensor) in gradients.all().into_iter().enumerate() {
+            for (i, len) in lens(&gradients).into_iter().enumerate() {
                 let used = count * TENSOR_WIDTHS[i];
-                let values: Vec<f32> = (0..tensor.len())
+                let values: Vec<f32> = (0..len)
                     .map(|at| match rng.random_range(0..20) {
                         _ if at >= used => 0.0,
                         0 => f32::NAN,
@@ -134,7 +142,7 @@ mod tests {
                         _ => rng.random::<f32>() - 0.5,
                     })
                     .collect();
-                tensor.write(&gpu, 0, &values);
+                gradients.write(&gpu, i, &values);
                 for (value, [p, m, v]) in values.iter().zip(&mut expected[i]) {
                     twin(p, m, v, f64::from(*value), f64::from(RATES[i]), step);
                 }
@@ -147,7 +155,7 @@ mod tests {
         }
         for (i, expected) in expected.iter().enumerate() {
             for (part, tensors) in [&parameters, &first, &second].into_iter().enumerate() {
-                for (at, (found, want)) in gpu.read(tensors.all()[i]).unwrap().iter().zip(expected).enumerate() {
+                for (at, (found, want)) in whole(&gpu, tensors.all()[i]).iter().zip(expected).enumerate() {
                     let (found, want) = (f64::from(*found), want[part]);
                     let tolerance = 1e-5 * f64::from(RATES[i]).max(want.abs());
                     assert!((found - want).abs() <= tolerance, "tensor {i} part {part} [{at}]: {found} not {want}");
@@ -161,6 +169,8 @@ mod tests {
         check(Mask::default(), 1, 1, 3);
         check(Mask::ALL, 67, 67, 3);
         check(Mask::ALL, 131, 200, 1);
+        // 48 rows of band 3 in each of 5 buffers.
+        check(Mask { buffer_bytes: 4 << 10, ..Mask::ALL }, 131, 200, 3);
     }
 
     /// A band that becomes active later ends as if it had been updated without a gradient before.
@@ -171,19 +181,19 @@ mod tests {
         let train = |degrees: [u32; 3]| {
             let tensors = || Tensors::zeros(&gpu, "test", 9, 9, 3).unwrap();
             let (parameters, gradients, first, second) = (tensors(), tensors(), tensors(), tensors());
-            parameters.sh[3].write(&gpu, 0, &[0.3; 9 * 21]);
+            parameters.write(&gpu, 7, &[0.3; 9 * 21]);
             let before = gpu.activity().dispatches;
             for (step, sh_degree) in (1..).zip(degrees) {
                 let size = if step == 3 { 0.5 } else { 0.0 };
-                gradients.sh[3].write(&gpu, 0, &[size; 9 * 21]);
-                gradients.sh[0].write(&gpu, 0, &[0.1 * step as f32; 9 * 3]);
+                gradients.write(&gpu, 7, &[size; 9 * 21]);
+                gradients.write(&gpu, 4, &[0.1 * step as f32; 9 * 3]);
                 let mut recorder = Recorder::new(&gpu);
                 let update = Update { learning_rates: RATES, step, sh_degree };
                 adam.record(&mut recorder, &parameters, &gradients, Moments { first: &first, second: &second }, update);
                 recorder.submit();
             }
             let dispatches = gpu.activity().dispatches - before;
-            (dispatches, [&parameters, &first, &second].map(|t| t.all().map(|tensor| gpu.read(tensor).unwrap())))
+            (dispatches, [&parameters, &first, &second].map(|t| t.all().map(|parts| whole(&gpu, parts))))
         };
         let (all, expected) = train([3, 3, 3]);
         let (fewer, found) = train([0, 1, 3]);

@@ -9,6 +9,11 @@ const WORKGROUP: u32 = 64;
 /// Floats per slot that the raster's backward pass sums (`shaders/common/splat_gradients.wgsl`).
 const GRADIENT_FLOATS: usize = 10;
 
+/// The most splats whose sums fit a binding.
+pub(super) fn most_splats(gpu: &Gpu) -> usize {
+    usize::try_from(gpu.most_bound()).unwrap_or(usize::MAX) / (GRADIENT_FLOATS * size_of::<f32>())
+}
+
 /// How gradients are summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GradientOptions {
@@ -102,21 +107,21 @@ impl Backward {
         v_image: &Buffer<f32>,
         out: &Gradients,
     ) {
-        out.parameters.all().into_iter().for_each(|tensor| recorder.clear(tensor));
+        out.parameters.all().into_iter().flatten().for_each(|part| recorder.clear(part));
         recorder.clear(&out.splat_gradients);
         let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
         self.record_raster(recorder, per_splat, size, work, v_image, out);
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         let sums = out.splat_gradients.binding();
         let v = &out.parameters;
-        let (means, degree) = (splats.means.binding(), splats.sh_degree);
+        let means = splats.means.binding();
         let bindings = [view.clone(), means.clone(), projected.clone(), sums.clone(), counters.clone()];
-        self.sh.dispatch(recorder, degree, &bindings, &v.sh[..splats.bands().len()], per_splat);
+        self.sh.dispatch(recorder, splats, &bindings, &v.sh[..splats.bands().len()], per_splat);
         // Without other bands the color does not depend on the direction.
-        if degree > 0 {
+        if splats.sh_degree > 0 {
             let [a, b, c, d, e] = bindings;
             let bindings = [a, b, c, d, e, v.means.binding()];
-            self.sh_direction.dispatch(recorder, degree, &bindings, &splats.bands()[1..], per_splat);
+            self.sh_direction.dispatch(recorder, splats, &bindings, &splats.bands()[1..], per_splat);
         }
         let (quats, log_scales) = (splats.quats.binding(), splats.log_scales.binding());
         recorder.dispatch(
@@ -168,6 +173,7 @@ impl Backward {
             &[
                 view.clone(),
                 projected.clone(),
+                work.colors.binding(),
                 work.sorted_pairs()[1].binding(),
                 work.tile_ranges.binding(),
                 work.image.binding(),

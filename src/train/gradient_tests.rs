@@ -131,6 +131,30 @@ fn gradients_are_those_of_the_definition() {
     }
 }
 
+/// SH bands that are longer than a binding lie in several buffers, which shows in no picture and no gradient.
+#[test]
+fn bands_in_parts_are_as_in_one() {
+    let splats = splats(&cloud(6400, 7));
+    let settings = RenderSettings { background: [0.2; 3], sh_degree: 3, antialiased: false, style: Style::default() };
+    let of = |buffer_bytes: u64| {
+        let gpu = Gpu::open(&Choice::Best, Mask { buffer_bytes, ..Mask::ALL }).unwrap();
+        let tensors = Tensors::from_splats(&gpu, &splats, 0).unwrap();
+        assert!(tensors.to_splats(&gpu).unwrap() == splats);
+        assert!(tensors.duplicate(&gpu, "copy of").unwrap().to_splats(&gpu).unwrap() == splats);
+        let renderer = Renderer::deterministic(&gpu).unwrap();
+        let picture = renderer.render_image(&gpu, &tensors, &camera(), &settings, &mut None).unwrap();
+        let options = GradientOptions { deterministic: true, ..GradientOptions::default() };
+        let (gradients, statistics) = device_gradients(&gpu, &splats, &camera(), &settings, options);
+        (tensors.part_rows, [picture.image.pixels.concat(), picture.depth].concat(), gradients, statistics)
+    };
+    let (_, picture, gradients, statistics) = of(0);
+    let (rows, picture_of_parts, gradients_of_parts, statistics_of_parts) = of(512 << 10);
+    assert_eq!(rows, 6240);
+    assert!(picture == picture_of_parts && statistics == statistics_of_parts);
+    assert!(gradients == gradients_of_parts);
+    assert!(gradients.sh[48 * rows..].iter().any(|v| *v != 0.0), "the second part shows nothing");
+}
+
 /// The gradients of the pixels with respect to the projected mean of splat `i`.
 fn of_center(model: &Model, i: usize, camera: &Camera, settings: &RenderSettings) -> Vec<DVec2> {
     const STEP: f64 = 1e-6;

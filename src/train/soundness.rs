@@ -28,6 +28,8 @@ pub struct Soundness {
     /// Place of the first count and limit, of each dispatch.
     settings: Vec<Buffer<[u32; 4]>>,
     counts: Buffer<u32>,
+    /// Where a tensor has fewer parts than others.
+    nothing: Buffer<f32>,
 }
 
 impl Soundness {
@@ -39,6 +41,7 @@ impl Soundness {
             kernel: gpu.kernel("train/count_unusable", &[])?,
             settings: (0..COUNTS).step_by(TENSORS).map(setting).collect::<Result<_>>()?,
             counts: gpu.buffer("unusable values", COUNTS)?,
+            nothing: gpu.buffer("no tensor", 0)?,
         })
     }
 
@@ -50,12 +53,16 @@ impl Soundness {
     /// Records a count over parameters, first and second moments.
     pub fn record(&self, recorder: &mut Recorder<'_>, groups: [&Tensors; 3]) {
         recorder.clear(&self.counts);
-        let tensors: Vec<&Buffer<f32>> = groups.iter().flat_map(|group| group.all()).collect();
+        let tensors: Vec<&[Buffer<f32>]> = groups.iter().flat_map(|group| group.all()).collect();
         for (tensors, settings) in tensors.chunks_exact(TENSORS).zip(&self.settings) {
-            let quads = tensors.iter().map(|tensor| tensor.len().div_ceil(4)).max().unwrap_or_default();
-            let [a, b, c, d] = [0, 1, 2, 3].map(|i| tensors[i].binding());
-            let bindings = [settings.binding(), a, b, c, d, self.counts.binding()];
-            recorder.dispatch(&self.kernel, &bindings, (quads as u32).div_ceil(WORKGROUP));
+            let parts = tensors.iter().map(|parts| parts.len()).max().unwrap_or_default();
+            for part in 0..parts {
+                let parts = [0, 1, 2, 3].map(|i| tensors[i].get(part).unwrap_or(&self.nothing));
+                let quads = parts.iter().map(|part| part.len().div_ceil(4)).max().unwrap_or_default();
+                let [a, b, c, d] = parts.map(Buffer::binding);
+                let bindings = [settings.binding(), a, b, c, d, self.counts.binding()];
+                recorder.dispatch(&self.kernel, &bindings, (quads as u32).div_ceil(WORKGROUP));
+            }
         }
     }
 }
@@ -113,22 +120,26 @@ mod tests {
     fn every_unusable_value_is_counted_where_it_is_and_nothing_else() {
         let bad = [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e18, -2e30, f32::from_bits(0x7f80_0001)];
         let good = [0.0, -0.0, 1e-45, f32::MIN_POSITIVE, 9.9e17, -9.9e17, 1.0];
-        for mask in [Mask::default(), Mask::ALL] {
+        // The last has bands in several buffers.
+        for mask in [Mask::default(), Mask::ALL, Mask { buffer_bytes: 4 << 10, ..Mask::ALL }] {
             let gpu = Gpu::open(&Choice::Best, mask).unwrap();
-            for (count, capacity, sh_degree) in [(7, 7, 3), (130, 200, 1), (1, 1, 0)] {
+            for (count, capacity, sh_degree) in [(7, 7, 3), (130, 200, 1), (130, 200, 3), (1, 1, 0)] {
                 let tensors = || Tensors::zeros(&gpu, "test", count, capacity, sh_degree).unwrap();
                 let groups = [tensors(), tensors(), tensors()];
                 let mut expected = vec![0; COUNTS];
                 for (group, tensors) in groups.iter().enumerate() {
-                    for (index, tensor) in tensors.all().into_iter().enumerate().filter(|(_, t)| !t.is_empty()) {
-                        let mut values: Vec<f32> = (0..tensor.len()).map(|i| good[i % good.len()]).collect();
+                    for (index, parts) in
+                        tensors.all().into_iter().enumerate().filter(|(_, parts)| !parts[0].is_empty())
+                    {
+                        let len = parts.iter().map(Buffer::len).sum();
+                        let mut values: Vec<f32> = (0..len).map(|i| good[i % good.len()]).collect();
                         let last = values.len() - 1;
                         values[(group + index) % (last + 1)] = bad[(group * 8 + index) % bad.len()];
                         values[last] = bad[index % bad.len()];
                         let is_bad =
                             |v: &&f32| if group == 2 { !v.is_finite() } else { !v.is_finite() || v.abs() >= 1e18 };
                         expected[group * 8 + index] = values.iter().filter(is_bad).count() as u32;
-                        tensor.write(&gpu, 0, &values);
+                        tensors.write(&gpu, index, &values);
                     }
                 }
                 let [p, m, v] = &groups;

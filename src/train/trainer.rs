@@ -19,7 +19,7 @@ use crate::capture::{Camera, Capture, Image};
 use crate::error::Result;
 use crate::gpu::{Gpu, LateReader, Recorder, Timings};
 use crate::progress::Stop;
-use crate::splat::{Raster, RenderSettings, Splats, Style, TENSOR_WIDTHS, Tensors, Workspace};
+use crate::splat::{Raster, RenderSettings, Splats, Style, Tensors, Workspace};
 use rand::RngExt;
 
 /// Steps between recordings whose kernels are timed.
@@ -322,9 +322,8 @@ impl<'g> Trainer<'g> {
         };
         let groups = [&self.parameters, &self.first_moments, &self.second_moments];
         for (group, values) in groups.into_iter().zip(&mut state.groups) {
-            let tensors = group.all().into_iter().zip(TENSOR_WIDTHS).zip(values);
-            for ((tensor, width), values) in tensors.filter(|((tensor, _), _)| !tensor.is_empty()) {
-                *values = self.gpu.read_part(tensor, 0, count * width)?;
+            for (index, values) in values.iter_mut().enumerate() {
+                *values = group.read(self.gpu, index)?;
             }
         }
         Ok(state)

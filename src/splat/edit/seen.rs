@@ -1,6 +1,7 @@
 //! How many cameras see a splat: the forward kernels draw it into their pictures, and nothing is in front of it there.
 
-use super::super::{RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
+use super::super::renderer::{COLOR_FLOATS, PLANES, PROJECTED_FLOATS, index_of};
+use super::super::{Raster, RenderSettings, Renderer, Splats, Style, Tensors, Workspace};
 use super::{FilterContext, size};
 use crate::capture::Camera;
 use crate::error::{Error, Result};
@@ -11,10 +12,8 @@ const LONGER_SIDE: u32 = 640;
 /// the splat), where that surface is at least so opaque.
 const BEHIND: f64 = 0.05;
 const OPAQUE: f32 = 0.5;
-/// Floats of a projected splat (`shaders/common/projected.wgsl`), and which of them are depth and index.
-const FLOATS: usize = 12;
-const DEPTH: usize = 7;
-const INDEX: usize = 11;
+/// Place of the depth behind a projected splat's color (`shaders/common/projected.wgsl`).
+const DEPTH: usize = 3;
 
 /// For every splat the number of cameras that see it.
 ///
@@ -35,20 +34,30 @@ pub fn views(splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<u32>> {
     let (mut seen, mut work) = (vec![0; splats.len()], None::<Workspace>);
     for camera in around.cameras {
         let camera = small(&around.frame.camera(camera));
-        let picture = renderer.render_image(gpu, &model, &camera, &settings, &mut work)?;
-        let Some(work) = &work else { continue };
-        let projected = gpu.read(&work.projected)?;
-        for splat in projected.chunks_exact(FLOATS).take(picture.visible) {
-            let i = splat[INDEX].to_bits() as usize;
-            let [x, y] = [(splat[0], camera.width), (splat[1], camera.height)]
-                .map(|(at, side)| (at.max(0.0) as usize).min(side as usize - 1));
-            let pixel = y * camera.width as usize + x;
-            let (alpha, depth) = (picture.alpha[pixel], f64::from(picture.depth[pixel]));
-            let reach = f64::from(splat[DEPTH]) * (1.0 - BEHIND) - 2.0 * size(splats, i);
-            if alpha < OPAQUE || reach <= depth / f64::from(alpha) {
-                seen[i] += 1;
+        renderer.draw(gpu, &model, (&camera, &settings), &mut work, Raster::Depth, &mut |strip| {
+            let picture = strip.read(gpu, PLANES)?;
+            let projected = gpu.read_part(&strip.work.projected, 0, strip.visible * PROJECTED_FLOATS)?;
+            let colors = gpu.read_part(&strip.work.colors, 0, strip.visible * COLOR_FLOATS)?;
+            let [width, height] = strip.size;
+            for (splat, color) in projected.chunks_exact(PROJECTED_FLOATS).zip(colors.chunks_exact(COLOR_FLOATS)) {
+                // Those above and below the picture count in its first and last row.
+                let row = splat[1].floor() + strip.top as f32;
+                let row = row.clamp(0.0, camera.height as f32 - 1.0) as u32;
+                if !(strip.top..strip.top + height).contains(&row) {
+                    continue;
+                }
+                let i = index_of(splat);
+                let [x, y] = [(splat[0], width), (splat[1], height)]
+                    .map(|(at, side)| (at.max(0.0) as usize).min(side as usize - 1));
+                let pixel = y * width as usize + x;
+                let (alpha, depth) = (picture.alpha[pixel], f64::from(picture.depth[pixel]));
+                let reach = f64::from(color[DEPTH]) * (1.0 - BEHIND) - 2.0 * size(splats, i);
+                if alpha < OPAQUE || reach <= depth / f64::from(alpha) {
+                    seen[i] += 1;
+                }
             }
-        }
+            Ok(())
+        })?;
     }
     Ok(seen)
 }

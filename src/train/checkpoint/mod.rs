@@ -67,8 +67,8 @@ impl Checkpoint {
         let State { step, seconds, changes, found, sh_degree, groups, statistics, .. } = state;
         let upload = |what: &str, tensors: &[Vec<f32>; 8]| -> Result<Tensors> {
             let group = Tensors::zeros(gpu, what, statistics.len(), statistics.len(), sh_degree)?;
-            for (tensor, values) in group.all().into_iter().zip(tensors).filter(|(_, values)| !values.is_empty()) {
-                tensor.write(gpu, 0, values);
+            for (index, values) in tensors.iter().enumerate().filter(|(_, values)| !values.is_empty()) {
+                group.write(gpu, index, values);
             }
             Ok(group)
         };

@@ -5,6 +5,7 @@ use super::State;
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan};
 use crate::splat::{TENSOR_WIDTHS, Tensors};
+use crate::train::backward::most_splats;
 
 /// Threads of a workgroup.
 pub(super) const WORKGROUP: u32 = 64;
@@ -26,6 +27,17 @@ pub(super) struct Uniform {
     pub duplicate_scale: f32,
     pub prune_scale: f32,
     pub prune_opacity: f32,
+}
+
+/// Twin of `Rows` in `shaders/train/densify_gather.wgsl`: the first row and the number of rows of each part.
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct Rows {
+    old: [u32; 2],
+    new: [u32; 2],
+    width: u32,
+    moment: u32,
+    padding: [u32; 2],
 }
 
 /// A seed as kernels take it.
@@ -98,11 +110,12 @@ impl Rebuild {
     ) -> Result<()> {
         recorder.clear(&scratch.counters);
         recorder.clear(&scratch.broken);
-        let count = params.count as u32;
-        for (values, width) in params.all().into_iter().zip(TENSOR_WIDTHS).filter(|(values, _)| !values.is_empty()) {
-            let rows = gpu.upload("rows", &[[count, width as u32, 0, 0]])?;
-            let bindings = [rows.binding(), values.binding(), scratch.broken.binding()];
-            recorder.dispatch(&self.finite, &bindings, count.div_ceil(WORKGROUP));
+        for (parts, width) in params.all().into_iter().zip(TENSOR_WIDTHS) {
+            for (values, [first, count]) in rows_of(parts, width, params.count) {
+                let rows = gpu.upload("rows", &[[count, width as u32, first, 0]])?;
+                let bindings = [rows.binding(), values.binding(), scratch.broken.binding()];
+                recorder.dispatch(&self.finite, &bindings, count.div_ceil(WORKGROUP));
+            }
         }
         Ok(())
     }
@@ -119,7 +132,7 @@ impl Rebuild {
         finish: impl FnOnce(&mut Recorder<'_>, &Tensors, &Buffer<u32>),
     ) -> Result<()> {
         let after = uniform.after as usize;
-        let capacity = room_for(after, state.params.capacity, max_splats);
+        let capacity = room_for(after, state.params.capacity, max_splats.min(most_splats(gpu)));
         let sources = gpu.buffer("densification sources", after)?;
         scratch.uniform.write(gpu, 0, &[uniform]);
         scratch.count.write(gpu, 0, &[uniform.count]);
@@ -156,13 +169,30 @@ impl Rebuild {
         let what = if moments { "moments of" } else { "splat" };
         let new = Tensors::zeros(gpu, what, count, capacity, old.sh_degree)?;
         let pairs = old.all().into_iter().zip(new.all()).zip(TENSOR_WIDTHS);
-        for ((from, to), width) in pairs.filter(|((from, _), _)| !from.is_empty()) {
-            let rows = gpu.upload("rows", &[[count as u32, width as u32, u32::from(moments), 0]])?;
-            let bindings = [rows.binding(), sources.binding(), from.binding(), to.binding()];
-            recorder.dispatch(&self.gather, &bindings, ((count * width) as u32).div_ceil(WORKGROUP));
+        for ((from, to), width) in pairs {
+            for (old_values, old_rows) in rows_of(from, width, old.count) {
+                for (new_values, new_rows) in rows_of(to, width, count) {
+                    let moment = u32::from(moments);
+                    let rows = Rows { old: old_rows, new: new_rows, width: width as u32, moment, padding: [0; 2] };
+                    let rows = gpu.upload("rows", &[rows])?;
+                    let bindings = [rows.binding(), sources.binding(), old_values.binding(), new_values.binding()];
+                    recorder.dispatch(&self.gather, &bindings, (new_rows[1] * width as u32).div_ceil(WORKGROUP));
+                }
+            }
         }
         Ok(new)
     }
+}
+
+/// The parts of a tensor whose first `count` rows are in use: the first of these in each, and how many.
+fn rows_of(parts: &[Buffer<f32>], width: usize, count: usize) -> impl Iterator<Item = (&Buffer<f32>, [u32; 2])> {
+    let mut first = 0;
+    let rows = parts.iter().map(move |part| {
+        let rows = (part.len() / width).min(count - first);
+        first += rows;
+        (part, [first - rows, rows].map(|row| row as u32))
+    });
+    rows.filter(|(_, [_, rows])| *rows > 0)
 }
 
 /// Room for `after` splats: what there is if they fit, else a third more than needed, but no more than the maximum.

@@ -1,6 +1,6 @@
 use super::super::{Config, Densifier, Strategy};
 use super::twin::{Model, default_strategy};
-use super::{assert_close, open, random_model, run_on_device};
+use super::{assert_close, open, open_with_parts_of, random_model, run_on_device};
 use crate::gpu::Gpu;
 
 const SCHEDULE: (u32, u64, f32) = (3100, 0x1234_5678_9abc_def0, 3.0);
@@ -89,17 +89,18 @@ fn room_grows_with_the_model_up_to_the_maximum() {
 
 #[test]
 fn splats_that_are_not_finite_go() {
-    let gpu = open();
     let (mut model, statistics) = random_model(200, 3);
     model.params.means[3][1] = f32::NAN;
     model.params.quats[50][3] = f32::INFINITY;
     model.params.log_scales[64][0] = f32::NEG_INFINITY;
     model.params.logit_opacities[199] = f32::NAN;
     model.params.sh[48 * 120 + 47] = f32::NAN;
-    check(&gpu, &model, &statistics, &Config::default(), SCHEDULE);
-    let (found, counts, _) = run_on_device(&gpu, &model, &statistics, &Config::default(), SCHEDULE);
-    assert_eq!(counts.non_finite, 5);
-    assert!((0..found.params.len()).all(|i| super::twin::finite(&found.params, i)));
+    for gpu in [open(), open_with_parts_of(96)] {
+        check(&gpu, &model, &statistics, &Config::default(), SCHEDULE);
+        let (found, counts, _) = run_on_device(&gpu, &model, &statistics, &Config::default(), SCHEDULE);
+        assert_eq!(counts.non_finite, 5);
+        assert!((0..found.params.len()).all(|i| super::twin::finite(&found.params, i)));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::super::mcmc::MAX_COPIES;
 use super::super::{Config, Counts, Strategy};
 use super::twin::{Model, pcg4d, sigmoid};
-use super::{open, random_model, run_on_device};
+use super::{open, open_with_parts_of, random_model, run_on_device};
 
 const SAMPLE_STREAM: u32 = 0x9e37_79b9;
 const SCHEDULE: (u32, u64, f32) = (700, 0x0bad_cafe_1234_5678, 1.0);
@@ -90,8 +90,7 @@ fn check_rows(old: &Model, new: &Model, copies: &[Vec<usize>]) {
 
 #[test]
 fn dead_splats_move_and_the_model_grows() {
-    let gpu = open();
-    for (count, sh_degree) in [(40, 0), (1500, 3)] {
+    for (gpu, count, sh_degree) in [(open(), 40, 0), (open(), 1500, 3), (open_with_parts_of(800), 1500, 3)] {
         let (model, statistics) = random_model(count, sh_degree);
         let (new, counts, capacity) = run_on_device(&gpu, &model, &statistics, &config(), SCHEDULE);
         let dead = model.params.logit_opacities.iter().filter(|&&logit| sigmoid(logit) <= 0.005).count();

@@ -13,6 +13,11 @@ fn open() -> Gpu {
     Gpu::open(&Choice::Best, Mask::default()).unwrap()
 }
 
+/// With bands of SH degree 3 in parts of so many rows.
+fn open_with_parts_of(rows: u64) -> Gpu {
+    Gpu::open(&Choice::Best, Mask { buffer_bytes: 84 * rows, ..Mask::default() }).unwrap()
+}
+
 /// Random splats: log scales −7…−1, logit opacities −8…4.
 fn random_splats(rng: &mut impl Rng, count: usize, sh_degree: u32) -> Splats {
     let mut splats = Splats { sh_degree, ..Splats::default() };
