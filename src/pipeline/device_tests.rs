@@ -77,18 +77,29 @@ fn a_device_that_is_lost_ends_any_stage_and_the_next_run_goes_on() {
 fn a_device_with_too_little_memory_names_the_stage_and_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let job = job(dir.path());
-    let scarce = open(Mask { buffer_bytes: 4 << 10, ..Mask::default() });
-    let plenty = Shared { gpu: Some(open(Mask::default())), watch: None };
-    for stage in ["enhance", "prior", "train", "render"] {
-        let shared = Shared { gpu: Some(Arc::clone(&scarce)), watch: None };
-        let error = run(&job, &shared, &Silent::default()).unwrap_err();
+    // For anything; for more than a tile of an image; for as many pairs as a training begins with.
+    let [scarce, one_tile, few_pairs] = [4, 8, 64].map(|kib| open(Mask { buffer_bytes: kib << 10, ..Mask::default() }));
+    let run_on = |gpu: &Arc<Gpu>, last| {
+        let shared = Shared { gpu: Some(Arc::clone(gpu)), watch: None };
+        run_until(&job, last, &shared, &Silent::default())
+    };
+    // Before anything is made.
+    let message = run_on(&one_tile, Stage::EVAL).unwrap_err().to_string();
+    assert!(
+        message.contains("train on pictures of 32 x 24") && message.contains("`downscale = 4` is the least"),
+        "{message}"
+    );
+    assert!(!job.out.join(names::IMAGES).exists());
+    let plenty = open(Mask::default());
+    for (stage, gpu) in [("enhance", &scarce), ("prior", &scarce), ("train", &few_pairs), ("render", &scarce)] {
+        let last = if stage == "prior" { Stage::PPM } else { Stage::named(stage).unwrap() };
+        let error = run_on(gpu, last).unwrap_err();
         let message = error.to_string();
         assert!(matches!(error, Error::OutOfMemory(_)), "{stage}: {message}");
         assert_eq!(error.exit_code(), 3);
         let words = [&format!("stage {stage}"), "downscale", "max_splats", "MiB"];
         assert!(words.iter().all(|word| message.contains(*word)), "{message}");
         assert_eq!(status(&job, stage), record::Status::Failed);
-        let last = if stage == "prior" { Stage::PPM } else { Stage::named(stage).unwrap() };
-        run_until(&job, last, &plenty, &Silent::default()).unwrap();
+        run_on(&plenty, last).unwrap();
     }
 }

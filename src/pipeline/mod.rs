@@ -258,6 +258,10 @@ fn run_posed(
     // What comes after is planned too, so that results of a different run are in the way of a part as of the whole.
     let idle = steps.iter().zip(&actions).all(|(step, action)| step.stage > last || *action == Action::Keep);
     let gpu = if idle { None } else { Some(shared.gpu(job)?) };
+    let trains = steps.iter().zip(&actions).any(|(step, action)| step.stage == Stage::TRAIN && *action != Action::Keep);
+    if let Some(gpu) = gpu.as_ref().filter(|_| trains && last >= Stage::TRAIN) {
+        crate::train::check_size(gpu, &posed.train, job.settings.downscale)?;
+    }
     let mut session = Session::new(work, shared, posed.clone(), origin.clone(), gpu, earlier, progress)?;
     let mut at = 0;
     while at < steps.len() && steps[at].stage <= last {

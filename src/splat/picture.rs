@@ -95,9 +95,8 @@ impl Renderer {
         raster: Raster,
         each: &mut dyn FnMut(Strip<'_>) -> Result<()>,
     ) -> Result<()> {
-        let row_of_tiles = (PLANES * plane_len(camera.width, TILE) * size_of::<f32>()) as u64;
         let all = camera.height.div_ceil(TILE);
-        let mut tiles = all.min((gpu.most_bound() / row_of_tiles).max(1) as u32);
+        let mut tiles = all.min((gpu.most_bound() / Workspace::image_bytes(camera.width, TILE)).max(1) as u32);
         let mut top = 0;
         while top < camera.height {
             let rows = top..(top + tiles * TILE).min(camera.height);

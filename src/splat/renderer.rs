@@ -89,6 +89,11 @@ impl Workspace {
         (8 * splats).max(1 << 16)
     }
 
+    /// Bytes of its longest buffer for a picture of this size.
+    pub(crate) fn image_bytes(width: u32, height: u32) -> u64 {
+        (PLANES * plane_len(width, height) * size_of::<f32>()) as u64
+    }
+
     /// The most visible splats and pairs that there can be room for.
     pub(super) fn most(gpu: &Gpu) -> [usize; 2] {
         let of = |bytes: usize| usize::try_from(gpu.most_bound()).unwrap_or(usize::MAX) / bytes;

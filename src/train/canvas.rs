@@ -1,13 +1,40 @@
 //! Buffers of a training step that depend on the size of the image.
 
 use super::loss::{Loss, LossScratch};
-use crate::capture::Camera;
-use crate::error::Result;
+use crate::capture::{Camera, View};
+use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
 use crate::splat::{Workspace, plane_len};
 
 /// Sizes of images whose scratch space is kept: portrait and landscape of two cameras.
 const SIZES: usize = 4;
+
+/// Fails where `gpu` cannot train on pictures of `views` that are `downscale` times smaller: what comes before training takes long.
+///
+/// # Errors
+/// [`Error::OutOfMemory`], which says what would fit.
+pub fn check_size(gpu: &Gpu, views: &[View], downscale: u32) -> Result<()> {
+    let of = |view: &View, downscale: u32| {
+        let camera = view.camera.downscaled(downscale);
+        (Workspace::image_bytes(camera.width, camera.height), camera)
+    };
+    let largest = views.iter().max_by_key(|view| of(view, 1).0);
+    let Some((view, (bytes, camera))) = largest.map(|view| (view, of(view, downscale))) else { return Ok(()) };
+    if bytes <= gpu.most_bound() {
+        return Ok(());
+    }
+    let fits = (downscale..=view.camera.width).find(|downscale| of(view, *downscale).0 <= gpu.most_bound());
+    let remedy =
+        fits.map(|downscale| format!(": `downscale = {downscale}` is the least that fits")).unwrap_or_default();
+    Err(Error::OutOfMemory(format!(
+        "to train on pictures of {} x {} pixels takes {} MiB in one buffer, {} allows {} MiB{remedy}",
+        camera.width,
+        camera.height,
+        bytes >> 20,
+        gpu.name(),
+        gpu.most_bound() >> 20
+    )))
+}
 
 /// What lies between the model, a training image and the gradient of the loss. There is one for all views: captures mix
 /// portrait and landscape, and buffers that follow the size of every view are made anew nearly every step.

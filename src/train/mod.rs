@@ -34,6 +34,7 @@ mod watch_tests;
 
 pub use adam::{Adam, Moments, Update};
 pub use backward::{Backward, GradientOptions, Gradients};
+pub(crate) use canvas::check_size;
 pub use changes::{CHANGEABLE, Change};
 pub use checkpoint::discard as discard_checkpoints;
 pub use config::{Background, Config};
