@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Points made where no number is asked for: one for so many pixels, and half of that where [`ENOUGH`] are left, since presets
-/// grow the model: fewer to begin with were better at an equal end (docs/benchmarks.md).
+/// grow the model: fewer to begin with were better at an equal end (docs/experiments.md).
 const PIXELS_PER_POINT: usize = 100;
 const ENOUGH: usize = 30_000;
 const MOST_POINTS: usize = 160_000;

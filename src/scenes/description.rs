@@ -103,6 +103,8 @@ pub enum PictureFile {
     /// JPEG of a sensor that counts all three colors at every pixel.
     #[default]
     Jpeg,
+    /// PNG of 16 bits of the same sensor: noisy as the JPEG, but not rounded to whole levels.
+    Png,
     /// The 14-bit samples of a Bayer mosaic.
     Dng,
     /// JPEG that is developed from the same samples.

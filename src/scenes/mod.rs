@@ -25,7 +25,7 @@ pub use random::Random;
 pub use texture::{Material, Texture};
 pub use truth::depths;
 pub use world::World;
-pub use write::{CAPTURE_FOLDER, generate, is_generated, name_of, remove};
+pub use write::{CAPTURE_FOLDER, generate, is_generated, name_of, remove, write_deep};
 
 #[cfg(test)]
 mod tests;

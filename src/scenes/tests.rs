@@ -182,6 +182,27 @@ fn mistakes_in_a_scene_file_are_named() {
     }
 }
 
+#[test]
+fn pictures_of_16_bits_are_the_jpeg_files_before_they_are_rounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut scene = tiny();
+    let [jpeg, png] = [PictureFile::Jpeg, PictureFile::Png].map(|file| {
+        scene.sensor.file = file;
+        let out = dir.path().join(format!("{file:?}"));
+        generate(&scene, &out, &Silent::default()).unwrap();
+        let capture = crate::capture::load(&out, &crate::capture::Options::default()).unwrap();
+        let bytes = std::fs::read(capture.train[1].image.as_ref().unwrap()).unwrap();
+        (capture.train[1].read().unwrap(), image::guess_format(&bytes).unwrap())
+    });
+    assert_eq!([jpeg.1, png.1], [image::ImageFormat::Jpeg, image::ImageFormat::Png]);
+    let levels = |image: &Image| image.pixels.iter().map(|p| f64::from(p[1]) * 255.0).collect::<Vec<_>>();
+    let (jpeg, png) = (levels(&jpeg.0), levels(&png.0));
+    let between = png.iter().filter(|level| (**level - level.round()).abs() > 0.1).count();
+    assert!(between > png.len() / 2, "{between} of {} are between whole levels", png.len());
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    assert!((mean(&jpeg) / mean(&png) - 1.0).abs() < 0.05, "{} {}", mean(&jpeg), mean(&png));
+}
+
 #[cfg(feature = "raw")]
 #[test]
 fn raw_files_hold_the_light_of_the_scene() {

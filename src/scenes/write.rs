@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::storage;
 use exif::experimental::Writer;
 use exif::{Field, In, Rational, Tag, Value};
+use image::{ImageBuffer, ImageFormat, Rgb};
 use serde::Serialize;
 use std::io::Cursor;
 use std::path::{Component, Path, PathBuf};
@@ -208,6 +209,7 @@ fn write_dark(path: &Path, radiance: &Image, sensor: &Sensor, taken: &Taken, key
     };
     let picture = match sensor.file {
         PictureFile::Jpeg => dark(radiance, sensor, taken, keys),
+        PictureFile::Png => return write_deep(path, &dark(radiance, sensor, taken, keys)),
         PictureFile::Dng => return storage::write_bytes(path, &samples()?),
         PictureFile::DevelopedJpeg => decode_image(&path.with_extension("DNG"), &samples()?)?,
     };
@@ -215,6 +217,19 @@ fn write_dark(path: &Path, radiance: &Image, sensor: &Sensor, taken: &Taken, key
         0.0 => write_jpeg_with(path, &picture, sensor.quality, Sampling::Half),
         _ => write_jpeg_with_exif(path, &picture, sensor.quality, Sampling::Half, &exif(taken.exposure)?),
     }
+}
+
+/// Writes a picture as PNG of 16 bits.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_deep(path: &Path, picture: &Image) -> Result<()> {
+    let sixteen = |value: f32| (value.clamp(0.0, 1.0) * 65_535.0).round() as u16;
+    let deep = ImageBuffer::from_fn(picture.width, picture.height, |x, y| Rgb(picture.at(x, y).map(sixteen)));
+    let mut bytes = Cursor::new(Vec::new());
+    let encoded = deep.write_to(&mut bytes, ImageFormat::Png);
+    encoded.map_err(|e| Error::io(path)(std::io::Error::other(e)))?;
+    storage::write_bytes(path, bytes.get_ref())
 }
 
 /// What a camera says of an exposure so many times as long as 1/50 s.
@@ -240,6 +255,7 @@ pub fn file_name(index: usize) -> String {
 fn dark_name(sensor: &Sensor, index: usize) -> String {
     match sensor.file {
         PictureFile::Dng => format!("{:04}.DNG", index + 1),
+        PictureFile::Png => format!("{:04}.PNG", index + 1),
         PictureFile::Jpeg | PictureFile::DevelopedJpeg => file_name(index),
     }
 }

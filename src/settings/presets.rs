@@ -53,7 +53,7 @@ impl Settings {
 const QUICK: u32 = 4;
 
 /// Where views are many and clean, more bands and splats are better pictures: fox at a quarter of its size, 44 views to train
-/// on, 6000 steps: 30.32 dB without growth, 32.77 dB with (docs/benchmarks.md). Times of growth are parts of the length.
+/// on, 6000 steps: 30.32 dB without growth, 32.77 dB with (docs/experiments.md). Times of growth are parts of the length.
 fn many_clean_views(train: &train::Config, preview: bool, views: usize, steps: Option<u32>) -> train::Config {
     // Published trainings take 30 000 steps for 100 to 300 views.
     let [per_view, least, most] = if preview { [40, 2000, 10_000] } else { [120, 6000, 30_000] };
@@ -113,11 +113,11 @@ fn standard() -> Settings {
 
 /// Where thirty noisy views are all there is, fewer bands and fewer splats are better pictures: both can model noise.
 /// Many points need splats smaller than the published start: they need not grow into each other.
-/// Measured on BlueHawaii at a quarter of the size (docs/benchmarks.md, docs/prior.md).
+/// Measured on BlueHawaii at a quarter of the size (docs/experiments.md, docs/prior.md).
 fn few_noisy_views() -> train::Config {
     let steps = 2000;
     // Where stereo found few points or wrong ones splats are added: Laboratory has 24.1 dB without, 25.3 dB with it, from half
-    // the points (three seeds each, docs/benchmarks.md).
+    // the points (three seeds each, docs/experiments.md).
     let densify = densify::Config {
         strategy: densify::Strategy::Gradual,
         start: steps / 20,
@@ -134,7 +134,7 @@ fn few_noisy_views() -> train::Config {
         scale_floor: 0.55,
         // So few steps must be long: published trainings take fifteen times as many. With ten times their rate of the means 1400 steps
         // are on average as good as 2000 with theirs. The other rates: at a third of its size, without a ramp, Laboratory has 24.93
-        // and 24.92 dB (two seeds) at the published ones, 25.12 and 25.19 dB at these (docs/benchmarks.md). At full size they have not
+        // and 24.92 dB (two seeds) at the published ones, 25.12 and 25.19 dB at these (docs/experiments.md). At full size they have not
         // been compared.
         lr_means: 1.6e-3,
         lr_scales: 0.02,
@@ -158,13 +158,13 @@ pub fn demo() -> Settings {
 }
 
 /// Steps of a preview of few noisy photographs. 1400 from an opacity of 0.1 have Laboratory at 0.1 dB more, BlueHawaii and Cupcake at no
-/// more (docs/benchmarks.md).
+/// more (docs/experiments.md).
 const QUICK_STEPS: u32 = 1200;
 
 fn preview() -> Settings {
     let standard = standard();
     // At a quarter of the size there is half a decibel less (docs/enhance.md). Colors that depend on the direction bring nothing that can be
-    // measured there, nor do larger pictures for stereo, which take it half as long again (docs/benchmarks.md).
+    // measured there, nor do larger pictures for stereo, which take it half as long again (docs/experiments.md).
     // Splats that begin more opaque need fewer layers and fewer steps; at full size that has not been measured.
     let length = standard.train.of_length(QUICK_STEPS);
     let train = train::Config { ramp: 2, ramp_until: 0.85, sh_degree: 0, init_opacity: 0.3, ..length };

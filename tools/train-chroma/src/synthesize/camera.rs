@@ -112,14 +112,25 @@ impl Body {
 
     /// The dark picture of linear light before its own file is written, with noise of the streams that `keys` name.
     pub fn dark(&self, light: &Image, keys: [u64; 3]) -> naka_gs::Result<Image> {
-        let mut exposed = self.expose(light, keys);
+        let developed = self.developed(light, keys);
+        let camera = self.first.through(developed.width, developed.height, |i| developed.pixels[i])?;
+        Ok(resize_area(&camera, light.width, light.height))
+    }
+
+    /// [`Self::dark`] of a camera that rounds nothing.
+    pub fn unrounded(&self, light: &Image, keys: [u64; 3]) -> Image {
+        resize_area(&self.developed(light, keys), light.width, light.height)
+    }
+
+    /// The dark picture at the camera's size, before its first file.
+    fn developed(&self, light: &Image, keys: [u64; 3]) -> Image {
+        let mut picture = self.expose(light, keys);
         // Three levels of the dark picture.
         let floor = 3.0 / 255.0 / self.tone.toe();
-        reduce(&mut exposed, self.chroma_radius, self.grain, floor);
-        let camera = self.first.through(exposed.width, exposed.height, |i| {
-            self.saturation.apply(exposed.pixels[i].map(|v| self.tone.encode(v.max(0.0))))
-        })?;
-        Ok(resize_area(&camera, light.width, light.height))
+        reduce(&mut picture, self.chroma_radius, self.grain, floor);
+        let develop = |p: &mut [f32; 3]| *p = self.saturation.apply(p.map(|v| self.tone.encode(v.max(0.0))));
+        picture.pixels.par_iter_mut().for_each(develop);
+        picture
     }
 
     /// Linear sRGB light of the short exposure as the sensor has it, at the camera's size.
