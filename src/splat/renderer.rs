@@ -95,7 +95,7 @@ impl Workspace {
     }
 
     /// The most visible splats and pairs that there can be room for.
-    pub(super) fn most(gpu: &Gpu) -> [usize; 2] {
+    pub(crate) fn most(gpu: &Gpu) -> [usize; 2] {
         let of = |bytes: usize| usize::try_from(gpu.most_bound()).unwrap_or(usize::MAX) / bytes;
         [of(PROJECTED_FLOATS * size_of::<f32>()), of(size_of::<u32>())]
     }

@@ -27,11 +27,33 @@ impl Shot {
     }
 }
 
+/// What a picture whose pairs a binding does not hold shrinks by, and how far.
+const SMALLER: f64 = 0.7;
+const LEAST_SHARE: f64 = 0.1;
+
+/// About the largest share of the sides of a picture whose image a binding of `gpu` holds.
+fn fitting(gpu: &Gpu, full: [u32; 2]) -> f64 {
+    let mut share = 1.0;
+    loop {
+        let [width, height] = full.map(|side| share_of(side, share));
+        if Workspace::image_bytes(width, height) <= gpu.most_bound() || share < LEAST_SHARE {
+            return share;
+        }
+        share *= 0.98;
+    }
+}
+
+fn share_of(side: u32, share: f64) -> u32 {
+    ((f64::from(side) * share).round() as u32).max(1)
+}
+
 /// What the screen holds.
 #[derive(Clone, Debug, PartialEq)]
 struct Drawn {
     shot: Shot,
     scale: f64,
+    /// Whether that is as large as the screen, or as large as can be.
+    whole: bool,
 }
 
 /// Figures of the last picture that is finished.
@@ -54,6 +76,8 @@ pub struct Picture {
     /// Since when the device is at it.
     submitted: Option<Instant>,
     pairs_wanted: usize,
+    /// Share of the sides at which a binding holds the pairs.
+    roomy: f64,
     pace: Pace,
     pub figures: Figures,
 }
@@ -70,6 +94,7 @@ impl Picture {
             drawn: None,
             submitted: None,
             pairs_wanted: 0,
+            roomy: 1.0,
             pace: Pace::default(),
             figures: Figures::default(),
         })
@@ -86,7 +111,11 @@ impl Picture {
         let (time, size) = (since.elapsed(), self.screen.size());
         self.figures = Figures { visible: words[0] as usize, pairs: words[1] as usize, time, size };
         self.pairs_wanted = words[1] as usize;
-        if self.overflowed() {
+        let [_, most] = Workspace::most(gpu);
+        if self.pairs_wanted > most && self.roomy > LEAST_SHARE {
+            self.roomy *= SMALLER;
+            self.drawn = None;
+        } else if self.overflowed() && self.pairs_wanted <= most {
             // Drawn again with more room.
             self.drawn = None;
         } else if let Some(drawn) = &self.drawn {
@@ -106,7 +135,7 @@ impl Picture {
 
     /// Whether the screen shows `shot` at full size.
     pub fn holds(&self, shot: &Shot) -> bool {
-        let whole = self.drawn.as_ref().is_some_and(|drawn| drawn.scale >= 1.0 && drawn.shot == *shot);
+        let whole = self.drawn.as_ref().is_some_and(|drawn| drawn.whole && drawn.shot == *shot);
         whole && self.submitted.is_none()
     }
 
@@ -116,7 +145,8 @@ impl Picture {
     /// # Errors
     /// [`crate::Error::OutOfMemory`] where the buffers do not fit; it is not tried again before something changes.
     pub fn draw(&mut self, gpu: &Gpu, model: &Tensors, shot: &Shot, moving: bool) -> Result<bool> {
-        let least = if moving { self.pace.scale() } else { 1.0 };
+        let most = fitting(gpu, [shot.camera.width, shot.camera.height]).min(self.roomy);
+        let least = if moving { self.pace.scale().min(most) } else { most };
         if let Some(drawn) = &self.drawn
             && drawn.scale >= least
             && drawn.shot == *shot
@@ -125,9 +155,8 @@ impl Picture {
         }
         let only_tone = self.drawn.as_ref().filter(|d| d.scale >= least && d.shot.same_render(shot)).map(|d| d.scale);
         let scale = only_tone.unwrap_or(least);
-        self.drawn = Some(Drawn { shot: shot.clone(), scale });
-        let side = |full: u32| ((f64::from(full) * scale).round() as u32).max(1);
-        let size = [side(shot.camera.width), side(shot.camera.height)];
+        self.drawn = Some(Drawn { shot: shot.clone(), scale, whole: scale >= most });
+        let size = [shot.camera.width, shot.camera.height].map(|side| share_of(side, scale));
         let fresh = self.screen.size() != size;
         if fresh {
             self.screen = Screen::new(gpu, size);
@@ -148,12 +177,13 @@ impl Picture {
 
     /// Buffers for a picture of `model`.
     fn make_room(&mut self, gpu: &Gpu, model: &Tensors, [width, height]: [u32; 2]) -> Result<()> {
-        let mut pairs = Workspace::initial_pairs(model.count);
+        let [_, most] = Workspace::most(gpu);
+        let mut pairs = Workspace::initial_pairs(model.count).min(most);
         if let Some(work) = &mut self.work {
-            if work.splat_capacity() >= model.count && self.pairs_wanted <= work.pair_capacity() {
+            if work.splat_capacity() >= model.count && self.pairs_wanted.min(most) <= work.pair_capacity() {
                 return work.resize(gpu, width, height);
             }
-            pairs = pairs.max(Workspace::room_for(self.pairs_wanted));
+            pairs = pairs.max(Workspace::room_for(self.pairs_wanted).min(most));
         }
         // The old buffers go first: both may not fit.
         self.work = None;
@@ -198,5 +228,46 @@ impl Picture {
         let value = |index: usize| Ok(gpu.read_part(&work.image, index * plane + at, 1)?[0]);
         let (opacity, depth) = (1.0 - value(3)?, value(4)?);
         Ok((opacity > 0.05).then(|| f64::from(depth / opacity)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::{Choice, Mask};
+    use crate::splat::Style;
+    use crate::splat::reference::{camera, cloud, splats};
+    use crate::viewer::show::Channel;
+
+    /// Draws until the picture is there; its share of the sides and its pairs.
+    fn drawn(buffer_bytes: u64) -> (f64, u64) {
+        let gpu = Gpu::open(&Choice::Best, Mask { buffer_bytes, ..Mask::ALL }).unwrap();
+        let model = Tensors::from_splats(&gpu, &splats(&cloud(3000, 7)), 0).unwrap();
+        let settings =
+            RenderSettings { background: [0.0; 3], sh_degree: 3, antialiased: false, style: Style::default() };
+        let tone = Tone { channel: Channel::Color, gain: [1.0; 3], background: [0.0; 3], depths: [0.0, 1.0] };
+        let camera = camera().resized(222, 132);
+        let shot = Shot { model: 0, camera, settings, raster: Raster::Color, tone };
+        let mut picture = Picture::new(&gpu).unwrap();
+        for _ in 0..20 {
+            picture.draw(&gpu, &model, &shot, false).unwrap();
+            while picture.busy(&gpu).unwrap() {}
+            if picture.holds(&shot) {
+                gpu.check().unwrap();
+                return (f64::from(picture.screen.size()[0]) / 222.0, picture.figures.pairs as u64);
+            }
+        }
+        panic!("it is drawn again and again");
+    }
+
+    #[test]
+    fn what_a_binding_does_not_hold_is_drawn_smaller() {
+        assert_eq!(drawn(0).0, 1.0);
+        // Half of the image; room for 49 152 pairs, and for 28 672.
+        for kib in [324, 192, 112] {
+            let (share, pairs) = drawn(kib << 10);
+            assert!((0.1..0.8).contains(&share), "{kib} KiB: {share}");
+            assert!(pairs <= (kib << 10) / 4, "{kib} KiB: {pairs} pairs were wanted");
+        }
     }
 }
