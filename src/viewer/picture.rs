@@ -78,6 +78,8 @@ pub struct Picture {
     pairs_wanted: usize,
     /// Share of the sides at which a binding holds the pairs.
     roomy: f64,
+    /// The full size that was last said to be drawn smaller.
+    told: [u32; 2],
     pace: Pace,
     pub figures: Figures,
 }
@@ -95,6 +97,7 @@ impl Picture {
             submitted: None,
             pairs_wanted: 0,
             roomy: 1.0,
+            told: [0; 2],
             pace: Pace::default(),
             figures: Figures::default(),
         })
@@ -157,6 +160,9 @@ impl Picture {
         let scale = only_tone.unwrap_or(least);
         self.drawn = Some(Drawn { shot: shot.clone(), scale, whole: scale >= most });
         let size = [shot.camera.width, shot.camera.height].map(|side| share_of(side, scale));
+        if most < 1.0 && !moving {
+            self.tell(gpu, [shot.camera.width, shot.camera.height], size);
+        }
         let fresh = self.screen.size() != size;
         if fresh {
             self.screen = Screen::new(gpu, size);
@@ -173,6 +179,16 @@ impl Picture {
         self.counters.submit(gpu, recorder, &[(&work.counters, 2)])?;
         self.submitted = Some(Instant::now());
         Ok(fresh)
+    }
+
+    /// Says once that pictures of the `full` size are drawn at `size`.
+    fn tell(&mut self, gpu: &Gpu, full: [u32; 2], size: [u32; 2]) {
+        if self.told != full {
+            self.told = full;
+            let [[w, h], [width, height]] = [full, size];
+            let (name, bound) = (gpu.name(), gpu.most_bound() >> 20);
+            tracing::warn!("pictures of {w} x {h} are drawn at {width} x {height}: {name} binds {bound} MiB at most");
+        }
     }
 
     /// Buffers for a picture of `model`.
