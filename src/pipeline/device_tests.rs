@@ -78,7 +78,8 @@ fn a_device_with_too_little_memory_names_the_stage_and_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
     let job = job(dir.path());
     // For anything; for more than a tile of an image; for as many pairs as a training begins with.
-    let [scarce, one_tile, few_pairs] = [4, 8, 64].map(|kib| open(Mask { buffer_bytes: kib << 10, ..Mask::default() }));
+    let [scarce, one_tile, few_pairs] =
+        [4, 16, 64].map(|kib| open(Mask { buffer_bytes: kib << 10, ..Mask::default() }));
     let run_on = |gpu: &Arc<Gpu>, last| {
         let shared = Shared { gpu: Some(Arc::clone(gpu)), watch: None };
         run_until(&job, last, &shared, &Silent::default())

@@ -1,6 +1,6 @@
 //! Buffers of a training step that depend on the size of the image.
 
-use super::loss::{Loss, LossScratch};
+use super::loss::{Loss, LossScratch, partials_len};
 use crate::capture::{Camera, View};
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
@@ -16,7 +16,7 @@ const SIZES: usize = 4;
 pub fn check_size(gpu: &Gpu, views: &[View], downscale: u32) -> Result<()> {
     let of = |view: &View, downscale: u32| {
         let camera = view.camera.downscaled(downscale);
-        (Workspace::image_bytes(camera.width, camera.height), camera)
+        ((partials_len(camera.width, camera.height) * size_of::<f32>()) as u64, camera)
     };
     let largest = views.iter().max_by_key(|view| of(view, 1).0);
     let Some((view, (bytes, camera))) = largest.map(|view| (view, of(view, downscale))) else { return Ok(()) };

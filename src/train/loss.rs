@@ -60,6 +60,11 @@ impl LossScratch {
     }
 }
 
+/// Floats of the partial derivatives of SSIM, the longest buffer of a training on pictures of this size.
+pub(super) fn partials_len(width: u32, height: u32) -> usize {
+    3 * CHANNELS as usize * plane_len(width, height)
+}
+
 impl Loss {
     /// Compiles the kernels for packed 8-bit targets. `masked`: the fourth byte is how much the pixel counts, and the
     /// other three are multiplied by it; the rendered image is, too, before it is compared, so that what is hidden has no
@@ -117,7 +122,7 @@ impl Loss {
             layout: gpu.upload("loss layout", &[layout])?,
             means: gpu.upload("loss means", &[[1.0 / values, 1.0 / windows, 0.0, 0.0]])?,
             groups,
-            partials: gpu.buffer("SSIM partials", 3 * CHANNELS as usize * plane_len(width, height))?,
+            partials: gpu.buffer("SSIM partials", partials_len(width, height))?,
             l1_sums: gpu.buffer("L1 sums", groups[1] as usize)?,
             ssim_sums: gpu.buffer("SSIM sums", groups[0] as usize)?,
             totals: gpu.buffer("loss", 2)?,
