@@ -44,6 +44,12 @@ impl Image {
         ::image::RgbImage::from_raw(self.width, self.height, bytes).expect("an image has width × height pixels")
     }
 
+    /// Rounded to 16 bits (clipped).
+    pub fn to_rgb16(&self) -> ::image::ImageBuffer<::image::Rgb<u16>, Vec<u16>> {
+        let values = self.pixels.iter().flatten().map(|v| (v.clamp(0.0, 1.0) * 65_535.0).round() as u16).collect();
+        ::image::ImageBuffer::from_raw(self.width, self.height, values).expect("an image has width × height pixels")
+    }
+
     /// From 8 bits, divided by 255.
     pub fn from_rgb8(image: &::image::RgbImage) -> Self {
         let pixels = image.pixels().map(|p| p.0.map(|v| f32::from(v) / 255.0)).collect();

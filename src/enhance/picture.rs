@@ -5,7 +5,7 @@ use crate::capture::{Extras, Image, View, resize_area};
 use crate::error::{Error, Result};
 use crate::storage;
 use ::image::codecs::png::PngEncoder;
-use ::image::{DynamicImage, ImageBuffer, ImageEncoder, Rgb, Rgba};
+use ::image::{DynamicImage, ImageBuffer, ImageEncoder, Rgba};
 use jpeg_encoder::{ColorType, Encoder, EncodingError, SamplingFactor};
 use std::io::Cursor;
 use std::path::Path;
@@ -54,7 +54,7 @@ pub fn write_maps(folder: &Path, name: &str, maps: &Maps) -> Result<()> {
 
 fn png(image: &Image, alpha: Option<&Image>, extras: Extras) -> ::image::ImageResult<Vec<u8>> {
     let picture: DynamicImage = match (extras.deep, alpha) {
-        (true, None) => deep(image).into(),
+        (true, None) => image.to_rgb16().into(),
         (true, Some(alpha)) => {
             let pixel = |x, y| Rgba(with(image.at(x, y), alpha.at(x, y)).map(sixteen));
             ImageBuffer::from_fn(image.width, image.height, pixel).into()
@@ -86,7 +86,7 @@ fn tiff(image: &Image, alpha: Option<&Image>, extras: &Extras) -> TiffResult<Vec
         page.encoder().write_tag(Tag::IccProfile, &profile[..])?;
     }
     match alpha {
-        None => page.write_data(deep(image).as_raw())?,
+        None => page.write_data(image.to_rgb16().as_raw())?,
         Some(alpha) => {
             page.extra_samples(&[ExtraSamples::UnassociatedAlpha])?;
             let pixels = image.pixels.iter().zip(&alpha.pixels);
@@ -115,10 +115,6 @@ fn jpeg(path: &Path, image: &Image, extras: &Extras) -> Result<Vec<u8>> {
     let pixels = image.to_rgb8();
     encoder.encode(pixels.as_raw(), width, height, ColorType::Rgb).map_err(|e| refusal(path, &e.to_string()))?;
     Ok(bytes)
-}
-
-fn deep(image: &Image) -> ImageBuffer<Rgb<u16>, Vec<u16>> {
-    ImageBuffer::from_fn(image.width, image.height, |x, y| Rgb(image.at(x, y).map(sixteen)))
 }
 
 fn with([red, green, blue]: [f32; 3], [alpha, ..]: [f32; 3]) -> [f32; 4] {

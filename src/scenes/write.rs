@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::storage;
 use exif::experimental::Writer;
 use exif::{Field, In, Rational, Tag, Value};
-use image::{ImageBuffer, ImageFormat, Rgb};
+use image::ImageFormat;
 use serde::Serialize;
 use std::io::Cursor;
 use std::path::{Component, Path, PathBuf};
@@ -224,10 +224,8 @@ fn write_dark(path: &Path, radiance: &Image, sensor: &Sensor, taken: &Taken, key
 /// # Errors
 /// The file cannot be written.
 pub fn write_deep(path: &Path, picture: &Image) -> Result<()> {
-    let sixteen = |value: f32| (value.clamp(0.0, 1.0) * 65_535.0).round() as u16;
-    let deep = ImageBuffer::from_fn(picture.width, picture.height, |x, y| Rgb(picture.at(x, y).map(sixteen)));
     let mut bytes = Cursor::new(Vec::new());
-    let encoded = deep.write_to(&mut bytes, ImageFormat::Png);
+    let encoded = picture.to_rgb16().write_to(&mut bytes, ImageFormat::Png);
     encoded.map_err(|e| Error::io(path)(std::io::Error::other(e)))?;
     storage::write_bytes(path, bytes.get_ref())
 }
