@@ -1,4 +1,4 @@
-// Rows of a tensor that a buffer holds, where all of them are longer than a binding (Rust twin: splat::tensors::Part).
+// The rows of a tensor that one of its buffers holds (Rust twin: splat::tensors::PartRow).
 struct Part {
     // The first of them.
     first: u32,

@@ -1,8 +1,8 @@
 // A visible splat in the image. `projected` has two vec4f (eight floats) per slot:
 //   [0] mean x, mean y (pixels), opacity (compensated), ln(255 · opacity)
 //   [1] conic xx, xy, yy (inverse 2D covariance), index of the splat in the model and clamped channels (bits)
-// and `colors` one: RGB (after clamping at 0), camera-space depth. They are apart so that neither grows as long as to be
-// the first that does not fit a binding.
+// and `colors` one: RGB (after clamping at 0), camera-space depth. They are two buffers, so that more splats
+// fit a binding.
 // Slots are handed out in no particular order; counters[0] is their number, counters[1] the splat–tile pairs,
 // counters[2] the visible splats that found no slot.
 const PROJECTED_STRIDE = 2u;

@@ -79,7 +79,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     if !f.visible { return; }
     let slot = atomicAdd(&counters[0], 1u);
     if slot >= view.slot_capacity {
-        // Never below the room for splats, once they fill it: none is handed out twice.
+        // The count stays at the capacity or above from here on, so no slot is handed out twice.
         atomicSub(&counters[0], 1u);
         atomicAdd(&counters[2], 1u);
         return;

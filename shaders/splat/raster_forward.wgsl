@@ -1,7 +1,7 @@
 // Alpha-blends the splats of each tile, front to back.
 // One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread (with TALL 16 threads: common/tall_forward).
-// Reads projected, colors, pair_slots and tile_ranges; writes image: planes of vec4f quads (tile-padded): red, green, blue with the background, transmittance,
-// and depth (α-weighted camera z) where DEPTH is defined.
+// Reads projected, colors, pair_slots and tile_ranges; writes image: planes of vec4f quads (tile-padded): red, green, blue with
+// the background, transmittance, and depth (α-weighted camera z) where DEPTH is defined.
 // Costs, a pair: 13 loads of one lane for each subgroup of its tile and about 40 operations to cull (80 with TALL); a pixel of a block
 // that is hit: an exponential (half of one with TALL) and about 15 operations. A pixel: 4 stores.
 #import common/tile_walk

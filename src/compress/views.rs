@@ -56,7 +56,7 @@ impl<'g> ViewRenderer<'g> {
             antialiased: self.antialiased,
             style: Style::default(),
         };
-        self.pairs = self.pairs.max(Workspace::initial_pairs(model.count));
+        self.pairs = self.pairs.max(Workspace::initial_pairs(self.gpu, model.count));
         loop {
             let roomy = |work: &Workspace| work.splat_capacity() >= model.count && work.pair_capacity() >= self.pairs;
             let mut work = match self.work.take().filter(roomy) {
@@ -73,7 +73,7 @@ impl<'g> ViewRenderer<'g> {
             if whole {
                 break;
             }
-            self.pairs = Workspace::room_for(wanted);
+            self.pairs = Workspace::room_for(self.gpu, wanted);
         }
         self.last()
     }

@@ -78,9 +78,14 @@ impl<T> Drop for Buffer<T> {
 }
 
 impl Gpu {
-    /// The most bytes that one buffer may have.
-    pub(crate) fn most_bound(&self) -> u64 {
+    /// The most bytes that a buffer can have and be bound whole.
+    pub(crate) fn max_buffer_bytes(&self) -> u64 {
         self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size)
+    }
+
+    /// The most elements of so many bytes that a buffer can have.
+    pub(crate) fn most_elements(&self, bytes: usize) -> usize {
+        usize::try_from(self.max_buffer_bytes()).unwrap_or(usize::MAX) / bytes
     }
 
     /// A buffer of `len` zeros (at least one element is allocated, so that it can be bound).
@@ -89,7 +94,7 @@ impl Gpu {
     /// [`Error::OutOfMemory`] where it does not fit the adapter's limits or memory.
     pub fn buffer<T: Pod>(&self, label: &str, len: usize) -> Result<Buffer<T>> {
         let bytes = ((len.max(1) * size_of::<T>()) as u64).next_multiple_of(16);
-        let limit = self.most_bound();
+        let limit = self.max_buffer_bytes();
         if bytes > limit {
             return Err(Error::OutOfMemory(format!(
                 "'{label}' needs {} MiB in one buffer, {} allows {} MiB",

@@ -76,10 +76,11 @@ fn a_device_that_is_lost_ends_any_stage_and_the_next_run_goes_on() {
 #[test]
 fn a_device_with_too_little_memory_names_the_stage_and_the_remedy() {
     let dir = tempfile::tempdir().unwrap();
-    let job = job(dir.path());
-    // For anything; for more than a tile of an image; for as many pairs as a training begins with.
-    let [scarce, one_tile, few_pairs] =
-        [4, 16, 64].map(|kib| open(Mask { buffer_bytes: kib << 10, ..Mask::default() }));
+    let mut job = job(dir.path());
+    job.settings.prior.make_points = 2000;
+    // For anything; for more than a tile of an image; for the gradients of more than 1024 splats.
+    let [scarce, one_tile, few_splats] =
+        [4, 16, 40].map(|kib| open(Mask { buffer_bytes: kib << 10, ..Mask::default() }));
     let run_on = |gpu: &Arc<Gpu>, last| {
         let shared = Shared { gpu: Some(Arc::clone(gpu)), watch: None };
         run_until(&job, last, &shared, &Silent::default())
@@ -87,12 +88,12 @@ fn a_device_with_too_little_memory_names_the_stage_and_the_remedy() {
     // Before anything is made.
     let message = run_on(&one_tile, Stage::EVAL).unwrap_err().to_string();
     assert!(
-        message.contains("train on pictures of 32 x 24") && message.contains("`downscale = 4` is the least"),
+        message.contains("pictures of 32 x 24 pixels take") && message.contains("use `downscale = 4`, or"),
         "{message}"
     );
     assert!(!job.out.join(names::IMAGES).exists());
     let plenty = open(Mask::default());
-    for (stage, gpu) in [("enhance", &scarce), ("prior", &scarce), ("train", &few_pairs), ("render", &scarce)] {
+    for (stage, gpu) in [("enhance", &scarce), ("prior", &scarce), ("train", &few_splats), ("render", &scarce)] {
         let last = if stage == "prior" { Stage::PPM } else { Stage::named(stage).unwrap() };
         let error = run_on(gpu, last).unwrap_err();
         let message = error.to_string();

@@ -163,7 +163,7 @@ const QUICK_STEPS: u32 = 1200;
 
 fn preview() -> Settings {
     let standard = standard();
-    // At a quarter of the size there is half a decibel less (docs/enhance.md). Colors that depend on the direction bring nothing that can be
+    // At a quarter of the size there is half a decibel less (docs/experiments.md). Colors that depend on the direction bring nothing that can be
     // measured there, nor do larger pictures for stereo, which take it half as long again (docs/experiments.md).
     // Splats that begin more opaque need fewer layers and fewer steps; at full size that has not been measured.
     let length = standard.train.of_length(QUICK_STEPS);

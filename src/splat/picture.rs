@@ -78,7 +78,7 @@ impl Renderer {
             }
             Ok(())
         })?;
-        Ok(whole.unwrap_or_else(|| unpack(&[], 0, 0, [0; 2])))
+        whole.unwrap_or_else(|| unpack(&[], 0, 0, [0; 2])).checked()
     }
 
     /// Draws a picture, with all of its splats and pairs, into `work`, which grows as needed. Where a binding does not hold the image,
@@ -96,7 +96,8 @@ impl Renderer {
         each: &mut dyn FnMut(Strip<'_>) -> Result<()>,
     ) -> Result<()> {
         let all = camera.height.div_ceil(TILE);
-        let mut tiles = all.min((gpu.most_bound() / Workspace::image_bytes(camera.width, TILE)).max(1) as u32);
+        let mut tiles =
+            all.min((gpu.max_buffer_bytes() / Workspace::image_bytes(camera.width.max(1), TILE)).max(1) as u32);
         let mut top = 0;
         while top < camera.height {
             let rows = top..(top + tiles * TILE).min(camera.height);
@@ -133,10 +134,11 @@ impl Renderer {
         raster: Raster,
     ) -> Result<Option<(&'w Workspace, [usize; 2])>> {
         let (width, height) = (camera.width, rows.end - rows.start);
-        let [most_slots, most_pairs] = Workspace::most(gpu);
-        let slots = splats.count.min(most_slots);
+        // Kernels that place splats in their order have no way to leave any out.
+        let most = if self.is_ordered() { usize::MAX } else { Workspace::most_splats(gpu) };
+        let slots = splats.count.min(most);
         let mut kept = work.take();
-        let initial = Workspace::initial_pairs(splats.count).min(most_pairs);
+        let initial = Workspace::initial_pairs(gpu, splats.count);
         let mut pairs = kept.as_ref().map_or(0, Workspace::pair_capacity).max(initial);
         loop {
             let fitting = kept.take().filter(|w| w.fits(slots, width, height) && w.pair_capacity() >= pairs);
@@ -149,14 +151,14 @@ impl Renderer {
             recorder.submit();
             let counters = gpu.read(&ready.counters)?;
             let [visible, wanted, without_slot] = [0, 1, 2].map(|at| counters[at] as usize);
-            if without_slot > 0 || visible > ready.splat_capacity() || wanted > most_pairs {
+            if without_slot > 0 || wanted > Workspace::most_pairs(gpu) {
                 *work = Some(ready);
                 return Ok(None);
             }
             if wanted <= pairs {
                 return Ok(Some((work.insert(ready), [visible, wanted])));
             }
-            pairs = Workspace::room_for(wanted).min(most_pairs);
+            pairs = Workspace::room_for(gpu, wanted);
         }
     }
 }
@@ -176,19 +178,23 @@ impl Strip<'_> {
     /// Reads the first `planes` planes back.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] where a pixel is not finite: such a picture must pass neither for a dark one nor for a measurement.
+    /// Those of the device.
     pub fn read(&self, gpu: &Gpu, planes: usize) -> Result<Rendered> {
         let [width, height] = self.size;
         let drawn = gpu.read_part(&self.work.image, 0, planes * plane_len(width, height))?;
-        let read = unpack(&drawn, width, height, [self.visible, self.pairs]);
-        let colors = read.image.pixels.iter().filter(|rgb| !rgb.iter().sum::<f32>().is_finite()).count();
-        let others = read.alpha.iter().zip(&read.depth).filter(|(alpha, depth)| !(*alpha + *depth).is_finite()).count();
-        not_finite(colors.max(others), width, height)?;
-        Ok(read)
+        Ok(unpack(&drawn, width, height, [self.visible, self.pairs]))
     }
 }
 
 impl Rendered {
+    /// Fails where a pixel is not finite: such a picture must pass neither for a dark one nor for a measurement.
+    pub(super) fn checked(self) -> Result<Self> {
+        let colors = self.image.pixels.iter().filter(|rgb| !rgb.iter().sum::<f32>().is_finite()).count();
+        let others = self.alpha.iter().zip(&self.depth).filter(|(alpha, depth)| !(*alpha + *depth).is_finite()).count();
+        not_finite(colors.max(others), self.image.width, self.image.height)?;
+        Ok(self)
+    }
+
     /// Adds the rows below.
     fn append(&mut self, below: Self) {
         self.image.height += below.image.height;
@@ -240,7 +246,7 @@ impl EightBit {
         work: &mut Option<Workspace>,
     ) -> Result<RgbImage> {
         let (width, height) = (camera.width, camera.height);
-        let mut bytes = Vec::with_capacity(3 * width as usize * height as usize);
+        let (mut bytes, mut broken) = (Vec::with_capacity(3 * width as usize * height as usize), 0);
         renderer.draw(gpu, splats, (camera, settings), work, Raster::Color, &mut |strip| {
             let [width, height] = strip.size;
             let pixels = width as usize * height as usize;
@@ -254,10 +260,11 @@ impl EightBit {
             recorder.dispatch(&self.quantize, &bindings, (pixels as u32).div_ceil(WORKGROUP));
             recorder.submit();
             let words = gpu.read_part(words, 0, pixels)?;
-            not_finite(words.iter().filter(|word| *word >> 24 == 0).count(), width, height)?;
+            broken += words.iter().filter(|word| *word >> 24 == 0).count();
             bytes.extend(words.iter().flat_map(|word| [*word as u8, (word >> 8) as u8, (word >> 16) as u8]));
             Ok(())
         })?;
+        not_finite(broken, width, height)?;
         Ok(RgbImage::from_raw(width, height, bytes).expect("a picture has width × height pixels"))
     }
 }

@@ -22,8 +22,8 @@ pub(crate) const COLOR_FLOATS: usize = 4;
 
 /// The index in the model of a projected splat.
 pub(crate) fn index_of(projected: &[f32]) -> usize {
-    const MASK: u32 = (1 << 28) - 1;
-    (projected[PROJECTED_FLOATS - 1].to_bits() & MASK) as usize
+    // INDEX_MASK of the shader.
+    (projected[PROJECTED_FLOATS - 1].to_bits() & ((1 << 28) - 1)) as usize
 }
 
 /// Planes of the image: red, green, blue, transmittance, depth.
@@ -85,8 +85,8 @@ impl Workspace {
     }
 
     /// Pairs to make room for before anything is known.
-    pub fn initial_pairs(splats: usize) -> usize {
-        (8 * splats).max(1 << 16)
+    pub fn initial_pairs(gpu: &Gpu, splats: usize) -> usize {
+        (8 * splats).max(1 << 16).min(Self::most_pairs(gpu))
     }
 
     /// Bytes of its longest buffer for a picture of this size.
@@ -94,15 +94,19 @@ impl Workspace {
         (PLANES * plane_len(width, height) * size_of::<f32>()) as u64
     }
 
-    /// The most visible splats and pairs that there can be room for.
-    pub(crate) fn most(gpu: &Gpu) -> [usize; 2] {
-        let of = |bytes: usize| usize::try_from(gpu.most_bound()).unwrap_or(usize::MAX) / bytes;
-        [of(PROJECTED_FLOATS * size_of::<f32>()), of(size_of::<u32>())]
+    /// The most visible splats that there can be room for.
+    pub(super) fn most_splats(gpu: &Gpu) -> usize {
+        gpu.most_elements(PROJECTED_FLOATS * size_of::<f32>())
     }
 
-    /// Pairs to make room for when `wanted` were asked for.
-    pub fn room_for(wanted: usize) -> usize {
-        wanted + wanted / 3
+    /// The most pairs that there can be room for.
+    pub(crate) fn most_pairs(gpu: &Gpu) -> usize {
+        gpu.most_elements(size_of::<u32>())
+    }
+
+    /// Pairs to make room for when `wanted` were asked for: more than these, where there can be.
+    pub fn room_for(gpu: &Gpu, wanted: usize) -> usize {
+        (wanted + wanted / 3).min(Self::most_pairs(gpu)).max(wanted)
     }
 
     /// Room for splat–tile pairs.
@@ -208,6 +212,11 @@ impl Renderer {
             raster_depth: gpu.kernel("splat/raster_forward", &raster_switches(gpu, &[("DEPTH", "true")]))?,
             ellipses: gpu.kernel("splat/ellipses", &[])?,
         })
+    }
+
+    /// Whether splats get their slots in their own order.
+    pub(super) fn is_ordered(&self) -> bool {
+        matches!(self.placement, Placement::Ordered { .. })
     }
 
     /// Records a render of `splats` into `work.image`.

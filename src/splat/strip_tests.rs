@@ -20,9 +20,8 @@ const SETTINGS: RenderSettings = RenderSettings {
     style: Style { scale_modifier: 1.0, max_scale: f32::MAX, min_opacity: 0.0 },
 };
 
-/// With bindings of at most so many bytes, or any.
-fn draw(splats: &Splats, buffer_bytes: u64) -> Result<(Rendered, RgbImage)> {
-    let gpu = Gpu::open(&Choice::Best, Mask { buffer_bytes, ..Mask::ALL }).unwrap();
+fn draw(splats: &Splats, mask: Mask) -> Result<(Rendered, RgbImage)> {
+    let gpu = Gpu::open(&Choice::Best, mask).unwrap();
     let (tensors, renderer) = (Tensors::from_splats(&gpu, splats, 0)?, Renderer::new(&gpu)?);
     let (camera, mut work) = (large_camera(), None);
     let rendered = renderer.render_image(&gpu, &tensors, &camera, &SETTINGS, &mut work)?;
@@ -34,11 +33,11 @@ fn draw(splats: &Splats, buffer_bytes: u64) -> Result<(Rendered, RgbImage)> {
 #[test]
 fn strips_make_the_same_picture() {
     let splats = splats(&cloud(3000, 7));
-    let (whole, rounded) = draw(&splats, 0).unwrap();
-    assert!(whole.visible > 2600 && whole.pairs > 30_000, "{} splats, {} pairs", whole.visible, whole.pairs);
     // The image does not fit; its pairs do not, of which there is room for 24 576; its splats do not, of which 2560.
-    for kib in [512, 96, 80] {
-        let (found, found_rounded) = draw(&splats, kib << 10).unwrap();
+    for (mask, kib) in [Mask::default(), Mask::ALL].into_iter().flat_map(|mask| [512, 96, 80].map(|kib| (mask, kib))) {
+        let (whole, rounded) = draw(&splats, mask).unwrap();
+        assert!(whole.visible > 2600 && whole.pairs > 30_000, "{} splats, {} pairs", whole.visible, whole.pairs);
+        let (found, found_rounded) = draw(&splats, Mask { buffer_bytes: kib << 10, ..mask }).unwrap();
         assert_eq!([found.image.width, found.image.height], [whole.image.width, whole.image.height]);
         assert!(found.visible > whole.visible, "{kib} KiB: there are no strips");
         assert_eq!(found.pairs, whole.pairs, "{kib} KiB: every tile is of one strip");
@@ -60,8 +59,9 @@ fn what_does_not_fit_in_strips_either_is_an_error() {
     let mut model = cloud(4000, 7);
     // Over all tiles of every row.
     model[2].fill(0.0);
-    let error = draw(&splats(&model), 72 << 10).err().unwrap().to_string();
+    let error = draw(&splats(&model), Mask { buffer_bytes: 72 << 10, ..Mask::default() }).err().unwrap().to_string();
     assert!(error.contains("222 x 132") && error.contains("more splats than"), "{error}");
-    let error = draw(&splats(&cloud(10, 7)), 40 << 10).err().unwrap().to_string();
+    let error =
+        draw(&splats(&cloud(10, 7)), Mask { buffer_bytes: 40 << 10, ..Mask::default() }).err().unwrap().to_string();
     assert!(error.contains("'image' needs"), "{error}");
 }

@@ -99,10 +99,11 @@ impl Tensors {
 
     /// Writes the first rows of the tensor `index` of [`TENSOR_NAMES`], before the next submission.
     pub fn write(&self, gpu: &Gpu, index: usize, values: &[f32]) {
-        let parts = self.all()[index];
-        let part_len = if index < GEOMETRY { values.len() } else { self.part_rows * TENSOR_WIDTHS[index] };
-        for (part, values) in parts.iter().zip(values.chunks(part_len.max(1))) {
-            part.write(gpu, 0, values);
+        let mut rest = values;
+        for part in self.all()[index] {
+            let (now, later) = rest.split_at(rest.len().min(part.len()));
+            part.write(gpu, 0, now);
+            rest = later;
         }
     }
 
@@ -111,11 +112,9 @@ impl Tensors {
     /// # Errors
     /// Those of the device.
     pub fn read(&self, gpu: &Gpu, index: usize) -> Result<Vec<f32>> {
-        let mut left = self.count * TENSOR_WIDTHS[index];
         let mut values = Vec::new();
-        for part in self.all()[index] {
-            let found = gpu.read_part(part, 0, left.min(part.len()))?;
-            left -= found.len();
+        for (part, [_, rows]) in self.used(index) {
+            let found = gpu.read_part(part, 0, rows * TENSOR_WIDTHS[index])?;
             // Most models have one part, which need not be copied.
             if values.is_empty() { values = found } else { values.extend(found) }
         }
@@ -167,6 +166,17 @@ impl Tensors {
         (0..self.count.div_ceil(self.part_rows)).map(|part| self.parts.element(part))
     }
 
+    /// The parts of the tensor `index` of [`TENSOR_NAMES`] that Gaussians in use are in: the first of these in each, and how many.
+    pub(crate) fn used(&self, index: usize) -> impl Iterator<Item = (&Buffer<f32>, [usize; 2])> {
+        let (mut first, count, width) = (0, self.count, TENSOR_WIDTHS[index]);
+        let rows = self.all()[index].iter().map(move |part| {
+            let rows = (part.len() / width).min(count - first);
+            first += rows;
+            (part, [first - rows, rows])
+        });
+        rows.filter(|(_, [_, rows])| *rows > 0)
+    }
+
     /// All tensors in the order of [`TENSOR_NAMES`], each in parts.
     pub fn all(&self) -> [&[Buffer<f32>]; 8] {
         let whole = std::slice::from_ref::<Buffer<f32>>;
@@ -179,8 +189,7 @@ impl Tensors {
 /// Rows of the widest SH band of `sh_degree` that a binding takes, in whole steps.
 fn rows_of_part(gpu: &Gpu, sh_degree: u32) -> usize {
     let row = TENSOR_WIDTHS[GEOMETRY + sh_degree.min(3) as usize] * size_of::<f32>();
-    let rows = usize::try_from(gpu.most_bound()).unwrap_or(usize::MAX) / row;
-    (rows / PART_STEP * PART_STEP).max(PART_STEP)
+    (gpu.most_elements(row) / PART_STEP * PART_STEP).max(PART_STEP)
 }
 
 fn rows<const N: usize>(values: &[f32]) -> Vec<[f32; N]> {

@@ -79,15 +79,12 @@ impl Adam {
             row
         });
         self.rates.write(recorder.gpu(), 0, &rates);
-        let [all_p, all_g, all_m, all_v] = [parameters, gradients, moments.first, moments.second].map(Tensors::all);
-        for i in 0..used {
-            let mut left = parameters.count * TENSOR_WIDTHS[i];
-            let parts = all_p[i].iter().zip(all_g[i]).zip(all_m[i].iter().zip(all_v[i]));
-            for ((p, g), (m, v)) in parts {
-                let values = left.min(p.len());
-                left -= values;
-                let bindings = [self.rates.element(i), g.binding(), p.binding(), m.binding(), v.binding()];
-                recorder.dispatch(&self.kernel, &bindings, (values as u32).div_ceil(BLOCK));
+        for (i, width) in TENSOR_WIDTHS.into_iter().enumerate().take(used) {
+            let others = [gradients, moments.first, moments.second].map(|tensors| tensors.all()[i]);
+            for (at, (p, [_, rows])) in parameters.used(i).enumerate() {
+                let [g, m, v] = others.map(|parts| parts[at].binding());
+                let bindings = [self.rates.element(i), g, p.binding(), m, v];
+                recorder.dispatch(&self.kernel, &bindings, ((rows * width) as u32).div_ceil(BLOCK));
             }
         }
     }

@@ -11,7 +11,7 @@ const GRADIENT_FLOATS: usize = 10;
 
 /// The most splats whose sums fit a binding.
 pub(super) fn most_splats(gpu: &Gpu) -> usize {
-    usize::try_from(gpu.most_bound()).unwrap_or(usize::MAX) / (GRADIENT_FLOATS * size_of::<f32>())
+    gpu.most_elements(GRADIENT_FLOATS * size_of::<f32>())
 }
 
 /// How gradients are summed.

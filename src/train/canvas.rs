@@ -12,7 +12,7 @@ const SIZES: usize = 4;
 /// Fails where `gpu` cannot train on pictures of `views` that are `downscale` times smaller: what comes before training takes long.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`], which says what would fit.
+/// [`Error::Setting`], which says what would fit.
 pub fn check_size(gpu: &Gpu, views: &[View], downscale: u32) -> Result<()> {
     let of = |view: &View, downscale: u32| {
         let camera = view.camera.downscaled(downscale);
@@ -20,20 +20,20 @@ pub fn check_size(gpu: &Gpu, views: &[View], downscale: u32) -> Result<()> {
     };
     let largest = views.iter().max_by_key(|view| of(view, 1).0);
     let Some((view, (bytes, camera))) = largest.map(|view| (view, of(view, downscale))) else { return Ok(()) };
-    if bytes <= gpu.most_bound() {
+    if bytes <= gpu.max_buffer_bytes() {
         return Ok(());
     }
-    let fits = (downscale..=view.camera.width).find(|downscale| of(view, *downscale).0 <= gpu.most_bound());
-    let remedy =
-        fits.map(|downscale| format!(": `downscale = {downscale}` is the least that fits")).unwrap_or_default();
-    Err(Error::OutOfMemory(format!(
-        "to train on pictures of {} x {} pixels takes {} MiB in one buffer, {} allows {} MiB{remedy}",
+    let fits = (downscale..=view.camera.width).find(|downscale| of(view, *downscale).0 <= gpu.max_buffer_bytes());
+    let smaller = fits.map(|downscale| format!("`downscale = {downscale}`, or ")).unwrap_or_default();
+    let found = format!(
+        "{downscale}, with which pictures of {} x {} pixels take {} MiB in one buffer to train on; {} allows {} MiB",
         camera.width,
         camera.height,
         bytes >> 20,
         gpu.name(),
-        gpu.most_bound() >> 20
-    )))
+        gpu.max_buffer_bytes() >> 20
+    );
+    Err(Error::setting("downscale", found, format!("use {smaller}an `adapter` that allows more")))
 }
 
 /// What lies between the model, a training image and the gradient of the loss. There is one for all views: captures mix

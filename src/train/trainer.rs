@@ -97,7 +97,7 @@ impl<'g> Trainer<'g> {
         first_moments: Tensors,
         second_moments: Tensors,
     ) -> Result<Self> {
-        let pairs = Workspace::initial_pairs(parameters.count);
+        let pairs = Workspace::initial_pairs(gpu, parameters.count);
         let poses = Poses::new(capture.train.clone());
         let kernels = Kernels::new(gpu, config, poses.cameras(), capture.train.iter().any(|view| view.mask.is_some()))?;
         Ok(Self {
@@ -354,7 +354,7 @@ impl<'g> Trainer<'g> {
             if wanted <= work.pair_capacity() {
                 return Ok(());
             }
-            self.pairs = Workspace::room_for(wanted);
+            self.pairs = Workspace::room_for(self.gpu, wanted);
         }
     }
 
@@ -371,7 +371,7 @@ impl<'g> Trainer<'g> {
         }
         // Grow before it overflows: the count changes little from view to view.
         if wanted + wanted / 8 > self.pairs {
-            self.pairs = Workspace::room_for(wanted);
+            self.pairs = Workspace::room_for(self.gpu, wanted);
         }
         soundness::check_loss(loss, self.step)
     }

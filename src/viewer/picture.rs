@@ -32,11 +32,11 @@ const SMALLER: f64 = 0.7;
 const LEAST_SHARE: f64 = 0.1;
 
 /// About the largest share of the sides of a picture whose image a binding of `gpu` holds.
-fn fitting(gpu: &Gpu, full: [u32; 2]) -> f64 {
+fn largest_share(gpu: &Gpu, full: [u32; 2]) -> f64 {
     let mut share = 1.0;
     loop {
         let [width, height] = full.map(|side| share_of(side, share));
-        if Workspace::image_bytes(width, height) <= gpu.most_bound() || share < LEAST_SHARE {
+        if Workspace::image_bytes(width, height) <= gpu.max_buffer_bytes() || share < LEAST_SHARE {
             return share;
         }
         share *= 0.98;
@@ -77,7 +77,7 @@ pub struct Picture {
     submitted: Option<Instant>,
     pairs_wanted: usize,
     /// Share of the sides at which a binding holds the pairs.
-    roomy: f64,
+    pair_share: f64,
     /// The full size that was last said to be drawn smaller.
     told: [u32; 2],
     pace: Pace,
@@ -96,7 +96,7 @@ impl Picture {
             drawn: None,
             submitted: None,
             pairs_wanted: 0,
-            roomy: 1.0,
+            pair_share: 1.0,
             told: [0; 2],
             pace: Pace::default(),
             figures: Figures::default(),
@@ -114,9 +114,9 @@ impl Picture {
         let (time, size) = (since.elapsed(), self.screen.size());
         self.figures = Figures { visible: words[0] as usize, pairs: words[1] as usize, time, size };
         self.pairs_wanted = words[1] as usize;
-        let [_, most] = Workspace::most(gpu);
-        if self.pairs_wanted > most && self.roomy > LEAST_SHARE {
-            self.roomy *= SMALLER;
+        let most = Workspace::most_pairs(gpu);
+        if self.pairs_wanted > most && self.pair_share > LEAST_SHARE {
+            self.pair_share *= SMALLER;
             self.drawn = None;
         } else if self.overflowed() && self.pairs_wanted <= most {
             // Drawn again with more room.
@@ -148,7 +148,7 @@ impl Picture {
     /// # Errors
     /// [`crate::Error::OutOfMemory`] where the buffers do not fit; it is not tried again before something changes.
     pub fn draw(&mut self, gpu: &Gpu, model: &Tensors, shot: &Shot, moving: bool) -> Result<bool> {
-        let most = fitting(gpu, [shot.camera.width, shot.camera.height]).min(self.roomy);
+        let most = largest_share(gpu, [shot.camera.width, shot.camera.height]).min(self.pair_share);
         let least = if moving { self.pace.scale().min(most) } else { most };
         if let Some(drawn) = &self.drawn
             && drawn.scale >= least
@@ -186,20 +186,21 @@ impl Picture {
         if self.told != full {
             self.told = full;
             let [[w, h], [width, height]] = [full, size];
-            let (name, bound) = (gpu.name(), gpu.most_bound() >> 20);
+            let (name, bound) = (gpu.name(), gpu.max_buffer_bytes() >> 20);
             tracing::warn!("pictures of {w} x {h} are drawn at {width} x {height}: {name} binds {bound} MiB at most");
         }
     }
 
     /// Buffers for a picture of `model`.
     fn make_room(&mut self, gpu: &Gpu, model: &Tensors, [width, height]: [u32; 2]) -> Result<()> {
-        let [_, most] = Workspace::most(gpu);
-        let mut pairs = Workspace::initial_pairs(model.count).min(most);
+        // What more of them would be is not drawn: the picture shrinks.
+        let wanted = self.pairs_wanted.min(Workspace::most_pairs(gpu));
+        let mut pairs = Workspace::initial_pairs(gpu, model.count);
         if let Some(work) = &mut self.work {
-            if work.splat_capacity() >= model.count && self.pairs_wanted.min(most) <= work.pair_capacity() {
+            if work.splat_capacity() >= model.count && wanted <= work.pair_capacity() {
                 return work.resize(gpu, width, height);
             }
-            pairs = pairs.max(Workspace::room_for(self.pairs_wanted).min(most));
+            pairs = pairs.max(Workspace::room_for(gpu, wanted));
         }
         // The old buffers go first: both may not fit.
         self.work = None;

@@ -35,7 +35,7 @@ pub fn views(splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<u32>> {
     for camera in around.cameras {
         let camera = small(&around.frame.camera(camera));
         renderer.draw(gpu, &model, (&camera, &settings), &mut work, Raster::Depth, &mut |strip| {
-            let picture = strip.read(gpu, PLANES)?;
+            let picture = strip.read(gpu, PLANES)?.checked()?;
             let projected = gpu.read_part(&strip.work.projected, 0, strip.visible * PROJECTED_FLOATS)?;
             let colors = gpu.read_part(&strip.work.colors, 0, strip.visible * COLOR_FLOATS)?;
             let [width, height] = strip.size;

@@ -126,6 +126,9 @@ fn views_count_where_nothing_is_in_front() {
     let around = FilterContext { cameras: &cameras, gpu: Some(&gpu), ..nothing() };
     let views = seen::views(&scene, &around).unwrap();
     assert_eq!([views[190], views[400], views[401]], [2, 0, 1], "{views:?}");
+    // Where pictures are drawn in strips.
+    let small = Gpu::open(&Choice::Best, Mask { buffer_bytes: 64 << 10, ..Mask::default() }).unwrap();
+    assert_eq!(seen::views(&scene, &FilterContext { gpu: Some(&small), ..around }).unwrap(), views);
     assert_eq!(taken(Filter::MinViews(2), &scene, &around), 2);
     let error = apply(&[Filter::MinViews(2)], &mut scene.clone(), &nothing()).unwrap_err().to_string();
     assert!(error.contains("min_views"), "{error}");

@@ -110,11 +110,11 @@ impl Rebuild {
     ) -> Result<()> {
         recorder.clear(&scratch.counters);
         recorder.clear(&scratch.broken);
-        for (parts, width) in params.all().into_iter().zip(TENSOR_WIDTHS) {
-            for (values, [first, count]) in rows_of(parts, width, params.count) {
-                let rows = gpu.upload("rows", &[[count, width as u32, first, 0]])?;
+        for (index, width) in TENSOR_WIDTHS.into_iter().enumerate() {
+            for (values, [first, count]) in params.used(index) {
+                let rows = gpu.upload("rows", &[[count, width, first, 0].map(|value| value as u32)])?;
                 let bindings = [rows.binding(), values.binding(), scratch.broken.binding()];
-                recorder.dispatch(&self.finite, &bindings, count.div_ceil(WORKGROUP));
+                recorder.dispatch(&self.finite, &bindings, (count as u32).div_ceil(WORKGROUP));
             }
         }
         Ok(())
@@ -168,31 +168,20 @@ impl Rebuild {
     ) -> Result<Tensors> {
         let what = if moments { "moments of" } else { "splat" };
         let new = Tensors::zeros(gpu, what, count, capacity, old.sh_degree)?;
-        let pairs = old.all().into_iter().zip(new.all()).zip(TENSOR_WIDTHS);
-        for ((from, to), width) in pairs {
-            for (old_values, old_rows) in rows_of(from, width, old.count) {
-                for (new_values, new_rows) in rows_of(to, width, count) {
-                    let moment = u32::from(moments);
-                    let rows = Rows { old: old_rows, new: new_rows, width: width as u32, moment, padding: [0; 2] };
-                    let rows = gpu.upload("rows", &[rows])?;
+        for (index, width) in TENSOR_WIDTHS.into_iter().enumerate() {
+            for (new_values, new_rows) in new.used(index) {
+                for (old_values, old_rows) in old.used(index) {
+                    let [old_rows, new_rows] = [old_rows, new_rows].map(|rows| rows.map(|row| row as u32));
+                    let (width, moment) = (width as u32, u32::from(moments));
+                    let rows =
+                        gpu.upload("rows", &[Rows { old: old_rows, new: new_rows, width, moment, padding: [0; 2] }])?;
                     let bindings = [rows.binding(), sources.binding(), old_values.binding(), new_values.binding()];
-                    recorder.dispatch(&self.gather, &bindings, (new_rows[1] * width as u32).div_ceil(WORKGROUP));
+                    recorder.dispatch(&self.gather, &bindings, (new_rows[1] * width).div_ceil(WORKGROUP));
                 }
             }
         }
         Ok(new)
     }
-}
-
-/// The parts of a tensor whose first `count` rows are in use: the first of these in each, and how many.
-fn rows_of(parts: &[Buffer<f32>], width: usize, count: usize) -> impl Iterator<Item = (&Buffer<f32>, [u32; 2])> {
-    let mut first = 0;
-    let rows = parts.iter().map(move |part| {
-        let rows = (part.len() / width).min(count - first);
-        first += rows;
-        (part, [first - rows, rows].map(|row| row as u32))
-    });
-    rows.filter(|(_, [_, rows])| *rows > 0)
 }
 
 /// Room for `after` splats: what there is if they fit, else a third more than needed, but no more than the maximum.
