@@ -9,7 +9,8 @@ aligned (scales and shifts of a few percent). RUN is what `naka-gs run SCENE --c
 `exposure-40` (noise and rounding are averaged, nothing is trained), and in the references. Each capture gets an exposure of its
 own; the others' constants and mean exposure are scored on the one left out.
 LIT is a folder of the same views lit otherwise, at the size of the run's: their error at the points is printed by dark luma.
-Prints a camera file of all captures, and of all but each one. Needs numpy, scipy and Pillow.
+Prints a camera file of all captures, and of all but each one. One capture alone is fitted on every second of its views, then on the
+others, which says how well it carries over to views of the same place. Needs numpy, scipy and Pillow.
 """
 
 import json
@@ -125,14 +126,15 @@ def medians(scene, positions, folder):
 
 
 def load(scene, run, folders):
-    """Dark and reference levels of the points of a capture; the errors of lit views are printed."""
+    """Dark and reference levels of the points of a capture, by its reference views; the errors of lit views are printed."""
     camera = tomllib.loads((CAMERAS / "exposure-40.toml").read_text())
+    views = {}
     curves = [Curve(camera[name]) for name in ("red", "green", "blue")]
     positions = points(run / "points.ply")
     lit, often, size = medians(scene, positions, run / "images")
     others = [medians(scene, positions, folder)[0] for folder in folders]
     levels = np.stack([curve.inverse(lit[:, c]) for c, curve in enumerate(curves)], axis=1)
-    dark, pairs = unmixed(levels, np.array(camera["matrix"]), camera["gain"]), []
+    dark, errors = unmixed(levels, np.array(camera["matrix"]), camera["gain"]), []
     names = ["run", *map(str, folders)]
     for name, matrix, lens in cameras(scene / "transforms_test.json"):
         small = scene / f"reference_{Path(name).stem}.png"
@@ -150,12 +152,18 @@ def load(scene, run, folders):
         keep = inside.copy()
         keep[inside] = sampled(deviation, q[inside])[:, 0] < EVEN
         rows = seen[keep]
-        pairs.append((dark[rows], sampled(smoothed(reference, 3), q[keep]), *(other[rows] for other in [lit, *others])))
-    dark, truth, *found = [np.concatenate(part) for part in zip(*pairs)]
-    for name, levels in zip(names, found):
+        truth = sampled(smoothed(reference, 3), q[keep])
+        views[name] = dark[rows], truth
+        errors.append((dark[rows] @ LUMA, *(other[rows] - truth for other in [lit, *others])))
+    luma, *errors = [np.concatenate(part) for part in zip(*errors)]
+    for name, error in zip(names, errors):
         print(f"{scene.name}, {name}:")
-        by_luma(dark @ LUMA, levels - truth)
-    return dark, truth
+        by_luma(luma, error)
+    return views
+
+
+def together(views):
+    return tuple(np.concatenate(part) for part in zip(*views))
 
 
 def by_luma(luma, error):
@@ -197,11 +205,26 @@ def show_camera(p):
     print(f'hues = "yellow"\nmatrix = {np.round(rows, 3).tolist()}\nred_lead = {p[4]:.3f}')
 
 
+def halves(capture, views):
+    """Fits one capture on every second of its views and scores the others, both ways."""
+    if len(views) < 2:
+        raise SystemExit(f"{capture} has {len(views)} lit view; two or more are needed")
+    ways = list(views)[::2], list(views)[1::2]
+    for fitted, others in (ways, ways[::-1]):
+        p, _ = fit([together(views[name] for name in fitted)])
+        score = decibels(p, 0, together(views[name] for name in others))
+        print(f"{capture}, fitted on {' '.join(fitted)}: {p.round(3)}; {score:.2f} dB on {' '.join(others)}")
+        show_camera(p)
+
+
 def main():
-    if len(sys.argv) < 4 or not all("=" in argument for argument in sys.argv[1:]):
+    if len(sys.argv) < 2 or not all("=" in argument for argument in sys.argv[1:]):
         raise SystemExit(__doc__)
     arguments = [[Path(part) for part in argument.split("=")] for argument in sys.argv[1:]]
-    names, captures = [scene.name for scene, *_ in arguments], [load(scene, run, lit) for scene, run, *lit in arguments]
+    names, views = [scene.name for scene, *_ in arguments], [load(scene, run, lit) for scene, run, *lit in arguments]
+    if len(views) == 1:
+        return halves(names[0], views[0])
+    captures = [together(capture.values()) for capture in views]
     for i, name in enumerate(names):
         p, evs = fit(captures[:i] + captures[i + 1 :])
         steps = np.arange(-1, 1.01, 0.05)
