@@ -81,9 +81,9 @@ impl ElementFile {
         (!is_float).then(|| size_of_scalar(scalar))
     }
 
-    /// Whether the header has this line as a comment.
-    pub fn has_comment(&self, text: &str) -> bool {
-        self.header.comments.iter().any(|comment| comment == text)
+    /// Whether its comments mark splats for antialiased rendering.
+    pub fn is_antialiased(&self) -> bool {
+        antialiased_in(&self.header.comments)
     }
 
     /// The frame that its comments state (see [`frame_comments`]).
@@ -175,6 +175,22 @@ impl ElementFile {
 
 /// The comment that marks splats for antialiased rendering (Mip-Splatting).
 pub const ANTIALIASED: &str = "SplatRenderMode: mip";
+
+/// Whether comments say so: as Brush and this program write it ([`ANTIALIASED`]), or as Postshot does
+/// (`antialiased 1`, `postshot.anti_aliasing=1`). The last one that is understood counts, as it does for Brush.
+fn antialiased_in(comments: &[String]) -> bool {
+    let told = |comment: &String| {
+        let comment = comment.to_lowercase();
+        let (key, value) = comment.trim().split_once([':', '=', ' '])?;
+        match (key, value.trim_start_matches([':', '=', ' '])) {
+            ("splatrendermode", "mip") | ("antialiased" | "postshot.anti_aliasing", "1") => Some(true),
+            ("splatrendermode", "default" | "2dgs") | ("antialiased" | "postshot.anti_aliasing", "0") => Some(false),
+            _ => None,
+        }
+    };
+    comments.iter().rev().find_map(told).unwrap_or(false)
+}
+
 /// The words that comments with a frame begin with.
 const ORIGIN: &str = "naka-gs origin";
 const UNIT: &str = "naka-gs unit";

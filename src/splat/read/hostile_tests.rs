@@ -147,6 +147,27 @@ fn sog_that_contradicts_itself_is_refused_with_a_reason() {
     assert!(message.contains("claims to hold a picture of 16383 × 16383 pixels"), "{message}");
 }
 
+/// PlayCanvas's programs write `model`, the specification has `antialias`.
+#[test]
+fn sog_says_in_either_way_that_it_is_for_antialiased_rendering() {
+    for (model, antialias, antialiased) in [
+        (json!(null), json!(true), true),
+        (json!("antialiased"), json!(false), true),
+        (json!("default"), json!(true), false),
+        (json!("2dgs"), json!(false), false),
+        (json!(7), json!(false), false),
+    ] {
+        let change = |meta: &mut Value| (meta["model"], meta["antialias"]) = (model.clone(), antialias);
+        assert_eq!(sog(change, None).unwrap().antialiased, antialiased, "{model}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.sog");
+    write(&path, &Export { splats: &sample(), frame: SceneFrame::IDENTITY, antialiased: true }).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let has = |words: &[u8]| whole.windows(words.len()).any(|part| part == words);
+    assert!(has(b"\"model\":\"antialiased\"") && has(b"\"antialias\":true"));
+}
+
 #[test]
 fn levels_that_contradict_themselves_are_refused_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();

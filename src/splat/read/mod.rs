@@ -21,7 +21,7 @@ use super::write::{LOD_META, META};
 use super::{Splats, ply};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
-use crate::ply::{ANTIALIASED, ElementFile, is_ply};
+use crate::ply::{ElementFile, is_ply};
 use flate2::read::GzDecoder;
 use foreign::Foreign;
 use std::fs::File;
@@ -129,7 +129,7 @@ pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
 
 fn read_ply(path: &Path, frame: &SceneFrame) -> Result<(Splats, bool)> {
     let file = ElementFile::vertices(path)?;
-    let antialiased = file.has_comment(ANTIALIASED);
+    let antialiased = file.is_antialiased();
     let splats = match compressed::is_compressed(&file) {
         true => {
             // Positions are relative to the origin that the file states.

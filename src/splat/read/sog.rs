@@ -3,6 +3,7 @@
 //! An own reader: the crate `sog-decoder` 0.1.0 is a release candidate.
 
 use super::super::Splats;
+use super::super::write::MODEL_ANTIALIASED;
 use super::bytes_in_memory;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -10,6 +11,7 @@ use flate2::read::DeflateDecoder;
 use image_webp::WebPDecoder;
 use rawzip::{CompressionMethod, ZipArchive, ZipSliceArchive};
 use serde::Deserialize;
+use serde_json::Value;
 use std::io::{Cursor, Read};
 use std::path::{Component, Path};
 
@@ -24,8 +26,10 @@ const PALETTE_ROW: usize = 64;
 struct Meta {
     version: u32,
     count: usize,
+    /// What the specification has; `model`, which PlayCanvas's programs write, decides where it is there.
     #[serde(default)]
     antialias: bool,
+    model: Option<Value>,
     means: Means,
     scales: Table,
     quats: Files,
@@ -125,7 +129,8 @@ impl Archive<'_> {
         let mut splats = Splats::with_capacity(meta.count, degree);
         self.geometry(&meta, &mut splats)?;
         self.colors(&meta, degree, &mut splats)?;
-        Ok((splats, meta.antialias))
+        let antialiased = meta.model.map_or(meta.antialias, |model| model == MODEL_ANTIALIASED);
+        Ok((splats, antialiased))
     }
 }
 

@@ -1,10 +1,12 @@
 //! The finest level of a streamed scene, whose `lod-meta.json` names files of SOG: `write/streamed.rs` has the layout.
 
 use super::super::Splats;
+use super::super::write::MODEL_ANTIALIASED;
 use super::sog::{damaged, is_below, read_beside};
 use crate::error::{Error, Result};
 use crate::limits;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,7 @@ use std::path::{Path, PathBuf};
 struct Streamed {
     filenames: Vec<String>,
     tree: Node,
+    model: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -68,5 +71,6 @@ pub fn read(path: &Path) -> Result<(Splats, bool)> {
             None => all = Some((splats, antialiased)),
         }
     }
-    all.ok_or_else(|| damaged(path, "names no splats of its finest level".into()))
+    let (splats, antialiased) = all.ok_or_else(|| damaged(path, "names no splats of its finest level".into()))?;
+    Ok((splats, streamed.model.map_or(antialiased, |model| model == MODEL_ANTIALIASED)))
 }

@@ -129,10 +129,22 @@ fn files_say_that_they_are_for_antialiased_rendering() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.ply");
     let plain = fs::read(fixture("splats.ply")).unwrap();
-    let marked = [b"ply\ncomment SplatRenderMode: mip", &plain[3..]].concat();
-    for (content, antialiased) in [(plain, false), (marked, true)] {
-        fs::write(&path, content).unwrap();
-        assert_eq!(read_file(&path).unwrap().antialiased, antialiased);
+    for (comments, antialiased) in [
+        ("", false),
+        ("comment SplatRenderMode: mip\n", true),
+        ("comment splatrendermode: MIP\n", true),
+        ("comment SplatRenderMode: default\n", false),
+        ("comment antialiased 1\n", true),
+        ("comment antialiased 0\n", false),
+        ("comment postshot.anti_aliasing=1\n", true),
+        ("comment postshot.anti_aliasing = 0\n", false),
+        ("comment antialiased\ncomment SplatRenderMode: soft\n", false),
+        // The last one that is understood counts.
+        ("comment antialiased 1\ncomment SplatRenderMode: default\n", false),
+        ("comment antialiased 0\ncomment SplatRenderMode: mip\ncomment x 1\n", true),
+    ] {
+        fs::write(&path, [b"ply\n", comments.as_bytes(), &plain[4..]].concat()).unwrap();
+        assert_eq!(read_file(&path).unwrap().antialiased, antialiased, "{comments}");
     }
 }
 

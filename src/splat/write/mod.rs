@@ -14,6 +14,7 @@ mod streamed;
 #[cfg(test)]
 mod tests;
 
+pub(super) use sog::ANTIALIASED as MODEL_ANTIALIASED;
 pub use sog::META;
 pub use streamed::{LOD_META, write_levels};
 

@@ -63,7 +63,7 @@ pub fn write_levels(path: &Path, levels: &[Splats], frame: SceneFrame, antialias
         Ok(())
     })?;
     let counts: Vec<usize> = levels.iter().map(Splats::len).collect();
-    let meta = json!({
+    let mut meta = json!({
         "version": 1,
         "asset": {"generator": concat!("naka-gs ", env!("CARGO_PKG_VERSION"))},
         "count": counts.iter().sum::<usize>(),
@@ -72,6 +72,9 @@ pub fn write_levels(path: &Path, levels: &[Splats], frame: SceneFrame, antialias
         "filenames": files.names,
         "tree": tree.0,
     });
+    if antialiased {
+        meta["model"] = json!(sog::ANTIALIASED);
+    }
     storage::write_bytes(path, meta.to_string().as_bytes())
 }
 
@@ -188,7 +191,7 @@ mod tests {
         let fine = plane(40_000);
         let coarse = select(&fine, &(0..10_000).map(|i| 4 * i).collect::<Vec<_>>());
         let path = folder.path().join(LOD_META);
-        write_levels(&path, &[fine, coarse], SceneFrame::IDENTITY, false).unwrap();
+        write_levels(&path, &[fine, coarse], SceneFrame::IDENTITY, true).unwrap();
         let meta: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         assert_eq!((&meta["counts"], &meta["lodLevels"]), (&json!([40_000, 10_000]), &json!(2)));
         let mut found = Vec::new();
@@ -214,6 +217,7 @@ mod tests {
             }
         }
         // The whole is read by its finest level.
-        assert_eq!(read_file(&path).unwrap().splats.len(), 40_000);
+        let whole = read_file(&path).unwrap();
+        assert!(whole.splats.len() == 40_000 && whole.antialiased && meta["model"] == "antialiased");
     }
 }

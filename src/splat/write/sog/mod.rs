@@ -24,6 +24,8 @@ use std::path::Path;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+/// The `model` of splats for antialiased rendering, in `meta.json` and in what describes levels; others have none.
+pub const ANTIALIASED: &str = "antialiased";
 /// The name of what describes the pictures.
 pub const META: &str = "meta.json";
 /// Sets of harmonics in a row of their picture.
@@ -61,6 +63,10 @@ pub fn files(path: &Path, export: &Export, order: Vec<u32>) -> Result<Vec<(&'sta
         "quats": {"files": ["quats.webp"]},
         "sh0": {"codebook": color_codebook, "files": ["sh0.webp"]},
     });
+    if export.antialiased {
+        // Read by PlayCanvas's programs, which pass over the specification's `antialias`.
+        meta["model"] = json!(ANTIALIASED);
+    }
     if export.splats.sh_degree > 0 {
         let (of_harmonics, entry) = harmonics(export, &layout);
         pictures.extend(of_harmonics);
