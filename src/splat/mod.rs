@@ -33,6 +33,6 @@ pub(crate) use renderer::{COLOR_FLOATS, PROJECTED_FLOATS, index_of, raster_switc
 pub use renderer::{Raster, Renderer, Workspace};
 pub(crate) use sh_kernels::ShKernels;
 pub use splats::Splats;
-pub(crate) use subset::{select, with_bands};
+pub(crate) use subset::{raise_bands, select, with_bands};
 pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
 pub use view::{RenderSettings, Style, TILE, low_pass, plane_len, tiles};

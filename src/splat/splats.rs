@@ -83,7 +83,6 @@ impl Splats {
         broken
     }
 
-    /// Drops the splats that are not `kept`.
     /// Puts `others`, of the same degree, behind these.
     pub(super) fn append(&mut self, mut others: Self) {
         debug_assert_eq!(self.sh_degree, others.sh_degree);
@@ -94,6 +93,7 @@ impl Splats {
         self.sh.append(&mut others.sh);
     }
 
+    /// Drops the splats that are not `kept`.
     pub(super) fn retain(&mut self, kept: &[bool]) {
         retain_rows(&mut self.means, 1, kept);
         retain_rows(&mut self.quats, 1, kept);

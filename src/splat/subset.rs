@@ -25,6 +25,17 @@ pub(crate) fn with_bands(splats: &Splats, degree: u32) -> Splats {
     Splats { sh, sh_degree: degree, ..splats.clone() }
 }
 
+/// The same splats with bands up to `degree`, those that were not there being zero.
+pub(crate) fn raise_bands(splats: Splats, degree: u32) -> Splats {
+    if degree <= splats.sh_degree {
+        return splats;
+    }
+    let [row, raised] = [splats.sh_degree, degree].map(|degree| 3 * Splats::coefficients(degree));
+    let mut sh = vec![0.0; raised * splats.len()];
+    sh.chunks_exact_mut(raised).zip(splats.sh.chunks_exact(row)).for_each(|(to, from)| to[..row].copy_from_slice(from));
+    Splats { sh, sh_degree: degree, ..splats }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +51,8 @@ mod tests {
         assert_eq!((flat.sh.len(), flat.sh_degree), (24, 1));
         assert_eq!(flat.sh[12..], part.sh[48..60]);
         assert_eq!(with_bands(&part, 3), part);
+        let raised = raise_bands(flat.clone(), 3);
+        assert_eq!((raised.sh.len(), raised.sh_degree, raised.sh[48 + 12..].iter().sum::<f32>()), (96, 3, 0.0));
+        assert_eq!(with_bands(&raised, 1), flat);
     }
 }

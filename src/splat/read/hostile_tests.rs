@@ -198,7 +198,7 @@ fn levels_that_contradict_themselves_are_refused_with_a_reason() {
         (&lods(json!(["/etc/meta.json"]), run(0)), "not in its folder"),
         (&lods(json!(["0_1/meta.json"]), run(0)), "0_1"),
         (&twice, "twice"),
-        (&lods(json!(["0_0/meta.json"]), json!({"1": {"file": 0}})), "no splats of its finest level"),
+        (&lods(json!(["0_0/meta.json"]), json!({"finest": {"file": 0}})), "does not describe"),
     ] {
         let message = beside(content).unwrap_err();
         assert!(message.contains(words), "{message}");
