@@ -27,6 +27,13 @@ pub fn write(out: &mut Writer, export: &Export, cut: &mut Cut) -> Result<()> {
     write_header(out, export)?;
     let chunks: Vec<Bounds> =
         order.chunks(CHUNK).map(|chunk| Bounds::of(chunk.iter().map(|i| values(export, *i as usize, cut)))).collect();
+    for (chunk, bounds) in order.chunks(CHUNK).zip(&chunks) {
+        let mut sizes: Vec<f32> =
+            chunk.iter().map(|i| export.log_scale(*i as usize).iter().sum::<f32>() / 3.0).collect();
+        let middle = sizes.len() / 2;
+        let (_, size, _) = sizes.select_nth_unstable_by(middle, f32::total_cmp);
+        cut.coarse += if bounds.step() > size.exp() { chunk.len() } else { 0 };
+    }
     for Bounds(bounds) in &chunks {
         let bounds = bounds.as_flattened().iter().map(|v| v.to_bits());
         write_words(out, &bounds.collect::<Vec<_>>())?;
@@ -98,6 +105,17 @@ impl Bounds {
             }
         }
         Self(std::array::from_fn(|i| bounds[i]))
+    }
+
+    /// The longest step of a coordinate, but for what single precision cannot tell apart.
+    fn step(&self) -> f32 {
+        let Self([low, high, ..]) = self;
+        let step = |axis: usize| {
+            let bits = if axis == 1 { 10 } else { 11 };
+            let rounding = f32::EPSILON * low[axis].abs().max(high[axis].abs());
+            (high[axis] - low[axis]) / ((1 << bits) - 1) as f32 - rounding
+        };
+        (0..3).map(step).fold(0.0, f32::max)
     }
 
     /// Values as parts of the way from the lower to the upper bound.

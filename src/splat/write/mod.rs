@@ -2,6 +2,7 @@
 //! `docs/splats.md`, and what reads them in `read/`.
 
 mod compressed;
+mod cut;
 mod dot_splat;
 mod glb;
 mod gzip;
@@ -22,6 +23,7 @@ use super::{Splats, ply};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::storage::{self, Writer};
+use cut::Cut;
 use std::io::Write;
 use std::path::Path;
 
@@ -105,13 +107,16 @@ impl Format {
 /// An unknown ending, no splats, values that are not finite, or a file that cannot be written.
 pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
     let path = path.as_ref();
-    export.warn_of_losses(path, Format::of_ending(path)?);
-    let cut = write_silently(path, export)?;
-    if cut > 0 {
-        let (count, limits) = (export.splats.len(), "scales, colors or harmonics beyond what the format holds");
-        tracing::warn!("{}: {cut} of {count} splats have {limits}; they are cut off there", path.display());
+    let format = Format::of_ending(path)?;
+    export.warn_of_losses(path, format);
+    let cut = write_as(path, export, format)?;
+    cut.warn(path);
+    if matches!(format, Format::Spz | Format::Spz4)
+        && let Some(coarse) = spz::coarse_steps(export)
+    {
+        tracing::warn!("{}: {coarse}", path.display());
     }
-    Ok(cut)
+    Ok(cut.count())
 }
 
 /// As [`write()`], without warnings: for files that are only tried.
@@ -120,13 +125,16 @@ pub fn write(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
 /// As there.
 pub fn write_silently(path: impl AsRef<Path>, export: &Export) -> Result<usize> {
     let path = path.as_ref();
-    let format = Format::of_ending(path)?;
+    write_as(path, export, Format::of_ending(path)?).map(|cut| cut.count())
+}
+
+fn write_as(path: &Path, export: &Export, format: Format) -> Result<Cut> {
     check(path, export)?;
     if format == Format::Glb && glb::binary_bytes(export) > MOST_BINARY {
         let found = format!("would be a GLB of {} splats, which is beyond its 4 GiB", export.len());
         return Err(Error::input(path, found, "choose .spz, or fewer splats"));
     }
-    let mut cut = Cut(vec![false; export.splats.len()]);
+    let mut cut = Cut::none(export.splats.len());
     let out = |fill: &mut dyn FnMut(&mut Writer) -> std::io::Result<()>| {
         storage::write(path, |out| fill(out).map_err(Error::io(path)))
     };
@@ -139,7 +147,7 @@ pub fn write_silently(path: impl AsRef<Path>, export: &Export) -> Result<usize> 
         Format::Glb => out(&mut |out| glb::write(out, export, &mut cut))?,
         Format::Splat => out(&mut |out| dot_splat::write(out, export, &mut cut))?,
     }
-    Ok(cut.count())
+    Ok(cut)
 }
 
 /// The step of positions in an SPZ file of `export`, in the frame of its splats.
@@ -214,22 +222,6 @@ impl Export<'_> {
     fn harmonics(&self, i: usize) -> &[[f32; 3]] {
         let width = 3 * Splats::coefficients(self.splats.sh_degree);
         self.splats.sh[i * width..][..width].as_chunks().0
-    }
-}
-
-/// Which splats had a value that was cut off.
-struct Cut(Vec<bool>);
-
-impl Cut {
-    /// `value` within `limits`; notes where it was not.
-    fn clamp(&mut self, i: usize, value: f32, limits: [f32; 2]) -> f32 {
-        let [least, most] = limits;
-        self.0[i] |= value < least || value > most;
-        value.clamp(least, most)
-    }
-
-    fn count(&self) -> usize {
-        self.0.iter().filter(|cut| **cut).count()
     }
 }
 

@@ -23,6 +23,12 @@ const MOST_BITS: i32 = 24;
 const MOST: f32 = ((1 << 23) - 1) as f32;
 /// Steps of a position that a splat's size takes at least, where the extent of the scene lets it.
 const STEPS_PER_SIZE: f32 = 8.0;
+/// Where it takes fewer than these, splats far from all others are given up for the rest.
+const FEWEST_STEPS_PER_SIZE: f32 = 4.0;
+/// Steps of this part of the median distance are fair however small splats are.
+const FAIR_PART: f32 = 1.0 / (1 << 16) as f32;
+/// One splat of so many may be given up.
+const ONE_OF: usize = 1000;
 const COLOR_SCALE: f32 = 0.15;
 
 /// Version 3.
@@ -68,7 +74,7 @@ fn attributes(export: &Export, bits: i32, cut: &mut Cut) -> [Vec<u8>; 6] {
     let mut positions = Vec::with_capacity(9 * count);
     for i in 0..count {
         for (v, sign) in export.position(i).into_iter().zip(position) {
-            let fixed = cut.clamp(i, (v * sign * unit).round(), [-MOST, MOST]) as i32;
+            let fixed = cut.clamp_position(i, (v * sign * unit).round(), [-MOST, MOST]) as i32;
             positions.extend(&fixed.to_le_bytes()[..3]);
         }
     }
@@ -88,17 +94,64 @@ fn attributes(export: &Export, bits: i32, cut: &mut Cut) -> [Vec<u8>; 6] {
     [positions, opacities, colors, scales, rotations, bands]
 }
 
-/// So many that the farthest splat is within reach, and that steps are small beside splats where those are tiny.
+/// So many that the farthest splat is within reach, and that steps are small beside splats where those are tiny. Where
+/// both cannot be, one splat of [`ONE_OF`] may be out of reach.
 pub fn fractional_bits(export: &Export) -> i32 {
-    let farthest = (0..export.len()).flat_map(|i| export.position(i)).fold(0.0, |most: f32, v| most.max(v.abs()));
-    let within_reach = (MOST / farthest.max(f32::MIN_POSITIVE)).log2().floor() as i32;
+    let mut distances: Vec<f32> = (0..export.len()).map(|i| distance(export, i)).collect();
+    let within_reach = |distance: f32| (MOST / distance.max(f32::MIN_POSITIVE)).log2().floor() as i32;
+    let farthest = within_reach(distances.iter().copied().fold(0.0, f32::max));
+    let fine = (STEPS_PER_SIZE / size(export)).log2().ceil() as i32;
+    let bits = fine.max(USUAL_BITS).min(farthest);
+    let fair = (1.0 / fair_step(export, &mut distances)).log2().ceil() as i32;
+    if bits >= fair {
+        return bits.clamp(0, MOST_BITS);
+    }
+    // Only as many bits as are needed, so that no splat is out of reach without need.
+    let near = nth(&mut distances, |last| last - (last + 1) / ONE_OF);
+    fair.min(within_reach(near)).clamp(0, MOST_BITS)
+}
+
+/// What to warn of in a file of `export`: steps of positions that are coarse beside the splats.
+pub fn coarse_steps(export: &Export) -> Option<String> {
+    let mut distances: Vec<f32> = (0..export.len()).map(|i| distance(export, i)).collect();
+    let (step, fair) = ((-fractional_bits(export) as f32).exp2(), fair_step(export, &mut distances));
+    if step <= fair {
+        return None;
+    }
+    let far = distances.iter().filter(|distance| **distance > MOST * fair).count();
+    Some(format!(
+        "positions are rounded to steps of {step}, since {far} of {} splats are farther than {:.2e} from the origin; \
+         splats of {:.2e}, half of all, lose their places: take out what lies far off first (`box`, `sphere`), or choose \
+         .ply",
+        export.len(),
+        MOST * fair,
+        size(export)
+    ))
+}
+
+/// Steps of positions that no splat far from all others may cost the rest, which has these `distances`.
+fn fair_step(export: &Export, distances: &mut [f32]) -> f32 {
+    let middle = nth(distances, |last| last / 2);
+    (size(export) / FEWEST_STEPS_PER_SIZE).max(middle * FAIR_PART).max(f32::MIN_POSITIVE)
+}
+
+/// The largest coordinate of a splat.
+fn distance(export: &Export, i: usize) -> f32 {
+    export.position(i).into_iter().fold(0.0, |most: f32, v| most.max(v.abs()))
+}
+
+/// The median of the splats' sizes.
+fn size(export: &Export) -> f32 {
     // Some thousands tell as much as all.
     let some = (0..export.len()).step_by(export.len().div_ceil(10_000));
     let mut sizes: Vec<f32> = some.map(|i| export.log_scale(i).iter().sum::<f32>() / 3.0).collect();
-    let middle = sizes.len() / 2;
-    let (_, size, _) = sizes.select_nth_unstable_by(middle, f32::total_cmp);
-    let fine_enough = (STEPS_PER_SIZE / size.exp()).log2().ceil() as i32;
-    fine_enough.max(USUAL_BITS).min(within_reach).clamp(0, MOST_BITS)
+    nth(&mut sizes, |last| last / 2).exp()
+}
+
+/// The value at a place, which is chosen by the last one's, among sorted `values`.
+fn nth(values: &mut [f32], place: impl Fn(usize) -> usize) -> f32 {
+    let last = values.len().saturating_sub(1);
+    *values.select_nth_unstable_by(place(last), f32::total_cmp).1
 }
 
 fn byte(cut: &mut Cut, i: usize, value: f32) -> u8 {

@@ -170,6 +170,42 @@ fn spz_holds_large_and_tiny_scenes() {
     }
 }
 
+/// A floater costs itself, not all others.
+#[test]
+fn stray_splats_do_not_cost_others_their_places() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, chunks) = (dir.path().join("a.spz"), dir.path().join("a.compressed.ply"));
+    let mut splats = sample(2000, 0);
+    let step_of = |splats: &Splats| {
+        let cut = write_as(&path, &export(splats), Format::Spz).unwrap();
+        let back = read(&path).unwrap();
+        let moved = |i: &usize| glam::Vec3::from(back.means[*i]).distance(splats.means[*i].into());
+        let near = (0..splats.len()).filter(|i| splats.means[*i][0].abs() < 4.0);
+        (near.map(|i| moved(&i)).fold(0.0, f32::max), cut.count(), spz::coarse_steps(&export(splats)))
+    };
+    splats.means[7] = [1e6, 0.0, 0.0];
+    let (step, cut, coarse) = step_of(&splats);
+    assert!(step < 0.005 && cut == 1 && coarse.is_none(), "{step} {cut} {coarse:?}");
+    // What is within reach of steps that are fair is kept.
+    splats.means[7] = [2e4, 0.0, 0.0];
+    assert_eq!(step_of(&splats).1, 0);
+    assert!((read(&path).unwrap().means[7][0] - 2e4).abs() < 0.01);
+    // Splats without a size are no reason to give one up that is not far off.
+    splats.means[7] = [60.0, 0.0, 0.0];
+    let dots = Splats { log_scales: vec![[-29.0; 3]; 2000], ..splats.clone() };
+    assert_eq!(write_as(&path, &export(&dots), Format::Spz4).unwrap().count(), 2000, "scales alone");
+    assert!((read(&path).unwrap().means[7][0] - 60.0).abs() < 1e-4);
+    // More than a few are no strays: they stay, and the steps are said to be coarse.
+    splats.means[..20].fill([1e6, 0.0, 0.0]);
+    let (step, cut, coarse) = step_of(&splats);
+    let coarse = coarse.unwrap();
+    assert!(step > 0.05 && cut == 0 && coarse.contains("20 of 2000 splats are farther"), "{step} {cut} {coarse}");
+
+    assert_eq!(write_as(&chunks, &export(&sample(2000, 0)), Format::CompressedPly).unwrap().coarse, 0);
+    let coarse = write_as(&chunks, &export(&splats), Format::CompressedPly).unwrap().coarse;
+    assert!((1..=512).contains(&coarse), "{coarse}");
+}
+
 #[test]
 fn endings_choose_and_others_are_refused() {
     let of = |name: &str| Format::of_ending(Path::new(name));
