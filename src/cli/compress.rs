@@ -149,7 +149,7 @@ impl Compress {
         }
         self.check_out(target)?;
         let settings = self.settings.resolve(None)?;
-        let Input { found, frame, views } = self.input()?;
+        let Input { found, frame, views } = self.input(target)?;
         let antialiased = self.antialiased || found.antialiased;
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let usual = Config::for_splats(found.splats.len());
@@ -223,9 +223,12 @@ impl Compress {
         self.out.check()
     }
 
-    fn input(&self) -> Result<Input> {
+    fn input(&self, target: Target) -> Result<Input> {
         let (file, run) = self.of_run()?;
         output::not_in_place(&file, &self.out.path)?;
+        if let Target::Levels(_) = target {
+            output::not_in_levels(&file, &self.out.path)?;
+        }
         let frame = run.as_ref().and_then(|(_, run)| run.frame);
         let (found, frame) = match frame {
             Some(frame) => (splat::read_file_in(&file, &frame)?, frame),

@@ -2,6 +2,7 @@
 
 use naka_gs::pipeline::Shared;
 use naka_gs::settings::{self, Settings};
+use naka_gs::splat::{self, write::is_level_folder};
 use naka_gs::train::{EventLog, Watch};
 use naka_gs::{Error, Result};
 use std::io::Write;
@@ -34,6 +35,21 @@ pub fn not_in_place(input: &Path, out: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Fails where levels of detail beside `out` would replace what `input` is read from.
+pub fn not_in_levels(input: &Path, out: &Path) -> Result<()> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let levels = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_level_folder));
+    let levels: Vec<PathBuf> = levels.filter_map(|entry| entry.path().canonicalize().ok()).collect();
+    for file in splat::files_of(input)? {
+        if file.canonicalize().is_ok_and(|file| levels.iter().any(|level| file.starts_with(level))) {
+            let found = format!("is read, and lies where levels would be written for {}", out.display());
+            return Err(Error::input(file, found, "choose another folder (`out`)"));
+        }
+    }
+    Ok(())
 }
 
 /// The flag for a log of a training.

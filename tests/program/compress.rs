@@ -1,7 +1,7 @@
 //! `naka-gs compress` on a finished run, and the log of its training.
 
 use super::finished::finished;
-use super::support::{assert_refused, naka_gs};
+use super::support::{assert_refused, contents, naka_gs};
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -50,6 +50,16 @@ fn levels_of_detail_are_made_read_and_never_mixed_with_other_files() {
 
     let again = compress(&run, &levels, &["--levels", "3"]);
     assert_refused(&again, 1, &["web", "files in it"]);
+    // What is read stays, whatever the flags.
+    let before = contents(&folder.path().join("web"));
+    let elsewhere = folder.path().join("lod-meta.json");
+    fs::write(&elsewhere, fs::read_to_string(&levels).unwrap().replace("0_0/", "web/0_0/").replace("1_0/", "web/1_0/"))
+        .unwrap();
+    for input in [folder.path().join("web/0_0/meta.json"), elsewhere] {
+        let over = compress(&input, &levels, &["--levels", "2", "-w"]);
+        assert_refused(&over, 1, &["0_0", "is read", "--out"]);
+    }
+    assert_eq!(contents(&folder.path().join("web")), before);
     let misnamed = compress(&run, &folder.path().join("a.sog"), &["--levels", "3"]);
     assert_refused(&misnamed, 1, &["a.sog", "lod-meta.json"]);
     let single = compress(&run, &folder.path().join("new/lod-meta.json"), &["--splats", "9"]);

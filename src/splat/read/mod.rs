@@ -26,7 +26,7 @@ use flate2::read::GzDecoder;
 use foreign::Foreign;
 use std::fs::File;
 use std::io::{Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const REMEDY: &str =
     "give splats as PLY (3D Gaussian Splatting, or SuperSplat's compressed form), SPZ, SOG, GLB or .splat";
@@ -108,6 +108,19 @@ pub fn read_file_in(path: &Path, frame: &SceneFrame) -> Result<Found> {
         return Err(Error::input(path, format!("none of its {count} splats is usable"), REMEDY));
     }
     Ok(Found { splats, dropped, antialiased })
+}
+
+/// The files that the splats of `path` are read from: itself, and those that a `lod-meta.json` names. Pictures of SOG
+/// lie in the folders of these.
+///
+/// # Errors
+/// A `lod-meta.json` that cannot be understood.
+pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = vec![path.to_path_buf()];
+    if is_called(path, LOD_META) {
+        files.extend(streamed::files(path)?);
+    }
+    Ok(files)
 }
 
 /// Whether a file holds splats: `false` for points, and for what nobody would take for splats.

@@ -17,7 +17,7 @@ mod tests;
 
 pub(super) use sog::ANTIALIASED as MODEL_ANTIALIASED;
 pub use sog::META;
-pub use streamed::{LOD_META, write_levels};
+pub use streamed::{LOD_META, is_level_folder, write_levels};
 
 use super::{Splats, ply};
 use crate::capture::SceneFrame;

@@ -57,10 +57,10 @@ pub fn write_levels(path: &Path, levels: &[Splats], frame: SceneFrame, antialias
         let meta = folder.join(&files.names[*file]);
         let inner = meta.parent().unwrap_or(folder);
         storage::create_folder(inner)?;
-        for (name, content) in sog::files(&meta, &export, (0..splats.len() as u32).collect())? {
-            storage::write_bytes(inner.join(name), &content)?;
-        }
-        Ok(())
+        let contents = sog::files(&meta, &export, (0..splats.len() as u32).collect())?;
+        // An earlier one describes other pictures; the new one is the first of the files, and comes last.
+        storage::remove_file(&meta)?;
+        contents.iter().rev().try_for_each(|(name, content)| storage::write_bytes(inner.join(name), content))
     })?;
     let counts: Vec<usize> = levels.iter().map(Splats::len).collect();
     let mut meta = json!({
@@ -76,6 +76,12 @@ pub fn write_levels(path: &Path, levels: &[Splats], frame: SceneFrame, antialias
         meta["model"] = json!(sog::ANTIALIASED);
     }
     storage::write_bytes(path, meta.to_string().as_bytes())
+}
+
+/// Whether files of levels lie in a folder of this name.
+pub fn is_level_folder(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.split_once('_').is_some_and(|(level, number)| is_number(level) && is_number(number))
 }
 
 /// Bounds of a box: its smallest and its largest corner.
@@ -156,7 +162,8 @@ fn entry([min, max]: Corners) -> Value {
 mod tests {
     use super::*;
     use crate::random::uniform;
-    use crate::splat::{read_file, reference};
+    use crate::splat::{read, read_file, reference};
+    use crate::storage::faults;
 
     /// A flat scene of `count` splats.
     fn plane(count: usize) -> Splats {
@@ -183,6 +190,32 @@ mod tests {
         }
         let of_leaf = node["lods"].as_object().unwrap().iter();
         found.extend(of_leaf.map(|(level, run)| (level.clone(), run.clone(), node["bound"].clone())));
+    }
+
+    /// A description that is there belongs to the pictures beside it, wherever the process ends.
+    #[test]
+    fn levels_that_are_replaced_are_the_old_ones_or_the_new_ones() {
+        let [old, new] = [3, 4].map(|seed| vec![reference::splats(&reference::cloud(4, seed))]);
+        for at in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let (path, unit) = (folder.path().join(LOD_META), folder.path().join("0_0").join(sog::META));
+            let write = |levels: &[Splats]| write_levels(&path, levels, SceneFrame::IDENTITY, false);
+            write(&new).unwrap();
+            let expected = read(&unit).unwrap();
+            write(&old).unwrap();
+            let before = read(&unit).unwrap();
+            let armed = faults::arm(folder.path(), faults::Kind::Kill, at);
+            let failed = write(&new).is_err();
+            let hit = armed.disarm();
+            if unit.exists() {
+                let found = read(&unit).unwrap();
+                assert!(found == before || found == expected, "at {at}");
+            }
+            if !hit {
+                assert!(!failed && at > 8 && path.exists(), "only {at} changes were counted");
+                break;
+            }
+        }
     }
 
     #[test]
