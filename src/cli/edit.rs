@@ -2,14 +2,15 @@
 
 use super::export::{Target, write};
 use super::output::{self, OutFile};
+use super::progress::Reporter;
 use super::setting_flags::{AdapterOnly, SettingFlags};
 use glam::DVec3;
-use naka_gs::Result;
 use naka_gs::capture::Camera;
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::pipeline::{training_cameras, training_cameras_beside};
 use naka_gs::splat::edit::{Filter, FilterContext, Region, apply};
 use naka_gs::splat::{self, write::Export};
+use naka_gs::{Progress, Result};
 use std::path::PathBuf;
 
 /// Take splats out of a scene: all but a region, and floaters; the rest goes to a new file, by its ending like `export`
@@ -88,7 +89,7 @@ impl Filters {
 }
 
 impl Edit {
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, reporter: &Reporter) -> Result<()> {
         let target = Target::of(&self.out.path, false)?;
         self.out.check()?;
         output::not_in_place(&self.splats, &self.out.path)?;
@@ -101,8 +102,9 @@ impl Edit {
             None => None,
         };
         let (filters, before) = (self.filters.list(), splats.len());
-        let around = FilterContext { frame, antialiased, cameras: &cameras, gpu: gpu.as_ref() };
+        let around = FilterContext { frame, antialiased, cameras: &cameras, gpu: gpu.as_ref(), progress: reporter };
         let taken = apply(&filters, &mut splats, &around)?;
+        reporter.check()?;
         write(target, &self.out.path, &Export { splats: &splats, frame, antialiased }, &cameras)?;
         for (filter, taken) in filters.iter().zip(taken) {
             output::line(format!("{:<18} {taken:>9} splats taken out", filter.name().replace('_', " ")))?;

@@ -1,10 +1,11 @@
 //! `naka-gs export`
 
 use super::output;
+use super::progress::Reporter;
 use naka_gs::capture::Camera;
 use naka_gs::pipeline::{training_cameras, training_cameras_beside};
 use naka_gs::splat::{self, write as formats};
-use naka_gs::{Error, Result, page};
+use naka_gs::{Error, Progress, Result, page};
 use std::path::{Path, PathBuf};
 
 /// Splats in another format, or as a page that browsers open, by the ending of -o: .html, .ply, .compressed.ply, .spz,
@@ -41,7 +42,7 @@ pub struct Export {
 }
 
 impl Export {
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, reporter: &Reporter) -> Result<()> {
         let out = self.out.clone().unwrap_or_else(|| self.splats.with_extension("html"));
         let target = Target::of(&out, self.html)?;
         if target != Target::Page && self.cameras.is_some() {
@@ -58,6 +59,7 @@ impl Export {
             None if target == Target::Page => training_cameras_beside(&self.splats).unwrap_or_default(),
             None => Vec::new(),
         };
+        reporter.check()?;
         write(target, &out, &formats::Export { splats: &found.splats, frame, antialiased }, &cameras)?;
         output::line(out.display().to_string())
     }

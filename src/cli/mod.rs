@@ -161,8 +161,8 @@ fn run(command: Command, reporter: &Reporter) -> Result<()> {
         Command::Train(command) => command.run(reporter).map_err(|error| error.in_stage("train")),
         Command::Render(command) => command.run(reporter).map_err(|error| error.in_stage("render")),
         Command::Path(command) => command.run(),
-        Command::Export(command) => command.run(),
-        Command::Edit(command) => command.run().map_err(|error| error.in_stage("edit")),
+        Command::Export(command) => command.run(reporter),
+        Command::Edit(command) => command.run(reporter).map_err(|error| error.in_stage("edit")),
         Command::Compress(command) => command.run(reporter).map_err(|error| error.in_stage("compress")),
         #[cfg(feature = "viewer")]
         Command::View(command) => command.run(reporter).map_err(|error| error.in_stage("view")),

@@ -3,6 +3,7 @@
 use super::crop::{CropBox, Face};
 use crate::capture::SceneFrame;
 use crate::error::Result;
+use crate::progress::Silent;
 use crate::splat::edit::{Filter, FilterContext, Region};
 use crate::splat::write::{self, Export};
 use crate::splat::{Bounds, Splats, select};
@@ -111,7 +112,8 @@ impl Crop {
     /// The indices of the splats that stay. Counts those inside.
     fn kept(&mut self) -> Result<Vec<usize>> {
         let filter = Filter::Within(Region::Box([self.shape.low, self.shape.high]));
-        let around = FilterContext { frame: self.frame, antialiased: false, cameras: &[], gpu: None };
+        let progress = &Silent::default();
+        let around = FilterContext { frame: self.frame, antialiased: false, cameras: &[], gpu: None, progress };
         let inside = filter.keep(&self.whole, &around)?;
         self.inside = inside.iter().filter(|inside| **inside).count();
         let stays = inside.iter().enumerate().filter(|(_, inside)| **inside != self.outside);

@@ -2,6 +2,7 @@
 //! from the rest, or seen by few cameras.
 
 mod clusters;
+mod neighbors;
 mod region;
 mod seen;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use super::{Bounds, Splats};
 use crate::capture::{Camera, SceneFrame};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
+use crate::progress::Progress;
 use glam::DVec3;
 
 /// What of a scene stays. Positions and lengths are the capture's.
@@ -42,6 +44,8 @@ pub struct FilterContext<'s> {
     pub cameras: &'s [Camera],
     /// The device that counts views; needed for [`Filter::MinViews`] alone.
     pub gpu: Option<&'s Gpu>,
+    /// What hears of the filters that take long, and may ask to stop.
+    pub progress: &'s dyn Progress,
 }
 
 impl Filter {
@@ -60,7 +64,7 @@ impl Filter {
     /// Whether each splat stays.
     ///
     /// # Errors
-    /// Cameras or a device are needed and `around` has none; the device's failures.
+    /// Cameras or a device are needed and `around` has none; the device's failures; a stop is asked for.
     pub fn keep(&self, splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<bool>> {
         let all = 0..splats.len();
         Ok(match self {
@@ -77,7 +81,9 @@ impl Filter {
                 all.map(|i| size(splats, i) <= most).collect()
             }
             Self::MinViews(least) => seen::views(splats, around)?.into_iter().map(|views| views >= *least).collect(),
-            Self::MinCluster(least) => clusters::sizes(splats).into_iter().map(|size| size >= *least).collect(),
+            Self::MinCluster(least) => {
+                clusters::sizes(splats, around.progress)?.into_iter().map(|size| size >= *least).collect()
+            }
         })
     }
 }
@@ -85,9 +91,11 @@ impl Filter {
 /// Applies the filters one after the other to what those before have left; returns how many splats each took.
 ///
 /// # Errors
-/// A filter that leaves nothing, or that needs cameras or a device where there are none; the device's failures.
+/// A filter that leaves nothing, or that needs cameras or a device where there are none; the device's failures; a stop
+/// is asked for.
 pub fn apply(filters: &[Filter], splats: &mut Splats, around: &FilterContext<'_>) -> Result<Vec<usize>> {
     let take = |filter: &Filter| {
+        around.progress.check()?;
         let (kept, before) = (filter.keep(splats, around)?, splats.len());
         if !kept.contains(&true) {
             let found = format!("takes all of the {before} splats that are left");

@@ -18,7 +18,7 @@ const DEPTH: usize = 3;
 /// For every splat the number of cameras that see it.
 ///
 /// # Errors
-/// No cameras, no device, or its failures.
+/// No cameras, no device, or its failures; a stop is asked for.
 pub fn views(splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<u32>> {
     let (Some(gpu), false) = (around.gpu, around.cameras.is_empty()) else {
         let found = if around.gpu.is_none() { "no device" } else { "no cameras" };
@@ -32,7 +32,10 @@ pub fn views(splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<u32>> {
         style: Style::default(),
     };
     let (mut seen, mut work) = (vec![0; splats.len()], None::<Workspace>);
-    for camera in around.cameras {
+    around.progress.begin("edit: views", "cameras", around.cameras.len() as u64);
+    for (done, camera) in around.cameras.iter().enumerate() {
+        around.progress.check()?;
+        around.progress.set(done as u64, "");
         let camera = small(&around.frame.camera(camera));
         renderer.draw(gpu, &model, (&camera, &settings), &mut work, Raster::Depth, &mut |strip| {
             let picture = strip.read(gpu, PLANES)?.checked()?;
@@ -59,6 +62,7 @@ pub fn views(splats: &Splats, around: &FilterContext<'_>) -> Result<Vec<u32>> {
             Ok(())
         })?;
     }
+    around.progress.end();
     Ok(seen)
 }
 

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::gpu::{Choice, Mask};
+use crate::progress::Silent;
 use glam::{DMat4, DVec3};
+use std::sync::LazyLock;
 
 /// Gray balls at `means`, of standard deviation `sigma`.
 fn splats(means: Vec<[f32; 3]>, sigma: f32) -> Splats {
@@ -28,7 +30,8 @@ fn camera(center: DVec3) -> Camera {
 }
 
 fn nothing() -> FilterContext<'static> {
-    FilterContext { frame: SceneFrame::IDENTITY, antialiased: false, cameras: &[], gpu: None }
+    static SILENT: LazyLock<Silent> = LazyLock::new(Silent::default);
+    FilterContext { frame: SceneFrame::IDENTITY, antialiased: false, cameras: &[], gpu: None, progress: &*SILENT }
 }
 
 /// How many splats the filter takes.
@@ -145,4 +148,18 @@ fn filters_follow_each_other_and_never_take_everything() {
     assert_eq!(left.len(), 398);
     let error = apply(&[Filter::MinOpacity(0.999)], &mut left, &nothing()).unwrap_err().to_string();
     assert!(error.contains("min_opacity") && error.contains("all of the 398 splats"), "{error}");
+}
+
+#[test]
+fn filters_stop_when_they_are_asked_to() {
+    let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
+    let (scene, cameras, stopped) = (splats(wall(2.0), 0.05), [camera(DVec3::ZERO)], Silent::default());
+    stopped.0.request();
+    let around = FilterContext { cameras: &cameras, gpu: Some(&gpu), progress: &stopped, ..nothing() };
+    for filter in [Filter::MinViews(1), Filter::MinCluster(1)] {
+        assert!(matches!(filter.keep(&scene, &around), Err(Error::Interrupted(_))), "{filter:?}");
+    }
+    let mut left = scene.clone();
+    assert!(matches!(apply(&[Filter::MinOpacity(0.1)], &mut left, &around), Err(Error::Interrupted(_))));
+    assert_eq!(left, scene);
 }
