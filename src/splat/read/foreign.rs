@@ -138,7 +138,12 @@ impl Foreign {
         if !remedy.is_empty() {
             return Error::input(path, found, remedy);
         }
-        let [from, to] = [path.to_path_buf(), path.with_extension("ply")].map(|path| path.display().to_string());
-        Error::input(path, found, format!("convert it with `npx @playcanvas/splat-transform \"{from}\" \"{to}\"`"))
+        Error::input(path, found, converted(path))
     }
+}
+
+/// How to have a file as PLY that `splat-transform` reads.
+pub fn converted(path: &Path) -> String {
+    let [from, to] = [path.to_path_buf(), path.with_extension("ply")].map(|path| path.display().to_string());
+    format!("convert it with `npx @playcanvas/splat-transform \"{from}\" \"{to}\"`")
 }

@@ -129,7 +129,13 @@ fn sog_that_contradicts_itself_is_refused_with_a_reason() {
     };
     refused("/count", json!(4_000_000_000_u64), "4000000000 splats");
     refused("/count", json!(17), "4 × 4 pixels for 17");
-    refused("/version", json!(1), "version 1");
+    refused("/version", json!(3), "version 3");
+    let first = |meta: &mut Value| {
+        meta["means"]["shape"] = json!([2, 3]);
+        meta.as_object_mut().unwrap().remove("version");
+    };
+    let message = sog(first, None).unwrap_err().to_string();
+    assert!(message.contains("version 1") && message.contains("npx @playcanvas/splat-transform"), "{message}");
     refused("/shN/bands", json!(4), "degree 4");
     refused("/shN/bands", json!(2), "pixels");
     refused("/shN/count", json!(1), "set 1 of 1");

@@ -5,6 +5,7 @@
 use super::super::Splats;
 use super::super::write::MODEL_ANTIALIASED;
 use super::bytes_in_memory;
+use super::foreign::converted;
 use crate::error::{Error, Result};
 use crate::limits;
 use flate2::read::DeflateDecoder;
@@ -22,9 +23,18 @@ const LARGEST: u8 = 252;
 /// Sets of harmonics in a row of their picture.
 const PALETTE_ROW: usize = 64;
 
+/// What is read.
+const VERSION: u32 = 2;
+
+/// What versions differ in.
+#[derive(Deserialize)]
+struct Stated {
+    version: Option<Value>,
+    means: Option<Value>,
+}
+
 #[derive(Deserialize)]
 struct Meta {
-    version: u32,
     count: usize,
     /// What the specification has; `model`, which PlayCanvas's programs write, decides where it is there.
     #[serde(default)]
@@ -96,6 +106,14 @@ pub fn is_below(name: &str) -> bool {
     parts.clone().count() > 0 && parts.into_iter().all(|part| matches!(part, Component::Normal(_)))
 }
 
+impl Stated {
+    /// The version that is said. The first has none; its tables have shapes, as arrays of NumPy have.
+    fn version(self) -> Option<Value> {
+        let is_first = self.means.is_some_and(|means| means.get("shape").is_some());
+        self.version.or_else(|| is_first.then(|| 1.into()))
+    }
+}
+
 /// Where the pictures are.
 enum Source<'p> {
     Zip(ZipSliceArchive<Vec<u8>>),
@@ -112,12 +130,15 @@ struct Archive<'p> {
 impl Archive<'_> {
     fn read(&self, meta: &[u8]) -> Result<(Splats, bool)> {
         let (path, bytes) = (self.path, self.bytes);
-        let meta: Meta = serde_json::from_slice(meta)
-            .map_err(|error| damaged(path, format!("is a SOG file whose meta.json cannot be read: {error}")))?;
-        if meta.version != 2 {
-            let found = format!("is SOG of version {}; version 2 is read", meta.version);
-            return Err(Error::input(path, found, "export it again, or as PLY"));
+        let unreadable =
+            |error: serde_json::Error| damaged(path, format!("is a SOG file whose meta.json cannot be read: {error}"));
+        let stated: Stated = serde_json::from_slice(meta).map_err(unreadable)?;
+        if let Some(version) = stated.version().filter(|version| *version != VERSION) {
+            let found = format!("is SOG of version {version}; version {VERSION} is read");
+            let remedy = if version == 1 { converted(path) } else { "export it again, or as PLY".into() };
+            return Err(Error::input(path, found, remedy));
         }
+        let meta: Meta = serde_json::from_slice(meta).map_err(unreadable)?;
         let degree = meta.harmonics.as_ref().map_or(0, |harmonics| harmonics.bands);
         if degree > 3 {
             let found = format!("has spherical harmonics of degree {degree}; degrees 0 to 3 are drawn");
