@@ -5,6 +5,7 @@ use super::{Compressor, Trial};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::splat::Splats;
+use crate::splat::write::Format;
 
 /// What compressed splats may cost, or must be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,21 +50,29 @@ pub fn to_budget(
     trial: &Trial<'_>,
     progress: &dyn Progress,
 ) -> Result<Outcome> {
-    let all = compressor.original().len();
+    let (all, degree) = (compressor.original().len(), most_bands(compressor, trial)?);
     let fitted = match budget {
         Budget::Splats(0) => return Err(Error::setting("splats", "0", "keep at least 1")),
         Budget::Splats(count) if count >= all => None,
-        Budget::Splats(count) => {
-            let (degree, steps) = (compressor.original().sh_degree, compressor.config.steps);
-            Some(compressor.to_count(count, degree, steps, progress)?)
-        }
+        Budget::Splats(count) => Some(compressor.to_count(count, degree, compressor.config.steps, progress)?),
         Budget::Bytes(bytes) => to_bytes(compressor, bytes, trial, progress)?,
         Budget::Psnr(target) => to_psnr(compressor, target, trial, progress)?,
     };
+    if fitted.is_some() && degree < compressor.original().sh_degree {
+        tracing::warn!(
+            "{}: the format holds no colors that depend on the direction of view; the splats are fitted without",
+            trial.path.display()
+        );
+    }
     let whole = fitted.is_none();
     let splats = fitted.unwrap_or_else(|| compressor.original().clone());
     let psnr = compressor.psnr(&trial.decoded(&splats)?)?;
     Ok(Outcome { splats, whole, psnr })
+}
+
+/// The bands of the original that the file holds: a fit with others would leave to them what is then lost.
+fn most_bands(compressor: &Compressor<'_>, trial: &Trial<'_>) -> Result<u32> {
+    Ok(compressor.original().sh_degree.min(Format::of_ending(trial.path)?.most_bands()))
 }
 
 /// The splats whose file has at most `most` bytes; `None` where that of all has.
@@ -78,7 +87,7 @@ fn to_bytes(
         return Ok(None);
     }
     let mut candidates: Vec<(usize, u32)> = Vec::new();
-    for degree in (0..=compressor.original().sh_degree).rev() {
+    for degree in (0..=most_bands(compressor, trial)?).rev() {
         let count = count_for(compressor, degree, most, trial)?;
         // Bands are only dropped for more splats.
         if candidates.last().map_or(0, |(most, _)| *most) < count {
@@ -196,7 +205,7 @@ fn to_psnr(
         let found = format!("{target} dB cannot be met: all splats have {most:.2} dB in this format");
         return Err(Error::setting("psnr", found, "ask for less, or choose a format that loses less (.ply)"));
     }
-    let (degree, steps) = (compressor.original().sh_degree, compressor.config.steps);
+    let (degree, steps) = (most_bands(compressor, trial)?, compressor.config.steps);
     let (mut low, mut high) = (0, compressor.original().len());
     let mut best = None;
     while (high - low) as f64 > (PRECISION * high as f64).max(1.0) {

@@ -112,6 +112,23 @@ fn sizes_are_met_to_the_byte_in_each_format() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files on trial are gone");
 }
 
+/// A fit with harmonics would leave to them what the file then lacks.
+#[test]
+fn a_format_without_harmonics_is_fitted_without() {
+    let (gpu, folder) = (gpu(), tempfile::tempdir().unwrap());
+    let mut compressor = compressor(&gpu, splats(&cloud(90, 8)), 60);
+    let path = folder.path().join("a.splat");
+    for budget in [Budget::Splats(60), Budget::Bytes(32 * 60), Budget::Psnr(12.0)] {
+        let found = run(&mut compressor, budget, &path).unwrap();
+        assert_eq!((found.whole, found.splats.sh_degree), (false, 0), "{budget:?}");
+    }
+    let without = run(&mut compressor, Budget::Splats(60), &path).unwrap().psnr;
+    let with = compressor.to_count(60, 3, 60, &Silent::default()).unwrap();
+    let with = trial(&path).decoded(&with).unwrap();
+    let with = compressor.psnr(&with).unwrap();
+    assert!(without > with + 0.3, "{without} dB, {with} dB with harmonics that are then lost");
+}
+
 #[test]
 fn a_psnr_is_met_with_few_splats_or_refused_with_what_can_be() {
     let (gpu, folder) = (gpu(), tempfile::tempdir().unwrap());

@@ -94,8 +94,9 @@ impl Format {
         matches!(self, Self::Ply | Self::CompressedPly)
     }
 
-    fn holds_harmonics(self) -> bool {
-        self != Self::Splat
+    /// The highest degree of spherical harmonics that a file of this format holds.
+    pub fn most_bands(self) -> u32 {
+        if self == Self::Splat { 0 } else { 3 }
     }
 }
 
@@ -187,7 +188,7 @@ impl Export<'_> {
                 path.display()
             );
         }
-        if self.splats.sh_degree > 0 && !format.holds_harmonics() {
+        if self.splats.sh_degree > format.most_bands() {
             tracing::warn!("{}: the format holds no colors that depend on the direction of view", path.display());
         }
     }
