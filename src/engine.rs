@@ -169,7 +169,8 @@ impl Engine {
     /// # Errors
     /// A file that cannot be read, a splat that is not finite, the device.
     pub fn render_file(&self, path: impl AsRef<Path>, camera: &Camera) -> Result<Image> {
-        let (found, frame) = splat::read_framed(path)?;
+        let (found, frame) = splat::read_framed(&path)?;
+        found.check_axes(path.as_ref(), &frame, std::slice::from_ref(camera));
         Painter::new(&self.gpu, &found.splats, found.antialiased)?.render(&frame.camera(camera))
     }
 }

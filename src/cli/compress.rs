@@ -241,7 +241,9 @@ impl Compress {
                 return Err(Error::setting("--photographs", found, "give the output folder of `naka-gs run`"));
             }
             (Some(path), _) => {
-                Views::Cameras(training_cameras(path)?.iter().map(|camera| frame.camera(camera)).collect())
+                let cameras = training_cameras(path)?;
+                found.check_axes(&file, &frame, &cameras);
+                Views::Cameras(cameras.iter().map(|camera| frame.camera(camera)).collect())
             }
             (None, Some((out, run))) => Views::Cameras(match of_run(&out, run) {
                 Ok(capture) => capture.train.into_iter().map(|view| view.camera).collect(),
@@ -250,7 +252,10 @@ impl Compress {
                     self.made(&found)
                 }
             }),
-            (None, None) => Views::Cameras(self.made(&found)),
+            (None, None) => {
+                found.check_axes(&file, &frame, &[]);
+                Views::Cameras(self.made(&found))
+            }
         };
         Ok(Input { found, frame, views })
     }

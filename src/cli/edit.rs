@@ -42,10 +42,10 @@ pub struct Edit {
 #[derive(clap::Args)]
 #[group(id = "filters", required = true, multiple = true)]
 struct Filters {
-    /// Keep what is in the box between two corners
+    /// Keep the box between two corners, in coordinates of the PLY
     #[arg(long = "box", value_name = "X0,Y0,Z0,X1,Y1,Z1", value_parser = numbers::<6>, allow_hyphen_values = true)]
     corners: Option<[f64; 6]>,
-    /// Keep what is in the ball
+    /// Keep what is in the ball, in the same coordinates
     #[arg(long, value_name = "X,Y,Z,RADIUS", value_parser = numbers::<4>, allow_hyphen_values = true)]
     sphere: Option<[f64; 4]>,
     /// Keep what is in the convex hull of the training cameras, grown by this part of its radius
@@ -83,6 +83,11 @@ impl Filters {
         regions.into_iter().flatten().map(Filter::Within).chain(others.into_iter().flatten()).collect()
     }
 
+    /// Whether there are places in numbers.
+    fn have_places(&self) -> bool {
+        self.corners.is_some() || self.sphere.is_some()
+    }
+
     fn need_cameras(&self) -> bool {
         self.hull.is_some() || self.min_views.is_some()
     }
@@ -95,8 +100,16 @@ impl Edit {
         output::not_in_place(&self.splats, &self.out.path)?;
         let settings = self.settings.resolve(None)?;
         let (found, frame) = splat::read_framed(&self.splats)?;
-        let (mut splats, antialiased) = (found.splats, self.antialiased || found.antialiased);
         let cameras = self.cameras(target)?;
+        found.check_axes(&self.splats, &frame, &cameras);
+        if let Some(axes) = found.orientation.turned_axes().filter(|_| self.filters.have_places()) {
+            tracing::info!(
+                "{}: `box` and `sphere` are in the coordinates of the PLY layout (x right, y down, z forward), in \
+                 which {axes} of this file have the other sign",
+                self.splats.display()
+            );
+        }
+        let (mut splats, antialiased) = (found.splats, self.antialiased || found.antialiased);
         let gpu = match self.filters.min_views {
             Some(_) => Some(Gpu::open(&settings.adapter_choice(), Mask::of_process())?),
             None => None,

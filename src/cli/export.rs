@@ -59,6 +59,7 @@ impl Export {
             None if target == Target::Page => training_cameras_beside(&self.splats).unwrap_or_default(),
             None => Vec::new(),
         };
+        found.check_axes(&self.splats, &frame, &cameras);
         reporter.check()?;
         write(target, &out, &formats::Export { splats: &found.splats, frame, antialiased }, &cameras)?;
         output::line(out.display().to_string())

@@ -93,6 +93,8 @@ impl Render {
         let beside = out.join(names::SETTINGS);
         settings::file::check(&beside, self.out.overwrite)?;
         let (found, frame) = splat::read_framed(&self.splats)?;
+        let cameras: Vec<_> = views.iter().map(|view| view.camera.clone()).collect();
+        found.check_axes(&self.splats, &frame, &cameras);
         views.iter_mut().for_each(|view| view.camera = frame.camera(&view.camera));
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
@@ -126,6 +128,7 @@ impl Render {
             None => None,
         };
         let (found, frame) = splat::read_framed(&self.splats)?;
+        found.check_axes(&self.splats, &frame, &cameras);
         let cameras: Vec<_> = cameras.iter().map(|camera| frame.camera(camera)).collect();
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;

@@ -28,7 +28,7 @@ pub use bounds::Bounds;
 pub use init::{Init, dots, from_points};
 pub(crate) use on_sphere::on_sphere;
 pub use picture::{EightBit, Rendered};
-pub use read::{Found, files_of, holds_splats, read, read_file, read_file_in, read_framed, read_in};
+pub use read::{Found, Orientation, files_of, holds_splats, read, read_file, read_file_in, read_framed, read_in};
 pub(crate) use renderer::{COLOR_FLOATS, PROJECTED_FLOATS, index_of, raster_switches};
 pub use renderer::{Raster, Renderer, Workspace};
 pub(crate) use sh_kernels::ShKernels;

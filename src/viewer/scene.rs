@@ -144,7 +144,8 @@ impl Scene {
                 Some(frame) => (splat::read_file_in(path, &frame)?, frame),
                 None => splat::read_framed(path)?,
             };
-            let splat::Found { splats, dropped, antialiased } = found;
+            found.check_axes(path, &frame, &[]);
+            let splat::Found { splats, dropped, antialiased, .. } = found;
             self.antialiased = antialiased;
             if dropped > 0 {
                 self.notes.push(format!("{dropped} splats hold NaN or infinite values and are left out"));

@@ -270,4 +270,12 @@ fn an_export_over_a_file_or_to_an_unknown_format() {
     }
     assert_eq!(contents(dir.path()), written);
     assert!(export("convert", "b.spz", &["-w"]).status.success());
+    // The splat is at (0, 1, 2) as PLY, and at (0, -1, -2) in the file.
+    let middle = |sphere: &str, out: &str| {
+        naka_gs().args(["edit", "--sphere", sphere]).arg(at("b.spz")).arg("-o").arg(at(out)).output().unwrap()
+    };
+    let output = middle("0,1,2,0.5", "c.ply");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("names no axes") && said.contains("y and z"), "{said}");
+    assert_refused(&middle("0,-1,-2,0.5", "d.ply"), 2, &["--sphere", "takes all of the 1 splats"]);
 }

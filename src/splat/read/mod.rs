@@ -11,14 +11,17 @@ mod foreign;
 mod glb;
 #[cfg(test)]
 mod hostile_tests;
+mod orientation;
 mod sog;
 mod spz;
 mod streamed;
 #[cfg(test)]
 mod tests;
 
+pub use orientation::Orientation;
+
 use super::write::{LOD_META, META};
-use super::{Splats, ply};
+use super::{Splats, gltf, ply};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::ply::{ElementFile, is_ply};
@@ -42,6 +45,8 @@ pub struct Found {
     pub dropped: usize,
     /// Whether the file says that it was trained for antialiased rendering (Mip-Splatting).
     pub antialiased: bool,
+    /// How the file's axes lie to those of the splats.
+    pub orientation: Orientation,
 }
 
 /// Reads the splats of a file.
@@ -91,11 +96,19 @@ pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
 /// # Errors
 /// As there.
 pub fn read_file_in(path: &Path, frame: &SceneFrame) -> Result<Found> {
+    let mut orientation = Orientation::default();
     let (mut splats, antialiased) = match Kind::of(path)? {
         Kind::Ply => read_ply(path, frame)?,
-        Kind::Spz => spz::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
+        Kind::Spz => {
+            let (splats, antialiased, found) = spz::read(path)?;
+            orientation = found;
+            (splats.placed_in(frame), antialiased)
+        }
         Kind::Sog(read) => read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
-        Kind::Glb => glb::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
+        Kind::Glb => {
+            orientation = Orientation::of(gltf::axes(), false);
+            glb::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?
+        }
         Kind::Splat => (dot_splat::read(path)?.placed_in(frame), false),
         Kind::Foreign(foreign) => return Err(foreign.refusal(path)),
     };
@@ -107,7 +120,7 @@ pub fn read_file_in(path: &Path, frame: &SceneFrame) -> Result<Found> {
     if splats.is_empty() {
         return Err(Error::input(path, format!("none of its {count} splats is usable"), REMEDY));
     }
-    Ok(Found { splats, dropped, antialiased })
+    Ok(Found { splats, dropped, antialiased, orientation })
 }
 
 /// The files that the splats of `path` are read from: itself, and those that a `lod-meta.json` names. Pictures of SOG

@@ -10,11 +10,12 @@ const COORDINATE_SYSTEM: u32 = 0xadbe_0003;
 /// Frames of which y and z are exchanged follow these in the list of frames.
 const UPRIGHT_FRAMES: u32 = 8;
 
-/// The axes that records of extensions name: a type, a length, and so many bytes each. Unknown ones are skipped.
+/// The axes that records of extensions name, if they do: a type, a length, and so many bytes each. Unknown ones are
+/// skipped.
 ///
 /// # Errors
 /// Records that are longer than their place; axes that are not left or right, up or down, forward or back in this order.
-pub fn of_extensions(path: &Path, mut records: &[u8]) -> Result<Axes> {
+pub fn of_extensions(path: &Path, mut records: &[u8]) -> Result<Option<Axes>> {
     while let Some((head, rest)) = records.split_first_chunk::<8>() {
         let [kind, length] = [0, 4].map(|i| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]));
         let Some((payload, rest)) = rest.split_at_checked(length as usize) else {
@@ -24,19 +25,21 @@ pub fn of_extensions(path: &Path, mut records: &[u8]) -> Result<Axes> {
         records = rest;
         if kind == COORDINATE_SYSTEM {
             let frame = payload.first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
-            return of_frame(frame).ok_or_else(|| {
+            if frame == 0 {
+                continue;
+            }
+            return of_frame(frame).map(Some).ok_or_else(|| {
                 let found = format!("names coordinate system {frame}, whose axes are exchanged");
                 Error::input(path, found, "save it with the standard axes (right, up, back), or as PLY")
             });
         }
     }
-    Ok(Axes::RUB)
+    Ok(None)
 }
 
 /// Frames are counted LDB, RDB, LUB, RUB, LDF, RDF, LUF, RUF from 1; 0 names none.
 fn of_frame(frame: u32) -> Option<Axes> {
     let bits = match frame {
-        0 => return Some(Axes::RUB),
         1..=UPRIGHT_FRAMES => frame - 1,
         _ => return None,
     };

@@ -14,7 +14,7 @@ mod values;
 
 use super::super::Splats;
 use super::super::axes::Axes;
-use super::bytes_in_memory;
+use super::{Orientation, bytes_in_memory};
 use crate::error::{Error, Result};
 use crate::limits;
 use flate2::read::MultiGzDecoder;
@@ -49,11 +49,11 @@ struct Header {
 /// The packed attributes, in the order of [`ATTRIBUTES`].
 type Packed = [Vec<u8>; 6];
 
-/// Reads the splats, and whether they were trained for antialiased rendering.
+/// Reads the splats, whether they were trained for antialiased rendering, and how the file's axes lie.
 ///
 /// # Errors
 /// A version or degree that is not known, a file that is cut off or damaged, or claims more than it may take.
-pub fn read(path: &Path) -> Result<(Splats, bool)> {
+pub fn read(path: &Path) -> Result<(Splats, bool, Orientation)> {
     let file = File::open(path).map_err(Error::io(path))?;
     let bytes = file.metadata().map_err(Error::io(path))?.len();
     let mut file = BufReader::new(file);
@@ -68,15 +68,16 @@ pub fn read(path: &Path) -> Result<(Splats, bool)> {
         stream(path, bytes, whole)?
     };
     let mut splats = values::unpack(&header, packed);
-    axes.to_ply(&mut splats);
-    Ok((splats, header.flags & ANTIALIASED != 0))
+    let named = axes.unwrap_or(Axes::RUB);
+    named.to_ply(&mut splats);
+    Ok((splats, header.flags & ANTIALIASED != 0, Orientation::of(named, axes.is_none())))
 }
 
 impl Header {
     fn parse(path: &Path, bytes: [u8; HEADER]) -> Result<Self> {
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let (version, count, sh_degree, fractional_bits) = (word(4), word(8) as usize, u32::from(bytes[12]), bytes[13]);
-        let convert = "convert it to version 3 with `npx @playcanvas/splat-transform`, or export it as PLY";
+        let convert = "export it as PLY with the program that made it";
         if &bytes[..4] != MAGIC {
             return Err(Error::input(path, "does not start as an SPZ file", DAMAGED));
         }
@@ -102,9 +103,9 @@ impl Header {
         [position, 1, 3, 3, rotation, 3 * (Splats::coefficients(self.sh_degree) - 1)]
     }
 
-    /// The frame that the records of its extensions name.
-    fn axes(&self, path: &Path, records: &[u8]) -> Result<Axes> {
-        if self.flags & EXTENDED == 0 { Ok(Axes::RUB) } else { frame::of_extensions(path, records) }
+    /// The frame that the records of its extensions name, if they do.
+    fn axes(&self, path: &Path, records: &[u8]) -> Result<Option<Axes>> {
+        if self.flags & EXTENDED == 0 { Ok(None) } else { frame::of_extensions(path, records) }
     }
 
     /// Asks for the memory that the splats take, packed and unpacked.
@@ -116,7 +117,7 @@ impl Header {
 }
 
 /// Versions 1 to 3: header and attributes one after the other, then extensions.
-fn stream(path: &Path, bytes: u64, mut content: impl Read) -> Result<(Header, Packed, Axes)> {
+fn stream(path: &Path, bytes: u64, mut content: impl Read) -> Result<(Header, Packed, Option<Axes>)> {
     let mut header = [0; HEADER];
     exactly(path, &mut content, &mut header)?;
     let header = Header::parse(path, header)?;
@@ -137,7 +138,7 @@ fn stream(path: &Path, bytes: u64, mut content: impl Read) -> Result<(Header, Pa
 }
 
 /// Version 4: header, extensions, a table of contents, and a frame for each attribute.
-fn frames(path: &Path, bytes: u64, mut content: impl Read) -> Result<(Header, Packed, Axes)> {
+fn frames(path: &Path, bytes: u64, mut content: impl Read) -> Result<(Header, Packed, Option<Axes>)> {
     let mut long = [0; LONG_HEADER];
     exactly(path, &mut content, &mut long)?;
     let (short, rest) = long.split_at(HEADER);

@@ -109,8 +109,9 @@ fn harmonics_are_mirrored_with_the_splats() {
     let direction = glam::Vec3::new(0.3, -0.5, 0.8).normalize();
     for frame in 1..=8 {
         let mut other = splats.clone();
-        let axes =
-            frame::of_extensions(Path::new("a"), &[0xadbe_0003, 4, frame].map(u32::to_le_bytes).concat()).unwrap();
+        let axes = frame::of_extensions(Path::new("a"), &[0xadbe_0003, 4, frame].map(u32::to_le_bytes).concat())
+            .unwrap()
+            .unwrap();
         axes.to_ply(&mut other);
         // The signs, read off a position.
         let sign: [f32; 3] = std::array::from_fn(|i| other.means[0][i] / splats.means[0][i]);
