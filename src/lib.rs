@@ -42,6 +42,8 @@
 //! `examples/` enhances a folder, trains and saves, renders a path, and watches a training.
 
 #![deny(unsafe_code)]
+// A library speaks through `tracing` and `Progress`; tests may print.
+#![cfg_attr(not(test), deny(clippy::print_stderr, clippy::print_stdout))]
 #![warn(missing_docs)]
 // Headers speak to those who read the source, too.
 #![allow(rustdoc::private_intra_doc_links)]

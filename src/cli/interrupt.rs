@@ -1,5 +1,6 @@
 //! Ctrl-C and its relatives: the first asks the running stage to stop cleanly, the second ends the program at once.
 
+use super::output::say;
 use super::progress::Reporter;
 use naka_gs::{Error, Progress, Result, Stop};
 
@@ -13,7 +14,7 @@ fn ask(stop: &Stop) {
         std::process::exit(130);
     }
     stop.request();
-    eprintln!("stopping after a clean checkpoint; once more to stop at once");
+    say("stopping after a clean checkpoint; once more to stop at once");
 }
 
 fn refuse(error: &dyn std::error::Error) -> Error {

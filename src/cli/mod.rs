@@ -105,7 +105,8 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let message = messages::of_error(&error);
-            eprintln!("{}: {message}", if matches!(error, Error::Interrupted(_)) { "naka-gs" } else { "error" });
+            let who = if matches!(error, Error::Interrupted(_)) { "naka-gs" } else { "error" };
+            output::say(format!("{who}: {message}"));
             ExitCode::from(error.exit_code())
         }
     }

@@ -1,4 +1,4 @@
-//! Results on stdout, and where files go.
+//! Results on stdout, messages on stderr, and where files go.
 
 use naka_gs::pipeline::Shared;
 use naka_gs::settings::{self, Settings};
@@ -14,6 +14,12 @@ pub fn line(text: impl AsRef<str>) -> Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io("stdout")(error)),
         _ => Ok(()),
     }
+}
+
+/// Prints a line on stderr. A run goes on where nobody reads it any more: its work is worth more than the line, and there
+/// is no place left to complain.
+pub fn say(text: impl AsRef<str>) {
+    let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
 }
 
 /// Prints a value as JSON.

@@ -2,6 +2,7 @@
 
 use super::messages::in_flags;
 use super::once::Once;
+use super::output::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use naka_gs::{Progress, Stop};
 use std::io::{IsTerminal, Write, stderr};
@@ -115,7 +116,7 @@ impl Progress for Reporter {
         let now = Instant::now();
         let (name, unit) = (format!("{}{name}", self.prefix), unit.to_string());
         if self.mode == ProgressMode::Plain {
-            eprintln!("{name}: {total} {unit}");
+            say(format!("{name}: {total} {unit}"));
         }
         let bar = self.bar(&name, &unit, total);
         bar.enable_steady_tick(Duration::from_millis(500));
@@ -139,7 +140,7 @@ impl Progress for Reporter {
             }
             ProgressMode::Plain if now - stage.last_line >= LINE_EVERY => {
                 stage.last_line = now;
-                eprintln!("{}", stage.line(now, note));
+                say(stage.line(now, note));
             }
             _ => {}
         }
@@ -150,7 +151,7 @@ impl Progress for Reporter {
         stage.bar.finish_and_clear();
         if self.mode != ProgressMode::None {
             let seconds = stage.started.elapsed().as_secs_f64();
-            eprintln!("{}: {} {} in {}", stage.name, stage.done, stage.unit, duration(seconds));
+            say(format!("{}: {} {} in {}", stage.name, stage.done, stage.unit, duration(seconds)));
         }
     }
 
@@ -193,10 +194,11 @@ impl Write for AboveBar {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         // A message sent while the reporter itself holds the lock is written at once, at worst beside the bar.
         let text = in_flags(&String::from_utf8_lossy(bytes));
-        match self.0.try_lock().ok().and_then(|stage| stage.as_ref().map(|s| s.bar.clone())) {
-            Some(bar) => bar.suspend(|| stderr().write_all(text.as_bytes()))?,
-            None => stderr().write_all(text.as_bytes())?,
-        }
+        // As `say` has it.
+        let _ = match self.0.try_lock().ok().and_then(|stage| stage.as_ref().map(|s| s.bar.clone())) {
+            Some(bar) => bar.suspend(|| stderr().write_all(text.as_bytes())),
+            None => stderr().write_all(text.as_bytes()),
+        };
         Ok(bytes.len())
     }
 

@@ -7,6 +7,8 @@ mod compress;
 mod end_to_end;
 mod finished;
 mod frame;
+#[cfg(unix)]
+mod gone;
 mod masks;
 mod paths;
 mod photos;

@@ -1,0 +1,51 @@
+//! Who reads the program's messages goes away: a closed terminal, a connection that dropped, `| head`.
+
+use super::support::naka_gs;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+fn demo(out: &Path, steps: u32) -> Command {
+    let scene = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml");
+    let mut command = naka_gs();
+    command.arg("demo").arg("--scene").arg(scene).arg("-o").arg(out);
+    command.args(["--adapter", "cpu", "--make-points", "200", "--steps", &steps.to_string()]);
+    // Both ends are pipes of which nobody reads the other.
+    let unread = || std::io::pipe().unwrap().1;
+    command.stdout(unread()).stderr(unread()).stdin(Stdio::null());
+    command
+}
+
+fn status_of_training(out: &Path) -> Option<String> {
+    let record: Value = serde_json::from_slice(&std::fs::read(out.join("run.json")).ok()?).ok()?;
+    let train = record["stages"].as_array()?.iter().find(|stage| stage["stage"] == "train")?;
+    Some(train["status"].as_str()?.to_string())
+}
+
+#[test]
+fn a_run_goes_on_where_nobody_reads_its_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    assert_eq!(demo(&out, 3).status().unwrap().code(), Some(0));
+    assert_eq!(status_of_training(&out).as_deref(), Some("done"));
+    assert!(out.join("metrics.json").is_file());
+}
+
+#[test]
+fn a_stop_leaves_a_checkpoint_where_nobody_reads_the_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let checkpoint = out.join("checkpoints/latest.safetensors");
+    let mut child = demo(&out, 100_000).args(["--checkpoint-every", "5"]).spawn().unwrap();
+    let began = Instant::now();
+    while !checkpoint.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended early");
+        assert!(began.elapsed() < Duration::from_secs(120), "training never began");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(status_of_training(&out).as_deref(), Some("interrupted"));
+    assert!(checkpoint.is_file());
+}
