@@ -30,7 +30,12 @@ pub(super) fn make(session: &mut Session<'_>, lit: &Capture, points: &PointCloud
     let all = session.job.settings.seeds;
     for index in 0..all {
         match session.is_finished(Stage::TRAIN, &names::model(index)) {
-            true => tracing::info!("train: model {} of {all} is kept", index + 1),
+            true => {
+                tracing::info!("train: model {} of {all} is kept", index + 1);
+                // A run that was killed before it could.
+                let (config, checkpoints) = (config_of(session, index), session.out(names::CHECKPOINTS));
+                train::discard_checkpoints_of(&config, lit, points, &checkpoints)?;
+            }
             false => train_model(session, lit, points, index)?,
         }
     }
@@ -101,10 +106,15 @@ fn models_of(record: &StageRecord) -> Counts {
     record.counts.get(MODELS).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
+/// The settings of a model: its seed is its own.
+fn config_of(session: &Session<'_>, index: u32) -> Config {
+    let config = &session.job.settings.train;
+    Config { seed: config.seed.wrapping_add(u64::from(index)), ..config.clone() }
+}
+
 fn train_model(session: &mut Session<'_>, lit: &Capture, points: &PointCloud, index: u32) -> Result<()> {
     let (settings, name) = (&session.job.settings, names::model(index));
-    let seed = settings.train.seed.wrapping_add(u64::from(index));
-    let config = Config { seed, ..settings.train.clone() };
+    let config = config_of(session, index);
     let progress = Numbered { inner: session.progress, name: format!("model {} of {}", index + 1, settings.seeds) };
     let watch = session.shared.watch.map(|inner| OneOfSeveral { inner, seeds: settings.seeds });
     let watch = watch.as_ref().map(|watch| watch as &dyn Watch);
@@ -113,7 +123,7 @@ fn train_model(session: &mut Session<'_>, lit: &Capture, points: &PointCloud, in
     splat::ply::write_in(session.out(&name), &splats, &session.capture.frame, config.antialiased)?;
     session.run.kernel_ms.clone_from(&report.kernel_milliseconds);
     let mut said = counts(&report)?;
-    said.insert("seed".into(), seed.into());
+    said.insert("seed".into(), config.seed.into());
     let written = session.folder.written(&name);
     if let Some(record) = session.run.stage_mut(Stage::TRAIN) {
         record.outputs.insert(name.clone(), written);

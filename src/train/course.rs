@@ -53,7 +53,7 @@ impl<'a> Course<'a> {
         watch: Option<&'a dyn Watch>,
     ) -> Result<Self> {
         config.validate()?;
-        let identity = checkpoint::identity(config, capture, points);
+        let identity = checkpoint::identity(config, capture, points)?;
         let (keeper, resumed) = Keeper::open(gpu, checkpoints, identity, config)?;
         let mut report = Report::default();
         let (trainer, config) = match resumed {

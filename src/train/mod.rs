@@ -103,6 +103,22 @@ pub struct CurvePoint {
     pub psnr: Option<f64>,
 }
 
+/// Removes what the training of these settings, images and points left in `checkpoints`, and nothing of another.
+///
+/// # Errors
+/// An image that cannot be read, and a file that cannot be removed.
+pub(crate) fn discard_checkpoints_of(
+    config: &Config,
+    capture: &Capture,
+    points: &PointCloud,
+    checkpoints: &Path,
+) -> Result<()> {
+    if !checkpoints.exists() {
+        return Ok(());
+    }
+    checkpoint::discard_of(checkpoints, &checkpoint::identity(config, capture, points)?)
+}
+
 /// Fits Gaussians, started from `points`, to the training views of `capture` (their images are the lit ones).
 /// Continues from a checkpoint of the same settings and images in `checkpoints`. `watch` may observe and control the training.
 ///

@@ -95,21 +95,35 @@ pub fn is_checkpoint(bytes: &[u8]) -> bool {
     header.is_ok_and(|(_, header)| header.metadata().as_ref().is_some_and(|data| data.contains_key("identity")))
 }
 
+/// Whose checkpoint `bytes` are.
+///
+/// # Errors
+/// Says what is damaged.
+pub fn identity_of(bytes: &[u8]) -> Result<String, String> {
+    let metadata = whole(bytes)?;
+    metadata.get("identity").cloned().ok_or_else(|| "has no `identity`".into())
+}
+
+/// The metadata of `bytes` if these are whole.
+fn whole(bytes: &[u8]) -> Result<HashMap<String, String>, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| format!("no safetensors file: {e}"))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let Some(sha256) = metadata.get("sha256") else {
+        return Err("of a version of the program whose checkpoints have no checksum".into());
+    };
+    match digest_place(bytes, sha256).map(|at| digest(bytes, at)) {
+        Some(found) if found == *sha256 => Ok(metadata),
+        _ => Err("its checksum does not fit its content".into()),
+    }
+}
+
 /// The state in `bytes`; nothing where it is whole and of another run.
 ///
 /// # Errors
 /// Says what is damaged, or cannot be, in the words of a clause.
 pub fn decode(bytes: &[u8], identity: &str, config: &Config) -> Result<Option<State>, String> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| format!("no safetensors file: {e}"))?;
-    let metadata = header.metadata().clone().unwrap_or_default();
+    let metadata = whole(bytes)?;
     let text = |key: &str| metadata.get(key).map(String::as_str).ok_or_else(|| format!("has no `{key}`"));
-    let Ok(sha256) = text("sha256") else {
-        return Err("of a version of the program whose checkpoints have no checksum".into());
-    };
-    match digest_place(bytes, sha256).map(|at| digest(bytes, at)) {
-        Some(found) if found == sha256 => {}
-        _ => return Err("its checksum does not fit its content".into()),
-    }
     if text("format")? != FORMAT {
         return Err(format!("of format {}, this version reads {FORMAT}", text("format")?));
     }

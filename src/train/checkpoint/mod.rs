@@ -12,28 +12,29 @@
 //! becomes `latest`. Each of these is one rename, so whenever the process dies, at least one complete generation is
 //! there. A reader takes the first that is whole, in the order next, latest, previous.
 //!
+//! Generations of another run are not used either, and the first write of this one moves them aside: whoever goes back to
+//! that run still has them.
+//!
 //! Each file carries its format version and a SHA-256 over all of it ([`mod@format`]). A file that is damaged, or that no
 //! training can have written, is not used: the older generation is, with a warning.
 
 mod format;
+mod identity;
 mod keeper;
 #[cfg(test)]
 mod tests;
 
 pub use format::State;
+pub use identity::identity;
 pub use keeper::Keeper;
 
 use super::changes::Change;
 use super::config::Config;
 use super::poses::Found;
-use crate::capture::Capture;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::hash::hex;
-use crate::prior::PointCloud;
 use crate::splat::Tensors;
 use crate::storage;
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
 const LATEST: &str = "latest.safetensors";
@@ -85,16 +86,6 @@ impl Checkpoint {
     }
 }
 
-/// A digest of what two runs must share for one to continue the other: settings, views and initial points.
-pub fn identity(config: &Config, capture: &Capture, points: &PointCloud) -> String {
-    let mut digest = Sha256::new();
-    digest.update(serde_json::to_vec(&(config.cache_key(), &capture.train)).unwrap_or_default());
-    digest.update(bytemuck::cast_slice::<_, u8>(points.positions.as_flattened()));
-    digest.update(points.colors.as_flattened());
-    digest.update(bytemuck::cast_slice::<_, u8>(points.normals.as_flattened()));
-    hex(digest.finalize())
-}
-
 /// The generation that a run with this identity continues from, and whether it is the one named `latest`.
 ///
 /// # Errors
@@ -129,20 +120,49 @@ fn load(dir: &Path, identity: &str, config: &Config) -> Result<Option<(State, bo
         return Err(Error::input(path, found, remedy));
     }
     if others > 0 {
-        tracing::info!("the checkpoint in {} belongs to other settings or images; starting anew", dir.display());
+        tracing::warn!("the checkpoint in {} belongs to other settings or images: starting anew", dir.display());
     }
     Ok(None)
 }
 
-/// Writes a generation; `rotate` keeps `latest` as the one before it.
+/// Writes a generation; `rotate` keeps `latest`, which is of the same run, as the one before it.
 fn save(dir: &Path, state: &State, rotate: bool) -> Result<()> {
     let [next, latest, previous] = [NEXT, LATEST, PREVIOUS].map(|name| dir.join(name));
     let bytes = format::encode(state).map_err(|what| Error::input(&next, what, "report this bug"))?;
+    if !rotate {
+        set_others_aside(dir, &state.identity)?;
+    }
     storage::write_bytes(&next, &bytes)?;
     if rotate && latest.exists() {
         storage::rename(&latest, &previous)?;
     }
     storage::rename(&next, &latest)
+}
+
+/// Moves whole generations of other runs aside.
+fn set_others_aside(dir: &Path, identity: &str) -> Result<()> {
+    for path in [NEXT, LATEST, PREVIOUS].map(|name| dir.join(name)).iter().filter(|path| path.exists()) {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        if format::identity_of(&bytes).is_ok_and(|found| found != identity) {
+            let backup = storage::set_aside(path)?;
+            tracing::warn!("{} is of another training: kept as {}", path.display(), backup.display());
+        }
+    }
+    Ok(())
+}
+
+/// Removes the generations of the run with this `identity`, and leaves those of others.
+///
+/// # Errors
+/// A file that cannot be removed.
+pub fn discard_of(dir: &Path, identity: &str) -> Result<()> {
+    for path in [NEXT, LATEST, PREVIOUS].map(|name| dir.join(name)).iter().filter(|path| path.exists()) {
+        let bytes = std::fs::read(path).unwrap_or_default();
+        if format::identity_of(&bytes).is_ok_and(|found| found == identity) {
+            storage::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes all generations, once the model they led to is safe or no longer wanted. A file of one of their names that is

@@ -1,6 +1,8 @@
 //! What is noticed of damage, what every failure of a write leaves, and what a run continues from.
 
 use super::*;
+use crate::capture::{Camera, Capture, Mask, Shot, View};
+use crate::prior::PointCloud;
 use crate::splat::TENSOR_WIDTHS;
 use crate::storage::faults::{Kind, arm};
 use serde_json::json;
@@ -144,10 +146,82 @@ fn a_generation_of_another_run_is_none_and_hides_no_older_one() {
     save(dir.path(), &other(40), true).unwrap();
     assert_eq!(loaded(dir.path()), None);
     save(dir.path(), &state(3, 1, 10), false).unwrap();
+    let aside = dir.path().join(format!("{LATEST}.bak"));
+    assert_eq!(format::identity_of(&std::fs::read(&aside).unwrap()).as_deref(), Ok("another run"), "it is not lost");
     save(dir.path(), &other(41), true).unwrap();
     assert_eq!(loaded(dir.path()), Some((10, false)));
+    discard_of(dir.path(), "another run").unwrap();
+    assert_eq!(names(dir.path()), [format!("{LATEST}.bak"), PREVIOUS.into()]);
+    std::fs::remove_file(aside).unwrap();
     discard(dir.path()).unwrap();
     assert!(!dir.path().exists());
+}
+
+#[test]
+fn all_generations_of_another_run_are_kept_through_the_writes_of_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = |step| State { identity: "another run".into(), ..state(3, 1, step) };
+    save(dir.path(), &other(40), true).unwrap();
+    save(dir.path(), &other(41), true).unwrap();
+    std::fs::write(dir.path().join(NEXT), format::encode(&other(42)).unwrap()).unwrap();
+    let before: Vec<Vec<u8>> =
+        [NEXT, LATEST, PREVIOUS].iter().map(|name| std::fs::read(dir.path().join(name)).unwrap()).collect();
+    for (step, rotate) in [(10, false), (20, true), (30, true)] {
+        save(dir.path(), &state(3, 1, step), rotate).unwrap();
+    }
+    assert_eq!(loaded(dir.path()), Some((30, true)));
+    for (name, before) in [NEXT, LATEST, PREVIOUS].iter().zip(before) {
+        assert!(std::fs::read(dir.path().join(format!("{name}.bak"))).unwrap() == before, "{name}");
+    }
+}
+
+/// A view with a mask and a second shot, and its files in `folder`.
+fn capture_in(folder: &Path) -> Capture {
+    std::fs::create_dir_all(folder).unwrap();
+    for name in ["a.jpg", "a2.jpg", "mask.png", "dark.png"] {
+        std::fs::write(folder.join(name), name).unwrap();
+    }
+    let viewmat = glam::DMat4::IDENTITY;
+    let camera = Camera { width: 8, height: 6, fx: 9.0, fy: 9.0, cx: 4.0, cy: 3.0, viewmat, reduction: 1.0 };
+    let file = |name: &str| Some(folder.join(name));
+    let mask = Mask { alpha: file("dark.png"), file: file("mask.png"), ..Mask::default() };
+    let shots = vec![Shot { image: folder.join("a2.jpg"), exposure: 2.0 }];
+    let view = View { name: "a".into(), image: file("a.jpg"), camera, lens: None, mask: Some(mask), gain: None, shots };
+    Capture { root: folder.into(), train: vec![view], ..Capture::default() }
+}
+
+#[test]
+fn files_count_by_their_content_wherever_they_lie() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |capture: &Capture| identity(&config(1), capture, &PointCloud::default());
+    let capture = capture_in(&dir.path().join("here"));
+    let first = of(&capture).unwrap();
+    for elsewhere in ["moved", "here/../spelled", "./moved"] {
+        assert_eq!(of(&capture_in(&dir.path().join(elsewhere))).unwrap(), first, "{elsewhere}");
+    }
+    for name in ["a.jpg", "a2.jpg", "mask.png", "dark.png"] {
+        let path = dir.path().join("here").join(name);
+        std::fs::write(&path, "another picture").unwrap();
+        assert_ne!(of(&capture).unwrap(), first, "{name}");
+        std::fs::write(&path, name).unwrap();
+    }
+    assert_eq!(of(&capture).unwrap(), first);
+    let changes: [fn(&mut View); 7] = [
+        |view| view.name = "b".into(),
+        |view| view.camera.fx += 1.0,
+        |view| view.gain = Some([2.0; 3]),
+        |view| view.mask.as_mut().unwrap().inverted = true,
+        |view| view.mask = None,
+        |view| view.shots[0].exposure = 4.0,
+        |view| view.shots.clear(),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut changed = capture.clone();
+        change(&mut changed.train[0]);
+        assert_ne!(of(&changed).unwrap(), first, "{number}");
+    }
+    std::fs::remove_file(dir.path().join("here/mask.png")).unwrap();
+    assert!(of(&capture).unwrap_err().to_string().contains("mask.png"));
 }
 
 #[test]
