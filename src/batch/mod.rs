@@ -132,7 +132,9 @@ fn run_scene(job: &Job, scene: &Found, watch: &dyn Watch) -> Result<Outcome> {
         overwrite: job.overwrite,
         scope: Scope::Everything,
     };
-    let outcome = pipeline::run(&run, &Shared::default(), progress.as_ref())?;
+    let of_frames = |frames: &Path| settings_for(&job.layers, frames, None);
+    let shared = Shared { settings: Some(&of_frames), ..Shared::default() };
+    let outcome = pipeline::run(&run, &shared, progress.as_ref())?;
     watch.finished(&run.out, &outcome, progress.as_ref());
     Ok(outcome)
 }
@@ -141,7 +143,10 @@ fn run_scene(job: &Job, scene: &Found, watch: &dyn Watch) -> Result<Outcome> {
 /// under the flags.
 fn scene_settings(layers: &Layers, folder: &Path) -> Result<Settings> {
     let own = folder.join(SETTINGS_FILE);
-    let own = own.is_file().then_some(own);
-    let photographs = Facts::of(folder, settings::MANY);
-    Layers { own_file: own, photographs, ..layers.clone() }.resolve()
+    settings_for(layers, folder, own.is_file().then_some(own))
+}
+
+/// The settings for the photographs in `folder`.
+fn settings_for(layers: &Layers, folder: &Path, own_file: Option<PathBuf>) -> Result<Settings> {
+    Layers { own_file, photographs: Facts::of(folder, settings::MANY), ..layers.clone() }.resolve()
 }

@@ -75,7 +75,7 @@ impl LogFlag {
 
 /// What a run shares with its log.
 pub fn shared(log: &Option<EventLog>) -> Shared<'_> {
-    Shared { gpu: None, watch: log.as_ref().map(|log| log as &dyn Watch) }
+    Shared { watch: log.as_ref().map(|log| log as &dyn Watch), ..Shared::default() }
 }
 
 /// The flags for a folder of results.

@@ -7,9 +7,9 @@ use super::report;
 use super::setting_flags::{All, SettingFlags};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use naka_gs::pipeline::record::Stage;
-use naka_gs::pipeline::{Job, Scope, ends, frames, run, run_until};
+use naka_gs::pipeline::{Job, Scope, Shared, ends, run, run_until};
 use naka_gs::{Progress, Result};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Dark photographs to splats, renders and numbers: every stage, resumable
 #[derive(clap::Args)]
@@ -39,19 +39,18 @@ pub struct Run {
 
 impl Run {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let mut job = Job {
+        let job = Job {
             out: self.out.or_named_after(&self.scene),
             settings: self.settings.resolve_for(&self.scene)?,
             scene: self.scene,
             overwrite: self.out.overwrite,
             scope: Scope::Everything,
         };
-        if let Some(frames) = frames::prepare(&job, reporter)? {
-            job.settings = self.settings.resolve_for(&frames)?;
-        }
+        let of_frames = |frames: &Path| self.settings.resolve_for(frames);
         let log = self.log.create()?;
+        let shared = Shared { settings: Some(&of_frames), ..shared(&log) };
         if let Some(last) = self.until {
-            run_until(&job, last, &shared(&log), reporter)?;
+            run_until(&job, last, &shared, reporter)?;
             return output::line(job.out.display().to_string());
         }
         #[cfg(feature = "viewer")]
@@ -62,9 +61,9 @@ impl Run {
                 mask: naka_gs::gpu::Mask::of_process(),
                 ..Default::default()
             };
-            return super::view::open(options, &|_| job.clone(), reporter);
+            return super::view::open(options, &|_| job.clone(), &of_frames, reporter);
         }
-        let outcome = run(&job, &shared(&log), reporter as &dyn Progress)?;
+        let outcome = run(&job, &shared, reporter as &dyn Progress)?;
         report::of_run(&job.out, &outcome.run, reporter);
         show(&job.out, &outcome)
     }

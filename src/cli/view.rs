@@ -7,7 +7,7 @@ use super::report;
 use super::setting_flags::{All, SettingFlags};
 use super::size::Size;
 use naka_gs::gpu::Mask;
-use naka_gs::pipeline::{Job, Outcome, Scope};
+use naka_gs::pipeline::{Job, Outcome, Scope, SettingsFor};
 use naka_gs::viewer::{self, Options, ViewerContext};
 use naka_gs::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -70,17 +70,22 @@ impl View {
             overwrite: self.out.overwrite,
             scope: Scope::Everything,
         };
-        open(options, &job, reporter)
+        open(options, &job, &|frames| self.settings.resolve_for(frames), reporter)
     }
 }
 
 /// Opens the window; runs that it finishes are reported as `naka-gs run` does.
-pub fn open(options: Options, job: &dyn Fn(&Path) -> Job, reporter: &Reporter) -> Result<()> {
+pub fn open(
+    options: Options,
+    job: &dyn Fn(&Path) -> Job,
+    settings: SettingsFor<'_>,
+    reporter: &Reporter,
+) -> Result<()> {
     let finished = |job: &Job, outcome: &Outcome| {
         report::of_run(&job.out, &outcome.run, reporter);
         if let Err(error) = show(&job.out, outcome) {
             tracing::warn!("{error}");
         }
     };
-    viewer::open(options, ViewerContext { progress: reporter, job, finished: &finished })
+    viewer::open(options, ViewerContext { progress: reporter, job, settings, finished: &finished })
 }

@@ -57,7 +57,7 @@ fn a_device_that_is_lost_ends_any_stage_and_the_next_run_goes_on() {
     // All pictures may be rendered before the first is written.
     for (stage, after) in [("enhance", 1), ("prior", 1), ("train", 15), ("render", 0)] {
         let gpu = open(Mask::default());
-        let shared = Shared { gpu: Some(Arc::clone(&gpu)), watch: None };
+        let shared = Shared { gpu: Some(Arc::clone(&gpu)), ..Shared::default() };
         let saboteur = Saboteur { gpu, stage, after, now: Mutex::default(), stop: Stop::default() };
         let error = run(&job, &shared, &saboteur).unwrap_err();
         let message = error.to_string();
@@ -67,7 +67,7 @@ fn a_device_that_is_lost_ends_any_stage_and_the_next_run_goes_on() {
         assert_eq!(message.contains("checkpoint"), stage == "train", "{message}");
         assert_eq!(status(&job, stage), record::Status::Failed);
     }
-    let shared = Shared { gpu: Some(open(Mask::default())), watch: None };
+    let shared = Shared { gpu: Some(open(Mask::default())), ..Shared::default() };
     let run = run(&job, &shared, &Silent::default()).unwrap().run;
     let counts = &run.stage(Stage::TRAIN).unwrap().counts;
     assert_eq!(counts["resumed_at"], 10, "training did not go on from its checkpoint");
@@ -82,7 +82,7 @@ fn a_device_with_too_little_memory_names_the_stage_and_the_remedy() {
     let [scarce, one_tile, few_splats] =
         [4, 16, 40].map(|kib| open(Mask { buffer_bytes: kib << 10, ..Mask::default() }));
     let run_on = |gpu: &Arc<Gpu>, last| {
-        let shared = Shared { gpu: Some(Arc::clone(gpu)), watch: None };
+        let shared = Shared { gpu: Some(Arc::clone(gpu)), ..Shared::default() };
         run_until(&job, last, &shared, &Silent::default())
     };
     // Before anything is made.

@@ -45,7 +45,7 @@ impl Bench {
     }
 
     fn run(&self, overwrite: bool) -> Result<Outcome> {
-        let shared = Shared { gpu: Some(Arc::clone(&self.gpu)), watch: None };
+        let shared = Shared { gpu: Some(Arc::clone(&self.gpu)), ..Shared::default() };
         run(&self.job(overwrite), &shared, &Silent::default())
     }
 

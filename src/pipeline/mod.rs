@@ -80,13 +80,19 @@ pub struct Job {
     pub scope: Scope,
 }
 
-/// What a run shares with a window on it; by default nothing.
+/// The settings for the photographs in a folder.
+pub type SettingsFor<'a> = &'a (dyn Fn(&Path) -> Result<Settings> + Sync);
+
+/// What a run shares with a window on it, and asks of who started it; by default nothing.
 #[derive(Clone, Default)]
 pub struct Shared<'a> {
     /// The device to run on, instead of the one that the settings name.
     pub gpu: Option<Arc<Gpu>>,
     /// Looks on while the model is trained.
     pub watch: Option<&'a dyn Watch>,
+    /// The settings for the frames of a video, in their folder, which are those of the job by default: what settings
+    /// follow can be seen once there are frames.
+    pub settings: Option<SettingsFor<'a>>,
 }
 
 impl Shared<'_> {
@@ -148,7 +154,10 @@ fn run_stages(
     progress: &dyn Progress,
 ) -> Result<Run> {
     let inputs = known_inputs(job)?;
-    let (job, video) = frames::photographs(job, &inputs, progress)?;
+    let (mut job, video) = frames::photographs(job, &inputs, progress)?;
+    if let (Some(_), Some(settings)) = (&video, shared.settings) {
+        job.settings = settings(&job.scene)?;
+    }
     let (job, work) = (&job, Work { job: &job, folder, inputs, video });
     match unposed::find(job, progress)? {
         Some(photos) => {
@@ -172,7 +181,7 @@ struct Work<'a> {
     /// Hashes of the files that are read.
     inputs: Hashes,
     /// The video that the photographs come from.
-    video: Option<frames::Source>,
+    video: Option<frames::Frames>,
 }
 
 /// The hashes that an earlier run of `job` found.

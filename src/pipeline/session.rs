@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
             None => folder.make_way(names::RUN, None)?,
         }
         run.inputs = work.inputs.used();
-        run.video.clone_from(&work.video);
+        run.video = work.video.as_ref().map(|frames| frames.source.clone());
         run.frame = Some(capture.frame).filter(|frame| !frame.is_identity());
         if let Some(gpu) = &gpu {
             tracing::info!("adapter: {} ({})", gpu.name(), gpu.variants());

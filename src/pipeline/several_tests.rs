@@ -231,7 +231,7 @@ fn who_watches_sees_every_model_and_changes_none() {
     let bench = Bench(Bed::new());
     let job = bench.job("out", 2);
     let meddler = Meddler { steps: 9, ..Meddler::default() };
-    let shared = Shared { gpu: Some(Arc::clone(&bench.0.gpu)), watch: Some(&meddler) };
+    let shared = Shared { gpu: Some(Arc::clone(&bench.0.gpu)), watch: Some(&meddler), ..Shared::default() };
     let run = run_until(&job, Stage::TRAIN, &shared, &Silent::default()).unwrap();
     assert_eq!((run.steps, run.stage(Stage::TRAIN).unwrap().changes()), (Some(80), Vec::new()));
     let seed = job.settings.train.seed;

@@ -31,6 +31,6 @@ impl Bed {
     }
 
     pub fn run(&self, job: &Job, progress: &dyn Progress) -> Result<Outcome> {
-        run(job, &Shared { gpu: Some(Arc::clone(&self.gpu)), watch: None }, progress)
+        run(job, &Shared { gpu: Some(Arc::clone(&self.gpu)), ..Shared::default() }, progress)
     }
 }

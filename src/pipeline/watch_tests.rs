@@ -37,7 +37,7 @@ fn a_run_with_changed_settings_is_finished_but_stands_for_no_other() {
     let gpu = Arc::new(Gpu::open(&job.settings.adapter_choice(), Mask::default()).unwrap());
     let meddler = Meddler { config, at: 3, asked: AtomicU32::new(0) };
     let quiet = Silent::default();
-    let shared = Shared { gpu: Some(Arc::clone(&gpu)), watch: Some(&meddler) };
+    let shared = Shared { gpu: Some(Arc::clone(&gpu)), watch: Some(&meddler), ..Shared::default() };
     let trained = run_until(&job, Stage::TRAIN, &shared, &quiet).unwrap();
     assert_eq!((trained.steps, trained.adapter.as_deref()), (Some(8), Some(gpu.name())));
     assert_eq!(trained.variants, Some(gpu.variants()));
@@ -46,7 +46,7 @@ fn a_run_with_changed_settings_is_finished_but_stands_for_no_other() {
     assert_eq!((changes.len(), changes[0].step), (1, 3));
 
     // What comes after training is made of the changed model, also by a later call.
-    let alone = Shared { gpu: Some(gpu), watch: None };
+    let alone = Shared { gpu: Some(gpu), ..Shared::default() };
     let whole = run(&job, &alone, &quiet).unwrap().run;
     let status = |run: &Run, stage| run.stage(stage).unwrap().status;
     assert_eq!(status(&whole, Stage::TRAIN), record::Status::Kept);

@@ -7,7 +7,7 @@ use super::training::{self, News, Training};
 use super::ui_state::{Command, Work};
 use super::viewer_window::{ViewerWindow, Wake, redraw, shown};
 use crate::error::{Error, Result};
-use crate::pipeline::{Job, Outcome};
+use crate::pipeline::{Job, Outcome, SettingsFor};
 use crate::progress::Progress;
 use egui_winit::winit::application::ApplicationHandler;
 use egui_winit::winit::event::WindowEvent;
@@ -33,6 +33,8 @@ pub struct ViewerContext<'env> {
     pub progress: &'env dyn Progress,
     /// The run that a scene folder is trained by.
     pub job: &'env dyn Fn(&Path) -> Job,
+    /// The settings for the frames of a video ([`Shared::settings`](crate::pipeline::Shared)).
+    pub settings: SettingsFor<'env>,
     /// Called, on the run's thread, with what a run made.
     pub finished: &'env (dyn Fn(&Job, &Outcome) + Sync),
 }
@@ -100,8 +102,8 @@ impl App<'_, '_> {
         self.failure = None;
         let (gpu, proxy) = (Arc::clone(&open.gpu), self.proxy.clone());
         let wake = move || redraw(&proxy);
-        let ViewerContext { progress, finished, .. } = self.context;
-        self.training = Some(Training::start(self.threads, job, gpu, progress, finished, wake));
+        let ViewerContext { progress, settings, finished, .. } = self.context;
+        self.training = Some(Training::start(self.threads, job, gpu, progress, settings, finished, wake));
     }
 
     /// Begins to film, of the model as it is now.

@@ -5,7 +5,7 @@ use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::pipeline::output::names;
-use crate::pipeline::{self, Job, Outcome, Shared};
+use crate::pipeline::{self, Job, Outcome, SettingsFor, Shared};
 use crate::progress::{Board, Both, Progress, Stop};
 use crate::train::{Answer, CurvePoint, Live, Remote, Snapshot, State};
 use std::collections::BTreeMap;
@@ -59,13 +59,14 @@ pub enum News {
 }
 
 impl<'scope> Training<'scope> {
-    /// Starts the run of `job` on `gpu`, on a thread of `threads`. It reports to `progress` too; `finished` is called
-    /// with what it made, and `wake` whenever the window should look.
+    /// Starts the run of `job` on `gpu`, on a thread of `threads`. It reports to `progress` too; `settings` are those for
+    /// the frames of a video, `finished` is called with what it made, and `wake` whenever the window should look.
     pub fn start<'env>(
         threads: &'scope Scope<'scope, 'env>,
         job: Job,
         gpu: Arc<Gpu>,
         progress: &'env dyn Progress,
+        settings: SettingsFor<'env>,
         finished: &'env (dyn Fn(&Job, &Outcome) + Sync),
         wake: impl Fn() + Send + 'scope,
     ) -> Self {
@@ -74,7 +75,7 @@ impl<'scope> Training<'scope> {
         let remote = live.remote();
         let (of, to) = (job.clone(), Arc::clone(&board));
         let thread = threads.spawn(move || {
-            let shared = Shared { gpu: Some(gpu), watch: Some(&*live) };
+            let shared = Shared { gpu: Some(gpu), watch: Some(&*live), settings: Some(settings) };
             let outcome = pipeline::run(&of, &shared, &Both(&*to, progress));
             if let Ok(outcome) = &outcome {
                 finished(&of, outcome);

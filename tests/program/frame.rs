@@ -53,7 +53,7 @@ impl Bench {
         (settings.train.steps, settings.train.deterministic) = (20, true);
         let out = self.dir.path().join(out);
         let job = Job { scene: scene.into(), out: out.clone(), settings, overwrite: false, scope: Scope::Everything };
-        let shared = Shared { gpu: Some(Arc::clone(&self.gpu)), watch: None };
+        let shared = Shared { gpu: Some(Arc::clone(&self.gpu)), ..Shared::default() };
         run(&job, &shared, &Silent::default()).map(|_| out)
     }
 

@@ -119,6 +119,43 @@ fn what_cannot_be_is_said_before_the_frames_are_made() {
     assert!(!bench.path("out.frames").exists() && !bench.path("out").exists());
 }
 
+/// A second run in the folder of one under way, which reads the frames.
+#[test]
+fn frames_stay_as_they_are_while_a_run_reads_them() {
+    let Some(bench) = Bench::new() else { return };
+    finish(&mut bench.command("run", "night.mkv"));
+    let frames = contents(&bench.path("out.frames"));
+    let lock = std::fs::File::create(bench.path("out/.naka-gs.lock")).unwrap();
+    lock.lock().unwrap();
+    let other = bench.command("run", "night.mkv").args(["-w", "--video-frames", "4"]).output().unwrap();
+    assert_refused(&other, 1, &["another naka-gs"]);
+    assert_eq!(contents(&bench.path("out.frames")), frames);
+}
+
+/// Presets follow how many photographs there are and how noisy: of a video, its frames.
+#[test]
+fn a_batch_gives_a_video_the_settings_that_a_run_does() {
+    let Some(bench) = Bench::new() else { return };
+    std::fs::create_dir(bench.path("walks")).unwrap();
+    let mut film = Command::new("ffmpeg");
+    film.args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=size=192x144:rate=10:duration=4.4"]);
+    assert!(film.args(["-c:v", "ffv1"]).arg(bench.path("walks/long.mkv")).status().unwrap().success());
+    // The stand-in for COLMAP finds no poses: settings are written before it is asked.
+    std::fs::write(bench.path("nothing"), "").unwrap();
+    let settings = |command: &str, scene: &str, out: &str| {
+        let mut naka = naka_gs();
+        naka.arg(command).arg(bench.path(scene)).arg("-o").arg(bench.path(out)).args(["--adapter", "cpu"]);
+        naka.args(["--weights", "none", "--video-candidates", "1"]).arg("--colmap").arg(bench.path("colmap"));
+        assert!(!naka.output().unwrap().status.success());
+        std::fs::read_to_string(
+            bench.path(out).join(if command == "run" { "" } else { "long.mkv" }).join("settings.toml"),
+        )
+    };
+    let run = settings("run", "walks/long.mkv", "one").unwrap();
+    assert!(run.contains("sh_degree = 3") && run.contains("strategy = \"default\""), "{run}");
+    assert_eq!(settings("batch", "walks", "all").unwrap(), run);
+}
+
 #[test]
 fn a_batch_takes_videos() {
     let Some(bench) = Bench::new() else { return };

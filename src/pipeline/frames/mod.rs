@@ -31,6 +31,14 @@ pub const MANIFEST: &str = "frames.json";
 /// What the folder's name has after that of the output folder.
 const ENDING: &str = ".frames";
 
+/// Frames in their folder, in which nobody else works while this is held.
+#[derive(Debug)]
+pub(super) struct Frames {
+    /// What they were made from.
+    pub source: Source,
+    _folder: OutputFolder,
+}
+
 /// The folder of the frames that belong to the output folder `out`.
 ///
 /// # Errors
@@ -55,25 +63,13 @@ pub(super) fn of_frames(job: &Job) -> Result<Job> {
     Ok(Job { scene, ..job.clone() })
 }
 
-/// Makes the frames of the video that is the scene of `job`, unless they are there, and returns their folder; what the
-/// settings follow can then be seen in them. Nothing where the scene is no video.
-///
-/// # Errors
-/// As [`run`](super::run).
-pub fn prepare(job: &Job, progress: &dyn Progress) -> Result<Option<PathBuf>> {
-    if !is_video(&job.scene) {
-        return Ok(None);
-    }
-    let (job, _) = photographs(job, &super::known_inputs(job)?, progress)?;
-    Ok(Some(job.scene))
-}
-
-/// [`of_frames`] where the frames are made unless they are there, and the video.
+/// [`of_frames`] where the frames are made unless they are there, and these. Nobody else may work in the output folder of
+/// `job` meanwhile: its run may be reading frames.
 ///
 /// # Errors
 /// Those of [`crate::video`]; [`Error::Exists`] where files are in the way of the frames, or results of another run in that
 /// of the job; poses that could not be estimated afterward.
-pub(super) fn photographs(job: &Job, inputs: &Hashes, progress: &dyn Progress) -> Result<(Job, Option<Source>)> {
+pub(super) fn photographs(job: &Job, inputs: &Hashes, progress: &dyn Progress) -> Result<(Job, Option<Frames>)> {
     if !is_video(&job.scene) {
         return Ok((job.clone(), None));
     }
@@ -86,8 +82,8 @@ pub(super) fn photographs(job: &Job, inputs: &Hashes, progress: &dyn Progress) -
     let content = inputs.of(&job.scene).ok_or_else(unreadable)?;
     let source = Source { file: std::path::absolute(&job.scene).map_err(Error::io(&job.scene))?, content };
     look_ahead(job, &source)?;
-    make(job, &source, progress)?;
-    Ok((of_frames(job)?, Some(source)))
+    let folder = make(job, &source, progress)?;
+    Ok((of_frames(job)?, Some(Frames { source, _folder: folder })))
 }
 
 /// Fails for what would end the run after the frames are made, which takes long.
@@ -104,8 +100,8 @@ fn look_ahead(job: &Job, source: &Source) -> Result<()> {
     Ok(())
 }
 
-/// Makes the frames that are not there yet.
-fn make(job: &Job, source: &Source, progress: &dyn Progress) -> Result<()> {
+/// Makes the frames that are not there yet, in the folder that it returns.
+fn make(job: &Job, source: &Source, progress: &dyn Progress) -> Result<OutputFolder> {
     let folder = OutputFolder::open(&folder_of(&job.out)?)?;
     let (config, overwrite) = (&job.settings.video, job.overwrite);
     let earlier = Manifest::read(folder.path());
@@ -119,7 +115,7 @@ fn make(job: &Job, source: &Source, progress: &dyn Progress) -> Result<()> {
     if earlier.as_ref().is_some_and(|manifest| is_current(manifest) && folder.intact(&manifest.files())) {
         set_aside_others(&folder, earlier.as_ref())?;
         tracing::info!("{}: the frames of {} are kept", folder.path().display(), source.file.display());
-        return Ok(());
+        return Ok(folder);
     }
     let video = Video::open(&source.file, progress)?;
     let manifest = match earlier {
@@ -139,7 +135,8 @@ fn make(job: &Job, source: &Source, progress: &dyn Progress) -> Result<()> {
         }
     };
     set_aside_others(&folder, Some(&manifest))?;
-    extract(&video, &folder, manifest, progress)
+    extract(&video, &folder, manifest, progress)?;
+    Ok(folder)
 }
 
 /// Writes the frames that are missing or not as they were written.

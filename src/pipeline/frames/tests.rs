@@ -42,7 +42,7 @@ fn source(job: &Job) -> Source {
 }
 
 fn made(job: &Job) -> Result<()> {
-    make(job, &source(job), &Silent::default())
+    make(job, &source(job), &Silent::default()).map(|_| ())
 }
 
 /// The files in the folder of the frames; their times too, so that none is written twice unseen.
@@ -167,6 +167,28 @@ fn files_that_are_not_ours_stay() {
     refused(&fewer, MANIFEST);
     made(&Job { overwrite: true, ..fewer }).unwrap();
     assert_eq!(files(&job)[&format!("{MANIFEST}.bak")].0, b"{}");
+}
+
+/// Settings follow the photographs, which a video has only once its frames are there; what asks for them sees a folder
+/// that nobody else changes.
+#[test]
+fn settings_are_asked_for_once_the_frames_are_there_and_held() {
+    let Some((_dir, mut job)) = bench() else { return };
+    // So that no COLMAP is asked for.
+    job.settings.poses.poses_from = "cameras.json".into();
+    let folder = folder_of(&job.out).unwrap();
+    let settings = |frames: &Path| {
+        assert_eq!(frames, folder);
+        assert!(frames.join("0004.png").is_file());
+        for held in [frames, job.out.as_path()] {
+            assert!(matches!(OutputFolder::open(held), Err(Error::InUse { .. })), "{}", held.display());
+        }
+        Err(Error::setting("downscale", "asked for", "as it should be"))
+    };
+    let shared = Shared { settings: Some(&settings), ..Shared::default() };
+    let error = super::super::run(&job, &shared, &Silent::default()).unwrap_err().to_string();
+    assert!(error.contains("asked for"), "{error}");
+    OutputFolder::open(&folder).unwrap();
 }
 
 #[test]
