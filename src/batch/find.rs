@@ -3,7 +3,7 @@
 use crate::capture::{holds_images, image_count, is_scene, photo_folder};
 use crate::error::{Error, Result};
 use crate::pipeline::frames::MANIFEST;
-use crate::pipeline::record::RUN_FILE;
+use crate::pipeline::record::{RUN_FILE, Run};
 use crate::poses::MIN_REGISTERED;
 use crate::video::is_video;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,11 @@ const DEEPEST: usize = 16;
 
 /// The scenes below `folder` (or `folder` itself), by name: folders with poses, and those with at least three photographs
 /// and no folder with poses below, and videos that lie in none of these. A scene's own folders are not looked into, nor are
-/// folders of results (`out`, any with a `run.json`, and frames of videos) and hidden ones.
+/// folders of results (`out`, any with a `run.json`, and frames of videos) and hidden ones. Of another program's `run.json`,
+/// and of frames, a folder with poses is a scene nevertheless.
 ///
 /// # Errors
-/// A folder that cannot be read, or without a scene.
+/// A folder that cannot be read, without a scene, or that is the results of a run.
 pub fn find(folder: &Path, out: &Path) -> Result<Vec<Found>> {
     let real = folder.canonicalize().map_err(Error::io(folder))?;
     let results = out.canonicalize().ok();
@@ -38,6 +39,10 @@ pub fn find(folder: &Path, out: &Path) -> Result<Vec<Found>> {
     }
     let scenes = if is_scene(folder) { vec![] } else { below(folder, "", results.as_deref(), DEEPEST)? };
     if is_scene(folder) || (photographs(folder) && !posed(&scenes)) {
+        if holds_results(folder) {
+            let remedy = "give the folder of the scene, or one with scenes below it";
+            return Err(Error::input(folder, "holds the results of a run, which are no scene", remedy));
+        }
         let name = real.file_name().unwrap_or_else(|| "scene".as_ref()).to_string_lossy().into_owned();
         return Ok(vec![Found { name, folder: folder.to_path_buf() }]);
     }
@@ -66,6 +71,10 @@ fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Resul
         if own.starts_with('.') || !path.is_dir() || (results && !is_scene(&path)) {
             continue;
         }
+        if holds_results(&path) {
+            tracing::info!("{} holds the results of a run: no scene of this batch", path.display());
+            continue;
+        }
         let name = format!("{prefix}{own}");
         let look = depth > 0 && !is_scene(&path);
         let others = if look { below(&path, &format!("{name}/"), out, depth - 1)? } else { vec![] };
@@ -76,6 +85,14 @@ fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Resul
         }
     }
     Ok(scenes)
+}
+
+/// Whether a run of this program worked in `folder`: its results look like a scene where poses were estimated.
+fn holds_results(folder: &Path) -> bool {
+    match Run::read(folder) {
+        Ok(run) => run.is_some_and(|run| !run.stages.is_empty()),
+        Err(_) => Run::is_later(folder),
+    }
 }
 
 /// Whether `folder` holds photographs enough to find poses for.
@@ -92,6 +109,9 @@ fn posed(scenes: &[Found]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::output::Files;
+    use crate::pipeline::record::{Stage, StageRecord};
+    use crate::settings::Settings;
 
     fn make(root: &Path, files: &[impl AsRef<Path>]) {
         for file in files {
@@ -143,6 +163,26 @@ mod tests {
         assert!(find(&dir.path().join("nowhere"), &out).is_err());
         assert!(find(&dir.path().join("notes/readme.txt"), &out).is_err());
         assert_eq!(find(dir.path(), dir.path()).unwrap_err().exit_code(), 2);
+    }
+
+    /// Results of photographs without poses have COLMAP's `sparse/0` and pictures, as a scene does.
+    #[test]
+    fn earlier_results_are_no_scenes_of_a_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("full");
+        make(dir.path(), &["room/1.jpg", "room/2.jpg", "room/3.jpg", "other/transforms.json", "other/run.json"]);
+        make(&dir.path().join("quick/room"), &["sparse/0/cameras.bin", "images/1.jpg", "images/2.jpg", "images/3.jpg"]);
+        let results = dir.path().join("quick/room");
+        let mut run = Run::new(&dir.path().join("room"), &Settings::default());
+        run.put(StageRecord::beginning(Stage::POSES, "", String::new(), Files::new()));
+        run.write(&results).unwrap();
+        assert_eq!(names(find(dir.path(), &out)), ["other", "room"]);
+        let error = find(&results, &out).unwrap_err().to_string();
+        assert!(error.contains("results of a run"), "{error}");
+        // What another program calls `run.json`.
+        std::fs::write(results.join(RUN_FILE), r#"{"name": "sweep 7"}"#).unwrap();
+        assert_eq!(names(find(dir.path(), &out)), ["other", "quick/room", "room"]);
+        assert_eq!(names(find(&results, &out)), ["room"]);
     }
 
     #[test]
