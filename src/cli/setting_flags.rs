@@ -112,7 +112,7 @@ impl<T: Tables> Args for SettingFlags<T> {
             .long("config")
             .value_name("FILE.toml")
             .value_parser(clap::value_parser!(PathBuf))
-            .help("Settings from a file with the same keys as the flags; flags win")
+            .help("Settings from a file with the same keys as the flags; a flag wins over the file's value of its key")
             .help_heading("Settings")
             .hide_short_help(true);
         Self::keys().fold(command.arg(config), |command, key| command.arg(flag(&key)))

@@ -3,6 +3,7 @@
 //!
 //! Precedence: [`Preset`] < settings file < flags ([`Layers::resolve`]).
 
+mod conflicts;
 pub mod file;
 mod from_data;
 mod keys;
@@ -123,37 +124,55 @@ impl Layers {
     /// Preset, then file, then the scene's own file, then flags.
     ///
     /// # Errors
-    /// [`Error::Setting`] for unknown keys and unusable values, naming flag or file and key.
+    /// [`Error::Setting`] for unknown keys and unusable values, naming flag or file and key, and for a preset among the flags
+    /// that the file leaves nothing to set.
     pub fn resolve(&self) -> Result<Settings> {
         let keys = keys();
+        let changes = self.changes(&keys)?;
+        let start = self.start(&changes)?;
+        let mut settings = start.clone();
+        changes.iter().try_for_each(|change| change.apply(&mut settings))?;
+        settings.check()?;
+        if let Some(file) = &self.file {
+            conflicts::check(file, &changes, &start, &settings)?;
+        }
+        Ok(settings)
+    }
+
+    /// What the layers set, the last wins.
+    fn changes<'k>(&self, keys: &'k [Key]) -> Result<Vec<Change<'k>>> {
         let mut changes = Vec::new();
         if let Some(path) = &self.file {
-            changes.extend(file_changes(&keys, path)?);
+            changes.extend(file_changes(keys, path, Layer::File)?);
         }
         if let Some(path) = &self.own_file {
-            let own = file_changes(&keys, path)?;
+            let own = file_changes(keys, path, Layer::Scene)?;
             own.iter().try_for_each(from_data::check)?;
             changes.extend(own);
         }
         for (flag, text) in &self.flags {
-            let key = keys.iter().find(|k| k.flag == *flag).ok_or_else(|| unknown(&keys, flag, flag))?;
-            changes.push(Change { origin: key.path.clone(), key, candidates: key.candidates(text) });
+            let key = keys.iter().find(|k| k.flag == *flag).ok_or_else(|| unknown(keys, flag, flag))?;
+            let (origin, candidates) = (key.path.clone(), key.candidates(text));
+            changes.push(Change { origin, layer: Layer::Flag, key, candidates });
         }
+        Ok(changes)
+    }
+
+    /// What the `changes` start from: the preset, for so many steps and such photographs.
+    fn start(&self, changes: &[Change<'_>]) -> Result<Settings> {
         let mut settings = self.base.clone().unwrap_or_default();
         if let Some(change) = changes.iter().rev().find(|c| c.key.path == "preset") {
             let mut named = Settings::default();
             change.apply(&mut named)?;
             settings = named.preset.settings();
         }
-        let steps = steps(&settings, &changes)?;
+        let steps = steps(&settings, changes)?;
         if let Some(steps) = steps.filter(|_| settings.preset != Preset::Paper) {
             settings.train = settings.train.of_length(steps);
         }
         if let Some(photographs) = self.photographs.filter(|_| self.base.is_none()) {
             settings = follow(settings, &photographs, steps);
         }
-        changes.iter().try_for_each(|change| change.apply(&mut settings))?;
-        settings.check()?;
         Ok(settings)
     }
 }
@@ -179,14 +198,28 @@ fn follow(settings: Settings, photographs: &Facts, steps: Option<u32>) -> Settin
     settings
 }
 
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layer {
+    File,
+    Scene,
+    Flag,
+}
+
 /// One key that gets a value; the first of `candidates` that fits the key's type is taken.
 struct Change<'k> {
     origin: String,
+    layer: Layer,
     key: &'k Key,
     candidates: Vec<serde_json::Value>,
 }
 
 impl Change<'_> {
+    /// Whether it sets the key `path`: a key outside tables sets those of its name in every table.
+    fn sets(&self, path: &str) -> bool {
+        self.key.path == path || (self.key.section.is_empty() && path.ends_with(&format!(".{}", self.key.path)))
+    }
+
     fn apply(&self, settings: &mut Settings) -> Result<()> {
         let mut first_error = None;
         for value in &self.candidates {
@@ -203,13 +236,13 @@ impl Change<'_> {
     }
 }
 
-fn file_changes<'k>(keys: &'k [Key], path: &Path) -> Result<Vec<Change<'k>>> {
+fn file_changes<'k>(keys: &'k [Key], path: &Path, layer: Layer) -> Result<Vec<Change<'k>>> {
     let text = crate::limits::read_text(path)?;
     let table: toml::Table = text.parse().map_err(|e: toml::de::Error| {
         Error::setting(path.display().to_string(), e.to_string(), "write it as TOML: key = value")
     })?;
     let mut changes = Vec::new();
-    collect(keys, path, "", &table, &mut changes)?;
+    collect(keys, (path, layer), "", &table, &mut changes)?;
     // Keys outside tables set all tables, so they come first wherever they stand.
     changes.sort_by_key(|c| c.key.path.matches('.').count());
     Ok(changes)
@@ -217,7 +250,7 @@ fn file_changes<'k>(keys: &'k [Key], path: &Path) -> Result<Vec<Change<'k>>> {
 
 fn collect<'k>(
     keys: &'k [Key],
-    path: &Path,
+    (path, layer): (&Path, Layer),
     prefix: &str,
     table: &toml::Table,
     out: &mut Vec<Change<'k>>,
@@ -230,13 +263,13 @@ fn collect<'k>(
         let is_table = keys.iter().any(|k| k.path.starts_with(&format!("{full}.")));
         match (key, value) {
             (_, toml::Value::Table(inner)) if is_table => {
-                collect(keys, path, &format!("{full}."), inner, out)?;
+                collect(keys, (path, layer), &format!("{full}."), inner, out)?;
             }
             (Some(key), _) => {
                 let value = serde_json::to_value(value).map_err(|e| {
                     Error::setting(&origin, e.to_string(), "use a number, a text, true or false, or a list")
                 })?;
-                out.push(Change { origin, key, candidates: vec![value] });
+                out.push(Change { origin, layer, key, candidates: vec![value] });
             }
             (None, _) => return Err(unknown(keys, &origin, &flag)),
         }

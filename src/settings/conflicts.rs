@@ -1,0 +1,181 @@
+//! What a settings file keeps a flag from doing. Flags win over the file's values of the same keys; a preset and a number
+//! of steps stand for values of other keys, which the file may set, too.
+
+use super::{Change, Key, Layer, Preset, Settings, keys_from};
+use crate::error::{Error, Result};
+use crate::train::densify::Strategy;
+use serde_json::Value;
+use std::path::Path;
+
+/// Most keys that are named.
+const NAMED: usize = 6;
+/// Settings that are numbers of steps, and follow the length of a training.
+const TIMES: [&str; 5] = [
+    "train.sh_interval",
+    "train.densify.start",
+    "train.densify.stop",
+    "train.densify.every",
+    "train.densify.reset_every",
+];
+
+/// A setting before the changes and after them.
+struct Outcome {
+    path: String,
+    start: Value,
+    now: Value,
+    /// Who set it last.
+    by: Option<Layer>,
+}
+
+/// Refuses a preset that changes nothing, and warns of what else the file `file` keeps from being as flags ask.
+///
+/// # Errors
+/// [`Error::Setting`] for the preset.
+pub(super) fn check(file: &Path, changes: &[Change<'_>], start: &Settings, now: &Settings) -> Result<()> {
+    let outcomes = outcomes(changes, start, now);
+    let warnings = [preset(file, changes, &outcomes, now)?, times(file, &outcomes, now)];
+    warnings.iter().flatten().for_each(|warning| tracing::warn!("{warning}"));
+    Ok(())
+}
+
+fn outcomes(changes: &[Change<'_>], start: &Settings, now: &Settings) -> Vec<Outcome> {
+    let last = |path: &str| changes.iter().rev().find(|change| change.sets(path)).map(|change| change.layer);
+    let outcome = |(start, now): (Key, Key)| {
+        let by = last(&now.path);
+        Outcome { path: now.path, start: start.default, now: now.default, by }
+    };
+    keys_from(start).into_iter().zip(keys_from(now)).map(outcome).collect()
+}
+
+/// What is to be said of a preset that is a flag; nothing where the file was made for the same one.
+fn preset(file: &Path, changes: &[Change<'_>], outcomes: &[Outcome], now: &Settings) -> Result<Option<String>> {
+    let of = |layer| changes.iter().rev().find(|change| change.layer == layer && change.key.path == "preset");
+    if of(Layer::Flag).is_none() {
+        return Ok(None);
+    }
+    // A file that names none is made for the one that is the default.
+    let mut made_for = Settings::default();
+    of(Layer::File).map_or(Ok(()), |change| change.apply(&mut made_for))?;
+    if made_for.preset == now.preset {
+        return Ok(None);
+    }
+    let presets =
+        [Preset::Preview, Preset::Standard, Preset::Paper].map(|preset| (preset, keys_from(&preset.settings())));
+    let value = |of: Preset, path: &str| {
+        let keys = presets.iter().find(|(preset, _)| *preset == of).map(|(_, keys)| keys);
+        keys.and_then(|keys| keys.iter().find(|key| key.path == path)).map(|key| &key.default)
+    };
+    let differs = |outcome: &&Outcome, presets: &[Preset]| {
+        let first = value(presets[0], &outcome.path);
+        outcome.path != "preset" && presets.iter().any(|preset| value(*preset, &outcome.path) != first)
+    };
+    let all = presets.each_ref().map(|(preset, _)| *preset);
+    let against = outcomes.iter().filter(|outcome| outcome.by == Some(Layer::File) && outcome.start != outcome.now);
+    let against: Vec<&str> = against.filter(|of| differs(of, &all)).map(|outcome| outcome.path.as_str()).collect();
+    if against.is_empty() {
+        return Ok(None);
+    }
+    let (name, file, list) = (text(now.preset), file.display(), some(&against));
+    let mut changed = outcomes.iter().filter(|outcome| differs(outcome, &[made_for.preset, now.preset]));
+    if changed.all(|outcome| outcome.by.is_some()) {
+        let found = format!("{name} changes nothing, since {file} sets all that presets do, and otherwise: {list}");
+        let remedy = "remove from the file what the preset shall set, or leave the preset out";
+        return Err(Error::setting("preset", found, remedy));
+    }
+    Ok(Some(format!("the preset {name} does not set what {file} sets: {list}")))
+}
+
+/// What is to be said of times that do not follow a flag for the steps.
+fn times(file: &Path, outcomes: &[Outcome], now: &Settings) -> Option<String> {
+    let flagged = outcomes.iter().any(|outcome| outcome.path == "train.steps" && outcome.by == Some(Layer::Flag));
+    let grows = now.train.densify.strategy != Strategy::None;
+    let of_file = |outcome: &&Outcome| outcome.by == Some(Layer::File) && outcome.start != outcome.now;
+    let fixed = outcomes.iter().filter(|outcome| TIMES.contains(&outcome.path.as_str())).filter(of_file);
+    let fixed = fixed.filter(|outcome| grows || !outcome.path.contains("densify"));
+    let list: Vec<String> =
+        fixed.map(|outcome| format!("{} = {} (not {})", outcome.path, outcome.now, outcome.start)).collect();
+    (flagged && !list.is_empty()).then(|| {
+        let (file, steps, list) = (file.display(), now.train.steps, list.join(", "));
+        format!(
+            "{file} sets times that do not follow `train.steps = {steps}`: {list}; remove them from the file, or set \
+             them, too"
+        )
+    })
+}
+
+/// The first of many names.
+fn some(names: &[&str]) -> String {
+    match names.len() {
+        0..=NAMED => names.join(", "),
+        all => format!("{} and {} more", names[..NAMED].join(", "), all - NAMED),
+    }
+}
+
+fn text(preset: Preset) -> String {
+    serde_json::to_value(preset).ok().and_then(|name| Some(name.as_str()?.to_string())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Layers, Preset, Settings};
+    use crate::train;
+
+    /// What is said of `flags` over a file that holds `text`.
+    fn said(text: &str, flags: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("my.toml");
+        std::fs::write(&file, text).unwrap();
+        let flags = flags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let layers = Layers { file: Some(file.clone()), flags, ..Layers::default() };
+        layers.resolve().map_err(|error| error.to_string())?;
+        let keys = super::super::keys();
+        let changes = layers.changes(&keys).unwrap();
+        let start = layers.start(&changes).unwrap();
+        let mut now = start.clone();
+        changes.iter().for_each(|change| change.apply(&mut now).unwrap());
+        let outcomes = super::outcomes(&changes, &start, &now);
+        let preset = super::preset(&file, &changes, &outcomes, &now).unwrap();
+        Ok([preset, super::times(&file, &outcomes, &now)].into_iter().flatten().collect())
+    }
+
+    #[test]
+    fn a_preset_over_the_settings_of_a_run_is_refused() {
+        let of_run = Preset::Standard.settings().to_toml().unwrap();
+        let error = said(&of_run, &[("preset", "preview")]).unwrap_err();
+        for words in ["preset: preview changes nothing", "my.toml", "downscale, "] {
+            assert!(error.contains(words), "'{words}' is not in: {error}");
+        }
+        // Without effect, but not otherwise either.
+        assert_eq!(said(&of_run, &[("preset", "standard"), ("downscale", "2")]), Ok(vec![]));
+        assert_eq!(said(&of_run, &[("downscale", "3")]), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_stands_over_a_preset_is_named() {
+        let of = |text: &str| said(text, &[("preset", "preview")]).unwrap();
+        let warned = of("downscale = 1\nseed = 7\n");
+        assert!(warned.len() == 1 && warned[0].ends_with("sets: downscale"), "{warned:?}");
+        assert_eq!(of("preset = \"paper\"\ndownscale = 3\nseed = 7\n"), [""; 0]);
+        assert_eq!(of("preset = \"preview\"\ndownscale = 1\n"), [""; 0], "made for this preset");
+    }
+
+    #[test]
+    fn times_that_do_not_follow_the_steps_are_named() {
+        let of_run = |settings: Settings| settings.to_toml().unwrap();
+        let standard = of_run(Preset::Standard.settings());
+        let warned = said(&standard, &[("steps", "20000")]).unwrap();
+        assert!(warned.len() == 1, "{warned:?}");
+        for words in ["`train.steps = 20000`", "train.densify.stop = 1500 (not 15000)"] {
+            assert!(warned[0].contains(words), "'{words}' is not in: {}", warned[0]);
+        }
+        let all = [("steps", "20000"), ("start", "1"), ("stop", "9"), ("every", "5"), ("reset-every", "3")];
+        assert_eq!(said(&standard, &all), Ok(vec![]));
+        assert_eq!(said(&standard, &[]), Ok(vec![]));
+        // Published times do not depend on the length, and without growth they mean nothing.
+        assert_eq!(said(&of_run(Preset::Paper.settings()), &[("steps", "400")]), Ok(vec![]));
+        let still = train::densify::Config { strategy: train::densify::Strategy::None, ..Default::default() };
+        let standard = Preset::Standard.settings();
+        let still = Settings { train: train::Config { densify: still, ..standard.train.clone() }, ..standard };
+        assert_eq!(said(&of_run(still), &[("steps", "20000")]), Ok(vec![]));
+    }
+}
