@@ -13,6 +13,8 @@ use std::path::Path;
 
 /// Most bytes of a PNG's profile, text or row of pixels.
 const PNG_PARTS: u64 = 64 << 20;
+/// In place of a file's size: it may take what any file may.
+const CLAIMED: u64 = u64::MAX;
 /// Bytes that tell the kind of a file.
 const START: u64 = 8 << 10;
 
@@ -35,25 +37,39 @@ pub fn read_image(path: &Path) -> Result<Image> {
 /// # Errors
 /// As [`read_image`]; `path` only names the file.
 pub fn decode_image(path: &Path, data: &[u8]) -> Result<Image> {
+    decode_counted(path, data, data.len() as u64)
+}
+
+/// As [`read_image`], where what the file may take was compared with something else than its size before.
+///
+/// # Errors
+/// As [`read_image`].
+pub(super) fn read_claimed(path: &Path) -> Result<Image> {
+    decode_counted(path, &limits::read(path)?, CLAIMED)
+}
+
+/// As [`decode_image`], for what may take as much memory as a file of `counted` bytes.
+fn decode_counted(path: &Path, data: &[u8], counted: u64) -> Result<Image> {
     match Kind::of(path, data) {
         Some(Kind::Raw) => return raw::decode(path, data),
         Some(kind) => return Err(kind.refuse(path)),
         None => {}
     }
     if data.starts_with(&[0xff, 0xd8]) {
-        return jpeg::decode(path, data);
+        return jpeg::decode(path, data, counted);
     }
-    let image = decode_dynamic(path, data)?;
+    let image = decode_dynamic(path, data, counted)?;
     Ok(if is_exr(data) { from_light(image) } else { from_dynamic(image) })
 }
 
-/// The pixels of a PNG or TIFF file, once there is memory for them and for what they become.
-pub(super) fn decode_dynamic(path: &Path, data: &[u8]) -> Result<DynamicImage> {
-    let decoder = decoder(path, Cursor::new(data), data.len() as u64)?;
+/// The pixels of a PNG or TIFF file, once there is memory for them and for what they become: as much as a file of
+/// `counted` bytes may take.
+pub(super) fn decode_dynamic(path: &Path, data: &[u8], counted: u64) -> Result<DynamicImage> {
+    let decoder = decoder(path, Cursor::new(data), counted)?;
     let (width, height) = decoder.dimensions();
     // The pixels as they are stored, with as many channels of 16 bits, and in floating point.
     let needed = decoder.total_bytes().saturating_add((u64::from(width) * u64::from(height)).saturating_mul(8 + 12));
-    limits::claim(path, data.len() as u64, needed, &pixels(width, height))?;
+    limits::claim(path, counted, needed, &pixels(width, height))?;
     DynamicImage::from_decoder(decoder).map_err(|error| refusal(path, &error))
 }
 

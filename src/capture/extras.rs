@@ -77,7 +77,8 @@ pub fn read_alpha(path: &Path) -> Result<Option<Image>> {
     if !Extras::read(path).alpha {
         return Ok(None);
     }
-    let image = decode_dynamic(path, &limits::read(path)?)?.into_rgba16();
+    let data = limits::read(path)?;
+    let image = decode_dynamic(path, &data, data.len() as u64)?.into_rgba16();
     let pixels = image.pixels().map(|p| [f32::from(p.0[3]) / 65_535.0; 3]).collect();
     Ok(Some(Image { width: image.width(), height: image.height(), pixels }))
 }

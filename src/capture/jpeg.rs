@@ -42,12 +42,13 @@ enum Colors {
 }
 
 /// Decodes the JPEG file content `data` (baseline or progressive, gray, YCbCr or RGB, any subsampling) without
-/// rounding or clipping: 0–1 nominal, but slightly outside where the file says so.
+/// rounding or clipping: 0–1 nominal, but slightly outside where the file says so. It may take as much memory as a file
+/// of `counted` bytes.
 ///
 /// # Errors
 /// [`Error::Input`] naming `path` for truncated or corrupt files and for color models that are not supported.
-pub(super) fn decode(path: &Path, data: &[u8]) -> Result<Image> {
-    check_size(path, data)?;
+pub(super) fn decode(path: &Path, data: &[u8], counted: u64) -> Result<Image> {
+    check_size(path, data, counted)?;
     let mut jpeg = read_coefficients(data).map_err(|error| refusal(path, &error))?;
     // A progressive file cut between two scans is a complete file of lower quality but for its end marker.
     if !data.windows(2).rev().any(|pair| pair == [0xff, 0xd9]) {
@@ -73,7 +74,7 @@ const BLOCK_BYTES: (u64, u64) = (2 * 64 + 1, 4 * 64);
 const ARITHMETIC_BLOCKS: u64 = 64;
 
 /// Compares the size that the header claims with the file and the memory, before any is taken.
-fn check_size(path: &Path, data: &[u8]) -> Result<()> {
+fn check_size(path: &Path, data: &[u8], counted: u64) -> Result<()> {
     let mut reader = MarkerReader::new(data);
     reader.set_scan_cap(MAX_SCANS);
     let JpegMetadata { frame, is_arithmetic, .. } = reader.read_markers().map_err(|error| refusal(path, &error))?;
@@ -96,7 +97,7 @@ fn check_size(path: &Path, data: &[u8]) -> Result<()> {
         return Err(Error::input(path, found, "copy it again from its source, or remove its frame"));
     }
     let needed = (stored * (BLOCK_BYTES.0 + BLOCK_BYTES.1)).max(stored * BLOCK_BYTES.1 + 12 * width * height);
-    limits::claim(path, data.len() as u64, needed, &pixels(width, height))
+    limits::claim(path, counted, needed, &pixels(width, height))
 }
 
 /// Other threads may have taken what [`check_size`] found.

@@ -3,6 +3,10 @@ use super::*;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 use libjpeg_turbo_rs::write_coefficients;
 
+fn decode(path: &Path, data: &[u8]) -> Result<Image> {
+    super::decode(path, data, data.len() as u64)
+}
+
 fn encode(width: u16, height: u16, sampling: SamplingFactor, progressive: bool, pixels: &[u8]) -> Vec<u8> {
     let mut data = Vec::new();
     let mut encoder = Encoder::new(&mut data, 92);

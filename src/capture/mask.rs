@@ -4,14 +4,16 @@
 //! photograph's name in `masks/` or `mask/`, beside the folder of the photographs or in it, as `NAME.EXT.png` (COLMAP) or
 //! with another ending (`NAME.png`). What is black there is hidden, as COLMAP and nerfstudio have it.
 
-use super::decode::read_image;
+use super::decode::read_claimed;
 use super::extras::{Extras, read_alpha};
 use super::file_names::ENDINGS;
 use super::fill::fill_hidden;
+use super::image::pixels;
 use super::messages::some;
 use super::resolve::{Purpose, Resolver, file_in};
 use super::{Capture, Image, Lens, View, image_size, resize_area};
 use crate::error::{Error, Result};
+use crate::limits;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +45,8 @@ pub struct Mask {
 }
 
 const FOLDERS: [&str; 2] = ["masks", "mask"];
+/// Memory of a pixel of a mask while it is decoded.
+const BYTES: u64 = 8 + 12;
 /// Endings of formats that keep every pixel as it was: there, only 0 is black.
 const EXACT: [&str; 3] = ["png", "tif", "tiff"];
 
@@ -67,7 +71,7 @@ impl Finder<'_> {
             None => self.beside(image),
         };
         if let Some(file) = &file {
-            check_shape(file, image)?;
+            check_size(file, image)?;
         }
         let alpha = Extras::read(image).alpha.then(|| image.to_path_buf());
         let inverted = self.masks == MaskUse::Invert;
@@ -112,16 +116,20 @@ fn mask_in(masks: &Path, below: &Path) -> Option<PathBuf> {
     names.chain(ENDINGS.iter().map(|ending| format!("{stem}.{ending}"))).find_map(|name| file_in(&folder, &name))
 }
 
-fn check_shape(mask: &Path, image: &Path) -> Result<()> {
+/// Compares a mask with its photograph. A few even areas take next to no bytes at any size, so the mask may take as much
+/// memory as the photograph may.
+fn check_size(mask: &Path, image: &Path) -> Result<()> {
     let ((w, h), (width, height)) = (image_size(mask)?, image_size(image)?);
     // The same to a pixel of the smaller one.
     let (across, down) = (f64::from(w) / f64::from(width), f64::from(h) / f64::from(height));
     let slack = 1.0 / f64::from(w.min(h).min(width).min(height));
-    if (across / down - 1.0).abs() <= slack {
-        return Ok(());
+    if (across / down - 1.0).abs() > slack {
+        let found = format!("the mask has {w} × {h} pixels, its photograph {} {width} × {height}", image.display());
+        return Err(Error::input(mask, found, "give a mask of the photograph's shape, or remove it"));
     }
-    let found = format!("the mask has {w} × {h} pixels, its photograph {} {width} × {height}", image.display());
-    Err(Error::input(mask, found, "give a mask of the photograph's shape, or remove it"))
+    let bytes = |path: &Path| std::fs::metadata(path).map(|data| data.len()).map_err(Error::io(path));
+    let needed = u64::from(w) * u64::from(h) * BYTES;
+    limits::claim(mask, bytes(mask)?.max(bytes(image)?), needed, &pixels(w, h))
 }
 
 /// Finds the masks of photographs without poses.
@@ -171,7 +179,7 @@ impl Mask {
         let Some(file) = &self.file else { return Ok(alpha) };
         let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
         let black = if EXACT.contains(&ending.as_str()) { 0.0 } else { 0.5 };
-        let mut mask = read_image(file)?;
+        let mut mask = read_claimed(file)?;
         for pixel in &mut mask.pixels {
             let shown = pixel.iter().any(|value| *value > black) != self.inverted;
             *pixel = [f32::from(u8::from(shown)); 3];

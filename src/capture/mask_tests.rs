@@ -102,6 +102,21 @@ fn a_mask_of_another_shape_is_refused_and_a_smaller_one_scaled() {
     assert!(load(dir.path(), MaskUse::Use).unwrap_err().to_string().contains("0.png"));
 }
 
+#[test]
+fn a_mask_may_cost_what_its_photograph_may() {
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &[]);
+    // 28 megapixels in a few kilobytes.
+    let mask = GrayImage::from_fn(6600, 4400, |x, _| Luma([if x < 3300 { 255 } else { 0 }]));
+    save(&dir.path().join("masks/1.png"), &mask);
+    let error = load(dir.path(), MaskUse::Use).unwrap_err().to_string();
+    assert!(error.contains("masks/1.png") && error.contains("max_memory"), "{error}");
+    // As long as a photograph of that size would be.
+    let photo = fs::OpenOptions::new().write(true).open(dir.path().join("images/1.jpg")).unwrap();
+    photo.set_len(4 << 20).unwrap();
+    assert_eq!(columns(&load(dir.path(), MaskUse::Use).unwrap().train[1]), [1.0, 0.0]);
+}
+
 /// What JPEG makes of black is not exactly black.
 #[test]
 fn alpha_and_mask_both_hide_and_follow_the_lens() {
