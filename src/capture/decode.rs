@@ -14,7 +14,7 @@ use std::path::Path;
 /// Most bytes of a PNG's profile, text or row of pixels.
 const PNG_PARTS: u64 = 64 << 20;
 /// In place of a file's size: it may take what any file may.
-const CLAIMED: u64 = u64::MAX;
+pub(super) const CLAIMED: u64 = u64::MAX;
 /// Bytes that tell the kind of a file.
 const START: u64 = 8 << 10;
 

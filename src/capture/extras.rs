@@ -1,7 +1,7 @@
 //! What an image file holds besides its colors.
 
 use super::Image;
-use super::decode::{decode_dynamic, decoder};
+use super::decode::{CLAIMED, decode_dynamic, decoder};
 use super::kinds::Kind;
 use super::raw;
 use crate::error::Result;
@@ -74,11 +74,23 @@ impl Extras {
 /// # Errors
 /// As [`super::read_image`].
 pub fn read_alpha(path: &Path) -> Result<Option<Image>> {
+    alpha(path, None)
+}
+
+/// As [`read_alpha`], where what the file may take was compared with something else than its size before.
+///
+/// # Errors
+/// As there.
+pub(super) fn read_alpha_claimed(path: &Path) -> Result<Option<Image>> {
+    alpha(path, Some(CLAIMED))
+}
+
+fn alpha(path: &Path, counted: Option<u64>) -> Result<Option<Image>> {
     if !Extras::read(path).alpha {
         return Ok(None);
     }
     let data = limits::read(path)?;
-    let image = decode_dynamic(path, &data, data.len() as u64)?.into_rgba16();
+    let image = decode_dynamic(path, &data, counted.unwrap_or(data.len() as u64))?.into_rgba16();
     let pixels = image.pixels().map(|p| [f32::from(p.0[3]) / 65_535.0; 3]).collect();
     Ok(Some(Image { width: image.width(), height: image.height(), pixels }))
 }

@@ -92,6 +92,11 @@ pub fn is_second(path: &Path) -> bool {
     Kind::named(path).is_some_and(Kind::is_read) || SECOND.contains(&ending(path).as_str())
 }
 
+/// Endings of all files that may be photographs.
+pub fn endings() -> impl Iterator<Item = &'static str> {
+    ENDINGS.iter().chain(&SECOND).chain(&RAW).copied()
+}
+
 /// Whether a file that starts with `start` is an OpenEXR file.
 pub fn is_exr(start: &[u8]) -> bool {
     start.starts_with(EXR)

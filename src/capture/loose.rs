@@ -1,6 +1,6 @@
 //! Photographs without poses, and poses without photographs: what single stages work on.
 
-use super::file_names::{ENDINGS, check_text, ending, is_hidden, is_scene};
+use super::file_names::{ENDINGS, check_text, ending, is_hidden, is_scene, masked};
 use super::frame::{refuse_frame, view};
 use super::messages::some;
 use super::{Camera, Capture, View, image_size, kinds, names, transforms};
@@ -93,9 +93,19 @@ pub fn image_count(path: &Path) -> usize {
 }
 
 /// Whether `path` is an image file, by the ending. Hidden files are none: macOS leaves `._0001.jpg` beside each file that it
-/// copies.
+/// copies. Nor are masks beside their photographs.
 pub fn is_image(path: &Path) -> bool {
-    (is_common(path) || kinds::is_second(path)) && !is_hidden(path) && path.is_file()
+    (is_common(path) || kinds::is_second(path)) && !is_hidden(path) && path.is_file() && !is_mask(path)
+}
+
+/// Whether `path` is named as a mask of a photograph beside it.
+fn is_mask(path: &Path) -> bool {
+    let Some(base) = masked(path) else { return false };
+    let is_file = |name: String| path.with_file_name(name).is_file();
+    let with =
+        |ending: &str| is_file(format!("{base}.{ending}")) || is_file(format!("{base}.{}", ending.to_uppercase()));
+    let whole = kinds::endings().any(|known| ending(Path::new(base)) == known);
+    (whole && is_file(base.into())) || kinds::endings().any(with)
 }
 
 fn is_common(path: &Path) -> bool {

@@ -49,7 +49,19 @@ fn columns(view: &View) -> [f32; 2] {
 
 #[test]
 fn masks_are_found_where_programs_put_them() {
-    for place in ["masks/1.jpg.png", "masks/1.png", "mask/1.PNG", "images/masks/1.png", "masks/images/1.png"] {
+    for place in [
+        "masks/1.jpg.png",
+        "masks/1.png",
+        "mask/1.PNG",
+        "images/masks/1.png",
+        "masks/images/1.png",
+        "masks/1_mask.png",
+        "masks/mask_1.png",
+        "masks/1.mask.tif",
+        "masks/1.jpg.mask.png",
+        "images/1_mask.PNG",
+        "images/1.jpg.mask.png",
+    ] {
         let dir = tempfile::tempdir().unwrap();
         scene(dir.path(), &[]);
         half().save(dir.path().join("mask.png")).unwrap();
@@ -69,6 +81,50 @@ fn masks_are_found_where_programs_put_them() {
     add_masks(&mut photos, MaskUse::Use).unwrap();
     assert_eq!(columns(&photos.train[2]), [1.0, 0.0]);
     assert!(photos.train[0].mask.is_none());
+}
+
+#[test]
+fn masks_beside_photographs_are_no_photographs() {
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &[]);
+    let folder = dir.path().join("images");
+    // OpenDroneMap, RealityScan, and a photograph that is only named as if it were a mask.
+    for name in ["0_mask.png", "1.jpg.mask.png", "night_mask.png"] {
+        half().save(folder.join(name)).unwrap();
+    }
+    fs::rename(folder.join("2.jpg"), folder.join("2.JPG")).unwrap();
+    half().save(folder.join("2_MASK.png")).unwrap();
+    let mut photos = photos(&folder).unwrap();
+    let names: Vec<_> = photos.train.iter().map(|view| view.name.as_str()).collect();
+    assert_eq!(names, ["0.jpg", "1.jpg", "2.JPG", "night_mask.png"]);
+    add_masks(&mut photos, MaskUse::Use).unwrap();
+    assert!(photos.train[..3].iter().all(|view| columns(view) == [1.0, 0.0]) && photos.train[3].mask.is_none());
+}
+
+#[test]
+fn masks_of_no_photograph_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &[]);
+    for name in ["m1", "m2", "m3", "m4"] {
+        save(&dir.path().join("masks").join(name).with_extension("png"), &half());
+    }
+    let told =
+        || super::mask_files::Finder::new(dir.path(), MaskUse::Use).misnamed(&load(dir.path(), MaskUse::Use).unwrap());
+    let [told] = &told()[..] else { panic!("one folder of masks") };
+    for words in ["masks", "4 images (m1.png, m2.png, m3.png, …)", "0.jpg.png, 0.png or 0_mask.png"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[test]
+fn what_is_erased_from_a_mask_is_hidden() {
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &[]);
+    let erased = |x| Rgba([255, 255, 255, if x < SIZE.0 / 2 { 255 } else { 0 }]);
+    fs::create_dir(dir.path().join("masks")).unwrap();
+    RgbaImage::from_fn(SIZE.0, SIZE.1, |x, _| erased(x)).save(dir.path().join("masks/0.png")).unwrap();
+    assert_eq!(columns(&load(dir.path(), MaskUse::Use).unwrap().train[0]), [1.0, 0.0]);
+    assert_eq!(columns(&load(dir.path(), MaskUse::Invert).unwrap().train[0]), [0.0, 1.0]);
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod json_keys;
 mod kinds;
 mod loose;
 mod mask;
+mod mask_files;
 #[cfg(test)]
 mod mask_tests;
 mod messages;
@@ -67,7 +68,8 @@ pub(crate) use frame::Frame;
 pub use image::{Image, mean_image};
 pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, is_image, photos, poses, readable_photos};
-pub use mask::{Mask, MaskUse, add_masks};
+pub use mask::{Mask, MaskUse};
+pub use mask_files::add_masks;
 pub(crate) use messages::some;
 pub use named_pose::{NamedPoses, named_poses};
 pub(crate) use names::{clash_of, plain as plain_names};

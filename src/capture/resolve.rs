@@ -217,7 +217,7 @@ fn folded(name: &str) -> String {
 
 /// The content of folders by [`folded`] name, each read once.
 #[derive(Default)]
-struct Folders(RefCell<BTreeMap<PathBuf, BTreeMap<String, Vec<PathBuf>>>>);
+pub struct Folders(RefCell<BTreeMap<PathBuf, BTreeMap<String, Vec<PathBuf>>>>);
 
 impl Folders {
     /// The file `wanted`: by its exact name, by that and an ending of images (Blender's exports leave it away), or the
@@ -238,6 +238,15 @@ impl Folders {
             let names = std::iter::once(name.clone()).chain(ENDINGS.iter().map(|ending| format!("{name}.{ending}")));
             names.into_iter().find_map(|name| self.only(&folder, &name).filter(|file| file.is_file()))
         })
+    }
+
+    /// The file `name` of `folder`, or the only one there that differs in letter case.
+    pub fn file(&self, folder: &Path, name: &str) -> Option<PathBuf> {
+        let exact = folder.join(name);
+        if exact.is_file() {
+            return Some(exact);
+        }
+        self.only(folder, &folded(name)).filter(|file| file.is_file())
     }
 
     /// The folder `wanted`, whatever the letter case of its parts.
@@ -272,11 +281,7 @@ fn entries(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
 
 /// The file `name` of `folder`, or the only one there that differs in letter case (Reality Capture writes `Images.txt`).
 pub fn file_in(folder: &Path, name: &str) -> Option<PathBuf> {
-    let exact = folder.join(name);
-    if exact.is_file() {
-        return Some(exact);
-    }
-    Folders::default().only(folder, &folded(name)).filter(|file| file.is_file())
+    Folders::default().file(folder, name)
 }
 
 pub fn outside(source: &Path, named: &str) -> Error {

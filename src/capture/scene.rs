@@ -4,7 +4,8 @@ use super::elsewhere::scene_below;
 use super::exposure::assign_gains;
 use super::frame::{Frame, refuse_frame, view};
 use super::loose::images_in;
-use super::mask::{Finder, Mask, MaskUse, report};
+use super::mask::{Mask, MaskUse};
+use super::mask_files::Finder;
 use super::messages::some;
 use super::names::is_absolute;
 use super::resolve::{Purpose, Resolver, file_in};
@@ -44,7 +45,7 @@ const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or 
 /// One [`Error::Input`] naming the file for the first thing that cannot be used: see the module's tests.
 pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     let root = scene.as_ref();
-    let masks = Finder { root, masks: options.masks };
+    let masks = Finder::new(root, options.masks);
     let read = Views { resolver: Resolver::new(root, options.allow_outside, LAYOUT)?, masks };
     let source = match &options.cameras {
         Some(path) => Source { ply_file_path: None, ..Source::find(path)? },
@@ -68,7 +69,7 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     read.warn_of_others(&source, &views.iter().chain(&holdout).chain(&test).collect::<Vec<_>>());
     let mut capture = Capture { root: root.to_path_buf(), train: views, holdout, test, points, ..Capture::default() };
     assign_gains(&mut capture);
-    report(&capture);
+    read.masks.report(&capture);
     Ok(capture)
 }
 

@@ -1,0 +1,190 @@
+//! Where the mask files of photographs lie, and under which names: where other programs put them.
+
+use super::extras::Extras;
+use super::file_names::{ENDINGS, MASK_ENDS};
+use super::image::pixels;
+use super::loose::images_in;
+use super::mask::{Mask, MaskUse};
+use super::messages::some;
+use super::resolve::{Folders, Purpose, Resolver};
+use super::{Capture, image_size};
+use crate::error::{Error, Result};
+use crate::limits;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+const FOLDERS: [&str; 2] = ["masks", "mask"];
+/// Memory of a pixel of a mask while it is decoded.
+const BYTES: u64 = 8 + 12;
+/// Files that a warning names.
+const NAMED: usize = 3;
+
+/// Finds the masks of photographs.
+pub struct Finder<'a> {
+    /// The scene folder.
+    root: &'a Path,
+    masks: MaskUse,
+    folders: Folders,
+}
+
+impl<'a> Finder<'a> {
+    pub fn new(root: &'a Path, masks: MaskUse) -> Self {
+        Self { root, masks, folders: Folders::default() }
+    }
+
+    /// What hides pixels of the photograph `image`, which `source` gives the mask file `named`.
+    ///
+    /// # Errors
+    /// A `mask_path` that leads to no file or out of the scene, and a mask of another shape than the photograph.
+    pub fn find(&self, image: &Path, named: Option<(&Resolver<'_>, &Path, &str)>) -> Result<Option<Mask>> {
+        if self.masks == MaskUse::Ignore {
+            return Ok(None);
+        }
+        let file = match named {
+            Some((resolver, source, named)) => Some(self.named(resolver, source, named)?),
+            None => self.beside(image),
+        };
+        if let Some(file) = &file {
+            check_size(file, image)?;
+        }
+        let alpha = Extras::read(image).alpha.then(|| image.to_path_buf());
+        let inverted = self.masks == MaskUse::Invert;
+        Ok((alpha.is_some() || file.is_some()).then_some(Mask { alpha, file, inverted, lens: None }))
+    }
+
+    fn named(&self, resolver: &Resolver<'_>, source: &Path, named: &str) -> Result<PathBuf> {
+        resolver.find(source, named, Purpose::Reference)?.ok_or_else(|| {
+            let found = format!("`mask_path` names `{named}`, which does not exist");
+            Error::input(source, found, "restore the mask, or remove `mask_path`")
+        })
+    }
+
+    /// The mask file of a photograph, where it has a place of its own.
+    fn beside(&self, image: &Path) -> Option<PathBuf> {
+        let (name, stem) = (image.file_name()?.to_string_lossy(), image.file_stem()?.to_string_lossy());
+        let in_folders =
+            self.folders(image).into_iter().find_map(|folder| self.first(&folder, own_names(&name, &stem)));
+        in_folders.or_else(|| self.first(image.parent()?, names_beside(&name, &stem)))
+    }
+
+    /// The folders that the mask of the photograph `image` may lie in, of those that there are.
+    fn folders(&self, image: &Path) -> Vec<PathBuf> {
+        let (Some(folder), Some(name)) = (image.parent(), image.file_name()) else { return Vec::new() };
+        let mut places = vec![(folder, Path::new(name))];
+        if let Ok(below) = image.strip_prefix(self.root) {
+            places.push((self.root, below));
+            let mut parts = below.components();
+            let first = parts.next();
+            match (first, parts.as_path()) {
+                (Some(_), rest) if !rest.as_os_str().is_empty() => places.push((self.root, rest)),
+                // The scene is the folder of the photographs.
+                _ => places.extend(self.root.parent().map(|parent| (parent, below))),
+            }
+        }
+        let folders = places.into_iter().flat_map(|(base, below)| {
+            FOLDERS.iter().map(move |folder| base.join(folder).join(below.parent().unwrap_or(Path::new(""))))
+        });
+        folders.filter(|folder| folder.is_dir()).collect()
+    }
+
+    fn first(&self, folder: &Path, mut names: impl Iterator<Item = String>) -> Option<PathBuf> {
+        names.find_map(|name| self.folders.file(folder, &name))
+    }
+
+    /// Says how many photographs have masks, where some have or where files look as if some had.
+    pub fn report(&self, capture: &Capture) {
+        let photographs = || capture.train.iter().chain(&capture.holdout);
+        let masks: Vec<&Mask> = photographs().filter_map(|view| view.mask.as_ref()).collect();
+        let (files, of) = (masks.iter().filter(|mask| mask.file.is_some()).count(), photographs().count());
+        if files > 0 && files < of {
+            let without: Vec<&str> =
+                photographs().filter(|view| view.mask.is_none()).map(|view| view.name.as_str()).collect();
+            tracing::warn!(
+                "{}: {files} of {of} photographs have a mask; nothing is hidden in {}",
+                capture.root.display(),
+                some(&without)
+            );
+        } else if !masks.is_empty() {
+            tracing::info!(
+                "{files} of {of} photographs have a mask file, {} an alpha channel",
+                masks.iter().filter(|mask| mask.alpha.is_some()).count()
+            );
+        }
+        if files == 0 && self.masks != MaskUse::Ignore {
+            self.misnamed(capture).iter().for_each(|found| tracing::warn!("{found}"));
+        }
+    }
+
+    /// What is to say of images in folders of masks where none is that of a photograph.
+    pub(super) fn misnamed(&self, capture: &Capture) -> Vec<String> {
+        let images: Vec<&Path> =
+            capture.train.iter().chain(&capture.holdout).filter_map(|view| view.image.as_deref()).collect();
+        let folders: BTreeSet<PathBuf> = images.iter().flat_map(|image| self.folders(image)).collect();
+        let told = |folder: &PathBuf| {
+            let files = images_in(folder).ok()?;
+            let names: Vec<_> = files.iter().take(NAMED).filter_map(|file| file.file_name()?.to_str()).collect();
+            let (name, stem) =
+                (images.first()?.file_name()?.to_string_lossy(), images.first()?.file_stem()?.to_string_lossy());
+            Some(format!(
+                "{}: holds {} images ({}{}), but none is named as the mask of a photograph, and nothing is hidden: the mask \
+                 of {name} would be {name}.png, {stem}.png or {stem}_mask.png",
+                folder.display(),
+                files.len(),
+                names.join(", "),
+                if files.len() > NAMED { ", …" } else { "" }
+            ))
+        };
+        folders.iter().filter_map(told).collect()
+    }
+}
+
+/// What the mask of the photograph `name` may be called in a folder of masks.
+fn own_names(name: &str, stem: &str) -> impl Iterator<Item = String> {
+    let plain = [format!("{name}.png"), format!("{stem}.png"), name.to_string()];
+    let bare = with_endings(stem.to_string());
+    let front = with_endings(format!("mask_{stem}"));
+    plain.into_iter().chain(bare).chain(names_beside(name, stem)).chain(front)
+}
+
+/// What it may be called beside the photograph, where a name must say that it is a mask.
+fn names_beside(name: &str, stem: &str) -> impl Iterator<Item = String> {
+    let bases: Vec<String> =
+        MASK_ENDS.iter().flat_map(|end| [format!("{stem}{end}"), format!("{name}{end}")]).collect();
+    bases.into_iter().flat_map(with_endings)
+}
+
+fn with_endings(base: String) -> impl Iterator<Item = String> {
+    ENDINGS.iter().map(move |ending| format!("{base}.{ending}"))
+}
+
+/// Compares a mask with its photograph. A few even areas take next to no bytes at any size, so the mask may take as much
+/// memory as the photograph may.
+fn check_size(mask: &Path, image: &Path) -> Result<()> {
+    let ((w, h), (width, height)) = (image_size(mask)?, image_size(image)?);
+    // The same to a pixel of the smaller one.
+    let (across, down) = (f64::from(w) / f64::from(width), f64::from(h) / f64::from(height));
+    let slack = 1.0 / f64::from(w.min(h).min(width).min(height));
+    if (across / down - 1.0).abs() > slack {
+        let found = format!("the mask has {w} × {h} pixels, its photograph {} {width} × {height}", image.display());
+        return Err(Error::input(mask, found, "give a mask of the photograph's shape, or remove it"));
+    }
+    let bytes = |path: &Path| std::fs::metadata(path).map(|data| data.len()).map_err(Error::io(path));
+    let needed = u64::from(w) * u64::from(h) * BYTES;
+    limits::claim(mask, bytes(mask)?.max(bytes(image)?), needed, &pixels(w, h))
+}
+
+/// Finds the masks of photographs without poses.
+///
+/// # Errors
+/// A mask of another shape than its photograph.
+pub fn add_masks(photos: &mut Capture, masks: MaskUse) -> Result<()> {
+    let root = photos.root.clone();
+    let finder = Finder::new(&root, masks);
+    for view in &mut photos.train {
+        if let Some(image) = &view.image {
+            view.mask = finder.find(image, None)?;
+        }
+    }
+    finder.report(photos);
+    Ok(())
+}
