@@ -154,6 +154,23 @@ fn the_largest_of_several_models() {
     assert_eq!(cameras_beside(&dir.path().join("images")), Some(small.canonicalize().unwrap()));
 }
 
+/// As people lay out what COLMAP made: `Sparse`, the model beside the photographs, or in a folder of its own.
+#[test]
+fn a_colmap_model_in_other_places() {
+    for (place, posed) in [("Sparse/0", true), ("SPARSE", true), ("", true), ("colmap", false), ("colmap/0", false)] {
+        let dir = colmap_scene(place, PINHOLE);
+        assert_eq!(names(&open(dir.path()).train), ["a.png", "b 2.png", "c.png"], "{place}");
+        assert_eq!(is_scene(dir.path()), posed, "{place}");
+        assert_eq!(cameras_beside(dir.path()).is_some(), !posed, "{place}");
+    }
+    // Neither a list of photographs nor a model without any is a scene.
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("images.txt"), "a.png\n").unwrap();
+    fs::create_dir(dir.path().join("images")).unwrap();
+    assert!(!is_scene(dir.path()));
+    assert!(is_scene(colmap_scene("", PINHOLE).path()) && !is_scene(colmap_scene("0", PINHOLE).path().join("0")));
+}
+
 #[test]
 fn byte_order_marks_utf_16_and_windows_lines() {
     let encoded = |text: &str| -> Vec<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! Poses that are there but not where, or not as, they are read: what people call them, and other programs' files.
 
-use super::file_names::is_scene;
+use super::file_names::{RECORD, folder_in, holds_model, is_hidden, is_scene};
 use super::models;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -14,11 +14,11 @@ const MOST_ENTRIES: usize = 5000;
 /// Bytes that tell what kind of text a file is.
 const START: u64 = 1 << 16;
 
-/// Fails where a folder of photographs without poses has some in a file of another name, and warns of files of poses that
-/// are not read.
+/// Fails where a folder of photographs without poses has some in a file or folder of another name, and warns of files of
+/// poses that are not read.
 ///
 /// # Errors
-/// A JSON file with frames that is not called as a scene's.
+/// A JSON file with frames that is not called as a scene's; a COLMAP model that is not where a scene has it.
 pub fn look_for_other_poses(scene: &Path) -> Result<()> {
     for path in entries(scene) {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -38,6 +38,17 @@ pub fn look_for_other_poses(scene: &Path) -> Result<()> {
             _ => {}
         }
     }
+    for folder in folders(scene) {
+        if holds_model(&folder) {
+            let found = "holds a COLMAP model, but a scene's is in sparse/0";
+            return Err(Error::input(folder, found, "name it by poses_from, or move it out of the scene folder"));
+        }
+        for path in entries(&folder) {
+            if let Some(kind) = kind_of(&path) {
+                tracing::warn!("{}: {kind} are not read: give a COLMAP model or transforms.json", path.display());
+            }
+        }
+    }
     if let Some(folder) = scene_below(scene) {
         tracing::warn!("{}: holds poses, which are not used: give that folder as the scene", folder.display());
     }
@@ -51,12 +62,12 @@ pub fn scene_below(scene: &Path) -> Option<PathBuf> {
     while let Some((folder, depth)) = folders.pop() {
         let below: Vec<PathBuf> = entries(&folder).into_iter().filter(|path| path.is_dir()).collect();
         seen += below.len();
-        let is_one =
-            |path: &&PathBuf| is_scene(path) && (depth > 0 || path.file_name().is_none_or(|name| name != "sparse"));
-        let found = below
-            .iter()
-            .find(is_one)
-            .filter(|path| !path.join("sparse").is_dir() || models::find(path).is_ok_and(|model| model.is_some()));
+        let is_one = |path: &&PathBuf| {
+            is_scene(path) && (depth > 0 || path.file_name().is_none_or(|name| !name.eq_ignore_ascii_case("sparse")))
+        };
+        let found = below.iter().find(is_one).filter(|path| {
+            folder_in(path, "sparse").is_none() || models::find(path).is_ok_and(|model| model.is_some())
+        });
         if let Some(found) = found {
             return Some(found.clone());
         }
@@ -65,6 +76,19 @@ pub fn scene_below(scene: &Path) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// `scene` and the folders below it that are neither hidden nor results nor scenes of their own.
+fn folders(scene: &Path) -> Vec<PathBuf> {
+    let (mut found, mut at) = (vec![(scene.to_path_buf(), 0)], 0);
+    while let Some((folder, depth)) = found.get(at).filter(|_| found.len() < MOST_ENTRIES).cloned() {
+        let looked_at = |path: &PathBuf| {
+            path.is_dir() && !is_hidden(path) && !path.join(RECORD).exists() && !is_scene(path) && depth < DEEPEST
+        };
+        found.extend(entries(&folder).into_iter().filter(looked_at).map(|path| (path, depth + 1)));
+        at += 1;
+    }
+    found.into_iter().map(|(folder, _)| folder).collect()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -78,6 +102,17 @@ fn has_frames(path: &Path) -> bool {
     let value = limits::read_text(path).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok());
     let frames = value.as_ref().and_then(|value| value.get("frames")?.as_array()?.first());
     frames.is_some_and(|frame| frame.get("transform_matrix").is_some())
+}
+
+/// What a file of poses is that is known by its name.
+fn kind_of(path: &Path) -> Option<&'static str> {
+    let name = path.file_name()?.to_str()?.to_lowercase();
+    match name.as_str() {
+        "poses_bounds.npy" => Some("poses of LLFF"),
+        "reconstruction.json" if start(path).contains("\"cameras\"") => Some("poses of OpenSfM"),
+        name if name.starts_with("cameras") && name.ends_with(".npz") => Some("poses of IDR and NeuS"),
+        _ => None,
+    }
 }
 
 fn start(path: &Path) -> String {
@@ -115,6 +150,34 @@ mod tests {
         fs::write(dir.path().join("transform_train.json"), "{\"frames\": [{\"transform_matrix\": []}]}").unwrap();
         let error = look_for_other_poses(dir.path()).unwrap_err().to_string();
         assert!(error.contains("transform_train.json") && error.contains("transforms.json"), "{error}");
+    }
+
+    #[test]
+    fn a_colmap_model_in_a_folder_of_another_name_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let model = |folder: &Path| {
+            fs::create_dir_all(folder).unwrap();
+            ["cameras.txt", "images.txt"].iter().for_each(|name| fs::write(folder.join(name), "").unwrap());
+        };
+        fs::write(dir.path().join("images.txt"), "a list of photographs").unwrap();
+        model(&dir.path().join("results/sparse/0"));
+        fs::write(dir.path().join("results/run.json"), "{}").unwrap();
+        model(&dir.path().join("dense/sparse"));
+        look_for_other_poses(dir.path()).unwrap();
+        model(&dir.path().join("reconstruction/0"));
+        let error = look_for_other_poses(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("reconstruction/0") && error.contains("poses_from"), "{error}");
+    }
+
+    #[test]
+    fn files_of_other_programs_are_known_by_their_name() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("reconstruction.json"), "[{\"cameras\": {}, \"shots\": {}}]").unwrap();
+        for (name, known) in
+            [("poses_bounds.npy", true), ("cameras_sphere.npz", true), ("reconstruction.json", true), ("a.npz", false)]
+        {
+            assert_eq!(kind_of(&dir.path().join(name)).is_some(), known, "{name}");
+        }
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! What names of files and folders say, before anything is read.
 
 use crate::error::{Error, Result};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Endings of image files, in lower case.
 pub const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
+
+/// The file by which a folder of results is known.
+pub const RECORD: &str = "run.json";
 
 /// Ends of the names, less their endings, of masks that lie beside their photographs.
 pub const MASK_ENDS: [&str; 2] = ["_mask", ".mask"];
@@ -38,8 +42,42 @@ pub fn check_text(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether the folder `path` holds cameras, that is, whether [`super::load`] would find a scene there.
+/// Whether the folder `path` holds cameras, that is, whether [`super::load`] would find a scene there: a transforms file,
+/// COLMAP's `sparse`, or a COLMAP model beside its photographs.
 pub fn is_scene(path: impl AsRef<Path>) -> bool {
-    let has = |name: &&str| path.as_ref().join(name).exists();
-    ["transforms_train.json", "transforms.json", "sparse"].iter().any(has)
+    let path = path.as_ref();
+    let has = |name: &&str| path.join(name).exists();
+    ["transforms_train.json", "transforms.json", "sparse"].iter().any(has) || {
+        let names = names_in(path);
+        let is_picture =
+            |name: &String| name == "images" || name == "train" || ENDINGS.contains(&&*ending(Path::new(name)));
+        names.contains("sparse") || (are_model(&names) && names.iter().any(is_picture))
+    }
+}
+
+/// Whether the folder `path` holds a COLMAP model. Images alone are none: lists of photographs have that name, too.
+pub fn holds_model(path: &Path) -> bool {
+    are_model(&names_in(path))
+}
+
+fn are_model(names: &BTreeSet<String>) -> bool {
+    let has = |ending| ["images", "cameras"].iter().all(|name| names.contains(&format!("{name}.{ending}")));
+    has("bin") || has("txt")
+}
+
+/// What lies in a folder, in lower case.
+fn names_in(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name().to_string_lossy().to_lowercase()).collect()
+}
+
+/// The folder `name` of `folder`, or the first there that differs in letter case.
+pub fn folder_in(folder: &Path, name: &str) -> Option<PathBuf> {
+    let exact = folder.join(name);
+    if exact.is_dir() {
+        return Some(exact);
+    }
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let alike = |path: &PathBuf| path.file_name().is_some_and(|own| own.eq_ignore_ascii_case(name)) && path.is_dir();
+    entries.filter(alike).min()
 }

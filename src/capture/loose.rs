@@ -1,6 +1,6 @@
 //! Photographs without poses, and poses without photographs: what single stages work on.
 
-use super::file_names::{ENDINGS, check_text, ending, is_hidden, is_scene, masked};
+use super::file_names::{ENDINGS, RECORD, check_text, ending, is_hidden, is_scene, masked};
 use super::frame::{refuse_frame, view};
 use super::messages::some;
 use super::{Camera, Capture, View, image_size, kinds, names, transforms};
@@ -14,8 +14,6 @@ const OTHERS: [&str; 13] = [
     "masks", "mask", "depth", "depths", "normals", "sparse", "colmap", "test", "val", "truth", "renders", "__macosx",
     "@eadir",
 ];
-/// The file by which a folder of results is known.
-const RECORD: &str = "run.json";
 /// Folders within each other that are looked into for photographs.
 const DEEPEST: usize = 16;
 

@@ -1,6 +1,7 @@
 //! Where a folder has its COLMAP model, and which of several counts.
 
 use super::colmap;
+use super::file_names::folder_in;
 use super::messages::some;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -10,13 +11,26 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// As [`in_folder`].
 pub fn find(root: &Path) -> Result<Option<PathBuf>> {
-    for name in ["sparse", "colmap/sparse", ""] {
-        let folder = if name.is_empty() { root.to_path_buf() } else { root.join(name) };
-        if let Some(model) = in_folder(&folder)? {
-            return Ok(Some(model));
-        }
+    let sparse = folder_in(root, "sparse").map(|folder| in_folder(&folder)).transpose()?.flatten();
+    if sparse.is_some() {
+        return Ok(sparse);
     }
-    Ok(None)
+    match in_colmap(root)? {
+        Some(model) => Ok(Some(model)),
+        None => in_folder(root),
+    }
+}
+
+/// The model in the folder `colmap` of `root`, where nerfstudio and people put it.
+///
+/// # Errors
+/// As [`in_folder`].
+pub fn in_colmap(root: &Path) -> Result<Option<PathBuf>> {
+    let Some(colmap) = folder_in(root, "colmap") else { return Ok(None) };
+    match folder_in(&colmap, "sparse").map(|folder| in_folder(&folder)).transpose()?.flatten() {
+        Some(model) => Ok(Some(model)),
+        None => in_folder(&colmap),
+    }
 }
 
 /// The model in `folder` itself or in its subfolders of numbers, which COLMAP's mapper makes: one for each part of the

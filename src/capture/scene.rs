@@ -2,6 +2,7 @@
 
 use super::elsewhere::scene_below;
 use super::exposure::assign_gains;
+use super::file_names::folder_in;
 use super::frame::{Frame, refuse_frame, view};
 use super::loose::images_in;
 use super::mask::{Mask, MaskUse};
@@ -35,7 +36,7 @@ const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or 
                       train/ or images/";
 
 /// Reads the scene folder `scene`: cameras from `transforms_train.json`, else `transforms.json`, else COLMAP
-/// `sparse/0` or `sparse` (of several models the largest); test poses from `transforms_test.json`; a point prior from `ply_file_path`, else
+/// `sparse/0` or `sparse` in any letter case, `colmap/`, or the folder itself (of several models the largest); test poses from `transforms_test.json`; a point prior from `ply_file_path`, else
 /// `points.ply`, else the COLMAP model. Images are looked for where the file names them, then in `train/` and
 /// `images/` (or, where that is missing, in the largest of `images_2`, `images_4` …); only their headers are read. What a
 /// transforms file lists for validation or test is kept from training. Poses without a picture, and photographs without a pose, are left out with a
@@ -73,13 +74,14 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     Ok(capture)
 }
 
-/// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/sparse/`
+/// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/` or `colmap/sparse/`
 /// (nerfstudio), or in a `sparse/` beside the folder (a COLMAP project).
 pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
-    let parent = folder.canonicalize().ok()?.parent().map(Path::to_path_buf).unwrap_or_default();
-    [folder.join("colmap/sparse"), parent.join("sparse")]
-        .into_iter()
-        .find_map(|models| models::in_folder(&models).ok()?)
+    let beside = || {
+        let parent = folder.canonicalize().ok()?.parent().map(Path::to_path_buf)?;
+        models::in_folder(&folder_in(&parent, "sparse")?).ok()?
+    };
+    models::in_colmap(folder).ok()?.or_else(beside)
 }
 
 /// Where the training cameras come from.
