@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Folders beside photographs that hold other pictures, in lower case.
-const OTHERS: [&str; 13] = [
+pub const OTHERS: [&str; 13] = [
     "masks", "mask", "depth", "depths", "normals", "sparse", "colmap", "test", "val", "truth", "renders", "__macosx",
     "@eadir",
 ];

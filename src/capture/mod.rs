@@ -1,6 +1,7 @@
 //! What a user brings: photographs with poses, read once, validated once.
 
 mod arrangement;
+mod beside;
 mod bracket;
 #[cfg(test)]
 mod brought_tests;
@@ -53,6 +54,7 @@ mod undistort;
 mod up;
 
 pub(crate) use arrangement::typical_depth;
+pub use beside::cameras_beside;
 pub use bracket::Shot;
 pub use cache::ImageCache;
 pub use camera::Camera;
@@ -81,7 +83,7 @@ pub use posed::{LENSES, posed};
 pub use resize::resize_area;
 pub(crate) use resolve::file_in;
 pub use resolve::photo_folder;
-pub use scene::{Options, cameras_beside, load};
+pub use scene::{Options, load};
 pub use scene_frame::SceneFrame;
 pub use undistort::Lens;
 pub(crate) use up::up_of;

@@ -2,7 +2,6 @@
 
 use super::elsewhere::scene_below;
 use super::exposure::assign_gains;
-use super::file_names::folder_in;
 use super::frame::{Frame, refuse_frame, view};
 use super::loose::images_in;
 use super::mask::{Mask, MaskUse};
@@ -52,6 +51,9 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
         Some(path) => Source { ply_file_path: None, ..Source::find(path)? },
         None => Source::find(root)?,
     };
+    if options.cameras.is_some() {
+        tracing::info!("{}: its poses are those of {}", root.display(), source.path.display());
+    }
     let (views, kept) = read.posed(&source)?;
     let mut views = bracket::join(views)?;
     let nested = names::have_folders(&views) || names::have_folders(&kept.holdout);
@@ -72,16 +74,6 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     assign_gains(&mut capture);
     read.masks.report(&capture);
     Ok(capture)
-}
-
-/// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/` or `colmap/sparse/`
-/// (nerfstudio), or in a `sparse/` beside the folder (a COLMAP project).
-pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
-    let beside = || {
-        let parent = folder.canonicalize().ok()?.parent().map(Path::to_path_buf)?;
-        models::in_folder(&folder_in(&parent, "sparse")?).ok()?
-    };
-    models::in_colmap(folder).ok()?.or_else(beside)
 }
 
 /// Where the training cameras come from.

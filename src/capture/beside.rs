@@ -1,0 +1,121 @@
+//! Cameras that lie beside a folder of photographs, where other programs put them, and whether they are of these.
+
+use super::file_names::{RECORD, folder_in, is_hidden, is_scene};
+use super::loose::{OTHERS, images_in};
+use super::messages::some;
+use super::names::SMALLER;
+use super::resolve::photo_folder;
+use super::{colmap, models};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The settings beside results: photographs that were lit have the names of those that they were made from.
+const SETTINGS: &str = "settings.toml";
+/// What the folder of a COLMAP project's photographs is called.
+const CUSTOMARY: [&str; 2] = ["images", "input"];
+
+/// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/` or `colmap/sparse/`
+/// (nerfstudio), or in a `sparse/` beside the folder (a COLMAP project) that names these photographs and no others'.
+pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
+    let own = models::in_colmap(folder).ok()?;
+    if own.is_some() {
+        return own;
+    }
+    let real = folder.canonicalize().ok()?;
+    let sparse = folder_in(real.parent()?, "sparse")?;
+    let model = models::in_folder(&sparse).ok()??;
+    // Whoever reads the model says what is wrong with it.
+    let Ok(poses) = colmap::poses(&model) else { return Some(model) };
+    let named: BTreeSet<String> = poses.iter().map(|pose| stem(Path::new(&pose.image.replace('\\', "/")))).collect();
+    match others(&real, &named) {
+        None => Some(model),
+        Some(found) => {
+            let (model, folder) = (model.display(), folder.display());
+            tracing::warn!("{model}: is not used for {folder}: {found}; name it by poses_from if it is");
+            None
+        }
+    }
+}
+
+/// Why a model of the photographs `named` may be of others than those in `folder`.
+fn others(folder: &Path, named: &BTreeSet<String>) -> Option<String> {
+    if !agree(folder, named) {
+        let names: Vec<&String> = named.iter().collect();
+        return Some(format!("it is of other photographs ({})", some(&names)));
+    }
+    let own = folder.file_name().unwrap_or_default();
+    if CUSTOMARY.iter().any(|name| own.eq_ignore_ascii_case(name)) {
+        return None;
+    }
+    let entries = std::fs::read_dir(folder.parent()?).into_iter().flatten().flatten().map(|entry| entry.path());
+    let rivals = entries.filter(|other| other != folder && may_rival(other) && agree(other, named));
+    let mut rivals: Vec<String> = rivals.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+    rivals.sort();
+    let found = format!("it may be of the photographs in {}, which have the same names", some(&rivals));
+    (!rivals.is_empty()).then_some(found)
+}
+
+/// Whether `path` is a folder that may hold photographs of its own, not results or smaller copies.
+fn may_rival(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let results = [RECORD, SETTINGS].iter().any(|file| path.join(file).exists());
+    let other = OTHERS.contains(&name.as_str()) || name.starts_with(SMALLER) || is_hidden(path);
+    path.is_dir() && !results && !other && !is_scene(path)
+}
+
+/// Whether a model of the photographs `named` is of those in `folder`: most of either are among the others.
+fn agree(folder: &Path, named: &BTreeSet<String>) -> bool {
+    let photographs = photo_folder(folder).and_then(|folder| images_in(&folder).ok()).unwrap_or_default();
+    let photographs: BTreeSet<String> = photographs.iter().map(|path| stem(path)).collect();
+    let both = photographs.intersection(named).count();
+    2 * both > photographs.len().min(named.len())
+}
+
+/// The name of a photograph, whatever its format and letter case.
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// A COLMAP project of the photographs `model`, with folders of photographs beside its `sparse`.
+    fn project(model: &[&str], folders: &[(&str, &[&str])]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let sparse = dir.path().join("sparse/0");
+        fs::create_dir_all(&sparse).unwrap();
+        let line = |name: &&str| format!("1 1 0 0 0 0 0 0 1 cam0/{name}\n\n");
+        fs::write(sparse.join("cameras.txt"), "1 PINHOLE 6 4 5 5 3 2\n").unwrap();
+        fs::write(sparse.join("images.txt"), model.iter().map(line).collect::<String>()).unwrap();
+        for (folder, names) in folders {
+            fs::create_dir(dir.path().join(folder)).unwrap();
+            names.iter().for_each(|name| fs::write(dir.path().join(folder).join(name), "").unwrap());
+        }
+        dir
+    }
+
+    #[test]
+    fn a_model_beside_a_folder_is_that_of_its_photographs() {
+        let (one, two) = (&["1.jpg", "2.jpg", "3.jpg"][..], &["7.jpg", "8.jpg", "9.jpg"][..]);
+        let used = |folders: &[(&str, &[&str])], folder: &str| {
+            let dir = project(one, folders);
+            cameras_beside(&dir.path().join(folder)).is_some()
+        };
+        assert!(used(&[("walk", one)], "walk"));
+        // Of another format, more than have a pose, or fewer.
+        assert!(used(&[("walk", &["1.PNG", "2.PNG", "3.PNG", "4.PNG", "5.PNG", "6.PNG", "7.PNG"])], "walk"));
+        assert!(used(&[("walk", &["2.jpg"])], "walk"));
+        // A second walk, with names of its own or the same.
+        assert!(!used(&[("images", one), ("walk", two)], "walk"));
+        assert!(used(&[("images", one), ("walk", one)], "images"));
+        assert!(!used(&[("images", one), ("walk", one)], "walk"));
+        assert!(!used(&[("a", one), ("b", one)], "a"));
+        // Smaller copies and masks are the same photographs.
+        assert!(used(
+            &[("walk", one), ("images_4", one), ("masks", one), ("lit", &["1.jpg", "2.jpg", SETTINGS])],
+            "walk"
+        ));
+    }
+}
