@@ -1,9 +1,8 @@
 //! What an image file holds besides its colors.
 
-use super::Image;
 use super::decode::{CLAIMED, decode_dynamic, decoder};
 use super::kinds::Kind;
-use super::raw;
+use super::{Image, raw, tiff_exif};
 use crate::error::Result;
 use crate::limits;
 use ::image::metadata::Orientation;
@@ -49,11 +48,16 @@ impl Extras {
             let exif = raw::exif(&limits::read(path).ok()?);
             return Some(Self { exif, deep: true, ..Self::default() });
         }
+        let start = file.fill_buf().ok()?;
+        let is_tiff = start.starts_with(b"II") || start.starts_with(b"MM");
         let mut decoder = decoder(path, file, bytes).ok()?;
         let color = decoder.color_type();
         Some(Self {
             orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
-            exif: decoder.exif_metadata().ok().flatten().map(without_thumbnail),
+            exif: match is_tiff {
+                true => tiff_exif::exif(BufReader::new(File::open(path).ok()?)),
+                false => decoder.exif_metadata().ok().flatten().map(without_thumbnail),
+            },
             // The profile of a gray picture does not describe the colors it becomes.
             profile: decoder.icc_profile().ok().flatten().filter(|icc| icc.get(16..20) == Some(b"RGB ")),
             deep: color.bytes_per_pixel() / color.channel_count() > 1,

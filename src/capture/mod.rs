@@ -48,6 +48,7 @@ mod size;
 mod split;
 #[cfg(test)]
 mod tests;
+mod tiff_exif;
 mod transforms;
 mod turn;
 mod undistort;
