@@ -16,21 +16,43 @@ const MOST_SPREAD: f64 = 2.0;
 /// Speed value of an ISO number: `Sv = log2(ISO / 3.125)`, so that ISO 100 is 5.
 const APEX_SPEED: f64 = 0.32;
 
-/// Exposure of a file on a scale of its own camera, proportional to the light that was counted: seconds × ISO / aperture²
-/// (ISO 12232; an aperture that is not given is the same in all). `None` where time or ISO are not given.
-pub fn exposure(path: &Path) -> Option<f64> {
+/// What a file says of its exposure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Exposure {
+    /// Seconds × ISO.
+    pub light: f64,
+    pub aperture: Option<f64>,
+}
+
+impl Exposure {
+    /// On a scale of its own camera, proportional to the light that was counted: seconds × ISO / aperture² (ISO 12232).
+    fn counted(self) -> f64 {
+        let aperture = self.aperture.unwrap_or(1.0);
+        self.light / (aperture * aperture)
+    }
+}
+
+/// Exposure of a file; `None` where time or ISO are not given.
+pub fn exposure(path: &Path) -> Option<Exposure> {
     exposure_of(&Extras::read(path).exif?)
 }
 
-fn exposure_of(block: &[u8]) -> Option<f64> {
+fn exposure_of(block: &[u8]) -> Option<Exposure> {
     exposure_in(&Reader::new().read_raw(block.to_vec()).ok()?)
 }
 
-fn exposure_in(exif: &Exif) -> Option<f64> {
-    let seconds = rational(exif, Tag::ExposureTime)?;
-    let iso = exif.get_field(Tag::PhotographicSensitivity, In::PRIMARY)?.value.get_uint(0)?;
-    let aperture = rational(exif, Tag::FNumber).unwrap_or(1.0);
-    Some(seconds * f64::from(iso) / (aperture * aperture)).filter(|exposure| exposure.is_normal())
+fn exposure_in(exif: &Exif) -> Option<Exposure> {
+    let light = rational(exif, Tag::ExposureTime)? * f64::from(sensitivity(exif)?);
+    let found = Exposure { light, aperture: rational(exif, Tag::FNumber) };
+    found.counted().is_normal().then_some(found)
+}
+
+/// The ISO number: 16 bits, which say only that it is in another field where they are not enough (EXIF 2.3).
+fn sensitivity(exif: &Exif) -> Option<u32> {
+    let field = |tag| exif.get_field(tag, In::PRIMARY)?.value.get_uint(0).filter(|value| *value > 0);
+    let iso = field(Tag::PhotographicSensitivity)?;
+    let others = [Tag::RecommendedExposureIndex, Tag::StandardOutputSensitivity, Tag::ISOSpeed];
+    if iso == u32::from(u16::MAX) { others.into_iter().find_map(field) } else { Some(iso) }
 }
 
 /// How many stops the photographs `views` lie below their meter's exposure on average, where each says so and they agree.
@@ -52,8 +74,8 @@ fn below_meter_of(block: &[u8]) -> Option<f64> {
     };
     let metered = || {
         let (brightness, exposure) = (signed(Tag::BrightnessValue)?, exposure_in(&exif)?);
-        rational(&exif, Tag::FNumber)?;
-        Some(-(exposure * APEX_SPEED).log2() - brightness)
+        exposure.aperture?;
+        Some(-(exposure.counted() * APEX_SPEED).log2() - brightness)
     };
     let dialed = || signed(Tag::ExposureBiasValue).map(|bias| -bias).filter(|below| *below >= LEAST_BELOW);
     metered().or_else(dialed)
@@ -72,8 +94,12 @@ fn rational(exif: &Exif, tag: Tag) -> Option<f64> {
 /// exposures differ.
 pub fn assign_gains(capture: &mut Capture) {
     let mut views: Vec<&mut View> = capture.train.iter_mut().chain(&mut capture.holdout).collect();
-    let exposures: Vec<_> = views.iter().map(|view| view.image.as_deref().and_then(exposure)).collect();
-    let stops: Vec<f64> = exposures.iter().flatten().map(|exposure| exposure.log2()).collect();
+    let mut exposures: Vec<_> = views.iter().map(|view| view.image.as_deref().and_then(exposure)).collect();
+    // One that is not given is the same in all, or unknown.
+    if exposures.iter().flatten().any(|exposure| exposure.aperture.is_some()) {
+        exposures.iter_mut().for_each(|found| *found = found.filter(|exposure| exposure.aperture.is_some()));
+    }
+    let stops: Vec<f64> = exposures.iter().flatten().map(|exposure| exposure.counted().log2()).collect();
     let (Some(least), Some(most)) = (stops.iter().copied().reduce(f64::min), stops.iter().copied().reduce(f64::max))
     else {
         return;
@@ -88,8 +114,8 @@ pub fn assign_gains(capture: &mut Capture) {
             views.iter().zip(&exposures).filter(|pair| pair.1.is_none()).map(|(view, _)| view.name.as_str()).collect();
         let (count, names) = (without.len(), some(&without));
         tracing::warn!(
-            "{root}: EXIF exposures differ by {spread:.1} stops, but {count} photographs have none ({names}): they are \
-             taken as if all were exposed alike"
+            "{root}: EXIF exposures differ by {spread:.1} stops, but {count} photographs have none or no aperture ({names}): \
+             they are taken as if all were exposed alike"
         );
         return;
     }
@@ -123,6 +149,15 @@ mod tests {
         aperture: Option<(u32, u32)>,
         signed: Option<(Tag, (i32, i32))>,
     ) -> Vec<u8> {
+        written(&fields(seconds, iso, aperture, signed))
+    }
+
+    fn fields(
+        seconds: (u32, u32),
+        iso: u16,
+        aperture: Option<(u32, u32)>,
+        signed: Option<(Tag, (i32, i32))>,
+    ) -> Vec<Field> {
         let field = |tag, value| Field { tag, ifd_num: In::PRIMARY, value };
         let quotient = |(num, denom): (u32, u32)| Value::Rational(vec![Rational { num, denom }]);
         let mut fields = vec![
@@ -132,6 +167,10 @@ mod tests {
         fields.extend(aperture.map(|aperture| field(Tag::FNumber, quotient(aperture))));
         let difference = |(num, denom): (i32, i32)| Value::SRational(vec![SRational { num, denom }]);
         fields.extend(signed.map(|(tag, value)| field(tag, difference(value))));
+        fields
+    }
+
+    fn written(fields: &[Field]) -> Vec<u8> {
         let (mut writer, mut bytes) = (Writer::new(), Cursor::new(Vec::new()));
         fields.iter().for_each(|field| writer.push_field(field));
         writer.write(&mut bytes, false).unwrap();
@@ -140,13 +179,29 @@ mod tests {
 
     #[test]
     fn exposure_is_time_by_sensitivity_over_aperture_squared() {
-        let base = exposure_of(&block((1, 100), 100, Some((4, 1)))).unwrap();
-        assert!((exposure_of(&block((1, 25), 200, Some((8, 1)))).unwrap() / base - 2.0).abs() < 1e-9);
+        let counted = |block: &[u8]| exposure_of(block).unwrap().counted();
+        let base = counted(&block((1, 100), 100, Some((4, 1))));
+        assert!((counted(&block((1, 25), 200, Some((8, 1)))) / base - 2.0).abs() < 1e-9);
         assert!(exposure_of(&block((1, 50), 100, None)).is_some());
         for (seconds, iso) in [((0, 100), 100), ((1, 0), 100), ((1, 100), 0)] {
             assert_eq!(exposure_of(&block(seconds, iso, None)), None, "{seconds:?} {iso}");
         }
         assert_eq!(exposure_of(b"no EXIF"), None);
+    }
+
+    #[test]
+    fn sensitivities_of_more_than_16_bits_are_in_another_field() {
+        let at = |iso: u16, more: &[(Tag, u32)]| {
+            let mut fields = fields((1, 100), iso, None, None);
+            let field =
+                |(tag, value): &(Tag, u32)| Field { tag: *tag, ifd_num: In::PRIMARY, value: Value::Long(vec![*value]) };
+            fields.extend(more.iter().map(field));
+            exposure_of(&written(&fields)).map(|exposure| exposure.light.round())
+        };
+        assert_eq!(at(65535, &[(Tag::RecommendedExposureIndex, 102_400)]), Some(1024.0));
+        assert_eq!(at(65535, &[(Tag::ISOSpeed, 204_800)]), Some(2048.0));
+        assert_eq!(at(65535, &[]), None);
+        assert_eq!(at(3200, &[(Tag::RecommendedExposureIndex, 102_400)]), Some(32.0));
     }
 
     #[test]
@@ -221,6 +276,10 @@ mod tests {
         let at = |denominator: u32| Some(block((1, denominator), 400, Some((28, 10))));
         let found = gains(&[at(25), at(100), at(50)]);
         assert!(found.iter().zip([0.5, 2.0, 1.0]).all(|(gain, want)| (gain.unwrap() - want).abs() < 1e-5), "{found:?}");
+        // f/1 is no guess for a lens that does not say.
+        let unknown = |denominator: u32| Some(block((1, denominator), 400, None));
+        assert!(gains(&[unknown(25), unknown(100)]).iter().all(Option::is_some));
+        assert!(gains(&[at(50), at(50), unknown(50)]).iter().all(Option::is_none));
         for blocks in
             [vec![at(50), at(50), at(50)], vec![None, None], vec![at(50), at(100), None], vec![at(1), at(1 << 20)]]
         {

@@ -114,7 +114,7 @@ fn files_are_photographs_and_say_how_they_were_taken() {
     let path = dir.path().join("1.DNG");
     let extras = Extras::read(&path);
     assert!(extras.deep && extras.orientation == Orientation::NoTransforms);
-    let seconds_by_iso = super::super::exposure::exposure(&path).unwrap();
+    let seconds_by_iso = super::super::exposure::exposure(&path).unwrap().light;
     assert!((seconds_by_iso - 0.02 * 1600.0).abs() < 1e-6);
     // A DNG file by its content, whatever it is called.
     let renamed = dir.path().join("sub.tif");

@@ -87,7 +87,7 @@ mod tests {
         page.encoder().write_tag(tags::Tag::Make, "Camera").unwrap();
         page.write_data(&[9; 18]).unwrap();
         drop(file);
-        assert!((exposure(&path).unwrap() - 32.0).abs() < 1e-9);
+        assert!((exposure(&path).unwrap().light - 32.0).abs() < 1e-9);
         let block = exif::Reader::new().read_raw(Extras::read(&path).exif.unwrap()).unwrap();
         let text = |tag| block.get_field(tag, In::PRIMARY).unwrap().display_value().to_string();
         assert_eq!([Tag::FocalLength, Tag::ExposureBiasValue].map(text), ["35", "-4"]);
