@@ -36,11 +36,20 @@ pub struct Ffmpeg {
 /// What a video is like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Info {
-    /// As many frames as it has packets.
+    /// As many frames as it has packets, less those that its edit list leaves out.
     pub frames: u64,
     /// More than 8 bits a channel.
     deep: bool,
     interlaced: bool,
+}
+
+/// What ffmpeg said of the frames that it decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// When they are shown.
+    pub seconds: Vec<f64>,
+    /// Whether it named errors.
+    pub damaged: bool,
 }
 
 /// A gray picture, row by row from the top.
@@ -54,8 +63,22 @@ pub struct Gray {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Answer {
+    packets: Vec<Packet>,
     streams: Vec<Stream>,
     format: Format,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Packet {
+    flags: String,
+}
+
+impl Packet {
+    /// Whether it is only there for others to be decoded, as in a video that was trimmed without loss.
+    fn is_discarded(&self) -> bool {
+        self.flags.contains('D')
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -106,7 +129,8 @@ impl Ffmpeg {
         let mut command = Command::new(&self.ffprobe);
         command.args(["-hide_banner", "-loglevel", "level+error"]);
         input(&mut command, video)?;
-        let entries = "format=format_name:stream=pix_fmt,field_order,color_transfer,nb_frames,nb_read_packets";
+        let entries =
+            "format=format_name:stream=pix_fmt,field_order,color_transfer,nb_frames,nb_read_packets:packet=flags";
         command.args(["-select_streams", "V:0", "-count_packets", "-show_entries", entries, "-of", "json"]);
         let run = Run { command: &command, stuck_after: self.stuck_after, progress };
         let mut text = String::new();
@@ -124,7 +148,7 @@ impl Ffmpeg {
         judge(video, &answer, &ended.words)
     }
 
-    /// Hands every `step`-th frame to `take`, gray and small; when they are shown, in seconds.
+    /// Hands every `step`-th frame to `take`, gray and small.
     ///
     /// # Errors
     /// The error of `take`; an ffmpeg that fails or hangs; a stop.
@@ -135,7 +159,7 @@ impl Ffmpeg {
         step: u64,
         progress: &dyn Progress,
         take: impl FnMut(Gray) -> Result<()>,
-    ) -> Result<Vec<f64>> {
+    ) -> Result<Seen> {
         let filter = format!(
             "select='not(mod(n\\,{step}))',showinfo=checksum=0,scale='min({SMALL},iw)':'min({SMALL},ih)'\
              :force_original_aspect_ratio=decrease:flags=area,format=gray"
@@ -143,7 +167,8 @@ impl Ffmpeg {
         let command = self.command(video, info, "info", &filter, &["-c:v", "pgm"])?;
         let words = self.run(video, &command, progress, read_pgm, take)?;
         let time = |line: &str| line.split_once("pts_time:")?.1.split_whitespace().next()?.parse().ok();
-        Ok(words.lines().filter(|line| line.contains("showinfo")).filter_map(time).collect())
+        let seconds = words.lines().filter(|line| line.contains("showinfo")).filter_map(time).collect();
+        Ok(Seen { seconds, damaged: words.contains("[error]") })
     }
 
     /// Hands the frames of these numbers to `take`, as PNG files with square pixels.
@@ -222,14 +247,14 @@ fn judge(video: &Path, answer: &Answer, words: &str) -> Result<Info> {
         return Err(Error::input(video, "has no video in it", remedy));
     };
     let number = |text: &str| text.parse::<u64>().ok();
-    let frames = number(&stream.nb_read_packets).unwrap_or(0);
-    let promised = number(&stream.nb_frames).filter(|promised| *promised > frames);
+    let packets = number(&stream.nb_read_packets).unwrap_or(0);
+    let promised = number(&stream.nb_frames).filter(|promised| *promised > packets);
     // A trimmed MP4 has fewer frames than its index, and is whole.
     let fewer =
-        promised.is_some_and(|promised| frames < promised - promised / 50) && answer.format.format_name == "avi";
+        promised.is_some_and(|promised| packets < promised - promised / 50) && answer.format.format_name == "avi";
     if fewer || ["partial file", "ended prematurely"].iter().any(|said| words.contains(said)) {
         let of = promised.map_or_else(String::new, |promised| format!(" of {promised}"));
-        let found = format!("is cut short: {frames}{of} frames are in the file");
+        let found = format!("is cut short: {packets}{of} frames are in the file");
         let remedy =
             "copy it again; where that is all there is, copy its frames to a new file (ffmpeg -i OLD -c copy NEW)";
         return Err(Error::input(video, found, remedy));
@@ -244,7 +269,8 @@ fn judge(video: &Path, answer: &Answer, words: &str) -> Result<Info> {
     // Formats of more than one byte a channel say the order of the bytes.
     let deep = ["le", "be"].iter().any(|order| stream.pix_fmt.ends_with(order));
     let interlaced = ["tt", "bb", "tb", "bt"].contains(&stream.field_order.as_str());
-    Ok(Info { frames, deep, interlaced })
+    let discarded = answer.packets.iter().filter(|packet| packet.is_discarded()).count() as u64;
+    Ok(Info { frames: packets.saturating_sub(discarded), deep, interlaced })
 }
 
 fn all_text(from: &mut impl BufRead) -> io::Result<Option<String>> {

@@ -100,7 +100,7 @@ impl Video {
         let mut choice = Choice::new(self.info.frames, config);
         progress.begin("video", "frames", choice.candidates());
         let (step, expected, mut index) = (choice.step(), choice.candidates(), 0);
-        let times = self.ffmpeg.small_frames(&self.path, &self.info, step, progress, |frame| {
+        let seen = self.ffmpeg.small_frames(&self.path, &self.info, step, progress, |frame| {
             choice.look_at(index * step, &frame);
             index += 1;
             progress.set(index, "");
@@ -109,7 +109,8 @@ impl Video {
         progress.end();
         if index * 10 < expected * 9 {
             let path = self.path.display();
-            tracing::warn!("{path}: ffmpeg could decode only {index} of {expected} frames: it is damaged or cut short");
+            let why = if seen.damaged { "it is damaged or cut short" } else { "there will be fewer photographs" };
+            tracing::warn!("{path}: ffmpeg gave only {index} of {expected} frames: {why}");
         }
         if index < FEWEST {
             return Err(self.too_few(index));
@@ -126,7 +127,7 @@ impl Video {
             return Err(self.too_few(frames.len() as u64));
         }
         for frame in &mut frames {
-            frame.seconds = times.get((frame.index / step) as usize).copied();
+            frame.seconds = seen.seconds.get((frame.index / step) as usize).copied();
         }
         Ok(frames)
     }

@@ -88,6 +88,26 @@ fn the_sharpest_frame_of_each_interval_is_chosen() {
 }
 
 #[test]
+fn a_video_that_was_trimmed_without_loss_has_the_frames_that_it_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, trimmed) = (dir.path().join("walk.mp4"), dir.path().join("trimmed.mp4"));
+    if !film(&whole, WALK, &["-c:v", "mpeg4", "-q:v", "2", "-g", "60"]) {
+        return;
+    }
+    // From the middle on; what stands before it is still needed to decode the rest.
+    let mut command = Command::new("ffmpeg");
+    command.args(["-loglevel", "error", "-ss", "1", "-i"]).arg(crate::program::file_url(&whole));
+    command.args(["-c", "copy"]).arg(crate::program::file_url(&trimmed));
+    assert!(command.status().unwrap().success());
+    let silent = Silent::default();
+    let frames = |path: &Path| {
+        Video::open(path, &silent).unwrap().choose(&Config { frames: 10, candidates: 3 }, &silent).unwrap()
+    };
+    assert_eq!([frames(&whole).len(), frames(&trimmed).len()], [10, 10]);
+    assert!(frames(&trimmed).iter().all(|frame| frame.index < 32));
+}
+
+#[test]
 fn depth_shape_and_orientation_are_the_videos() {
     let dir = tempfile::tempdir().unwrap();
     let silent = Silent::default();
