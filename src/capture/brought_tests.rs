@@ -31,6 +31,16 @@ fn a_training_picture_is_no_reference_of_a_test_pose_of_its_name() {
 }
 
 #[test]
+fn a_list_of_test_poses_may_be_empty() {
+    let (dir, _) = scene();
+    for name in ["transforms_test.json", "transforms_train.json"] {
+        fs::write(dir.path().join(name), "{\"frames\": []}").unwrap();
+        let found = load(dir.path(), &Options::default()).map(|capture| capture.test.len());
+        assert_eq!(found.ok(), (name == "transforms_test.json").then_some(0), "{name}");
+    }
+}
+
+#[test]
 fn a_path_into_a_folder_that_exists_is_not_looked_up_elsewhere() {
     let (dir, mut json) = scene();
     for name in ["images/a.png", "images/cam0/c.png", "cam1/b.png"] {

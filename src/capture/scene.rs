@@ -209,7 +209,7 @@ impl Views<'_> {
         let (before, frames) = (
             views.len(),
             match path.exists() {
-                true => transforms::read(&path)?.frames,
+                true => transforms::read_any(&path)?.frames,
                 false => Vec::new(),
             },
         );

@@ -67,17 +67,26 @@ struct Intrinsics {
 /// Reads a transforms file.
 ///
 /// # Errors
-/// Broken JSON (with its line), no frames, a pose that is not rigid, a lens of another kind.
+/// Those of [`read_any`]; no frames.
 pub fn read(path: &Path) -> Result<Transforms> {
+    let file = read_any(path)?;
+    if file.frames.is_empty() {
+        return Err(Error::input(path, "holds no frames", "list at least 3 views under `frames`"));
+    }
+    Ok(file)
+}
+
+/// Reads a transforms file that may be without frames.
+///
+/// # Errors
+/// Broken JSON (with its line), a pose that is not rigid, a lens of another kind.
+pub fn read_any(path: &Path) -> Result<Transforms> {
     let text = limits::read_text(path)?;
     let poses: Poses = parse(path, &text)?;
     let shared: Intrinsics = parse(path, &text)?;
     let own: FrameIntrinsics = parse(path, &text)?;
     let lists: Lists = parse(path, &text)?;
     json_keys::warn_of_unknown(path, &text);
-    if poses.frames.is_empty() {
-        return Err(Error::input(path, "holds no frames", "list at least 3 views under `frames`"));
-    }
     let frames = poses.frames.into_iter().zip(own.frames).enumerate().map(|(index, (pose, own))| {
         let intrinsics = own.or(&shared);
         let refuse = |found: String, remedy: &str| {
