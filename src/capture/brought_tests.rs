@@ -110,6 +110,30 @@ fn absolute_paths_of_this_scene_and_of_another_machine() {
     assert!(reload(dir.path(), &json).unwrap_err().to_string().contains("outside"));
 }
 
+/// colmap2nerf writes paths from the folder of its file.
+#[test]
+fn paths_from_the_folder_of_the_poses() {
+    let (dir, mut json) = scene();
+    fs::remove_file(dir.path().join("transforms_train.json")).unwrap();
+    let ngp = dir.path().join("ngp/transforms.json");
+    fs::create_dir(ngp.parent().unwrap()).unwrap();
+    let far = tempfile::tempdir().unwrap();
+    for (file, front) in [(&ngp, "../train/"), (&ngp, "../../night/train/"), (&far.path().join("a.json"), "../walk/")] {
+        (0..4).for_each(|i| json["frames"][i]["file_path"] = format!("{front}{i}.png").into());
+        fs::write(file, json.to_string()).unwrap();
+        let capture = load(dir.path(), &Options { cameras: Some(file.clone()), ..Options::default() }).unwrap();
+        assert_eq!(names(&capture.train), ["0.png", "1.png", "2.png", "3.png"], "{front}");
+    }
+    json["frames"][1]["file_path"] = "../train/9.png".into();
+    fs::write(&ngp, json.to_string()).unwrap();
+    let capture = load(dir.path(), &Options { cameras: Some(ngp.clone()), ..Options::default() }).unwrap();
+    assert_eq!(capture.train.len(), 3, "a picture of the scene that is missing");
+    json["frames"][1]["file_path"] = "../../9.png".into();
+    fs::write(&ngp, json.to_string()).unwrap();
+    let error = load(dir.path(), &Options { cameras: Some(ngp), ..Options::default() }).unwrap_err().to_string();
+    assert!(error.contains("../../9.png") && error.contains("outside"), "{error}");
+}
+
 #[test]
 fn one_line_an_image() {
     let dir = colmap_scene("sparse/0", PINHOLE);

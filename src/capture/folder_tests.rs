@@ -301,6 +301,14 @@ fn backslashes_in_the_path_of_points() {
     assert_eq!(reload(dir.path(), &json).unwrap().points, Some(dir.path().join("points/a.ply")));
     let named = named_poses(dir.path()).unwrap().unwrap();
     assert_eq!(named.points, Some(dir.path().join("points/a.ply")));
+    let own = dir.path().join("points/a.ply");
+    for (named, found) in [(own.to_str().unwrap(), true), ("/data/night/points/a.ply", true), ("/data/b.ply", false)] {
+        json["ply_file_path"] = json!(named);
+        assert_eq!(reload(dir.path(), &json).unwrap().points, found.then(|| own.clone()), "{named}");
+    }
+    json["ply_file_path"] = json!(own);
+    fs::write(dir.path().join("transforms_train.json"), json.to_string()).unwrap();
+    assert_eq!(named_poses(dir.path()).unwrap().unwrap().points, Some(own));
     json["ply_file_path"] = json!(r"..\a.ply");
     assert!(reload(dir.path(), &json).unwrap_err().to_string().contains("outside"));
 }

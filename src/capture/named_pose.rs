@@ -1,5 +1,6 @@
 //! Where the cameras of another program's result stand, without their lenses and images.
 
+use super::names::is_absolute;
 use super::pose::NamedPose;
 use super::resolve::outside;
 use super::{colmap, transforms};
@@ -38,12 +39,26 @@ fn of_transforms(folder: &Path, path: PathBuf) -> Result<NamedPoses> {
     let file = transforms::read(&path)?;
     let poses = file.frames.into_iter().map(|frame| NamedPose { image: frame.image, viewmat: frame.viewmat }).collect();
     let mut points = None;
-    let named = file.ply_file_path.map(|named| named.replace('\\', "/"));
+    let named = file.ply_file_path.map(|named| below(folder, &named.replace('\\', "/")));
     if let Some(named) = named.filter(|named| folder.join(named).is_file()) {
+        if is_absolute(&named) {
+            tracing::warn!("{}: `ply_file_path` names {named}, which is not in its folder", path.display());
+            return Ok(NamedPoses { path, poses, points });
+        }
         if Path::new(&named).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
             return Err(outside(&path, &named));
         }
         points = Some(folder.join(named));
     }
     Ok(NamedPoses { path, poses, points })
+}
+
+/// A path that is absolute and leads into `folder`, as one below it; any other as it is.
+fn below(folder: &Path, named: &str) -> String {
+    let folders = [std::path::absolute(folder), folder.canonicalize()];
+    let inside = folders
+        .into_iter()
+        .flatten()
+        .find_map(|folder| Path::new(named).strip_prefix(folder).ok()?.to_str().map(String::from));
+    inside.unwrap_or_else(|| named.to_owned())
 }

@@ -64,14 +64,17 @@ impl<'a> Resolver<'a> {
 
     /// The file that `source` names `named`: there, with another letter case or an ending added; else where `purpose`
     /// allows it. A path into a folder that exists is not looked up elsewhere. Of a path into a folder that does not
-    /// exist, or of another machine, as many of the last folders count as the scene has.
+    /// exist, or of another machine, as many of the last folders count as the scene has. `..` leads from the folder of
+    /// `source` (colmap2nerf writes it so); where that is not in the scene, the path is taken for one of another machine,
+    /// unless `source` is the scene's own file.
     ///
     /// # Errors
     /// A path, or a symbolic link, that leads out of the scene folder.
     pub fn find(&self, source: &Path, named: &str, purpose: Purpose) -> Result<Option<PathBuf>> {
         let named = named.replace('\\', "/");
-        let inside = self.relative(&named);
-        let foreign = inside.is_none() && is_absolute(&named);
+        let inside = self.relative(&named).or_else(|| self.relative_from(source, &named));
+        let climbs = !self.allow_outside && Path::new(&named).components().any(|part| part == Component::ParentDir);
+        let foreign = inside.is_none() && (is_absolute(&named) || (climbs && !self.is_own(source)));
         let path = inside.as_deref().unwrap_or(Path::new(&named));
         if foreign && self.allow_outside && path.is_file() {
             return Ok(Some(path.to_path_buf()));
@@ -102,7 +105,8 @@ impl<'a> Resolver<'a> {
             return self.check_inside(source, file).map(Some);
         }
         // Where a drive letter is a name as any other, the file system has nothing to say about it.
-        if foreign && !self.allow_outside && purpose == Purpose::Training && named.starts_with('/') {
+        let is_path = named.starts_with('/') || climbs;
+        if foreign && !self.allow_outside && purpose == Purpose::Training && is_path {
             let found =
                 format!("names `{named}`, which is outside the scene folder; no such file is in images/ or train/");
             return Err(Error::input(source, found, OUTSIDE));
@@ -156,11 +160,35 @@ impl<'a> Resolver<'a> {
         roots.into_iter().find_map(|root| path.strip_prefix(root).ok()).map(Path::to_path_buf)
     }
 
+    /// The part below the scene folder of a path with `..` that leads there from the folder of `source`.
+    fn relative_from(&self, source: &Path, named: &str) -> Option<PathBuf> {
+        if is_absolute(named) || !Path::new(named).components().any(|part| part == Component::ParentDir) {
+            return None;
+        }
+        let folder = folder_of(source);
+        let bases = [std::path::absolute(folder), folder.canonicalize()];
+        bases.into_iter().flatten().find_map(|mut path| {
+            for part in Path::new(named).components() {
+                match part {
+                    Component::Normal(part) => path.push(part),
+                    Component::ParentDir if !path.pop() => return None,
+                    _ => {}
+                }
+            }
+            self.relative(path.to_str()?)
+        })
+    }
+
+    /// Whether `source` lies directly in the scene folder.
+    fn is_own(&self, source: &Path) -> bool {
+        folder_of(source).canonicalize().is_ok_and(|folder| folder == self.real_root)
+    }
+
     /// Refuses absolute paths and `..` before the file system is asked anything.
     ///
     /// # Errors
     /// Such a path.
-    pub fn check_inside_by_name(&self, source: &Path, named: &Path) -> Result<()> {
+    fn check_inside_by_name(&self, source: &Path, named: &Path) -> Result<()> {
         let leaves = |part: Component| !matches!(part, Component::Normal(_) | Component::CurDir);
         if !self.allow_outside && named.components().any(leaves) {
             return Err(outside(source, &named.display().to_string()));
@@ -172,7 +200,7 @@ impl<'a> Resolver<'a> {
     ///
     /// # Errors
     /// Such a link.
-    pub fn check_inside(&self, source: &Path, file: PathBuf) -> Result<PathBuf> {
+    fn check_inside(&self, source: &Path, file: PathBuf) -> Result<PathBuf> {
         if !self.allow_outside {
             let real = file.canonicalize().map_err(Error::io(&file))?;
             if !real.starts_with(&self.real_root) {
@@ -181,6 +209,10 @@ impl<'a> Resolver<'a> {
         }
         Ok(file)
     }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The largest of the folders of smaller copies in `root` (`images_2`, `images_4`; mip-NeRF 360 has them) that holds

@@ -245,13 +245,11 @@ impl Views<'_> {
     fn points(&self, source: &Source) -> Result<Option<PathBuf>> {
         let root = self.resolver.root;
         if let Some(named) = &source.ply_file_path {
-            let named = named.replace('\\', "/");
-            self.resolver.check_inside_by_name(&source.path, Path::new(&named))?;
-            let path = root.join(&named);
-            if path.is_file() {
-                return self.resolver.check_inside(&source.path, path).map(Some);
+            let found = self.resolver.find(&source.path, named, Purpose::Reference)?;
+            if found.is_some() {
+                return Ok(found);
             }
-            tracing::warn!("{}: `ply_file_path` names {named}, which does not exist", source.path.display());
+            tracing::warn!("{}: `ply_file_path` names {named}, which is not in the scene", source.path.display());
         }
         let points = root.join("points.ply");
         if points.is_file() {
