@@ -14,8 +14,8 @@ const MOST_ENTRIES: usize = 5000;
 /// Bytes that tell what kind of text a file is.
 const START: u64 = 1 << 16;
 
-/// Fails where a folder of photographs without poses has some in a file or folder of another name, and warns of files of
-/// poses that are not read.
+/// Fails where a folder of photographs without poses has some in a file or folder of another name, and warns of files
+/// of poses that are not read.
 ///
 /// # Errors
 /// A JSON file with frames that is not called as a scene's; a COLMAP model that is not where a scene has it.

@@ -114,8 +114,8 @@ pub fn assign_gains(capture: &mut Capture) {
             views.iter().zip(&exposures).filter(|pair| pair.1.is_none()).map(|(view, _)| view.name.as_str()).collect();
         let (count, names) = (without.len(), some(&without));
         tracing::warn!(
-            "{root}: EXIF exposures differ by {spread:.1} stops, but {count} photographs have none or no aperture ({names}): \
-             they are taken as if all were exposed alike"
+            "{root}: EXIF exposures differ by {spread:.1} stops, but {count} photographs have none or no aperture \
+             ({names}): they are taken as if all were exposed alike"
         );
         return;
     }

@@ -42,8 +42,8 @@ pub fn check_text(path: &Path) -> Result<()> {
     }
 }
 
-/// Whether the folder `path` holds cameras, that is, whether [`super::load`] would find a scene there: a transforms file,
-/// COLMAP's `sparse`, or a COLMAP model beside its photographs.
+/// Whether the folder `path` holds cameras, that is, whether [`super::load`] would find a scene there: a transforms
+/// file, COLMAP's `sparse`, or a COLMAP model beside its photographs.
 pub fn is_scene(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let has = |name: &&str| path.join(name).exists();

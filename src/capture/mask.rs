@@ -1,5 +1,5 @@
-//! Which pixels of a photograph count: those that neither its alpha channel nor a mask file beside it hides. What is black
-//! or transparent in a mask file is hidden, as COLMAP and nerfstudio have it ([`super::mask_files`] says where files are).
+//! Which pixels of a photograph count: those that neither its alpha channel nor a mask file beside it hides. What is
+//! black in a mask file is hidden, as COLMAP and nerfstudio have it, and so is what is transparent.
 
 use super::decode::read_claimed;
 use super::extras::{read_alpha, read_alpha_claimed};

@@ -126,8 +126,8 @@ impl<'a> Finder<'a> {
             let (name, stem) =
                 (images.first()?.file_name()?.to_string_lossy(), images.first()?.file_stem()?.to_string_lossy());
             Some(format!(
-                "{}: holds {} images ({}{}), but none is named as the mask of a photograph, and nothing is hidden: the mask \
-                 of {name} would be {name}.png, {stem}.png or {stem}_mask.png",
+                "{}: holds {} images ({}{}), but none is named as the mask of a photograph, and nothing is hidden: the \
+                 mask of {name} would be {name}.png, {stem}.png or {stem}_mask.png",
                 folder.display(),
                 files.len(),
                 names.join(", "),
@@ -157,8 +157,8 @@ fn with_endings(base: String) -> impl Iterator<Item = String> {
     ENDINGS.iter().map(move |ending| format!("{base}.{ending}"))
 }
 
-/// Compares a mask with its photograph. A few even areas take next to no bytes at any size, so the mask may take as much
-/// memory as the photograph may.
+/// Compares a mask with its photograph. A few even areas take next to no bytes at any size, so the mask may take as
+/// much memory as the photograph may.
 fn check_size(mask: &Path, image: &Path) -> Result<()> {
     let ((w, h), (width, height)) = (image_size(mask)?, image_size(image)?);
     // The same to a pixel of the smaller one.

@@ -65,8 +65,8 @@ impl<'a> Resolver<'a> {
     /// The file that `source` names `named`: there, with another letter case or an ending added; else where `purpose`
     /// allows it. A path into a folder that exists is not looked up elsewhere. Of a path into a folder that does not
     /// exist, or of another machine, as many of the last folders count as the scene has. `..` leads from the folder of
-    /// `source` (colmap2nerf writes it so); where that is not in the scene, the path is taken for one of another machine,
-    /// unless `source` is the scene's own file.
+    /// `source` (colmap2nerf writes it so); where that is not in the scene, the path is taken for one of another
+    /// machine, unless `source` is the scene's own file.
     ///
     /// # Errors
     /// A path, or a symbolic link, that leads out of the scene folder.

@@ -34,12 +34,12 @@ pub(super) const MIN_VIEWS: usize = 3;
 const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or COLMAP's sparse/0, and its images in \
                       train/ or images/";
 
-/// Reads the scene folder `scene`: cameras from `transforms_train.json`, else `transforms.json`, else COLMAP
-/// `sparse/0` or `sparse` in any letter case, `colmap/`, or the folder itself (of several models the largest); test poses from `transforms_test.json`; a point prior from `ply_file_path`, else
-/// `points.ply`, else the COLMAP model. Images are looked for where the file names them, then in `train/` and
-/// `images/` (or, where that is missing, in the largest of `images_2`, `images_4` …); only their headers are read. What a
-/// transforms file lists for validation or test is kept from training. Poses without a picture, and photographs without a pose, are left out with a
-/// warning that names them.
+/// Reads the scene folder `scene`: cameras from `transforms_train.json`, else `transforms.json`, else COLMAP `sparse/0`
+/// or `sparse` in any letter case, `colmap/`, or the folder itself (of several models the largest); test poses from
+/// `transforms_test.json`; a point prior from `ply_file_path`, else `points.ply`, else the COLMAP model. Images are
+/// looked for where the file names them, then in `train/` and `images/` (or, where that is missing, in the largest of
+/// `images_2`, `images_4` …); only their headers are read. What a transforms file lists for validation or test is kept
+/// from training. Poses without a picture, and photographs without a pose, are left out with a warning that names them.
 ///
 /// # Errors
 /// One [`Error::Input`] naming the file for the first thing that cannot be used: see the module's tests.

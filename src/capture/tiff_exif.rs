@@ -1,4 +1,5 @@
-//! How photographs in TIFF files were taken. Their directories hold what an EXIF block holds elsewhere; pixels are not read.
+//! How photographs in TIFF files were taken. Their directories hold what an EXIF block holds elsewhere; pixels are not
+//! read.
 
 use exif::experimental::Writer;
 use exif::{Field, In, Rational, SRational, Tag, Value};

@@ -39,8 +39,8 @@ pub(super) fn hidden(capture: &Capture, views: &[&View], downscale: u32, progres
     let [hidden, of] = parts.iter().fold([0, 0], |sum, part| [sum[0] + part.0, sum[1] + part.1]);
     if hidden == 0 && views.iter().any(|view| view.mask.as_ref().is_some_and(|mask| mask.file.is_some())) {
         tracing::warn!(
-            "{}: mask files hide nothing: what is to be hidden must be black or transparent in them (or bright, where `masks` is \
-             invert)",
+            "{}: mask files hide nothing: what is to be hidden must be black or transparent in them \
+             (or bright, where `masks` is invert)",
             capture.root.display()
         );
     }
