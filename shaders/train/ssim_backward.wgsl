@@ -1,10 +1,11 @@
-// The gradient of the loss with respect to the rendered image, all three channels.
+// The gradient of the loss with respect to the rendered image: all three channels, and alpha, on which it does not depend.
 //
 // Reads  partials (three planes a channel, see ssim), rendered, targets.
-// Writes v_image (three planes; 0 in the padding): l1_scale · sign(a − t) + blur(∂a) + 2a · blur(∂a²) + t · blur(∂a·t), and
-//        sums[workgroup]: |a − t| summed over the workgroup.
-// Costs, a pixel and channel: 3 loads of partials (1.2 × (STRIP + 12) / STRIP times), 2 loads and 1 store, 33 multiply-adds
-// down and 33 along.
+// Writes v_image (three planes; 0 in the padding): l1_scale · sign(a − t) + blur(∂a) + 2a · blur(∂a²) + t · blur(∂a·t), the
+//        fourth plane: 0, since whoever reads it may find another image's colors there, and sums[workgroup]: |a − t| summed over
+//        the workgroup.
+// Costs, a pixel and channel: 3 loads of partials (1.2 × (STRIP + 12) / STRIP times), 2 loads and 1 store (of one channel 2),
+// 33 multiply-adds down and 33 along.
 #import common/ssim_window
 
 @group(0) @binding(0) var<uniform> info: Layout;
@@ -72,6 +73,13 @@ fn finish(strip: Strip, column: u32, y: i32, by_mean: vec4f, by_square: vec4f, b
         v_image[own.y] = kept.y;
         v_image[own.z] = kept.z;
         v_image[own.w] = kept.w;
+        if strip.channel == 0u {
+            let of_alpha = 3u * plane + at;
+            v_image[of_alpha.x] = 0.0;
+            v_image[of_alpha.y] = 0.0;
+            v_image[of_alpha.z] = 0.0;
+            v_image[of_alpha.w] = 0.0;
+        }
         sum = select(vec4f(), abs(difference), inside);
     }
     return sum;

@@ -129,9 +129,9 @@ impl Loss {
         })
     }
 
-    /// Records the loss of `rendered` (planes, see [`plane_len`]) against `target` and its gradient with respect to
-    /// the first three planes into `v_image`. `target` is RGBA in 8 bits, a word a pixel, rows as long as the rendered
-    /// image's padded ones (or planes of floats, [`Loss::with_float_targets`]).
+    /// Records the loss of `rendered` (planes, see [`plane_len`]) against `target` and its gradient with respect to red,
+    /// green, blue and alpha (which is 0) into `v_image`. `target` is RGBA in 8 bits, a word a pixel, rows as long as the
+    /// rendered image's padded ones (or planes of floats, [`Loss::with_float_targets`]).
     pub fn record<T: Pod>(
         &self,
         recorder: &mut Recorder<'_>,

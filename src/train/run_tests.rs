@@ -193,6 +193,22 @@ fn a_deterministic_training_gives_the_same_bytes_again_and_after_interruptions()
     }
 }
 
+/// What steps share is as if it were made for each of them, whatever sizes their photographs have.
+#[test]
+fn a_step_finds_nothing_of_a_larger_photograph_before_it() {
+    let mut bed = Bed::new();
+    bed.capture.train.truncate(2);
+    let small = bed.capture.train[1].camera.downscaled(3);
+    bed.capture.train[1].camera = small;
+    for mask in [Mask::default(), Mask::ALL] {
+        let gpu = Gpu::open(&Choice::Best, mask).unwrap();
+        // Whatever the order of the views, a small one follows a large one in four steps.
+        let config = Config { deterministic: true, ramp: 1, ..config(4) };
+        let whole = state_after(&gpu, &bed, &config, &[], 4);
+        assert!(whole == state_after(&gpu, &bed, &config, &[1, 2, 3], 4), "{mask:?}");
+    }
+}
+
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
