@@ -19,7 +19,7 @@ struct Place {
 #ifdef EMULATED
 var<workgroup> exchanged: array<u32, THREADS>;
 
-fn place_of(thread: u32, lane: u32, lanes: u32) -> Place {
+fn place_of(thread: u32, subgroup: u32, lane: u32, lanes: u32) -> Place {
     return Place(thread / LANES, thread % LANES, LANES);
 }
 
@@ -47,8 +47,9 @@ fn from_lane(value: u32, lane: u32, place: Place) -> u32 {
     return found;
 }
 #else
-fn place_of(thread: u32, lane: u32, lanes: u32) -> Place {
-    return Place(thread / lanes, lane, lanes);
+// Not by `thread`: which invocations a subgroup has is up to the driver.
+fn place_of(thread: u32, subgroup: u32, lane: u32, lanes: u32) -> Place {
+    return Place(subgroup, lane, lanes);
 }
 
 // The lanes whose digit is that of this lane.

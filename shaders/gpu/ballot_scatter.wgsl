@@ -34,10 +34,11 @@ fn main(
     @builtin(workgroup_id) group: vec3u,
     @builtin(num_workgroups) groups: vec3u,
     @builtin(local_invocation_index) thread: u32,
+    @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
     @builtin(subgroup_size) lanes: u32,
 ) {
-    let place = place_of(thread, lane, lanes);
+    let place = place_of(thread, subgroup, lane, lanes);
     let block = group.x + group.y * groups.x;
     let n = sort_args[3];
     let blocks = (n + BLOCK - 1u) / BLOCK;

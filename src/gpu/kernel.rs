@@ -52,6 +52,12 @@ impl Gpu {
         lock(&self.kernels).len()
     }
 
+    /// The files of the kernels compiled so far.
+    #[cfg(test)]
+    pub(crate) fn kernel_names(&self) -> std::collections::BTreeSet<String> {
+        lock(&self.kernels).values().map(|kernel| kernel.name.clone()).collect()
+    }
+
     fn compile(&self, name: &str, source: &str) -> Result<Kernel> {
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {

@@ -1,15 +1,18 @@
-//! A quick check that a driver computes what it should: long loops, atomics, subgroup operations, the sort, one tiny
-//! render with its gradient, and a scene of some thousand splats. Drivers have been seen to fail each of these without a word.
+//! A quick check that a driver computes what it should: long loops, atomics, subgroup operations, sorts and prefix sums, one
+//! tiny render with its gradient, a scene of some thousand splats, the loss and the optimizer. Drivers have been seen to fail
+//! many of these without a word.
 
 mod scene;
 mod seen;
+mod sorts;
+mod training;
 
 pub use seen::{once, remember_in};
 
 use crate::capture::Camera;
 use crate::color::SH_C0;
 use crate::error::Result;
-use crate::gpu::{Gpu, Recorder, Sort};
+use crate::gpu::{Gpu, Recorder};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, plane_len};
 use crate::train::Backward;
 use glam::{DMat4, DVec3};
@@ -39,9 +42,10 @@ pub fn run(gpu: &Gpu) -> Result<Vec<Check>> {
     if gpu.capabilities().subgroups {
         checks.push(subgroups(gpu)?);
     }
-    checks.push(sort(gpu)?);
+    checks.extend(sorts::run(gpu)?);
     checks.extend(render(gpu)?);
     checks.extend(scene::run(gpu)?);
+    checks.extend(training::run(gpu)?);
     gpu.check()?;
     Ok(checks)
 }
@@ -84,23 +88,6 @@ fn subgroups(gpu: &Gpu) -> Result<Check> {
     Ok(Check { name: "subgroups", pass: wrong == 0, detail: format!("{wrong} of 256 lanes differ") })
 }
 
-fn sort(gpu: &Gpu) -> Result<Check> {
-    let keys: Vec<u32> = (0..5000).map(|i: u32| i.wrapping_mul(2_654_435_761) >> 20).collect();
-    let values: Vec<u32> = (0..5000).collect();
-    let mut expected: Vec<(u32, u32)> = keys.iter().copied().zip(values.iter().copied()).collect();
-    expected.sort_by_key(|pair| pair.0);
-    let (keys, values) = (gpu.upload("keys", &keys)?, gpu.upload("values", &values)?);
-    let count = gpu.upload("count", &[5000_u32])?;
-    let sort = Sort::new(gpu, 5000)?;
-    let mut recorder = Recorder::new(gpu);
-    sort.record(&mut recorder, &keys, &values, (&count, 0), 12);
-    recorder.submit();
-    let [keys, values] = sort.sorted(&keys, &values, 12);
-    let found = gpu.read(keys)?.into_iter().zip(gpu.read(values)?);
-    let wrong = found.zip(expected).filter(|(found, expected)| found != expected).count();
-    Ok(Check { name: "sort", pass: wrong == 0, detail: format!("{wrong} of 5000 pairs are out of place") })
-}
-
 /// One splat in front of the camera: its opacity in the middle, and the gradient of the sum of all pixels with
 /// respect to its constant color, which is Y₀₀ · Σ alpha.
 fn render(gpu: &Gpu) -> Result<Vec<Check>> {
@@ -138,15 +125,32 @@ fn render(gpu: &Gpu) -> Result<Vec<Check>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gpu::{Choice, Mask};
+    use crate::gpu::SortBy;
 
     #[test]
-    fn this_machine_passes_with_and_without_optional_features() {
-        for mask in [Mask::default(), Mask::ALL] {
-            let checks = run(&Gpu::open(&Choice::Best, mask).unwrap()).unwrap();
-            assert!(checks.len() >= 7);
-            for check in checks {
+    fn this_machine_passes_with_the_kernels_that_it_trains_with() {
+        for gpu in Gpu::every_layout() {
+            let checks = run(&gpu).unwrap();
+            for check in &checks {
                 assert!(check.pass, "{}: {}", check.name, check.detail);
+            }
+            let names: Vec<&str> = checks.iter().map(|check| check.name).collect();
+            for name in
+                ["sort", "sort of many", "order of many", "prefix sum", "scene", "loss", "loss's gradient", "Adam"]
+            {
+                assert!(names.contains(&name), "{name} is not in {names:?}");
+            }
+            assert_eq!(names.contains(&"subgroups"), gpu.capabilities().subgroups);
+            let sort = match gpu.variants().sort {
+                SortBy::Columns => "gpu/sort_scatter",
+                SortBy::Ballots => "gpu/ballot_scatter",
+                SortBy::Lanes => "gpu/lane_scatter",
+            };
+            let compiled = gpu.kernel_names();
+            for kernel in
+                [sort, "gpu/scan_args", "gpu/scan_reduce", "train/ssim_backward", "train/loss_total", "train/adam"]
+            {
+                assert!(compiled.contains(kernel), "{kernel} is not among {compiled:?}");
             }
         }
     }

@@ -5,6 +5,8 @@
 //! blur down the columns in registers and then along the rows (`shaders/common/ssim_window.wgsl`). In between lie nine
 //! floats a pixel.
 
+pub(crate) mod reference;
+
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
 use crate::splat::{TILE, plane_len, raster_switches, tiles};

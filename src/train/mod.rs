@@ -41,6 +41,7 @@ pub use config::{Background, Config};
 pub use event_log::EventLog;
 pub use golden::{Deviation, golden_check};
 pub use live::{Figures, Live, Remote, State, TrainingState};
+pub(crate) use loss::reference as loss_reference;
 pub use loss::{Loss, LossScratch};
 pub use poses::{Found, MovedPose, Place};
 pub(crate) use targets::lit_image;
