@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{CGroupLimits, MemoryRefreshKind, RefreshKind, System};
 
 /// Files up to this size may take as much as one of this size.
 const SMALL_FILE: u64 = 1 << 20;
@@ -41,15 +41,24 @@ pub(crate) fn allowed(file_bytes: u64) -> u64 {
 /// Memory of the machine, or of the part of it that this process may use.
 fn machine() -> u64 {
     static BYTES: OnceLock<u64> = OnceLock::new();
-    *BYTES.get_or_init(|| {
-        let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-        let Ok(system) = System::new_with_specifics(memory) else { return UNKNOWN };
-        let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
-        match system.total_memory().min(group) {
-            0 => UNKNOWN,
-            bytes => bytes,
-        }
+    *BYTES.get_or_init(|| match told(System::total_memory, |group| group.total_memory) {
+        None | Some(0) => UNKNOWN,
+        Some(bytes) => bytes,
     })
+}
+
+/// Memory that nobody uses at this moment, of the machine or of the part of it that this process may use; 0 of a machine that
+/// does not tell.
+pub(crate) fn free() -> u64 {
+    told(System::available_memory, |group| group.free_memory).unwrap_or(0)
+}
+
+/// What the system tells of its memory, or the group of this process where that is less.
+fn told(of_system: impl Fn(&System) -> u64, of_group: impl Fn(&CGroupLimits) -> u64) -> Option<u64> {
+    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(memory).ok()?;
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| of_group(&limits));
+    Some(of_system(&system).min(group))
 }
 
 /// Asks for `needed` bytes of memory for `what`, which the file `path` of `file_bytes` claims to hold.
@@ -164,6 +173,12 @@ mod tests {
         assert_eq!(allowed(0), allowed(1 << 20));
         assert!(allowed(1 << 20) <= 512 << 20);
         assert_eq!(allowed(1 << 40), machine() / 2);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn free_memory_is_a_part_of_the_machines() {
+        assert!((1..=machine()).contains(&free()), "{} of {}", free(), machine());
     }
 
     #[test]

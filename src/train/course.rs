@@ -252,7 +252,7 @@ impl<'a> Course<'a> {
         report.steps_per_second = f64::from(report.steps) / report.seconds.max(1e-9);
         report.splats = splats.len();
         (report.visible, report.pairs) = (trainer.figures.visible, trainer.figures.pairs);
-        report.overflows = trainer.overflows;
+        (report.overflows, report.image_waits) = (trainer.overflows, trainer.targets.waits);
         let timed = f64::from(trainer.timed_steps.max(1));
         report.kernel_milliseconds = trainer.timings.iter().map(|(name, ms)| (name.clone(), ms / timed)).collect();
         Ok(splats)

@@ -77,6 +77,8 @@ pub struct Report {
     pub pairs: usize,
     /// Steps whose pairs did not fit their buffer.
     pub overflows: u32,
+    /// Steps that waited for their photograph to be decoded.
+    pub image_waits: u32,
     /// Milliseconds of each kernel in an average step, where the adapter has timestamps.
     pub kernel_milliseconds: Timings,
     /// How the run went.

@@ -5,10 +5,12 @@ use crate::capture::{Image, View, resize_area};
 use crate::color::exposed;
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu};
+use crate::limits;
 use crate::splat::{TILE, plane_len, tiles};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 /// A training image on its way to the device: RGBA, 8 bits each, one word a pixel, rows padded to whole tiles. A is how
 /// much the pixel counts; colors are multiplied by it.
@@ -17,28 +19,39 @@ type Packed = Vec<u32>;
 /// A view, and by how much its image is downscaled.
 pub type Key = (usize, u32);
 
-/// Bytes of packed images.
-#[derive(Clone, Copy, Debug)]
+/// Bytes of packed images on the device and on the host, and of images that are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     device: u64,
     host: u64,
+    in_work: u64,
 }
+
+/// Bytes of a photograph's pixel while it is decoded and scaled.
+const DECODED: u64 = 36;
 
 impl Budget {
-    /// What suits a device. No backend tells how much memory it has: half a gibibyte is 60 images of 2 megapixels, and
-    /// little beside a model that would not fit otherwise. A software adapter takes it from the host, where a step takes
-    /// much longer than decoding its image.
+    /// What suits a device. No backend tells how much memory it has, and some page what does not fit instead of refusing
+    /// it: half a gibibyte is 60 images of 2 megapixels, and little beside a model that would not fit otherwise. What is
+    /// beyond that comes from the host, in a small part of the time that decoding takes. A software adapter takes all of
+    /// it from the host, where a step takes much longer than decoding its image.
     pub fn of(gpu: &Gpu) -> Self {
         match gpu.is_software() {
-            true => Self { device: 128 << 20, host: 64 << 20 },
-            false => Self { device: 512 << 20, host: 1 << 30 },
+            true => Self { device: 128 << 20, host: 64 << 20, in_work: 512 << 20 },
+            false => Self::beside(limits::free()),
         }
     }
-}
 
-/// Bytes of a photograph's pixel while it is decoded and scaled, and the bytes that all images in work may take.
-const DECODED: u64 = 36;
-const IN_WORK: u64 = 512 << 20;
+    /// A quarter each of so much free memory of the host, but no less than takes a photograph of 12 megapixels.
+    fn beside(free: u64) -> Self {
+        Self { device: 512 << 20, host: (free / 4).max(1 << 30), in_work: (free / 4).max(512 << 20) }
+    }
+
+    /// How many photographs of so many pixels may be in work at a time.
+    fn most_in_work(&self, pixels: u64) -> usize {
+        (self.in_work / (DECODED * pixels).max(1)).clamp(1, rayon::current_num_threads() as u64) as usize
+    }
+}
 
 /// Where the images of all views are.
 pub struct Targets {
@@ -52,6 +65,8 @@ pub struct Targets {
     coming: HashMap<Key, Receiver<Result<Packed>>>,
     /// The last image that is not resident.
     passing: Option<Arc<Buffer<u32>>>,
+    /// Images that were not there yet when they were asked for.
+    pub waits: u32,
 }
 
 impl Targets {
@@ -66,6 +81,7 @@ impl Targets {
             kept_bytes: 0,
             coming: HashMap::new(),
             passing: None,
+            waits: 0,
         }
     }
 
@@ -83,8 +99,16 @@ impl Targets {
             return upload(&mut self.passing, gpu, &self.views, key, packed);
         }
         let packed = match self.coming.remove(&key) {
-            Some(receiver) => receiver.recv().map_err(|e| Error::Gpu(format!("image decoder stopped: {e}")))??,
-            None => load(&self.views[key.0], key.1)?,
+            Some(receiver) => {
+                let there = receiver.try_recv();
+                self.waits += u32::from(matches!(there, Err(TryRecvError::Empty)));
+                let stopped = |e| Error::Gpu(format!("image decoder stopped: {e}"));
+                there.or_else(|_| receiver.recv()).map_err(stopped)??
+            }
+            None => {
+                self.waits += 1;
+                load(&self.views[key.0], key.1)?
+            }
         };
         if let Some(target) = self.reside(gpu, key, &packed)? {
             return Ok(target);
@@ -96,13 +120,10 @@ impl Targets {
 
     /// Starts to decode the first of the images that will be asked for, as many as there are threads and memory for.
     pub fn prefetch(&mut self, ahead: &[Key]) {
-        let most = |view: &View| {
-            let pixels = u64::from(view.camera.width) * u64::from(view.camera.height);
-            (IN_WORK / (DECODED * pixels).max(1)).clamp(1, rayon::current_num_threads() as u64) as usize
-        };
         for key in ahead.iter().take(rayon::current_num_threads()) {
             let view = &self.views[key.0];
-            if self.coming.len() >= most(view) {
+            let pixels = u64::from(view.camera.width) * u64::from(view.camera.height);
+            if self.coming.len() >= self.budget.most_in_work(pixels) {
                 return;
             }
             if self.resident.contains_key(key) || self.kept.contains_key(key) || self.coming.contains_key(key) {
@@ -204,7 +225,7 @@ fn upload(
 pub fn lit_image(view: &View, width: u32, height: u32) -> Result<Image> {
     let mut image = view.read()?;
     if let Some(gain) = view.gain {
-        image.pixels.iter_mut().for_each(|pixel| *pixel = std::array::from_fn(|c| exposed(pixel[c], gain[c])));
+        image.pixels.par_iter_mut().for_each(|pixel| *pixel = std::array::from_fn(|c| exposed(pixel[c], gain[c])));
     }
     Ok(if (image.width, image.height) == (width, height) { image } else { resize_area(&image, width, height) })
 }
@@ -220,11 +241,13 @@ fn load(view: &View, downscale: u32) -> Result<Packed> {
     };
     let weight = |row: usize, column: usize| weights.as_ref().map_or(1.0, |all| all[row * width as usize + column]);
     let pitch = (tiles(width, height)[0] * TILE) as usize;
-    let mut packed = Vec::with_capacity(pitch * height as usize);
-    for (row, pixels) in image.pixels.chunks_exact(width as usize).enumerate() {
-        packed.extend(pixels.iter().enumerate().map(|(column, pixel)| pack((pixel, weight(row, column)))));
-        packed.resize(packed.len().next_multiple_of(pitch), 0);
-    }
+    let mut packed = vec![0; pitch * height as usize];
+    let rows = packed.par_chunks_exact_mut(pitch).zip(image.pixels.par_chunks_exact(width as usize)).enumerate();
+    rows.for_each(|(row, (packed, pixels))| {
+        let pixels = pixels.iter().enumerate();
+        let words = pixels.map(|(column, pixel)| pack((pixel, weight(row, column))));
+        packed.iter_mut().zip(words).for_each(|(to, word)| *to = word);
+    });
     Ok(packed)
 }
 
@@ -262,7 +285,7 @@ mod tests {
         // 16 × 16 words each, on the device and packed alike.
         let views: Vec<_> = (0..6).map(|index| view(folder.path(), index, [16, 16])).collect();
         let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
-        let mut targets = Targets::new(views, Budget { device: 2 * 1024, host: 2 * 1024 });
+        let mut targets = Targets::new(views, Budget { device: 2 * 1024, host: 2 * 1024, in_work: 1 << 30 });
         let order: Vec<Key> = [0, 1, 2, 3, 4, 5, 5, 3, 4, 2, 1, 0, 0, 1, 2, 3, 4, 5].map(|view| (view, 1)).to_vec();
         check(&gpu, &mut targets, &order);
         assert_eq!((targets.resident.len(), targets.resident_bytes), (2, 2048));
@@ -274,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_is_needed_soonest_stays_in_memory() {
-        let mut targets = Targets::new(Vec::new(), Budget { device: 0, host: 2 * 40 });
+        let mut targets = Targets::new(Vec::new(), Budget { device: 0, host: 2 * 40, in_work: 0 });
         let key = |view: usize| (view, 1);
         let ahead: Vec<Key> = [4, 2, 0, 4, 1].map(key).to_vec();
         let kept = |targets: &Targets| {
@@ -291,6 +314,38 @@ mod tests {
         assert_eq!(kept(&targets), [0, 2], "3 is not needed");
         targets.keep(key(4), vec![0; 10], &ahead);
         assert_eq!((kept(&targets), targets.kept_bytes), (vec![2, 4], 80));
+    }
+
+    /// A hundred photographs of 12 megapixels are decoded once beside 24 GiB of free memory, and four at a time beside 8 GiB.
+    #[test]
+    fn large_photographs_stay_in_memory_and_several_are_decoded_at_once() {
+        let packed = |pixels: u64| 4 * pixels;
+        let phone = 4032 * 3024;
+        let budget = Budget::beside(24 << 30);
+        assert!(budget.host + budget.device >= 100 * packed(phone), "{budget:?}");
+        let threads = rayon::current_num_threads();
+        assert_eq!(Budget::beside(8 << 30).most_in_work(phone), threads.min(4));
+        assert_eq!(Budget::beside(8 << 30).most_in_work(1 << 40), 1, "there has to be one");
+        // No less than there was without knowing, and nothing beyond half of what is free.
+        assert_eq!(Budget::beside(0), Budget { device: 512 << 20, host: 1 << 30, in_work: 512 << 20 });
+        let half = Budget::beside(64 << 30);
+        assert_eq!(half.host + half.in_work, 32 << 30);
+    }
+
+    #[test]
+    fn waits_for_images_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let views: Vec<_> = (0..2).map(|index| view(folder.path(), index, [16, 16])).collect();
+        let gpu = Gpu::open(&Choice::Best, Mask::default()).unwrap();
+        let mut targets = Targets::new(views, Budget { device: 1 << 20, host: 0, in_work: 1 << 30 });
+        targets.get(&gpu, (0, 1), &[]).unwrap();
+        assert_eq!(targets.waits, 1, "nobody had asked for it before");
+        targets.get(&gpu, (0, 1), &[]).unwrap();
+        targets.prefetch(&[(1, 1)]);
+        // Long done.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        targets.get(&gpu, (1, 1), &[]).unwrap();
+        assert_eq!(targets.waits, 1);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Trainer<'g> {
     config: Config,
     poses: Poses,
     scene_scale: f64,
-    targets: Targets,
+    pub(super) targets: Targets,
     kernels: Kernels,
     /// Steps that were done when the soundness of the model was last looked at.
     checked: u32,
