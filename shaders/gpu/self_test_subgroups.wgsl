@@ -1,8 +1,8 @@
-// Start-up check of a driver: the subgroup operations that kernels use. One invocation an element of `faults`.
-// Writes faults[i]: 0 where all are right, else bits that say which is wrong: sum, exchanges over powers of two, the first
+// Start-up check of a driver: the subgroup operations that kernels use. One invocation an element of `found`.
+// Writes found[i]: the lanes of a subgroup, times 256, and bits of what is wrong: sum, exchanges over powers of two, the first
 // lane, ballot, exchange with any lane, any and all, and that subgroups and lanes number the invocations.
 
-@group(0) @binding(0) var<storage, read_write> faults: array<u32>;
+@group(0) @binding(0) var<storage, read_write> found: array<u32>;
 
 // How many invocations take each place.
 var<workgroup> places: array<atomic<u32>, 64>;
@@ -52,5 +52,5 @@ fn main(
     let but_one = subgroupAll(lane != lanes - 1u);
     fault |= select(0u, 32u, !some || none || !every || but_one);
     fault |= select(0u, 64u, place > 63u || atomicLoad(&places[thread]) != 1u);
-    faults[id.x] = fault;
+    found[id.x] = lanes << 8u | fault;
 }

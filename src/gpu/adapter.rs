@@ -112,7 +112,7 @@ pub struct AdapterReport {
     pub max_binding_mib: u64,
     /// Largest buffer, MiB.
     pub max_buffer_mib: u64,
-    /// What its device can do.
+    /// What its device can do; subgroups of which only some sizes do are tried when it is opened.
     pub capabilities: Capabilities,
 }
 
@@ -135,16 +135,26 @@ pub fn adapters() -> Vec<AdapterReport> {
     enumerate(&instance()).iter().enumerate().map(report).collect()
 }
 
-/// The optional features of an adapter that are not masked.
+/// The optional features of an adapter that are not masked; subgroups also where only some of their sizes do.
 pub(super) fn capabilities(adapter: &wgpu::Adapter, mask: Mask) -> Capabilities {
     let (has, info) = (adapter.features(), adapter.get_info());
-    // The raster kernels address pixels by subgroup: sizes beyond their workgroup of 64 (or below 8) take the fallback.
-    let size_fits = info.subgroup_min_size >= 8 && info.subgroup_max_size <= 64;
+    let may_fit = subgroups_may_fit([info.subgroup_min_size, info.subgroup_max_size]);
     Capabilities {
-        subgroups: has.contains(wgpu::Features::SUBGROUP) && size_fits && !mask.subgroups,
+        subgroups: has.contains(wgpu::Features::SUBGROUP) && may_fit && !mask.subgroups,
         float_atomics: has.contains(wgpu::Features::SHADER_FLOAT32_ATOMIC) && !mask.float_atomics,
         timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY) && !mask.timestamps,
     }
+}
+
+/// Whether subgroups of all these sizes do. The raster kernels address pixels by subgroup: sizes beyond their workgroup
+/// of 64 (or below 8) take the fallback.
+pub(super) fn subgroups_fit([least, most]: [u32; 2]) -> bool {
+    least >= 8 && most <= 64
+}
+
+/// Whether some of these sizes do. Metal tells 4 to 64 of every device, where those of Apple have 32.
+fn subgroups_may_fit([least, most]: [u32; 2]) -> bool {
+    least <= 64 && most >= 8
 }
 
 /// The adapter that `choice` names, of those that can draw to `surface` where there is one.
@@ -242,6 +252,13 @@ mod tests {
             let message = wrong.parse::<Mask>().unwrap_err().to_string();
             assert!(message.contains(wrong) && message.contains("buffers=MIB"), "{message}");
         }
+    }
+
+    #[test]
+    fn ranges_of_sizes_fit_may_fit_or_do_not() {
+        let all = [[8, 8], [32, 32], [8, 64], [4, 64], [64, 128], [4, 4], [128, 128], [0, 0]];
+        assert_eq!(all.map(subgroups_fit), [true, true, true, false, false, false, false, false]);
+        assert_eq!(all.map(subgroups_may_fit), [true, true, true, true, true, false, false, false]);
     }
 
     #[test]

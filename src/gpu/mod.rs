@@ -10,6 +10,7 @@ mod recorder;
 mod scan;
 pub mod shader;
 mod sort;
+mod subgroups;
 mod surface;
 mod variants;
 
@@ -21,6 +22,7 @@ pub use readback::LateReader;
 pub use recorder::{Recorder, Timings};
 pub use scan::Scan;
 pub use sort::Sort;
+pub(crate) use subgroups::SubgroupTrial;
 pub use surface::Surface;
 pub use variants::{RasterBy, SortBy, Variants, Wanted, record as variants_record, remember_variants_in};
 
@@ -81,8 +83,26 @@ impl Gpu {
     }
 
     fn with_adapter(adapter: &wgpu::Adapter, mask: Mask, wanted: &Wanted) -> Result<Self> {
+        let (info, mut capabilities) = (adapter.get_info(), adapter::capabilities(adapter, mask));
+        if capabilities.subgroups && !adapter::subgroups_fit([info.subgroup_min_size, info.subgroup_max_size]) {
+            if let Some(gpu) = Self::with_tried_subgroups(adapter, mask, wanted)? {
+                return Ok(gpu);
+            }
+            capabilities.subgroups = false;
+        }
+        if !capabilities.subgroups && !mask.subgroups && info.device_type != wgpu::DeviceType::Cpu {
+            tracing::warn!("{} has no subgroups of 8 to 64 lanes that work: its kernels take a slower way", info.name);
+        }
+        Self::with_capabilities(adapter, mask, capabilities, wanted)
+    }
+
+    fn with_capabilities(
+        adapter: &wgpu::Adapter,
+        mask: Mask,
+        capabilities: Capabilities,
+        wanted: &Wanted,
+    ) -> Result<Self> {
         let info = adapter.get_info();
-        let capabilities = adapter::capabilities(adapter, mask);
         let variants = variants::choose(&info, capabilities, &driver(&info, capabilities), wanted)?;
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::SUBGROUP, capabilities.subgroups);

@@ -12,7 +12,7 @@ pub use seen::{once, remember_in};
 use crate::capture::Camera;
 use crate::color::SH_C0;
 use crate::error::Result;
-use crate::gpu::{Gpu, Recorder};
+use crate::gpu::{Gpu, Recorder, SubgroupTrial};
 use crate::splat::{RenderSettings, Renderer, Splats, Style, Tensors, plane_len};
 use crate::train::Backward;
 use glam::{DMat4, DVec3};
@@ -79,13 +79,9 @@ fn advance(seed: u32) -> u32 {
 }
 
 fn subgroups(gpu: &Gpu) -> Result<Check> {
-    let kernel = gpu.kernel("gpu/self_test_subgroups", &[])?;
-    let faults = gpu.upload("faults", &[u32::MAX; 256])?;
-    let mut recorder = Recorder::new(gpu);
-    recorder.dispatch(&kernel, &[faults.binding()], 4);
-    recorder.submit();
-    let wrong = gpu.read(&faults)?.into_iter().filter(|fault| *fault != 0).count();
-    Ok(Check { name: "subgroups", pass: wrong == 0, detail: format!("{wrong} of 256 lanes differ") })
+    let SubgroupTrial { invocations, wrong, lanes: [least, most] } = gpu.try_subgroups()?;
+    let detail = format!("{wrong} of {invocations} lanes differ, in subgroups of {least} to {most}");
+    Ok(Check { name: "subgroups", pass: wrong == 0, detail })
 }
 
 /// One splat in front of the camera: its opacity in the middle, and the gradient of the sum of all pixels with
