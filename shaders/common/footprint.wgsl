@@ -39,12 +39,24 @@ fn tile_box(mean: vec2f, conic: vec3f, limit: f32, tiles: vec2u) -> vec4u {
     return vec4u(vec2u(low), vec2u(high));
 }
 
-fn touches_tile(mean: vec2f, conic: vec3f, limit: f32, tile: vec2u) -> bool {
-    return touches(mean, conic, limit, vec2f(tile * TILE), vec2f(f32(TILE)));
-}
-
-// The tile of a box after `tile`, row by row; after the last one, one whose row is not of the box.
-fn next_tile(tile: vec2u, box: vec4u) -> vec2u {
-    let ends = tile.x + 1u >= box.z;
-    return vec2u(select(tile.x + 1u, box.x, ends), tile.y + u32(ends));
+// The tiles [x0, x1) of row `row` of tiles that the footprint touches, within `box`. Between the first and the last row of
+// pixel centers the footprint reaches its leftmost and rightmost point where its extreme lies, or else on the row that is
+// nearest to it; in a convex shape all tiles in between are touched, too. The margin of a 32nd of a pixel keeps pixels that
+// rounding puts outside. None is touched where the limit is negative.
+fn touched_in_row(mean: vec2f, conic: vec3f, limit: f32, row: u32, box: vec4u) -> vec2u {
+    let low = f32(row * TILE) + 0.5 - mean.y;
+    let high = low + f32(TILE) - 1.0;
+    let det = conic.x * conic.z - conic.y * conic.y;
+    let square = 2.0 * (limit + 1e-4);
+    // y of the rightmost point; that of the leftmost is its opposite.
+    let extreme = -conic.y / conic.z * sqrt(max(square, 0.0) * conic.z / det);
+    let y = clamp(vec2f(-extreme, extreme), vec2f(low), vec2f(high));
+    // A x² + 2 B x y + C y² = 2 limit.
+    let root = square * conic.x - det * y * y;
+    let reach = vec2f(-1.0, 1.0) * sqrt(max(root, vec2f(0.0)));
+    let x = (reach - conic.y * y) / conic.x + mean.x + vec2f(-0.03125, 0.03125);
+    // Pixel centers of tile t lie between 16 t + 0.5 and 16 t + 15.5.
+    let first = clamp(ceil((x.x - 15.5) / f32(TILE)), f32(box.x), f32(box.z));
+    let end = clamp(floor((x.y - 0.5) / f32(TILE)) + 1.0, first, f32(box.z));
+    return select(vec2u(u32(first)), vec2u(u32(first), u32(end)), row < box.w && all(root >= vec2f(0.0)));
 }

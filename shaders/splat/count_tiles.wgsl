@@ -1,6 +1,6 @@
 // Number of tiles that each splat's footprint touches, in depth order.
 // One invocation a rank (position in the depth order). Reads projected and sorted_slots; writes tile_counts [ranks].
-// Costs, a splat: 8 loads and a store; a tile of its box: 40 operations.
+// Costs, a splat: 8 loads and a store; a row of tiles of its box: 40 operations, two of them roots.
 #import common/view
 #import common/projected
 #import common/footprint
@@ -20,11 +20,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let conic = projected[PROJECTED_STRIDE * slot + 1u].xyz;
     let box = tile_box(center.xy, conic, center.w, view.tiles);
     var count = 0u;
-    var tile = box.xy;
-    loop {
-        count += u32(tile.y < box.w && touches_tile(center.xy, conic, center.w, tile));
-        tile = next_tile(tile, box);
-        continuing { break if tile.y >= box.w; }
+    for (var row = box.y; row < box.w; row++) {
+        let touched = touched_in_row(center.xy, conic, center.w, row, box);
+        count += touched.y - touched.x;
     }
     tile_counts[rank] = count;
 }

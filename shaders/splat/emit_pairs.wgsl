@@ -3,7 +3,7 @@
 // pair_tiles and pair_slots. The test is count_tiles' own; where a driver makes other floats of it all the same, a splat still
 // fills exactly what was counted, with pairs of no tile (the number of tiles) for what is missing. What does not fit pair_capacity is
 // dropped and shows in counters[1], the number of pairs wanted.
-// Costs, a splat: 9 loads; a tile of its box: 40 operations, and 2 stores if it is touched.
+// Costs, a splat: 9 loads; a row of tiles of its box: 40 operations, two of them roots; a pair: 2 stores.
 #import common/view
 #import common/projected
 #import common/footprint
@@ -29,16 +29,21 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let all = rank + 1u >= counters[0];
     let counted = select(offsets[min(rank + 1u, arrayLength(&offsets) - 1u)], counters[1], all);
     let end = min(counted, view.pair_capacity);
-    var tile = box.xy;
-    // Every iteration either takes a tile of the box or, behind the last one, fills a place.
+    var row = box.y;
+    var touched = touched_in_row(center.xy, conic, center.w, row, box);
+    // Every turn takes a tile, leaves a row that has no more or, behind the last row, fills a place.
     loop {
-        let inside = tile.y < box.w;
-        if next < end && (!inside || touches_tile(center.xy, conic, center.w, tile)) {
-            pair_tiles[next] = select(view.tiles.x * view.tiles.y, tile.y * view.tiles.x + tile.x, inside);
+        let inside = touched.x < touched.y;
+        if next < end && (inside || row >= box.w) {
+            pair_tiles[next] = select(view.tiles.x * view.tiles.y, row * view.tiles.x + touched.x, inside);
             pair_slots[next] = slot;
             next++;
         }
-        tile = next_tile(tile, box);
+        touched.x++;
+        if touched.x >= touched.y {
+            row = min(row + 1u, box.w);
+            touched = touched_in_row(center.xy, conic, center.w, row, box);
+        }
         continuing { break if next >= end; }
     }
 }
