@@ -80,11 +80,8 @@ enum Change {
 /// [`Error::Io`] naming `path`, or the error of `fill`.
 pub fn write<T>(path: impl AsRef<Path>, fill: impl FnOnce(&mut Writer) -> Result<T>) -> Result<T> {
     let path = path.as_ref();
-    write_by(path, |temporary| {
-        let file = File::create_new(temporary).map_err(Error::io(path))?;
-        // Says that it is no leftover; a file system without locks has one reader of leftovers at a time, by the lock on
-        // the output folder.
-        let _ = file.lock();
+    replace(path, |temporary| {
+        let file = create_locked(temporary).map_err(Error::io(path))?;
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, Output { file, target: path.to_path_buf() });
         let filled = fill(&mut out);
         // Without this, dropping the writer would write what is left of a file that is given up.
@@ -93,25 +90,53 @@ pub fn write<T>(path: impl AsRef<Path>, fill: impl FnOnce(&mut Writer) -> Result
         let rest = rest.map_err(|error| Error::io(path)(io::Error::other(error)))?;
         let mut output = output;
         output.write_all(&rest).and_then(|()| output.flush()).map_err(Error::io(path))?;
-        Ok(value)
+        Ok((value, output.file))
     })
 }
 
-/// [`write()`] for what another program writes: `make` gets the name of a file, which does not exist yet and has no
-/// ending that says what is in it.
+/// [`write()`] for what another program writes: `make` gets the name of a file to replace, which has no ending that says
+/// what is in it.
 pub fn write_by<T>(path: impl AsRef<Path>, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let path = path.as_ref();
+    let mut held = None;
+    replace(path, |temporary| {
+        // Where locks are mandatory (Windows) the other program could not write; there an open file cannot be removed.
+        if cfg!(unix) {
+            held = Some(create_locked(temporary).map_err(Error::io(path))?);
+        }
+        let value = make(temporary)?;
+        Ok((value, open_to_sync(temporary).map_err(Error::io(path))?))
+    })
+}
+
+/// A new file under a lock, which says that it is no leftover. A file system without locks has one reader of leftovers at
+/// a time, by the lock on the output folder.
+fn create_locked(temporary: &Path) -> io::Result<File> {
+    let file = File::create_new(temporary)?;
+    let _ = file.lock();
+    Ok(file)
+}
+
+/// A finished file, to be synced: Windows does that only for those who may write.
+fn open_to_sync(temporary: &Path) -> io::Result<File> {
+    File::options().write(true).open(temporary)
+}
+
+/// Puts in the place of `path` the file that `make` makes under a temporary name and returns.
+fn replace<T>(path: &Path, make: impl FnOnce(&Path) -> Result<(T, File)>) -> Result<T> {
+    ensure_plain(path)?;
     let parent = parent(path);
     create_folder(parent)?;
     announce(Change::Create, path).map_err(Error::io(path))?;
     let temporary = temporary_path(path, parent)?;
-    let made = make(&temporary).and_then(|value| {
-        let sync = announce(Change::Sync, path).and_then(|()| File::open(&temporary)?.sync_all());
+    let made = make(&temporary).and_then(|(value, file)| {
+        let sync = announce(Change::Sync, path).and_then(|()| file.sync_all());
         sync.and_then(|()| announce(Change::Rename, path)).map_err(Error::io(path))?;
-        Ok(value)
+        Ok((value, file))
     });
     match made {
-        Ok(value) => {
+        // The file stays locked until it has its name.
+        Ok((value, _file)) => {
             temporary.persist(path).map_err(|failed| Error::io(path)(failed.error))?;
             sync_folder(parent);
             Ok(value)
@@ -123,6 +148,18 @@ pub fn write_by<T>(path: impl AsRef<Path>, make: impl FnOnce(&Path) -> Result<T>
             }
             Err(error)
         }
+    }
+}
+
+/// Fails where something other than a file is at `path`, links followed: a rename would put a file in the place of
+/// `/dev/null`.
+fn ensure_plain(path: &Path) -> Result<()> {
+    match fs::metadata(path) {
+        Ok(data) if !data.is_file() => {
+            let kind = if data.is_dir() { "a folder" } else { "a device or the like" };
+            Err(Error::input(path, format!("is {kind}, not a file, and is never replaced"), "choose another name"))
+        }
+        _ => Ok(()),
     }
 }
 

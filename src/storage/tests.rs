@@ -25,10 +25,34 @@ fn a_failing_writer_keeps_the_old_file() {
 }
 
 #[test]
-fn a_folder_as_target_is_an_error() {
+fn only_files_are_replaced() {
     let dir = tempfile::tempdir().unwrap();
-    let error = write_bytes(dir.path(), b"x").unwrap_err();
-    assert!(error.to_string().contains(&dir.path().display().to_string()));
+    let error = write_bytes(dir.path(), b"x").unwrap_err().to_string();
+    assert!(error.contains(&dir.path().display().to_string()) && error.contains("a folder"), "{error}");
+    #[cfg(unix)]
+    {
+        let socket = dir.path().join("socket");
+        let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let error = write_bytes(&socket, b"x").unwrap_err().to_string();
+        assert!(error.contains("socket") && error.contains("a device"), "{error}");
+        assert!(!fs::symlink_metadata(&socket).unwrap().is_file());
+        // A link to a file is replaced, not the file.
+        let (file, link) = (dir.path().join("file"), dir.path().join("link"));
+        fs::write(&file, "mine").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_bytes(&link, b"x").unwrap();
+        assert_eq!((fs::read(&file).unwrap(), fs::read(&link).unwrap()), (b"mine".to_vec(), b"x".to_vec()));
+    }
+}
+
+/// Windows syncs a file only for those who may write to it.
+#[test]
+fn what_is_synced_is_open_for_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("film.mp4");
+    fs::write(&path, "half").unwrap();
+    open_to_sync(&path).unwrap().write_all(b"whole").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"whole");
 }
 
 /// A kill at any change leaves the old file or the new one under the final name, and a later sweep nothing else.
@@ -72,4 +96,20 @@ fn leftovers_are_only_ours() {
     .unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"whole");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), others.len() + 1);
+}
+
+/// Nor is one that another program is writing.
+#[test]
+fn what_another_program_writes_is_no_leftover() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("film.mp4");
+    write_by(&path, |temporary| {
+        fs::write(temporary, "half").map_err(Error::io(&path))?;
+        remove_leftovers(dir.path());
+        let mut file = File::options().append(true).open(temporary).map_err(Error::io(&path))?;
+        file.write_all(b" and half").map_err(Error::io(&path))
+    })
+    .unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"half and half");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
