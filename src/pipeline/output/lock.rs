@@ -29,6 +29,7 @@ impl Lock {
         storage::create_folder(folder)?;
         let path = folder.join(FILE);
         loop {
+            ensure_plain(&path)?;
             let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
             let mut file = open.map_err(Error::io(&path))?;
             match file.try_lock() {
@@ -65,6 +66,18 @@ impl Drop for Lock {
     }
 }
 
+/// Fails where a link or a folder is in the place of the lock: whoever works here writes into the file, and a received
+/// folder may have a link to anything.
+fn ensure_plain(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(data) if !data.is_file() => {
+            let found = "is no plain file, as the lock of an output folder is";
+            Err(Error::input(path, found, "remove it if you trust this folder, or choose another output (`out`)"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn in_use(folder: &Path, file: &mut File) -> Error {
     let mut owner = String::new();
     let known = file.read_to_string(&mut owner).is_ok_and(|_| !owner.trim().is_empty());
@@ -79,7 +92,7 @@ fn host() -> String {
 #[cfg(unix)]
 fn same_file(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), std::fs::metadata(path)) {
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
         (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
         _ => false,
     }

@@ -103,6 +103,21 @@ fn what_is_in_the_way_is_moved_aside() {
     assert_eq!(fs::read(dir.path().join("points.ply.bak3")).unwrap(), b"edit");
 }
 
+/// A received folder may have a link in the place of the lock, which whoever works there writes into.
+#[cfg(unix)]
+#[test]
+fn a_lock_is_no_link() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, thesis) = (dir.path().join("out"), dir.path().join("thesis.tex"));
+    fs::create_dir(&out).unwrap();
+    fs::write(&thesis, "mine").unwrap();
+    std::os::unix::fs::symlink("../thesis.tex", out.join(".naka-gs.lock")).unwrap();
+    let refused = OutputFolder::open(&out).unwrap_err().to_string();
+    assert!(refused.contains(".naka-gs.lock") && refused.contains("no plain file"), "{refused}");
+    assert_eq!(fs::read(&thesis).unwrap(), b"mine");
+    assert!(fs::symlink_metadata(out.join(".naka-gs.lock")).unwrap().is_symlink());
+}
+
 #[test]
 fn a_folder_has_one_owner() {
     let dir = tempfile::tempdir().unwrap();
