@@ -40,7 +40,7 @@ pub enum Error {
         remedy: String,
     },
     /// A file is in the way that is no result of the same run.
-    #[error("{}: exists, but not as a result of the same inputs and settings; `overwrite` replaces it (files that no run made are moved aside), or choose another output (`out`)", .0.display())]
+    #[error("{}: exists, but not as a result of the same inputs and settings; `overwrite` replaces it (files that are not as this program wrote them are moved aside), or choose another output (`out`)", .0.display())]
     Exists(PathBuf),
     /// Another process works in the output folder.
     #[error("{}: another naka-gs works in this folder (process {owner}); wait for its end, or choose another output (`out`)", folder.display())]

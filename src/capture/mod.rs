@@ -84,7 +84,7 @@ pub use posed::{LENSES, posed};
 pub use resize::resize_area;
 pub(crate) use resolve::file_in;
 pub use resolve::photo_folder;
-pub use scene::{Options, load};
+pub use scene::{Options, load, pictures_of};
 pub use scene_frame::SceneFrame;
 pub use undistort::Lens;
 pub(crate) use up::up_of;

@@ -62,6 +62,12 @@ impl<'a> Resolver<'a> {
         })
     }
 
+    /// Without a word about what was found elsewhere than named.
+    pub fn silent(self) -> Self {
+        self.other_ending.set(true);
+        self
+    }
+
     /// The file that `source` names `named`: there, with another letter case or an ending added; else where `purpose`
     /// allows it. A path into a folder that exists is not looked up elsewhere. Of a path into a folder that does not
     /// exist, or of another machine, as many of the last folders count as the scene has. `..` leads from the folder of

@@ -76,6 +76,22 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     Ok(capture)
 }
 
+/// The picture files of the frames of the transforms file `path`, as far as there are any; a picture may be a photograph or a
+/// reference.
+///
+/// # Errors
+/// A file that is no such one.
+pub fn pictures_of(path: &Path) -> Result<Vec<PathBuf>> {
+    let frames = transforms::read(path)?.frames;
+    let root = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let resolver = Resolver::new(root, true, LAYOUT)?.silent();
+    let found = |frame: &Frame| {
+        let purposes = [Purpose::Reference, Purpose::Training];
+        purposes.map(|purpose| resolver.find(path, &frame.image, purpose).ok().flatten())
+    };
+    Ok(frames.iter().flat_map(found).flatten().collect())
+}
+
 /// Where the training cameras come from.
 struct Source {
     path: PathBuf,

@@ -1,16 +1,16 @@
 //! `naka-gs render`
 
-use super::output::{self, OutFolder};
+use super::output::{self, OutFolder, not_in_place};
 use super::progress::Reporter;
 use super::setting_flags::{Render as RenderTables, SettingFlags};
 use super::size::Size;
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::paths::{CameraPath, Encoder};
 use naka_gs::pipeline::film::{Format, Frames, Video, film, nothing_in_the_way};
-use naka_gs::pipeline::output::names;
+use naka_gs::pipeline::output::{OutputFolder, Results, ensure_apart, ensure_no_input};
 use naka_gs::pipeline::{Painter, render_name, render_views, unique_renders};
-use naka_gs::settings::{self, Settings};
-use naka_gs::{Error, Result, capture, splat};
+use naka_gs::settings::Settings;
+use naka_gs::{Result, capture, splat};
 use std::path::{Path, PathBuf};
 
 /// Pictures of a splat file from the poses of a transforms file, or along a camera path
@@ -86,25 +86,24 @@ impl Render {
         let mut views = capture::poses(cameras)?;
         views.iter_mut().for_each(|view| view.camera = view.camera.downscaled(settings.downscale));
         unique_renders(cameras, &views)?;
-        let targets = views.iter().map(|view| out.join(render_name(&view.name)));
-        if let Some(present) = targets.into_iter().find(|path| path.exists() && !self.out.overwrite) {
-            return Err(Error::Exists(present));
-        }
-        let beside = out.join(names::SETTINGS);
-        settings::file::check(&beside, self.out.overwrite)?;
+        ensure_apart(&out, capture::pictures_of(cameras)?.iter().map(PathBuf::as_path))?;
+        let targets: Vec<String> = views.iter().map(|view| render_name(&view.name)).collect();
+        let inputs = [cameras.to_path_buf(), self.splats.clone()];
+        ensure_no_input(&out, targets.iter().map(String::as_str), &inputs)?;
+        let held = OutputFolder::open(&out)?;
+        let results = Results::plan(&held, targets, self.out.overwrite)?;
         let (found, frame) = splat::read_framed(&self.splats)?;
         let cameras: Vec<_> = views.iter().map(|view| view.camera.clone()).collect();
         found.check_axes(&self.splats, &frame, &cameras);
         views.iter_mut().for_each(|view| view.camera = frame.camera(&view.camera));
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
-        render_views(&mut painter, &views, &out, None, reporter)?;
-        settings::file::write(&beside, settings, self.out.overwrite)?;
+        results.make(settings, || render_views(&mut painter, &views, &out, None, reporter))?;
         output::line(out.display().to_string())
     }
 
-    fn along(&self, path: &Path, settings: &Settings, reporter: &Reporter) -> Result<()> {
-        let mut path = CameraPath::read(path)?;
+    fn along(&self, file: &Path, settings: &Settings, reporter: &Reporter) -> Result<()> {
+        let mut path = CameraPath::read(file)?;
         if let Some(Size { width, height }) = self.film.size {
             (path.width, path.height) = (width, height);
         }
@@ -117,12 +116,22 @@ impl Render {
                 FrameFormat::Jpg => Format::Jpeg(self.film.quality),
             },
         });
+        if let Some(video) = &self.film.video {
+            [file, &self.splats].into_iter().try_for_each(|input| not_in_place(input, video))?;
+        }
         if !self.out.overwrite {
-            nothing_in_the_way(cameras.len(), frames.as_ref(), self.film.video.as_deref())?;
+            nothing_in_the_way(0, None, self.film.video.as_deref())?;
         }
-        if let Some(Frames { folder, .. }) = &frames {
-            settings::file::check(&folder.join(names::SETTINGS), self.out.overwrite)?;
-        }
+        let held = frames.as_ref().map(|frames| OutputFolder::open(&frames.folder)).transpose()?;
+        let results = match held.as_ref().zip(frames.as_ref()) {
+            Some((held, frames)) => {
+                let targets: Vec<String> = (0..cameras.len()).map(|index| frames.name(index)).collect();
+                let inputs = [file.to_path_buf(), self.splats.clone()];
+                ensure_no_input(&frames.folder, targets.iter().map(String::as_str), &inputs)?;
+                Some(Results::plan(held, targets, self.out.overwrite)?)
+            }
+            None => None,
+        };
         let video = match &self.film.video {
             Some(file) => Some(Video { path: file.clone(), encoder: Encoder::find()?, fps: path.fps }),
             None => None,
@@ -132,9 +141,12 @@ impl Render {
         let cameras: Vec<_> = cameras.iter().map(|camera| frame.camera(camera)).collect();
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
-        film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), reporter)?;
+        let mut work = || film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), reporter);
+        match results {
+            Some(results) => results.make(settings, work)?,
+            None => work()?,
+        }
         if let Some(Frames { folder, .. }) = &frames {
-            settings::file::write(&folder.join(names::SETTINGS), settings, self.out.overwrite)?;
             output::line(folder.display().to_string())?;
         }
         video.map_or(Ok(()), |video| output::line(video.path.display().to_string()))

@@ -31,6 +31,7 @@ pub use dequantize::{dequantize, read_dark};
 pub use estimate::estimate;
 pub use golden::golden_check;
 pub use kernels::Kernels;
+pub use picture::map_names;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
 use crate::capture::{Capture, Image, View, below_meter};

@@ -34,6 +34,11 @@ pub fn write(path: &Path, image: &Image, photograph: &View) -> Result<()> {
     storage::write_bytes(path, &bytes)
 }
 
+/// The files of the network's maps of the picture `name`.
+pub fn map_names(name: &str) -> [String; 2] {
+    ["mul", "add"].map(|kind| format!("{name}.{kind}.png"))
+}
+
 /// Writes the network's maps of the picture `name` for inspection, as 16-bit PNG files. Mid-gray is no correction:
 /// `NAME.mul.png` shows factors of 0.4–1.6, `NAME.add.png` summands of −0.25–0.25, each from black to white.
 ///
@@ -43,8 +48,8 @@ pub fn write_maps(folder: &Path, name: &str, maps: &Maps) -> Result<()> {
     let image = |pixels| Image { width: maps.width, height: maps.height, pixels };
     let mul = image(maps.mul.iter().map(|v| [(v - 0.4) / 1.2; 3]).collect());
     let add = image(maps.add.iter().map(|p| p.map(|v| (v + 0.25) / 0.5)).collect());
-    for (kind, map) in [("mul", mul), ("add", add)] {
-        let path = folder.join(format!("{name}.{kind}.png"));
+    for (file, map) in map_names(name).into_iter().zip([mul, add]) {
+        let path = folder.join(file);
         let extras = Extras { deep: true, ..Extras::default() };
         let bytes = png(&map, None, extras).map_err(|e| refusal(&path, &e.to_string()))?;
         storage::write_bytes(&path, &bytes)?;

@@ -32,13 +32,18 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// The file of a frame, counted from 0.
-    pub fn file(&self, index: usize) -> PathBuf {
+    /// The name of the file of a frame, counted from 0.
+    pub fn name(&self, index: usize) -> String {
         let ending = match self.format {
             Format::Png => "png",
             Format::Jpeg(_) => "jpg",
         };
-        self.folder.join(format!("{index:05}.{ending}"))
+        format!("{index:05}.{ending}")
+    }
+
+    /// The file of a frame, counted from 0.
+    pub fn file(&self, index: usize) -> PathBuf {
+        self.folder.join(self.name(index))
     }
 
     fn write(&self, index: usize, picture: &RgbImage) -> Result<()> {
@@ -105,6 +110,6 @@ pub fn film(
 /// [`Error::Exists`].
 pub fn nothing_in_the_way(count: usize, frames: Option<&Frames>, video: Option<&Path>) -> Result<()> {
     let files = frames.into_iter().flat_map(|frames| (0..count).map(|index| frames.file(index)));
-    let present = files.chain(video.map(Path::to_path_buf)).find(|path| path.exists());
+    let present = files.chain(video.map(Path::to_path_buf)).find(|path| std::fs::symlink_metadata(path).is_ok());
     present.map_or(Ok(()), |path| Err(Error::Exists(path)))
 }

@@ -1,19 +1,20 @@
 //! Photographs lit for their own sake: single ones, folders, or those of a scene, without a model after them.
 
 use super::before_after;
-use super::output::{OutputFolder, ensure_disjoint, ensure_no_input, names};
-use crate::capture::{self, Capture, is_scene, read_image};
+use super::output::{Listed, OutputFolder, Results, ensure_disjoint, ensure_no_input, names};
+use crate::capture::{self, Capture, View, is_scene, read_image};
 use crate::enhance::{self, Folders, Report};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Mask};
 use crate::progress::Progress;
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use rayon::prelude::*;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files beside the pictures that no picture may be named like.
-const RESERVED: [&str; 3] = [names::SHEET, "maps", names::SETTINGS];
+const RESERVED: [&str; 5] = [names::SHEET, MAPS, names::SETTINGS, names::RESULTS, names::RUN];
+const MAPS: &str = "maps";
 /// Images decoded at one time.
 const IN_WORK: usize = 6;
 
@@ -79,20 +80,20 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     }
     let (mut photos, mut unreadable) = open(job)?;
     ensure_apart(job, &photos)?;
-    let names = photos.train.iter().map(|view| &view.name);
+    let names = lit_views(&photos).map(|view| &view.name);
     let reserved = |name: &&String| RESERVED.contains(&name.split('/').next().unwrap_or_default());
     if let Some(name) = names.clone().find(reserved) {
         let found = format!("a photograph is named {name}, like a file or folder of results");
         return Err(Error::setting("IN", found, "rename it"));
     }
     let [sheet, maps] =
-        [(job.sheet, RESERVED[0]), (job.maps, RESERVED[1])].map(|(wanted, name)| wanted.then(|| job.out.join(name)));
-    let targets = names.map(|name| job.out.join(name)).chain(sheet.clone()).chain(maps.clone());
-    if let Some(present) = targets.into_iter().find(|path| path.exists() && !job.overwrite) {
-        return Err(Error::Exists(present));
-    }
-    settings::file::check(&job.out.join(names::SETTINGS), job.overwrite)?;
-    let _held = OutputFolder::open(&job.out)?;
+        [(job.sheet, names::SHEET), (job.maps, MAPS)].map(|(wanted, name)| wanted.then(|| job.out.join(name)));
+    let map_files = names.clone().flat_map(|name| enhance::map_names(name).map(|map| format!("{MAPS}/{map}")));
+    let targets = names.cloned().chain(map_files.filter(|_| job.maps));
+    let targets: Vec<String> = targets.chain(sheet.iter().map(|_| names::SHEET.into())).collect();
+    let folder = OutputFolder::open(&job.out)?;
+    ensure_not_beside(job, &folder, &targets)?;
+    let results = Results::plan(&folder, targets, job.overwrite)?;
     if !is_scene(&job.inputs[0]) {
         unreadable.extend(set_aside(&mut photos, progress)?);
     }
@@ -102,25 +103,51 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::of_process())?;
     let (enhance, downscale) = (&job.settings.enhance, job.settings.downscale);
     let out = Folders { images: &job.out, maps: maps.as_deref(), journal: None };
-    let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, out, progress)?;
-    if job.maps && report.network == "none" {
-        tracing::warn!("no maps: {} ({}) goes without the network", report.response, report.reason);
-    }
-    if let Some(path) = &sheet {
-        before_after::lay_out(&photos.train, &lit.train, path)?;
-    }
-    settings::file::write(&job.out.join(names::SETTINGS), &job.settings, job.overwrite)?;
+    let report = results.make(&job.settings, || {
+        let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, out, progress)?;
+        if job.maps && report.network == "none" {
+            tracing::warn!("no maps: {} ({}) goes without the network", report.response, report.reason);
+        }
+        if let Some(path) = &sheet {
+            let [dark, lit] = [&photos, &lit].map(|capture| lit_views(capture).cloned().collect::<Vec<_>>());
+            before_after::lay_out(&dark, &lit, path)?;
+        }
+        Ok(report)
+    })?;
     Ok(Lit { report, sheet, unreadable })
 }
 
 /// Fails where results would go among the photographs of a folder or scene, or replace a photograph that is named.
 fn ensure_apart(job: &Job, photos: &Capture) -> Result<()> {
-    let named = |view: &capture::View| job.inputs.iter().any(|input| view.image.as_deref() == Some(input));
+    let named = |view: &View| job.inputs.iter().any(|input| view.image.as_deref() == Some(input));
     let in_folders = photos.train.iter().filter(|view| !named(view)).cloned().collect();
     ensure_disjoint(&job.out, &Capture { train: in_folders, ..photos.clone() })?;
-    let files: Vec<PathBuf> = photos.train.iter().filter_map(|view| view.image.clone()).collect();
-    let names = photos.train.iter().map(|view| view.name.as_str());
+    let files = lit_views(photos).chain(&photos.test).flat_map(View::files);
+    let files: Vec<PathBuf> = files.map(Path::to_path_buf).collect();
+    let names = lit_views(photos).map(|view| view.name.as_str());
     ensure_no_input(&job.out, names.chain(RESERVED), &files)
+}
+
+/// Fails where a picture would go in the place of another one that lies beside a photograph that is named: the JPEG of a
+/// RAW file is a photograph, too.
+fn ensure_not_beside(job: &Job, out: &OutputFolder, targets: &[String]) -> Result<()> {
+    let folder = |path: &Path| Path::new(".").join(path).parent()?.canonicalize().ok();
+    let place = out.path().canonicalize().ok();
+    let lies_there = |input: &&PathBuf| !input.is_dir() && folder(input) == place;
+    let Some(input) = job.inputs.iter().find(lies_there) else { return Ok(()) };
+    match Listed::read(out, job.overwrite)?.foreign(targets) {
+        None => Ok(()),
+        Some(name) => {
+            let (file, input) = (out.join(name), input.display());
+            let found = format!("{} lies among the photographs, beside {input}, and would be replaced", file.display());
+            Err(Error::setting("out", found, "choose another output folder"))
+        }
+    }
+}
+
+/// The views that get a lit picture.
+fn lit_views(capture: &Capture) -> impl Iterator<Item = &View> + Clone {
+    capture.train.iter().chain(&capture.holdout)
 }
 
 fn open(job: &Job) -> Result<(Capture, Vec<Error>)> {
@@ -150,7 +177,7 @@ pub(super) fn set_aside(photos: &mut Capture, progress: &dyn Progress) -> Result
     let (mut readable, mut unreadable) = (Vec::new(), Vec::new());
     for group in photos.train.chunks(IN_WORK.min(rayon::current_num_threads())) {
         progress.check()?;
-        let decode = |view: &capture::View| {
+        let decode = |view: &View| {
             let found = view.image.as_deref().map(read_image).transpose();
             progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
             found.err()

@@ -150,3 +150,49 @@ fn paths_that_cannot_be_rendered_are_refused() {
     assert!(!dir.join("p.json").exists());
     assert_eq!(CameraPath::read(&path).unwrap().keyframes.len(), 3);
 }
+
+#[test]
+fn renders_replace_no_pictures_of_others() {
+    let scene = scene();
+    let (dir, path) = (scene.path(), tour(scene.path()));
+    let (cameras, splats) = (dir.join("transforms.json"), dir.join("splats.ply"));
+    for folder in ["test", "train"] {
+        std::fs::create_dir(dir.join(folder)).unwrap();
+        std::fs::write(dir.join(folder).join("0.jpg"), "photograph").unwrap();
+    }
+    let before = contents(dir);
+    for out in ["test", "train", "test/new"] {
+        for more in [&[][..], &["-w"]] {
+            let mut views = naka(&["render", "--adapter", "cpu", "--cameras"], &[&cameras, &splats]);
+            assert_refused(
+                &views.arg("-o").arg(dir.join(out)).args(more).output().unwrap(),
+                2,
+                &["--out", "photographs"],
+            );
+        }
+    }
+    for input in [&path, &splats] {
+        let mut film = render(dir, &path);
+        assert_refused(&film.arg("-w").arg("--video").arg(input).output().unwrap(), 1, &["which is never replaced"]);
+    }
+    assert_eq!(contents(dir), before);
+
+    // What nobody can know to be a photograph is moved aside, once: then the pictures are ours.
+    let out = dir.join("out");
+    std::fs::create_dir(&out).unwrap();
+    for name in ["00000.png", "1.jpg"] {
+        std::fs::write(out.join(name), "mine").unwrap();
+    }
+    for _ in 0..2 {
+        finish(render(dir, &path).arg("-w").arg("-o").arg(&out));
+        finish(naka(&["render", "--adapter", "cpu", "-w", "--cameras"], &[&cameras, &splats]).arg("-o").arg(&out));
+        let mut backups: Vec<_> = contents(&out);
+        backups.retain(|(path, _)| path.extension().unwrap().to_string_lossy().starts_with("bak"));
+        let mine = |name: &str| (out.join(name), b"mine".to_vec());
+        assert_eq!(backups, [mine("00000.png.bak"), mine("1.jpg.bak")]);
+    }
+    // A run's folder is the run's.
+    std::fs::write(dir.join("run.json"), "{}").unwrap();
+    let mut beside = render(dir, &path);
+    assert_refused(&beside.arg("-o").arg(dir).output().unwrap(), 1, &["run.json", "--out", "--overwrite"]);
+}

@@ -210,7 +210,7 @@ fn files_that_are_no_pictures() {
     assert!(last.contains("6 of 7") && cases.iter().all(|(name, _)| last.contains(name)), "{last}");
     let written = contents(&bench.out);
     let names: Vec<_> = written.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(names, ["good.jpg", "settings.toml"]);
+    assert_eq!(names, ["good.jpg", "results.json", "settings.toml"]);
 }
 
 #[test]
@@ -270,4 +270,64 @@ fn photographs_are_never_replaced() {
         assert_refused(&into(&bench.out, &bench.photos), 2, &["--out", "photographs"]);
         assert_eq!(contents(&bench.out)[0].1, before[0].1);
     }
+}
+
+#[test]
+fn pictures_of_others_are_moved_aside_and_those_beside_a_photograph_stay() {
+    let bench = Bench::new();
+    bench.jpeg("a.jpg");
+    std::fs::create_dir(&bench.out).unwrap();
+    std::fs::write(bench.out.join("a.jpg"), "retouched").unwrap();
+    assert_refused(&bench.enhance(&[&bench.photos], &["--weights", "none"]), 1, &["a.jpg", "--overwrite"]);
+    // The second time, the picture is ours.
+    for _ in 0..2 {
+        bench.light(&["--weights", "none", "-w"]);
+        assert!(bench.lit("a.jpg").width() == 40 && !bench.out.join("a.jpg.bak2").exists());
+        assert_eq!(std::fs::read(bench.out.join("a.jpg.bak")).unwrap(), b"retouched");
+    }
+    // The JPEG of a photograph of another kind.
+    let (both, webp) = (bench.photos.join("../both"), bench.photos.join("../both/b.webp"));
+    std::fs::create_dir(&both).unwrap();
+    dark(40, 30).save(&webp).unwrap();
+    let into_both = |more: &[&str]| {
+        let mut command = naka_gs();
+        command.arg("enhance").arg(&webp).arg("-o").arg(&both).args(["--adapter", "cpu", "--weights", "none"]);
+        command.args(more).output().unwrap()
+    };
+    std::fs::write(both.join("b.JPG"), "of the camera").unwrap();
+    let before = contents(&both);
+    for more in [&[][..], &["-w"]] {
+        assert_refused(&into_both(more), 2, &["b.JPG", "photographs", "--out"]);
+        assert_eq!(contents(&both), before);
+    }
+    std::fs::remove_file(both.join("b.JPG")).unwrap();
+    for more in [&[][..], &["-w"]] {
+        let output = into_both(more);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(both.join("b.JPG").is_file() && !both.join("b.JPG.bak").exists());
+}
+
+/// Views that a scene keeps from training are lit, too.
+#[test]
+fn pictures_in_the_way_of_views_kept_from_training_stay() {
+    let bench = Bench::new();
+    let frame = |index: usize| {
+        bench.jpeg(&format!("{index}.jpg"));
+        let x = index as f64;
+        let pose = [[1.0, 0.0, 0.0, x], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        serde_json::json!({ "file_path": format!("photos/{index}.jpg"), "transform_matrix": pose })
+    };
+    let frames: Vec<_> = (0..4).map(frame).collect();
+    let transforms = serde_json::json!({ "fl_x": 40.0, "frames": frames, "val_filenames": ["photos/3.jpg"] });
+    let scene = bench.photos.parent().unwrap();
+    std::fs::write(scene.join("transforms.json"), transforms.to_string()).unwrap();
+    std::fs::create_dir(&bench.out).unwrap();
+    std::fs::write(bench.out.join("3.jpg"), "mine").unwrap();
+    assert_refused(&bench.enhance(&[scene], &["--weights", "none"]), 1, &["3.jpg", "--overwrite"]);
+    assert_eq!(contents(&bench.out).len(), 1);
+    let output = bench.enhance(&[scene], &["--weights", "none", "-w", "--sheet"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(std::fs::read(bench.out.join("3.jpg.bak")).unwrap(), b"mine");
+    assert_eq!(bench.lit("3.jpg").width(), 40);
 }

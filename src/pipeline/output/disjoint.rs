@@ -9,9 +9,18 @@ use std::path::{Component, Path, PathBuf};
 /// Fails where the output folder `out` is, holds or lies within a folder that photographs of `capture` lie in (links
 /// followed). A demo's capture may lie in the folder of its results: nothing else is written into its folder.
 pub fn ensure_disjoint(out: &Path, capture: &Capture) -> Result<()> {
+    let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
+    ensure_apart(out, views.flat_map(|view| view.files()))
+}
+
+/// [`ensure_disjoint`] for the photographs `files`.
+///
+/// # Errors
+/// As there.
+pub fn ensure_apart<'p>(out: &Path, files: impl Iterator<Item = &'p Path>) -> Result<()> {
     let out = real(out);
     let own_capture = out.join(CAPTURE_FOLDER);
-    for folder in photo_folders(capture) {
+    for folder in photo_folders(files) {
         let contains = folder.starts_with(&out) && !folder.starts_with(&own_capture);
         if contains || out.starts_with(&folder) {
             let found = format!("{} and {}, which holds photographs, overlap", out.display(), folder.display());
@@ -37,9 +46,7 @@ pub fn ensure_no_input<'n>(out: &Path, results: impl Iterator<Item = &'n str>, i
 }
 
 /// The folders of the photographs and references, and those of the files that links lead to.
-fn photo_folders(capture: &Capture) -> Vec<PathBuf> {
-    let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
-    let files = views.flat_map(|view| view.files());
+fn photo_folders<'p>(files: impl Iterator<Item = &'p Path>) -> Vec<PathBuf> {
     let folder = |file: &Path| Some(real(&Path::new(".").join(file.parent()?)));
     let mut folders: Vec<PathBuf> =
         files.flat_map(|file| [folder(file), file.canonicalize().ok().as_deref().and_then(folder)]).flatten().collect();

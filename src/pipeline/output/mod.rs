@@ -1,14 +1,16 @@
 //! The owner of an output folder: the names in it, who works in it, and what may be deleted there.
 //!
-//! A file is *ours* if `run.json` lists it with its content's hash ([`Written`]) and it still has that content. Ours are
-//! deleted or replaced as a run needs it. Anything else that is in the way of a result is never deleted: without
+//! A file is *ours* if `run.json` lists it with its content's hash ([`Written`]) and it still has that content; files of no
+//! run are listed in `results.json` ([`Listed`]). Ours are deleted or replaced as a run needs it. Anything else that is in the way of a result is never deleted: without
 //! `--overwrite` it is an error, with it the file is moved aside ([`OutputFolder::make_way`]).
 
 mod disjoint;
 mod lock;
 pub mod names;
+mod results;
 
-pub use disjoint::{ensure_disjoint, ensure_no_input};
+pub use disjoint::{ensure_apart, ensure_disjoint, ensure_no_input};
+pub use results::{Listed, Results};
 
 use super::fingerprint::{Hashes, Written};
 use crate::error::Result;

@@ -26,6 +26,8 @@ pub const METRICS: &str = "metrics.json";
 pub const RUN: &str = "run.json";
 /// The resolved settings.
 pub const SETTINGS: &str = "settings.toml";
+/// What commands without a record of a run have written.
+pub const RESULTS: &str = "results.json";
 /// The page about the run.
 pub const REPORT: &str = "report.html";
 /// The demo's picture sheet.
