@@ -2,6 +2,7 @@
 
 mod find;
 pub mod summary;
+mod table;
 
 pub use find::{Found, find};
 pub use summary::{Row, Status};
@@ -12,10 +13,12 @@ use crate::pipeline::output::OutputFolder;
 use crate::pipeline::{self, Outcome, Scope, Shared};
 use crate::progress::{Progress, Stop};
 use crate::settings::{self, Layers, Settings};
+use crate::sync::lock;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
+use table::Table;
 
 /// The name of a scene's own settings file, in its folder.
 pub const SETTINGS_FILE: &str = "naka-gs.toml";
@@ -53,18 +56,14 @@ pub trait Watch: Sync {
 pub fn run(job: &Job, watch: &dyn Watch) -> Result<Vec<Row>> {
     job.layers.resolve()?;
     let scenes = find(&job.folder, &job.out)?;
-    if let Err(error) = summary::read(&job.out)
-        && !job.overwrite
-    {
-        return Err(error);
-    }
-    let _held = OutputFolder::open(&job.out)?;
-    let rows = Mutex::new(scenes.iter().map(|scene| Row::waiting(&scene.name)).collect::<Vec<_>>());
+    let folder = OutputFolder::open(&job.out)?;
+    let waiting = scenes.iter().map(|scene| Row::waiting(&scene.name)).collect();
+    let table = Mutex::new(Table::begin(&folder, waiting, job.overwrite)?);
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {
         while let Some((index, scene)) = next_scene(&scenes, &next, watch.stop()) {
             let mut row = Row { status: Status::Running, ..Row::waiting(&scene.name) };
-            note(&job.out, &rows, index, row.clone())?;
+            lock(&table).put(index, row.clone())?;
             let started = Instant::now();
             let outcome = run_scene(job, scene, watch);
             row.seconds = started.elapsed().as_secs_f64();
@@ -72,7 +71,7 @@ pub fn run(job: &Job, watch: &dyn Watch) -> Result<Vec<Row>> {
             if let Some(error) = &row.error {
                 tracing::error!("{}: {error}", scene.name);
             }
-            note(&job.out, &rows, index, row)?;
+            lock(&table).put(index, row)?;
         }
         Ok(())
     };
@@ -82,7 +81,7 @@ pub fn run(job: &Job, watch: &dyn Watch) -> Result<Vec<Row>> {
             workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         ended.collect::<Vec<_>>().into_iter().collect::<Result<()>>()
     })?;
-    Ok(rows.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(table.into_inner().unwrap_or_else(PoisonError::into_inner).into_rows())
 }
 
 /// What a batch comes to.
@@ -114,13 +113,6 @@ fn next_scene<'s>(scenes: &'s [Found], next: &AtomicUsize, stop: &Stop) -> Optio
     }
     let index = next.fetch_add(1, Ordering::Relaxed);
     scenes.get(index).map(|scene| (index, scene))
-}
-
-/// Puts `row` into the table, on disk too.
-fn note(out: &Path, rows: &Mutex<Vec<Row>>, index: usize, row: Row) -> Result<()> {
-    let mut rows: MutexGuard<'_, Vec<Row>> = rows.lock().unwrap_or_else(PoisonError::into_inner);
-    rows[index] = row;
-    summary::write(out, &rows)
 }
 
 fn run_scene(job: &Job, scene: &Found, watch: &dyn Watch) -> Result<Outcome> {

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::pipeline::Outcome;
 use crate::storage;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
 use std::path::{Component, Path};
 
 /// The name of the table in a batch's output folder.
@@ -97,13 +98,21 @@ impl Row {
 }
 
 /// Writes the table into the folder `out`.
-pub fn write(out: &Path, rows: &[Row]) -> Result<()> {
+pub fn write(out: &Path, rows: &[impl Borrow<Row>]) -> Result<()> {
     let path = out.join(SUMMARY_FILE);
-    let failed = |error: csv::Error| Error::io(&path)(std::io::Error::other(error));
-    let mut table = csv::Writer::from_writer(Vec::new());
-    rows.iter().try_for_each(|row| table.serialize(row)).map_err(failed)?;
-    let bytes = table.into_inner().map_err(|error| Error::io(&path)(std::io::Error::other(error.to_string())))?;
+    let bytes = text(rows).map_err(|error| Error::io(&path)(std::io::Error::other(error)))?;
     storage::write_bytes(&path, &bytes)
+}
+
+fn text(rows: &[impl Borrow<Row>]) -> Result<Vec<u8>, String> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    rows.iter().try_for_each(|row| table.serialize(row.borrow())).map_err(|error| error.to_string())?;
+    table.into_inner().map_err(|error| error.to_string())
+}
+
+/// Whether the table in the folder `out`, which has been read as `rows`, has the form that [`write()`] gives it.
+pub(super) fn is_as_written(out: &Path, rows: &[Row]) -> bool {
+    std::fs::read(out.join(SUMMARY_FILE)).is_ok_and(|found| text(rows).is_ok_and(|text| text == found))
 }
 
 /// Reads the table in the folder `out`; `None` where there is none.

@@ -14,7 +14,7 @@ use crate::batch::summary;
 use crate::capture::{Image, read_image};
 use crate::error::{Error, Result};
 use crate::pipeline::MetricsFile;
-use crate::pipeline::output::{OutputFolder, names};
+use crate::pipeline::output::{Listed, OutputFolder, names};
 use crate::pipeline::record::{RUN_FILE, Run};
 use crate::progress::Progress;
 use crate::storage;
@@ -34,9 +34,7 @@ pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     let metrics = MetricsFile::read_if_there(out)?.unwrap_or_default();
     let views = views::gather(out, &run, &metrics, progress)?;
     let page = run_page::page(&run, &metrics, views, scene::pages_in(out))?;
-    if let Some(written) = run.files.get(PAGE_FILE) {
-        folder.make_way(PAGE_FILE, Some(written))?;
-    }
+    folder.make_way(PAGE_FILE, run.files.get(PAGE_FILE))?;
     storage::write_bytes(&path, page.as_bytes())?;
     run.files.insert(PAGE_FILE.into(), folder.written(PAGE_FILE));
     run.write(out)?;
@@ -48,9 +46,13 @@ pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
 /// # Errors
 /// A folder without a batch; a `report.html` of another origin.
 pub fn write_batch(out: &Path) -> Result<PathBuf> {
-    let path = place(out)?;
     let rows = summary::read(out)?.ok_or_else(|| nothing(out))?;
-    storage::write_bytes(&path, batch_page::page(out, &rows)?.as_bytes())?;
+    let folder = OutputFolder::open(out)?;
+    let (path, mut listed) = (place(out)?, Listed::read(&folder, false)?);
+    let page = batch_page::page(out, &rows)?;
+    listed.make_way(PAGE_FILE)?;
+    storage::write_bytes(&path, page.as_bytes())?;
+    listed.note([PAGE_FILE])?;
     Ok(path)
 }
 

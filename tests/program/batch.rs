@@ -113,6 +113,25 @@ fn goes_on_after_a_failure_resumes_and_reports() {
     fs::remove_file(bench.out("report.html")).unwrap();
     assert!(naka_gs().arg("report").arg(bench.out("")).output().unwrap().status.success());
     assert!(bench.out("report.html").is_file());
+
+    // Pages that somebody has edited are moved aside, and the table has the rows of other batches.
+    let pages = ["report.html", "a room/report.html"].map(|name| bench.out(name));
+    for page in &pages {
+        let edited = fs::read_to_string(page).unwrap().replace("</body>", "my remark</body>");
+        fs::write(page, edited).unwrap();
+    }
+    fs::rename(bench.scene("b"), bench.dir.path().join("b")).unwrap();
+    assert!(bench.command(3, &[]).output().unwrap().status.success());
+    assert_eq!(bench.statuses(), ["a room kept", "site/c kept", "b done"]);
+    fs::rename(bench.dir.path().join("b"), bench.scene("b")).unwrap();
+    for _ in 0..2 {
+        assert!(naka_gs().arg("report").arg(bench.out("")).output().unwrap().status.success());
+    }
+    for page in &pages {
+        let backup = page.with_file_name("report.html.bak");
+        assert!(fs::read_to_string(backup).unwrap().contains("my remark"), "{}", page.display());
+        assert!(!page.with_file_name("report.html.bak2").exists());
+    }
 }
 
 #[test]
