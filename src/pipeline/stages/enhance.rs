@@ -63,7 +63,35 @@ pub(super) fn photos_fingerprint(inputs: &Hashes, capture: &Capture) -> String {
     fingerprint::of(&[inputs.of_views(&capture.train), inputs.of_views(&capture.holdout)])
 }
 
-/// The files that may say how the camera responds to light.
+/// The files that may say how the camera responds to light: the scene's own, and the one that is named, by the path that it
+/// is opened by.
 pub(super) fn camera_files(job: &Job, inputs: &Hashes) -> [Option<Written>; 2] {
-    ["camera.toml", &job.settings.enhance.camera].map(|name| inputs.of(&job.scene.join(name)))
+    let own = job.scene.join("camera.toml");
+    [own.as_path(), Path::new(&job.settings.enhance.camera)].map(|file| inputs.of(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+
+    #[test]
+    fn the_camera_file_counts_by_the_path_that_it_is_opened_by() {
+        // Below the working directory, as the command line names it; the scene lies elsewhere.
+        let here = std::env::current_dir().unwrap();
+        let (work, scene) = (tempfile::tempdir_in(&here).unwrap(), tempfile::tempdir().unwrap());
+        let file = work.path().join("mine.toml");
+        let mut settings = Settings::default();
+        settings.enhance.camera = file.strip_prefix(&here).unwrap().to_string_lossy().into_owned();
+        let (scene, out) = (scene.path().to_path_buf(), scene.path().join("out"));
+        let job = Job { scene, out, settings, overwrite: false, scope: Scope::Everything };
+        let found = |ratio: f32| {
+            std::fs::write(&file, format!("kind = 'srgb-exposure'\nratio = {ratio}")).unwrap();
+            let inputs = Hashes::default();
+            (camera_files(&job, &inputs), inputs.paths())
+        };
+        let ((first, inputs), (second, _)) = (found(40.0), found(50.0));
+        assert!(first[1].is_some() && first != second, "{first:?} {second:?}");
+        assert_eq!(inputs, [file.clone()], "it is an input, which results may not replace");
+    }
 }
