@@ -13,7 +13,7 @@ mod spline;
 mod write;
 
 use super::camera::Camera;
-use crate::capture::{Capture, Image, View, read_image};
+use crate::capture::{Capture, Image, View, read_image, some};
 use crate::error::{Error, Result};
 use crate::parallel::try_map;
 use crate::progress::Progress;
@@ -76,7 +76,7 @@ pub struct Fitted {
 /// Pictures that cannot be read, pairs of different sizes, and [`Error::Input`] for what no response can be fitted to:
 /// exchanged, saturated, black, constant or unrelated pictures.
 pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn Progress) -> Result<Calibration> {
-    let pairs = if config.quantiles { Vec::new() } else { pairs(&dark.train, &lit.train) };
+    let Matched { pairs, without, further } = if config.quantiles { Matched::default() } else { pairs(dark, lit) };
     if pairs.is_empty() {
         return by_quantiles(dark, lit, progress);
     }
@@ -89,9 +89,13 @@ pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn P
     })?;
     progress.end();
     let mut report = Report { pairs: pairs.len(), images: [pairs.len(); 2], ..Report::default() };
-    let unmatched = dark.train.len().min(lit.train.len()) - pairs.len();
-    if unmatched > 0 {
-        report.warnings.push(format!("{unmatched} pictures of the smaller folder have no partner of their name"));
+    if without > 0 {
+        report.warnings.push(format!("{without} pictures of the smaller folder have no partner of their name"));
+    }
+    if !further.is_empty() {
+        let (count, names) = (further.len(), some(&further));
+        let warning = format!("{count} pictures are others of a name that is paired already, left out: {names}");
+        report.warnings.push(warning);
     }
     let names: Vec<&str> = pairs.iter().map(|(dark, _)| dark.name.as_str()).collect();
     let blocks = checks::related(source(lit), &names, read, &mut report)?;
@@ -187,14 +191,54 @@ fn finish(
     Ok(Calibration { toml, camera, report })
 }
 
-/// Views of the same name without its ending, in any case; two single pictures are a pair whatever their names.
-fn pairs<'a>(dark: &'a [View], lit: &'a [View]) -> Vec<(&'a View, &'a View)> {
-    if let ([dark], [lit]) = (dark, lit) {
-        return vec![(dark, lit)];
+/// Which views of two captures are pairs.
+#[derive(Default)]
+struct Matched<'a> {
+    /// Dark and lit.
+    pairs: Vec<(&'a View, &'a View)>,
+    /// How many names of the capture with fewer of them the other one lacks.
+    without: usize,
+    /// Files of the views whose name is paired already.
+    further: Vec<String>,
+}
+
+/// One pair for each name that both have (without its ending, in any case), of files of one kind where there are some; two
+/// single pictures are a pair whatever their names.
+fn pairs<'a>(dark: &'a Capture, lit: &'a Capture) -> Matched<'a> {
+    if let ([dark], [lit]) = (&dark.train[..], &lit.train[..]) {
+        return Matched { pairs: vec![(dark, lit)], ..Matched::default() };
     }
-    let stem = |view: &View| Path::new(&view.name).with_extension("").to_string_lossy().to_lowercase();
-    let lit: BTreeMap<String, &View> = lit.iter().map(|view| (stem(view), view)).collect();
-    dark.iter().filter_map(|view| Some((view, *lit.get(&stem(view))?))).collect()
+    let [dark, lit] = [dark, lit].map(by_name);
+    let mut matched = Matched::default();
+    for (name, dark) in &dark {
+        let Some(lit) = lit.get(name) else { continue };
+        let alike = lit.iter().find_map(|lit| Some((*dark.iter().find(|dark| kind(dark) == kind(lit))?, *lit)));
+        let pair = alike.unwrap_or((dark[0], lit[0]));
+        let others = dark.iter().chain(lit).filter(|view| ![pair.0, pair.1].contains(view));
+        matched.further.extend(others.map(|view| path(view).display().to_string()));
+        matched.pairs.push(pair);
+    }
+    matched.without = dark.len().min(lit.len()) - matched.pairs.len();
+    matched
+}
+
+/// The views of each name without its ending.
+fn by_name(capture: &Capture) -> BTreeMap<String, Vec<&View>> {
+    let mut views = BTreeMap::<_, Vec<&View>>::new();
+    for view in &capture.train {
+        let name = Path::new(&view.name).with_extension("").to_string_lossy().to_lowercase();
+        views.entry(name).or_default().push(view);
+    }
+    views
+}
+
+/// The ending of a view's file.
+fn kind(view: &View) -> String {
+    path(view).extension().unwrap_or_default().to_string_lossy().to_lowercase()
+}
+
+fn path(view: &View) -> &Path {
+    view.image.as_deref().unwrap_or(Path::new(&view.name))
 }
 
 fn file(view: &View) -> Result<&Path> {

@@ -140,6 +140,28 @@ fn outliers_do_not_bend_the_curve() {
 }
 
 #[test]
+fn a_shot_in_two_formats_is_one_pair() {
+    let (dark, other) = (surfaces(1, SIZE.0, SIZE.1), surfaces(2, SIZE.0, SIZE.1));
+    let [noisy_dark, noisy_other] = [(&dark, 1), (&other, 2)].map(|(image, seed)| noisy(image, 1.0, seed));
+    let lit = [&dark, &other].map(|image| lit_by(&camera(), image));
+    let one = [("a.png", noisy_dark.clone()), ("b.png", noisy_other.clone())];
+    // The JPEG file comes first, but the lit picture is a PNG file.
+    let two =
+        [("A.jpg", noisy_dark.clone()), ("a.png", noisy_dark), ("b.png", noisy_other.clone()), ("b.tif", noisy_other)];
+    let [once, twice] = [&one[..], &two[..]].map(|pictures| {
+        let folders = Folders::new(pictures, &[("a.png", lit[0].clone()), ("b.png", lit[1].clone())]);
+        folders.calibrate(false).unwrap()
+    });
+    assert!(twice.camera.kind == once.camera.kind && twice.report.pairs == 2, "a shot counts once");
+    let further: Vec<_> = twice.report.warnings.iter().filter(|words| !once.report.warnings.contains(words)).collect();
+    let [found] = &further[..] else { panic!("{:?}", twice.report.warnings) };
+    assert!(found.starts_with("2 pictures") && found.contains("A.jpg") && found.contains("b.tif"), "{found}");
+    let folders = Folders::new(&two[..2], &[("a.png", lit[0].clone()), ("c.png", lit[1].clone())]);
+    let found = folders.calibrate(false).unwrap().report;
+    assert!(found.pairs == 1 && !found.warnings.iter().any(|words| words.contains("no partner")), "{found:?}");
+}
+
+#[test]
 fn folders_without_common_names_match_quantiles() {
     let plain = Camera::open("exposure-40-plain").unwrap();
     let dark = surfaces(1, 1024, 768);
