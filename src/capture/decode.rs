@@ -18,13 +18,15 @@ pub(super) const CLAIMED: u64 = u64::MAX;
 /// Bytes that tell the kind of a file.
 const START: u64 = 8 << 10;
 
+/// Where more than this part of the float samples of a file lies above that value, 1 is not their white: lamps are smaller.
+const MOST_SAMPLE: f32 = 2.0;
+const MOST_ABOVE: f64 = 0.1;
 /// Largest value of an EXR file that is kept: the largest that half floats hold.
 const MOST_LIGHT: f32 = 65_504.0;
 
 /// Reads a JPEG, PNG, TIFF, WebP, EXR or RAW file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s header),
-/// 8- and 16-bit samples are divided by 255 and 65 535, float samples by their 99.9th percentile (and clipped,
-/// NAKA-GS §3.1's reference code). Linear light of EXR and RAW files gets the sRGB curve, also below black and above white;
-/// RAW files are turned upright. Gray becomes three equal channels; alpha is dropped.
+/// 8- and 16-bit samples are divided by 255 and 65 535, float samples are taken as 0–1 and clipped. Linear light of EXR and
+/// RAW files gets the sRGB curve, also below black and above white; RAW files are turned upright. Gray becomes three equal channels; alpha is dropped.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Input`], naming the file: missing, truncated, damaged, or of an unsupported kind.
@@ -59,7 +61,7 @@ fn decode_counted(path: &Path, data: &[u8], counted: u64) -> Result<Image> {
         return jpeg::decode(path, data, counted);
     }
     let image = decode_dynamic(path, data, counted)?;
-    Ok(if is_exr(data) { from_light(image) } else { from_dynamic(image) })
+    if is_exr(data) { Ok(from_light(image)) } else { from_dynamic(path, image) }
 }
 
 /// The pixels of a PNG or TIFF file, once there is memory for them and for what they become: as much as a file of
@@ -189,13 +191,11 @@ fn jpeg_size(file: &mut (impl Read + Seek)) -> Option<(u32, u32)> {
     }
 }
 
-fn from_dynamic(image: DynamicImage) -> Image {
+fn from_dynamic(path: &Path, image: DynamicImage) -> Result<Image> {
     let (width, height) = (image.width(), image.height());
     let pixels = match image {
         DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
-            let mut pixels: Vec<[f32; 3]> = image.into_rgb32f().pixels().map(|p| p.0).collect();
-            scale_by_percentile(&mut pixels);
-            pixels
+            nominal(path, image.into_rgb32f().pixels().map(|p| p.0).collect())?
         }
         DynamicImage::ImageLuma16(_)
         | DynamicImage::ImageLumaA16(_)
@@ -203,23 +203,24 @@ fn from_dynamic(image: DynamicImage) -> Image {
         | DynamicImage::ImageRgba16(_) => {
             image.into_rgb16().pixels().map(|p| p.0.map(|v| f32::from(v) / 65_535.0)).collect()
         }
-        _ => return Image::from_rgb8(&image.into_rgb8()),
+        _ => return Ok(Image::from_rgb8(&image.into_rgb8())),
     };
-    Image { width, height, pixels }
+    Ok(Image { width, height, pixels })
 }
 
-/// Divides by the 99.9th percentile of all values and clips to 0–1; what is not a number becomes 0.
-fn scale_by_percentile(pixels: &mut [[f32; 3]]) {
-    let mut values: Vec<f32> = pixels.iter().flatten().copied().filter(|v| v.is_finite()).collect();
-    if values.is_empty() {
-        return pixels.fill([0.0; 3]);
+/// Float samples of 0–1, clipped; what is not a number becomes 0. They are never scaled by what one picture holds: a lamp
+/// in one view would darken it against the others. Nothing tells another scale, so files of one are refused.
+fn nominal(path: &Path, mut pixels: Vec<[f32; 3]>) -> Result<Vec<[f32; 3]>> {
+    let above = pixels.iter().flatten().filter(|v| v.is_finite() && **v > MOST_SAMPLE).count();
+    if above as f64 > MOST_ABOVE * 3.0 * pixels.len() as f64 {
+        let part = 100.0 * above as f64 / (3 * pixels.len()) as f64;
+        let found = format!("{part:.0} % of its float samples lie above {MOST_SAMPLE}, where 1 should be white");
+        return Err(Error::input(path, found, "divide them by their white, or save integers of 16 bits"));
     }
-    let rank = ((values.len() - 1) as f64 * 0.999).round() as usize;
-    let (_, white, _) = values.select_nth_unstable_by(rank, f32::total_cmp);
-    let scale = if *white > 0.0 { 1.0 / *white } else { 0.0 };
     for value in pixels.iter_mut().flatten() {
-        *value = if value.is_nan() { 0.0 } else { (*value * scale).clamp(0.0, 1.0) };
+        *value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
     }
+    Ok(pixels)
 }
 
 #[cfg(test)]
@@ -248,6 +249,25 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         let cut = decode_image(&path, &bytes[..bytes.len() - 4]).unwrap_err().to_string();
         assert!(cut.contains("a.exr") && cut.contains("damaged or truncated"), "{cut}");
+    }
+
+    #[test]
+    fn float_samples_are_those_of_the_file_whatever_else_a_picture_shows() {
+        let dir = tempfile::tempdir().unwrap();
+        let read = |lamp: f32, scale: f32| {
+            let path = dir.path().join("a.tif");
+            let value = |x: u32, y: u32| if (x, y) == (3, 3) { lamp } else { scale * (0.01 + 0.001 * x as f32) };
+            ImageBuffer::from_fn(20, 10, |x, y| Rgb([value(x, y), 0.5 * value(x, y), -0.1])).save(&path).unwrap();
+            read_image(&path)
+        };
+        let (plain, lamp) = (read(0.02, 1.0).unwrap(), read(7.0, 1.0).unwrap());
+        assert_eq!(plain.at(9, 5), lamp.at(9, 5));
+        let want = [0.019, 0.0095, 0.0];
+        assert!(plain.at(9, 5).iter().zip(want).all(|(v, want)| (v - want).abs() < 1e-6), "{:?}", plain.at(9, 5));
+        assert_eq!(lamp.at(3, 3), [1.0, 1.0, 0.0]);
+        // Levels of 255 are no light that is known.
+        let found = read(200.0, 255.0).unwrap_err().to_string();
+        assert!(found.contains("a.tif") && found.contains("above 2") && found.contains("16 bits"), "{found}");
     }
 
     #[test]

@@ -88,8 +88,8 @@ fn pictures_of_one_value_stay_plain() {
 fn values_that_are_no_numbers_become_pixels() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("odd.tif");
-    let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0, 1e30, f32::MIN_POSITIVE, 0.01, 0.02];
-    let value = |x: u32, y: u32, c: u32| odd[((3 * x + 5 * y + c) % 8) as usize];
+    let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -1.0, 1e30, f32::MIN_POSITIVE, 0.01, 0.02, 0.0, 0.03, 0.015];
+    let value = |x: u32, y: u32, c: u32| odd[((3 * x + 5 * y + c) % 11) as usize];
     let pixels = ::image::Rgb32FImage::from_fn(32, 16, |x, y| ::image::Rgb([0, 1, 2].map(|c| value(x, y, c))));
     pixels.save(&path).unwrap();
     let capture = capture::photos(&path).unwrap();
