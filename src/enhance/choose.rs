@@ -5,15 +5,27 @@ use super::config::{Config, Normalize, Response, Sigma};
 use super::dequantize::shadow_hue;
 use super::estimate::{estimate, median_luminance};
 use super::tone::{Restoration, Tone};
+use crate::color::to_linear;
 use crate::error::Result;
 use std::path::Path;
 
 /// Median luminance of the input from which on a capture counts as lit.
-pub const LIT: f32 = 0.15;
+const LIT: f32 = 0.15;
 /// A camera response is sensible where the lit median luminance lies between these …
 const MEDIAN: [f32; 2] = [0.12, 0.75];
 /// … and at most this part of the pixels has all channels at 0.98 or above.
 const MOST_SATURATED: f32 = 0.15;
+const SATURATED: f32 = 0.98;
+/// What is exposed to saturate no more ends this far below.
+const UNSATURATED: f32 = 0.999;
+/// Channels from here on have hardly any texture left.
+const NEAR_WHITE: f32 = 0.9;
+/// Luminance below which a pixel shows nothing, and a median that lights nothing: what becomes of a capture is then found from
+/// what it shows. Dark captures have medians of 1 to 7 levels.
+const BLACK: f32 = 1.5 / 255.0;
+const NOTHING: f32 = 0.5 / 255.0;
+/// The part of the pixels that are darker than what is taken for light where the median is noise.
+const BRIGHTEST: f32 = 0.99;
 
 /// Exposures that differ by less than this, in EV, are one.
 const SAME_STOPS: f32 = 0.05;
@@ -105,32 +117,102 @@ fn asked(config: &Config, otherwise: &str) -> Exposure {
 }
 
 fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Choice> {
-    let median = median_luminance(samples);
-    if median >= LIT {
-        let reason = format!("the capture is lit already (median {:.0} of 255)", median * 255.0);
+    if let Some(lit) = lit_as(samples) {
+        let reason = format!("the capture is lit already ({lit})");
         return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason));
     }
-    if let Some(camera) = Camera::exposing(median).filter(|_| origin.linear) {
-        let reason = format!("linear light of a median of {:.1} of 255 becomes mid-gray", median * 255.0);
-        return Ok(with_camera(
-            (camera.exposed(config.exposure).warmed(config.warmth), asked(config, "the median becomes mid-gray")),
-            reason,
-        ));
+    let shown = shown(samples).filter(|_| median_luminance(samples) <= NOTHING);
+    let samples = shown.as_deref().unwrap_or(samples);
+    if origin.linear {
+        return Ok(mid_gray(config, samples));
     }
     let choice = with_camera(open(camera::DEFAULT, config, origin)?, String::new());
     if config.exposure != 0.0 {
         return Ok(Choice { reason: "its exposure is set".into(), ..choice });
     }
     let lit: Vec<[f32; 3]> = samples.iter().map(|p| choice.restoration.apply(*p)).collect();
-    let median = median_luminance(&lit);
-    let saturated = lit.iter().filter(|p| p.iter().all(|v| *v >= 0.98)).count() as f32 / lit.len().max(1) as f32;
+    let (median, saturated) = (median_luminance(&lit), part_above(&lit, SATURATED));
     let found = format!("median {:.0} of 255, {:.1} % saturated", median * 255.0, saturated * 100.0);
     if (MEDIAN[0]..=MEDIAN[1]).contains(&median) && saturated <= MOST_SATURATED {
         return Ok(Choice { reason: format!("it exposes this capture sensibly ({found})"), ..choice });
     }
     let reason = format!("the built-in camera response does not fit this exposure ({found})");
     let naka = Config { response: Response::Naka, sigma: Sigma::Auto, normalize: Normalize::White, ..config.clone() };
-    Ok(estimated(&naka, samples, reason))
+    let choice = estimated(&naka, samples, reason);
+    let lit: Vec<[f32; 3]> = samples.iter().map(|p| choice.restoration.apply(*p)).collect();
+    let bright = part_above(&lit, NEAR_WHITE);
+    if bright > MOST_SATURATED {
+        tracing::warn!(
+            "{:.0} % of the pixels become nearly white: what is lit already in these photographs loses its texture; leave \
+             them as they are (`enhance.response` = \"none\"), or name a camera file (`enhance.camera`)",
+            bright * 100.0
+        );
+    }
+    Ok(choice)
+}
+
+/// By which median the pixels count as lit already, in words: that of all, or where more than half of them is black, that of
+/// what is shown.
+fn lit_as(pixels: &[[f32; 3]]) -> Option<String> {
+    let all = median_luminance(pixels);
+    if all >= LIT {
+        return Some(format!("median {:.0} of 255", all * 255.0));
+    }
+    let shown = median_luminance(&shown(pixels)?);
+    (shown >= LIT).then(|| format!("median {:.0} of 255 where it is not black", shown * 255.0))
+}
+
+/// Whether the pixels count as lit already.
+pub fn is_lit(pixels: &[[f32; 3]]) -> bool {
+    lit_as(pixels).is_some()
+}
+
+/// The pixels that are not black, where more than half are, and the others are more than may saturate: a subject before a
+/// black backdrop, but not the lamps of a night.
+fn shown(pixels: &[[f32; 3]]) -> Option<Vec<[f32; 3]>> {
+    if median_luminance(pixels) >= BLACK {
+        return None;
+    }
+    let shown: Vec<_> = pixels.iter().copied().filter(|p| p.iter().sum::<f32>() / 3.0 >= BLACK).collect();
+    (shown.len() as f32 > MOST_SATURATED * pixels.len() as f32).then_some(shown)
+}
+
+/// The part of the pixels with all channels at `level` or above.
+fn part_above(pixels: &[[f32; 3]], level: f32) -> f32 {
+    pixels.iter().filter(|p| p.iter().all(|v| *v >= level)).count() as f32 / pixels.len().max(1) as f32
+}
+
+/// The longer exposure that brings the median of linear light to mid-gray, or as near as may be without saturating too much.
+fn mid_gray(config: &Config, samples: &[[f32; 3]]) -> Choice {
+    let median = median_luminance(samples);
+    // Noise around black has no light to speak of: the brightest then say how much there is.
+    let means: Vec<f32> = samples.iter().map(|p| p.iter().sum::<f32>() / 3.0).collect();
+    let (level, what) = if median > 0.0 { (median, "median") } else { (ranked(means, BRIGHTEST), "99th percentile") };
+    let Some(camera) = Camera::exposing(level) else {
+        let reason = "there is no light above black".into();
+        return estimated(&Config { response: Response::None, ..config.clone() }, samples, reason);
+    };
+    let least = samples.iter().map(|p| p[0].min(p[1]).min(p[2])).collect();
+    let brightest = to_linear(ranked(least, 1.0 - MOST_SATURATED)).max(f32::MIN_POSITIVE);
+    let most = (UNSATURATED * to_linear(SATURATED) / brightest).max(1.0);
+    let light = format!("linear light of a {what} of {:.1} of 255", level * 255.0);
+    let held = camera.ratio.is_some_and(|ratio| ratio > most);
+    let (camera, becomes) = match held {
+        true => (Camera::exposure(most), format!("as bright as it can with {:.0} % saturated", 100.0 * MOST_SATURATED)),
+        false => (camera, "mid-gray".into()),
+    };
+    let exposure = asked(config, &format!("the {what} becomes {becomes}"));
+    let reason = format!("{light} becomes {becomes}");
+    with_camera((camera.exposed(config.exposure).warmed(config.warmth), exposure), reason)
+}
+
+/// The value below which that part of `values` lies; 0 where there are none.
+fn ranked(mut values: Vec<f32>, part: f32) -> f32 {
+    if values.is_empty() {
+        return 0.0;
+    }
+    let rank = ((values.len() - 1) as f32 * part).ceil() as usize;
+    *values.select_nth_unstable_by(rank, f32::total_cmp).1
 }
 
 fn with_camera((camera, exposure): (Camera, Exposure), reason: String) -> Choice {

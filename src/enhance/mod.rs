@@ -333,6 +333,8 @@ mod memory_tests {
 }
 
 #[cfg(test)]
+mod choose_tests;
+#[cfg(test)]
 mod exposure_tests;
 #[cfg(test)]
 mod odd_tests;

@@ -1,6 +1,6 @@
 //! Dark pixels that represent a capture, and photographs that do not belong to the others.
 
-use super::choose::LIT;
+use super::choose::is_lit;
 use super::config::Config;
 use super::estimate::median_luminance;
 use super::source::Source;
@@ -62,8 +62,8 @@ fn odd(photographs: &[(&str, &[[f32; 3]])]) -> Vec<String> {
             some(&black)
         ));
     }
-    let lit = names(&|pixels| median_luminance(pixels) >= LIT);
-    let dark = names(&|pixels| median_luminance(pixels) < DARK && !is_black(pixels));
+    let lit = names(&is_lit);
+    let dark = names(&|pixels| median_luminance(pixels) < DARK && !is_black(pixels) && !is_lit(pixels));
     if !lit.is_empty() && !dark.is_empty() {
         let (kind, few) = if lit.len() <= dark.len() { ("lit", &lit) } else { ("dark", &dark) };
         words.push(format!(
