@@ -11,6 +11,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+/// The tag of the main directory that says where that of the photograph is.
+const EXIF_DIRECTORY: usize = 0x8769;
+/// ExposureTime, PhotographicSensitivity, SensitivityType to ISOSpeedLatitudezzz, ShutterSpeedValue, BrightnessValue and
+/// ExposureBiasValue.
+const EXPOSURE: [usize; 11] = [0x829a, 0x8827, 0x8830, 0x8831, 0x8832, 0x8833, 0x8834, 0x8835, 0x9201, 0x9203, 0x9204];
+
 /// Orientation, depth and the blocks of bytes that belong to the photograph rather than to its pixels. They never change
 /// how pixels are read: poses are those of the pixels as they are stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +71,16 @@ impl Extras {
         })
     }
 
+    /// Without what the EXIF data say of time, sensitivity and metering: of a picture that was exposed anew they are not true.
+    #[must_use]
+    pub fn without_exposure(mut self) -> Self {
+        if let Some(exif) = &mut self.exif {
+            // A block that is not built as it should be says nothing of them either.
+            let _ = remove_exposure(exif);
+        }
+        self
+    }
+
     /// Turns a picture as a viewer would.
     pub fn upright(&self, image: &Image) -> Image {
         let mut turned = DynamicImage::ImageRgb8(image.to_rgb8());
@@ -107,18 +123,68 @@ fn without_thumbnail(mut exif: Vec<u8>) -> Vec<u8> {
 }
 
 fn unlink_second_directory(exif: &mut [u8]) -> Option<()> {
-    let big = match exif.first_chunk()? {
-        b"MM\0\x2a" => true,
-        b"II\x2a\0" => false,
-        _ => return None,
-    };
-    let long = |b: [u8; 4]| if big { u32::from_be_bytes(b) } else { u32::from_le_bytes(b) };
-    let short = |b: [u8; 2]| if big { u16::from_be_bytes(b) } else { u16::from_le_bytes(b) };
-    let directory = usize::try_from(long(*exif.get(4..)?.first_chunk()?)).ok()?;
-    let entries = usize::from(short(*exif.get(directory..)?.first_chunk()?));
-    let link = directory.checked_add(2 + 12 * entries)?;
+    let order = Order::of(exif)?;
+    let directory = order.long(exif, 4)?;
+    let link = directory.checked_add(2 + 12 * order.short(exif, directory)?)?;
     exif.get_mut(link..link.checked_add(4)?)?.fill(0);
     Some(())
+}
+
+/// Takes the entries of [`EXPOSURE`] out of the directory that cameras write them to.
+fn remove_exposure(exif: &mut [u8]) -> Option<()> {
+    let order = Order::of(exif)?;
+    let main = order.long(exif, 4)?;
+    let entries = |exif: &[u8], directory: usize| {
+        let count = order.short(exif, directory)?;
+        (0..count).map(|i| directory.checked_add(2 + 12 * i)).collect::<Option<Vec<_>>>()
+    };
+    let pointer = entries(exif, main)?.into_iter().find(|at| order.short(exif, *at) == Some(EXIF_DIRECTORY))?;
+    let directory = order.long(exif, pointer.checked_add(8)?)?;
+    let all = entries(exif, directory)?;
+    let end = directory.checked_add(2 + 12 * all.len() + 4)?;
+    let mut kept = Vec::new();
+    for at in &all {
+        if !EXPOSURE.contains(&order.short(exif, *at)?) {
+            kept.extend_from_slice(exif.get(*at..at.checked_add(12)?)?);
+        }
+    }
+    let count = u16::try_from(kept.len() / 12).ok()?;
+    // The link to the next directory follows the last entry.
+    kept.extend_from_slice(exif.get(end - 4..end)?);
+    kept.resize(end - directory - 2, 0);
+    exif.get_mut(directory..directory + 2)?.copy_from_slice(&order.bytes(count));
+    exif.get_mut(directory + 2..end)?.copy_from_slice(&kept);
+    Some(())
+}
+
+/// The order of bytes of a TIFF structure.
+#[derive(Clone, Copy)]
+struct Order {
+    big: bool,
+}
+
+impl Order {
+    fn of(exif: &[u8]) -> Option<Self> {
+        match exif.first_chunk()? {
+            b"MM\0\x2a" => Some(Self { big: true }),
+            b"II\x2a\0" => Some(Self { big: false }),
+            _ => None,
+        }
+    }
+
+    fn short(self, exif: &[u8], at: usize) -> Option<usize> {
+        let bytes = *exif.get(at..)?.first_chunk()?;
+        Some(usize::from(if self.big { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) }))
+    }
+
+    fn long(self, exif: &[u8], at: usize) -> Option<usize> {
+        let bytes = *exif.get(at..)?.first_chunk()?;
+        usize::try_from(if self.big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }).ok()
+    }
+
+    fn bytes(self, short: u16) -> [u8; 2] {
+        if self.big { short.to_be_bytes() } else { short.to_le_bytes() }
+    }
 }
 
 #[cfg(test)]

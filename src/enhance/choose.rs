@@ -14,8 +14,8 @@ const LIT: f32 = 0.15;
 /// A camera response is sensible where the lit median luminance lies between these …
 const MEDIAN: [f32; 2] = [0.12, 0.75];
 /// … and at most this part of the pixels has all channels at 0.98 or above.
-const MOST_SATURATED: f32 = 0.15;
-const SATURATED: f32 = 0.98;
+pub const MOST_SATURATED: f32 = 0.15;
+pub const SATURATED: f32 = 0.98;
 /// What is exposed to saturate no more ends this far below.
 const UNSATURATED: f32 = 0.999;
 /// Channels from here on have hardly any texture left.

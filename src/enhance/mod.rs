@@ -14,6 +14,7 @@ mod config;
 mod correct;
 mod dequantize;
 mod estimate;
+mod exif_check;
 mod golden;
 mod hidden;
 mod kernels;
@@ -42,7 +43,7 @@ use crate::progress::{Journal, Progress};
 use choose::{Choice, Origin, choose, describe};
 use correct::Correction;
 use network::Maps;
-use samples::sample;
+use samples::{Samples, sample};
 use serde::{Deserialize, Serialize};
 use source::Source;
 use std::collections::BTreeSet;
@@ -124,9 +125,6 @@ pub fn enhance_capture<'a>(
     let views: Vec<&View> = capture.train.iter().chain(&capture.holdout).collect();
     unique_names(&views)?;
     progress.begin("enhance", "images", views.len() as u64);
-    if config.exif_exposure && views.iter().any(|view| view.gain.is_some()) {
-        tracing::info!("photographs are brought to their mean exposure");
-    }
     let hidden = hidden::hidden(capture, &views, downscale, progress)?;
     let kernels = Kernels::new(gpu)?;
     let sources: Vec<Source<'_>> = views.iter().copied().map(Source::View).collect();
@@ -137,7 +135,8 @@ pub fn enhance_capture<'a>(
         let path = out.images.join(&view.name);
         if out.journal.is_none_or(|journal| !journal.is_finished(&path)) {
             let (lit, maps) = prepared.enhance(&Source::View(view))?;
-            picture::write(&path, &lit, view)?;
+            let exposed = Source::View(view).gain(&prepared.config).is_some();
+            picture::write(&path, &lit, view, exposed)?;
             if let (Some(folder), Some(maps)) = (out.maps, &maps) {
                 picture::write_maps(folder, &view.name, maps)?;
             }
@@ -212,7 +211,8 @@ fn map_few<T: Sync, R: Send>(pictures: &[T], pixels: u64, work: impl Fn(&T) -> R
 /// where one response serves all of it.
 struct Prepared<'g> {
     kernels: &'g Kernels<'g>,
-    config: &'g Config,
+    /// The settings; EXIF data are not believed where the pixels speak against them.
+    config: Config,
     downscale: u32,
     choice: Choice,
     correction: Option<Correction<'g>>,
@@ -225,17 +225,22 @@ impl<'g> Prepared<'g> {
         gpu: &'g Gpu,
         kernels: &'g Kernels<'g>,
         sources: &[Source<'_>],
-        config: &'g Config,
+        config: &Config,
         downscale: u32,
         root: &Path,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let samples = sample(sources, config, downscale, progress)?;
+        let Samples { pixels: samples, exposed } = sample(sources, config, downscale, progress)?;
+        let doubted = !exposed && sources.iter().any(|source| source.gain(config).is_some());
+        let config = Config { exif_exposure: config.exif_exposure && !doubted, ..config.clone() };
+        if exposed {
+            tracing::info!("photographs are brought to their mean exposure");
+        }
         let linear = sources.iter().all(Source::is_linear);
         let views: Vec<&View> = sources.iter().filter_map(Source::view).collect();
         // Linear light needs no meter, and reading it again takes time.
         let origin = Origin { linear, below_meter: if linear { None } else { below_meter(&views) } };
-        let choice = choose(config, root, &samples, origin)?;
+        let choice = choose(&config, root, &samples, origin)?;
         tracing::info!("response: {}; {}", choice.response, choice.reason);
         if let Some(exposure) = &choice.exposure {
             tracing::info!("exposure: {:+.2} EV; {}", exposure.stops, exposure.reason);
@@ -246,7 +251,7 @@ impl<'g> Prepared<'g> {
     }
 
     fn correction(&self, gpu: &'g Gpu, sources: &[Source<'_>]) -> Result<Option<Correction<'g>>> {
-        let (config, restoration) = (self.config, &self.choice.restoration);
+        let (config, restoration) = (&self.config, &self.choice.restoration);
         let suitable = !per_image(config) && !matches!(restoration.tone, Tone::Identity);
         let Some(mut correction) = Correction::open(gpu, config, suitable)? else { return Ok(None) };
         if sources.len() > 1 && !per_image(config) {
@@ -264,8 +269,8 @@ impl<'g> Prepared<'g> {
 
     /// One picture, from its file to the lit image, and the network's maps where there is a network.
     fn enhance(&self, source: &Source<'_>) -> Result<(Image, Option<Maps>)> {
-        let dark = source.prepared(self.config, &self.choice, self.downscale)?;
-        let own = per_image(self.config).then(|| estimate(self.config, &dark.pixels));
+        let dark = source.prepared(&self.config, &self.choice, self.downscale)?;
+        let own = per_image(&self.config).then(|| estimate(&self.config, &dark.pixels));
         let restoration = own.as_ref().unwrap_or(&self.choice.restoration);
         let toned = self.kernels.apply(&dark, restoration)?;
         let Some(correction) = &self.correction else { return Ok((toned, None)) };
@@ -274,7 +279,7 @@ impl<'g> Prepared<'g> {
     }
 
     fn report(&self, images: usize) -> Report {
-        let mut report = report(&self.choice, self.config, &self.samples, images);
+        let mut report = report(&self.choice, &self.config, &self.samples, images);
         if let Some(correction) = &self.correction {
             report.network = correction.describe();
             report.network_ms = correction.milliseconds();
@@ -334,6 +339,8 @@ mod memory_tests {
 
 #[cfg(test)]
 mod choose_tests;
+#[cfg(test)]
+mod exif_tests;
 #[cfg(test)]
 mod exposure_tests;
 #[cfg(test)]

@@ -18,12 +18,14 @@ const QUALITY: u8 = 98;
 
 /// Writes `image` as the ending of `path` says: PNG in the depth of the photograph, TIFF in 16 bits, everything else as
 /// JPEG in 8. Orientation, EXIF data and color profile are those of the file of `photograph`, and so is the opacity, where
-/// the format has it; the pixels keep their order. The file appears under its name only when it is complete.
+/// the format has it; the pixels keep their order. EXIF data of a picture that was `exposed` otherwise than the photograph do not
+/// say how that was exposed, else it would be exposed once more. The file appears under its name only when it is complete.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be written, [`Error::Input`] where the format cannot hold the picture's size.
-pub fn write(path: &Path, image: &Image, photograph: &View) -> Result<()> {
+pub fn write(path: &Path, image: &Image, photograph: &View, exposed: bool) -> Result<()> {
     let extras = photograph.image.as_deref().map(Extras::read).unwrap_or_default();
+    let extras = if exposed { extras.without_exposure() } else { extras };
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
     let alpha = || Ok(photograph.read_alpha()?.map(|alpha| resize_area(&alpha, image.width, image.height)));
     let bytes = match ending.as_str() {

@@ -3,6 +3,7 @@
 use super::choose::is_lit;
 use super::config::Config;
 use super::estimate::median_luminance;
+use super::exif_check::{Exposed, doubt, unexposed};
 use super::source::Source;
 use super::{largest, map_few};
 use crate::capture::some;
@@ -16,17 +17,19 @@ const BLACK: f32 = 0.5 / 255.0;
 /// Median luminance below which a photograph is dark for sure: 1.3 stops of linear light below one that counts as lit.
 const DARK: f32 = 0.06;
 
-/// Evenly spread pixels of evenly spread views; none of what a mask hides. Photographs that are black, and lit ones among
-/// dark ones, are named.
+/// Pixels that represent a capture.
+pub struct Samples {
+    pub pixels: Vec<[f32; 3]>,
+    /// Whether photographs are brought to their mean exposure: EXIF data say so, and nothing speaks against it.
+    pub exposed: bool,
+}
+
+/// Evenly spread pixels of evenly spread views; none of what a mask hides. Photographs that are black, lit ones among
+/// dark ones, and EXIF data that do not describe them are named.
 ///
 /// # Errors
 /// A picture or a mask that cannot be read, a stop.
-pub fn sample(
-    sources: &[Source<'_>],
-    config: &Config,
-    downscale: u32,
-    progress: &dyn Progress,
-) -> Result<Vec<[f32; 3]>> {
+pub fn sample(sources: &[Source<'_>], config: &Config, downscale: u32, progress: &dyn Progress) -> Result<Samples> {
     let step = sources.len().div_ceil(SAMPLED.0).max(1);
     let chosen: Vec<_> = sources.iter().step_by(step).copied().collect();
     let pixels = |source: &Source<'_>| {
@@ -39,11 +42,30 @@ pub fn sample(
         let chosen = (0..image.pixels.len()).step_by(step | 1).filter(|i| counts(*i));
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
-    let samples = map_few(&chosen, largest(&chosen), pixels)?;
+    let mut samples = map_few(&chosen, largest(&chosen), pixels)?;
+    let mut exposed = sources.iter().any(|source| source.gain(config).is_some());
+    if let Some(doubt) = doubt_of(&chosen, config, &samples) {
+        tracing::warn!(
+            "EXIF exposures differ, but {doubt}: they are not used. The photographs seem to have been brought to one \
+             exposure already"
+        );
+        let all = chosen.iter().zip(&mut samples);
+        all.for_each(|(of, pixels)| of.gain(config).into_iter().for_each(|gain| unexposed(pixels, gain)));
+        exposed = false;
+    }
     let named: Vec<(&str, &[[f32; 3]])> =
         chosen.iter().map(|source| source.name()).zip(samples.iter().map(Vec::as_slice)).collect();
     odd(&named).into_iter().for_each(|words| tracing::warn!("{words}"));
-    Ok(samples.concat())
+    Ok(Samples { pixels: samples.concat(), exposed })
+}
+
+/// What speaks against the EXIF exposures of the photographs. Nobody equalizes the samples of a sensor.
+fn doubt_of(sources: &[Source<'_>], config: &Config, samples: &[Vec<[f32; 3]>]) -> Option<String> {
+    let both = sources.iter().zip(samples);
+    let exposed: Vec<Exposed<'_>> = both
+        .filter_map(|(source, pixels)| Some(Exposed { name: source.name(), gain: source.gain(config)?, pixels }))
+        .collect();
+    if exposed.is_empty() || sources.iter().all(Source::is_linear) { None } else { doubt(&exposed) }
 }
 
 /// What there is to say of photographs that do not belong to the others, by their names and pixels.

@@ -97,10 +97,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// What brings its light to the mean exposure of its capture, where EXIF data are believed and say something.
+    pub fn gain(&self, config: &Config) -> Option<[f32; 3]> {
+        self.view()?.gain.filter(|_| config.exif_exposure)
+    }
+
     /// Brings a dark picture to the mean exposure of its capture.
     fn expose(&self, image: &mut Image, config: &Config) {
-        let Self::View(view) = self else { return };
-        if let Some(gain) = view.gain.filter(|_| config.exif_exposure) {
+        if let Some(gain) = self.gain(config) {
             let exposed = |p: &mut [f32; 3]| *p = std::array::from_fn(|c| exposed_unclipped(p[c], gain[c]));
             image.pixels.par_iter_mut().for_each(exposed);
         }
