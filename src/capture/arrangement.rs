@@ -1,8 +1,8 @@
 //! How the cameras of a capture stand to each other: how large what they look at is, and which arrangements make bad
 //! models or come from wrong poses.
 
+use super::medians::{median, median_vec};
 use super::messages::some;
-use super::normalize::{median, median_vec};
 use super::{Camera, Capture, View};
 use crate::eigen;
 use glam::{DMat3, DVec3};

@@ -5,8 +5,8 @@
 //! (Hasinoff, Durand and Freeman 2010, §3); what a shot clips, it does not count. How much longer one was exposed than
 //! another is measured on the pictures, since cameras' curves bend what EXIF data says.
 
+use super::medians::median_vec;
 use super::messages::some;
-use super::normalize::median_vec;
 use super::{Image, View, read_image, resize_area};
 use crate::color::{to_linear, to_srgb};
 use crate::error::{Error, Result};

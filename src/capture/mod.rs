@@ -29,6 +29,7 @@ mod mask;
 mod mask_files;
 #[cfg(test)]
 mod mask_tests;
+mod medians;
 mod messages;
 mod models;
 #[cfg(feature = "raw")]
@@ -73,10 +74,11 @@ pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, is_image, photos, poses, readable_photos};
 pub use mask::{Mask, MaskUse};
 pub use mask_files::add_masks;
+pub(crate) use medians::median;
 pub(crate) use messages::some;
 pub use named_pose::{NamedPoses, named_poses};
 pub(crate) use names::{clash_of, plain as plain_names};
-pub(crate) use normalize::median;
+pub(crate) use normalize::world_normalization_about;
 pub use normalize::{principal_axes, world_normalization};
 pub use pose::NamedPose;
 pub(crate) use pose::{MAX_POSITION, from_rotation_translation, rigid};

@@ -4,7 +4,7 @@
 //! works in the frame. What is well conditioned stays as it is, to the bit.
 
 use super::arrangement::typical_depth;
-use super::normalize::{median, median_vec};
+use super::medians::{median, median_vec};
 use super::{Camera, Capture, View};
 use crate::error::Result;
 use glam::{DMat4, DVec3};

@@ -339,7 +339,7 @@ fn golden_world_normalization() {
             })
             .collect();
         let expected = matrix(&golden(&file, "normalize_transform"));
-        let found = world_normalization(&cameras);
+        let found = world_normalization_about(&cameras, DVec3::ZERO);
         assert!(found.abs_diff_eq(expected, 1e-6), "{found} instead of {expected}");
         checked += 1;
     }

@@ -1,11 +1,11 @@
 //! Golden files of PPM: another implementation's results on a noisy cloud.
 
 use super::{Config, prune, run, voxel};
-use crate::capture::{Camera, world_normalization};
+use crate::capture::{Camera, world_normalization_about};
 use crate::error::{Error, Result};
 use crate::prior;
 use crate::prior::golden::{Tensors, largest_difference};
-use glam::DMat4;
+use glam::{DMat4, DVec3};
 use std::path::Path;
 
 /// Compares with the golden file `path` (`points_NN.safetensors`, its cloud beside it as `points_NN.ply`). Returns
@@ -94,7 +94,7 @@ impl Golden<'_> {
                 Camera { width: 1, height: 1, fx: 1.0, fy: 1.0, cx: 0.5, cy: 0.5, viewmat, reduction: 1.0 }
             })
             .collect();
-        let found = world_normalization(&cameras).transpose().to_cols_array();
+        let found = world_normalization_about(&cameras, DVec3::ZERO).transpose().to_cols_array();
         Ok(largest_difference(&found, &self.tensor("normalize_transform")?))
     }
 }

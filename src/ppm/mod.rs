@@ -120,6 +120,14 @@ pub fn run(
     let dropped = drop_not_finite(&mut cloud);
     let mut cloud = voxel::pool(cloud, config.voxel_size);
     let pooled = cloud.len();
+    if pooled < config.min_points && input >= config.min_points {
+        tracing::warn!(
+            "pooling by `ppm.voxel_size = {}` left {pooled} of {input} points, fewer than `ppm.min_points = {}`; a \
+             smaller voxel leaves more, and 0 all",
+            config.voxel_size,
+            config.min_points
+        );
+    }
     let mut floaters = 0;
     if config.floaters {
         let good = floaters::grounded(&cloud.positions, &normalize.inverse(), cameras);
