@@ -147,6 +147,24 @@ fn a_networks_predictions_with_channels_apart() {
 }
 
 #[test]
+fn predictions_with_a_dimension_for_the_batch() {
+    let images: Vec<f32> = (0..24u8).map(|i| f32::from(i) / 255.0).collect();
+    let predictions = |shape: &[u64]| {
+        let entries = [
+            ("world_points.npy", npy("'<f4'", false, &[1, 2, 2, 2, 3], &f4(&[SIX; 4].concat()))),
+            ("images.npy", npy("'<f4'", false, shape, &f4(&images))),
+        ];
+        read_bytes("predictions.npz", &zip(&entries, true), &Options::default()).unwrap().cloud.colors
+    };
+    let expected: [[u8; 3]; 8] = [0, 1, 2, 3, 12, 13, 14, 15].map(|i| [i, i + 4, i + 8]);
+    for shape in [&[1, 2, 3, 2, 2][..], &[2, 3, 2, 2]] {
+        assert_eq!(predictions(shape), expected, "{shape:?}");
+    }
+    // As many numbers, but of other pictures.
+    assert_eq!(predictions(&[1, 3, 2, 2, 2]), [GRAY; 8]);
+}
+
+#[test]
 fn colors_from_another_file() {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: Vec<u8>| {

@@ -96,7 +96,10 @@ fn npz_points(path: &Path, take: &mut Take<'_>) -> Result<(), String> {
     let count = count(array()?.shape())?;
     let colors = match file.find(&COLORS) {
         // Pictures beside the points are their colors only where they are as many.
-        Some("images") => colors(&|| file.array("images"), Some(count)).unwrap_or_default(),
+        Some("images") => colors(&|| file.array("images"), Some(count)).unwrap_or_else(|found| {
+            tracing::warn!("{}: its `images` are not the colors of its points: {found}", path.display());
+            Vec::new()
+        }),
         Some(name) => colors(&|| file.array(name), Some(count)).map_err(|e| format!("`{name}`: {e}"))?,
         None => Vec::new(),
     };
@@ -140,15 +143,14 @@ fn points<'a>(
     })
 }
 
-/// The colors of an array: … × 3 or … × 4, or pictures of separate channels (… × 3 × H × W).
+/// The colors of an array: … × 3 or … × 4, or pictures of separate channels (… × 3 × H × W), as networks have them.
 fn colors<'a>(open: &dyn Fn() -> Opened<'a>, expected: Option<usize>) -> Result<Vec<[u8; 3]>, String> {
     let array = open()?;
     let shape = array.shape().to_vec();
     let axis = match shape[..] {
         [_, .., 3 | 4] => shape.len() - 1,
-        [3, _, _] => 0,
-        [_, 3, _, _] => 1,
-        _ => return Err(format!("its shape is {shape:?}, not N × 3")),
+        [.., 3, _, _] => shape.len() - 3,
+        _ => return Err(format!("its shape is {shape:?}, not N × 3 or … × 3 × H × W")),
     };
     let count = shape.iter().enumerate().filter(|(d, _)| *d != axis).map(|(_, n)| n).product();
     if let Some(expected) = expected
