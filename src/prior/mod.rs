@@ -28,5 +28,8 @@ pub use golden::golden_check;
 pub use make::{Report, make};
 pub use origin::{Origin, locate};
 pub use point_cloud::PointCloud;
-pub use read::{Found, Options as ReadOptions, read, read_counting_in, read_framed, read_in, read_with, stated_frame};
+pub use read::{
+    Found, Options as ReadOptions, points_file, read, read_counting_in, read_framed, read_in, read_recentered,
+    read_with, stated_frame,
+};
 pub use write::{write_ply, write_ply_in};

@@ -106,21 +106,46 @@ pub fn read_counting_in(path: impl AsRef<Path>, frame: &SceneFrame) -> Result<Fo
 /// As there.
 pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
     let path = path.as_ref();
-    let stated = if path.is_file() { stated_frame(path)? } else { None };
-    if let Some(frame) = stated {
+    if let Some(frame) = stated_frame(path)? {
         return read_counting_in(path, &frame).map(|found| (found, frame));
     }
     SceneFrame::suiting(|frame| read_counting_in(path, frame), |found| &found.cloud.positions)
 }
 
-/// The frame that a file of points states, where this program wrote it in another than the capture's own.
+/// The points of a file in its own unit of length, relative to the origin that it states, or else to one that suits
+/// them: far from the origin single precision would move them. Where `options` take points to is not asked.
 ///
 /// # Errors
-/// A PLY file whose header cannot be read.
-pub fn stated_frame(path: impl AsRef<Path>) -> Result<Option<SceneFrame>> {
+/// As [`read_with`].
+pub fn read_recentered(path: impl AsRef<Path>, options: &Options) -> Result<(Found, SceneFrame)> {
     let path = path.as_ref();
-    match Kind::of(path)? {
-        Kind::Ply => ElementFile::vertices(path).map(|file| file.stated_frame()),
+    let in_frame =
+        |frame: &SceneFrame| unchecked(path, &Options { to: Similarity::IDENTITY.in_frame(frame), ..options.clone() });
+    let own_unit = |frame: SceneFrame| SceneFrame { unit: 1.0, ..frame };
+    let ((found, highest), frame) = match stated_frame(path)?.map(own_unit) {
+        Some(frame) => (in_frame(&frame)?, frame),
+        None => {
+            let (found, suiting) = SceneFrame::suiting(in_frame, |(found, _)| &found.cloud.positions)?;
+            let frame = own_unit(suiting);
+            (if frame == suiting { found } else { in_frame(&frame)? }, frame)
+        }
+    };
+    found.check(path, options, highest)?;
+    Ok((found, frame))
+}
+
+/// The frame that a file of points, or that in the folder `path`, states, where this program wrote it in another than
+/// the capture's own.
+///
+/// # Errors
+/// A file that cannot be opened, or a PLY file whose header cannot be read.
+pub fn stated_frame(path: impl AsRef<Path>) -> Result<Option<SceneFrame>> {
+    let path = points_file(path.as_ref());
+    if path.is_dir() {
+        return Ok(None);
+    }
+    match Kind::of(&path)? {
+        Kind::Ply => ElementFile::vertices(&path).map(|file| file.stated_frame()),
         _ => Ok(None),
     }
 }
@@ -162,11 +187,10 @@ pub fn read_any(path: &Path, options: &Options) -> Result<Found> {
 /// What the file holds, and the highest confidence of its points.
 fn unchecked(path: &Path, options: &Options) -> Result<(Found, f32)> {
     let colors = options.colors.as_deref().map(colors_of).transpose()?;
-    let inner = if path.is_dir() { file_in_folder(path) } else { None };
-    let file = inner.as_deref().unwrap_or(path);
+    let file = points_file(path);
+    let file = file.as_path();
     let bytes = std::fs::metadata(file).map_err(Error::io(file))?.len();
-    let origin =
-        if file.is_file() { stated_frame(file)?.map_or(DVec3::ZERO, |frame| frame.origin) } else { DVec3::ZERO };
+    let origin = stated_frame(file)?.map_or(DVec3::ZERO, |frame| frame.origin);
     let to = options.to.relative_to(origin);
     let mut sampler = Sampler::new((file, bytes), options.max_points, options.seed);
     let (mut found, mut highest) = (Found::default(), f32::NEG_INFINITY);
@@ -293,6 +317,12 @@ impl Kind {
             _ => Self::Ply,
         })
     }
+}
+
+/// The file that the points of `path` are in: `path` itself, or a file in that folder where there is one.
+pub fn points_file(path: &Path) -> PathBuf {
+    let inner = if path.is_dir() { file_in_folder(path) } else { None };
+    inner.unwrap_or_else(|| path.to_path_buf())
 }
 
 /// The file of points in a COLMAP model's folder, in a scene's `sparse` folder or in a network's output folder.
