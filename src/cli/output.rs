@@ -1,10 +1,12 @@
 //! Results on stdout, messages on stderr, and where files go.
 
+use naka_gs::capture::{Capture, View};
 use naka_gs::pipeline::Shared;
 use naka_gs::settings::{self, Settings};
 use naka_gs::splat::{self, write::is_level_folder};
 use naka_gs::train::{EventLog, Watch};
-use naka_gs::{Error, Result};
+use naka_gs::{Error, Result, prior};
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -35,11 +37,63 @@ pub fn taken(path: &Path) -> Error {
 
 /// Fails where `out` is the file `input` that is read: what came in is never replaced, whatever the flags.
 pub fn not_in_place(input: &Path, out: &Path) -> Result<()> {
-    match (input.canonicalize(), out.canonicalize()) {
-        (Ok(read), Ok(written)) if read == written => {
-            Err(Error::input(out, "is the file that is read, which is never replaced", "choose another name (`out`)"))
+    Inputs::default().file(input).keep([out])
+}
+
+/// What a command reads.
+#[derive(Default)]
+pub struct Inputs {
+    files: Vec<PathBuf>,
+    /// Of poses.
+    folders: Vec<PathBuf>,
+}
+
+impl Inputs {
+    /// A file.
+    pub fn file(mut self, path: &Path) -> Self {
+        self.files.extend(path.canonicalize());
+        self
+    }
+
+    /// A file, or a folder of poses or points.
+    pub fn any(mut self, path: &Path) -> Self {
+        self.folders.extend(path.canonicalize().ok().filter(|real| real.is_dir()));
+        self.file(&prior::points_file(path))
+    }
+
+    /// A scene folder: its poses, photographs and masks. Its points are read or not, and so named by themselves.
+    pub fn scene(mut self, capture: &Capture) -> Self {
+        let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
+        let masks = views.clone().filter_map(|view| view.mask.as_ref()?.file.as_deref());
+        self.files.extend(views.flat_map(View::files).chain(masks).filter_map(|file| file.canonicalize().ok()));
+        self.folders.extend(capture.root.canonicalize());
+        self
+    }
+
+    /// Fails where one of `outs` is one of the files that are read, which are never replaced, whatever the flags.
+    pub fn keep<'a>(&self, outs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+        let is_read = |out: &Path| {
+            let Ok(real) = out.canonicalize() else { return false };
+            let of_poses = || holds_poses(&real) && self.folders.iter().any(|folder| real.starts_with(folder));
+            self.files.contains(&real) || of_poses()
+        };
+        match outs.into_iter().find(|out| is_read(out)) {
+            Some(out) => {
+                let found = "is an input, which is never replaced";
+                Err(Error::input(out, found, "choose another name (`out`)"))
+            }
+            None => Ok(()),
         }
-        _ => Ok(()),
+    }
+}
+
+/// Whether a file is called like one of poses: a transforms file, or one of a COLMAP model.
+fn holds_poses(file: &Path) -> bool {
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    match (part(file.file_stem()).as_str(), part(file.extension()).as_str()) {
+        (stem, "json") => stem.starts_with("transforms"),
+        (stem, "bin" | "txt") => ["cameras", "images", "points3D", "frames", "rigs"].contains(&stem),
+        _ => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `naka-gs path`
 
-use super::output;
+use super::output::{self, Inputs};
 use super::size::Size;
 use naka_gs::paths::{Tour, through};
 use naka_gs::{Result, capture};
@@ -39,10 +39,15 @@ impl Path {
         if self.out.exists() && !self.overwrite {
             return Err(output::taken(&self.out));
         }
-        let views = match self.scene.is_dir() {
-            true => capture::load(&self.scene, &capture::Options::default())?.train,
-            false => capture::poses(&self.scene)?,
+        let (views, inputs) = match self.scene.is_dir() {
+            true => {
+                let scene = capture::load(&self.scene, &capture::Options::default())?;
+                let inputs = Inputs::default().scene(&scene);
+                (scene.train, inputs)
+            }
+            false => (capture::poses(&self.scene)?, Inputs::default().file(&self.scene)),
         };
+        inputs.keep([self.out.as_path()])?;
         let cameras: Vec<_> = views.into_iter().map(|view| view.camera).collect();
         let Self { seconds, fps, closed, keyframes, .. } = self;
         let mut path = through(&cameras, &Tour { seconds, fps, closed, keyframes })?;

@@ -1,6 +1,6 @@
 //! `naka-gs prior`
 
-use super::output::{OutFile, line};
+use super::output::{Inputs, OutFile, line};
 use super::progress::Reporter;
 use super::setting_flags::{Prior as PriorTables, SettingFlags};
 use naka_gs::gpu::{Gpu, Mask};
@@ -29,6 +29,11 @@ impl Prior {
         let settings = self.settings.resolve(None)?;
         self.out.check_with_settings()?;
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
+        let given = [&settings.prior.points, &settings.prior.colors].into_iter().flatten();
+        let given = given.fold(Inputs::default(), |inputs, path| inputs.any(path));
+        let outs = || std::iter::once(&self.out.path).chain(&sheet).map(PathBuf::as_path);
+        // At once, and for what a scene holds as soon as it is read.
+        given.keep(outs())?;
         let job = Job {
             scene: self.scene,
             out: self.out.path.with_extension("scene"),
@@ -41,6 +46,8 @@ impl Prior {
             None => capture::load(&job.scene, &settings.capture_options(&job.scene))?,
         };
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
+        let own = origin.points.iter().fold(given.scene(&scene), |inputs, path| inputs.any(path));
+        own.keep(outs())?;
         let gpu = || Ok(Arc::new(Gpu::open(&settings.adapter_choice(), Mask::of_process())?));
         let (points, report) = prior::prior(gpu, &scene, &origin, &settings.prior, None, reporter)?;
         prior::write_ply_in(&self.out.path, &points, &scene.frame)?;

@@ -142,7 +142,7 @@ fn edited(out: &Path, splats: &Path) {
     assert_refused(
         &run(&["edit", "-w", "--min-opacity", "0.5"], [splats, splats]),
         1,
-        &["is the file that is read", "--out"],
+        &["is an input, which is never replaced", "--out"],
     );
     assert_eq!(fs::read(splats).unwrap(), before);
     assert_refused(&run(&["edit", "--min-opacity", "0.5"], [splats, &clean]), 1, &["clean.ply", "--overwrite"]);
