@@ -1,13 +1,14 @@
 //! `naka-gs ppm`
 
-use super::output::{self, OutFile};
+use super::output::{self, Inputs, OutFile};
 use super::progress::Reporter;
 use super::setting_flags::{Ppm as PpmTables, SettingFlags};
 use glam::DMat4;
-use naka_gs::capture::{Camera, SceneFrame, View};
+use naka_gs::capture::{Camera, Capture, SceneFrame, View};
 use naka_gs::pipeline::{self, record::write_json};
+use naka_gs::prior::{Found, ReadOptions, Similarity};
 use naka_gs::{Error, Result, capture, eval, ppm, prior, storage};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Fewer, better points: voxel pooling and distance-adaptive pruning
 #[derive(clap::Args)]
@@ -47,19 +48,34 @@ impl Ppm {
             return Err(output::taken(path));
         }
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
+        let outs: Vec<&Path> = [Some(&self.out.path), self.stats.as_ref(), plot.as_ref(), sheet.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(PathBuf::as_path)
+            .collect();
+        self.distinct(plot.as_deref())?;
         let options = capture::Options { allow_outside: settings.allow_outside, ..capture::Options::default() };
         let scene = self.scene.as_ref().map(|scene| capture::load(scene, &options)).transpose()?;
         let scene = scene.map(|scene| scene.in_scene_frame());
-        let frame = match &scene {
-            Some(scene) => scene.frame,
-            // Lengths are the file's own, and so is the origin.
-            None => SceneFrame { unit: 1.0, ..prior::stated_frame(&self.points)?.unwrap_or_default() },
+        let inputs = scene.iter().fold(Inputs::default().any(&self.points), |inputs, scene| inputs.scene(scene));
+        inputs.keep(outs)?;
+        let options = ReadOptions { min_confidence: settings.prior.min_confidence as f32, ..ReadOptions::default() };
+        let (found, frame) = match &scene {
+            Some(Capture { frame, .. }) => {
+                let to = Similarity::IDENTITY.in_frame(frame);
+                (prior::read_with(&self.points, &ReadOptions { to, ..options })?, *frame)
+            }
+            // Lengths are the file's own.
+            None => prior::read_recentered(&self.points, &options)?,
         };
-        let points = prior::read_in(&self.points, &frame)?;
+        let Found { cloud: points, total, not_finite, unsure } = found;
+        self.describe(&frame);
         let normalize = scene.as_ref().map_or(DMat4::IDENTITY, |scene| pipeline::normalization(scene, &points));
         let views: &[View] = scene.as_ref().map_or(&[], |scene| &scene.train);
         let cameras: Vec<Camera> = views.iter().map(|view| view.camera.clone()).collect();
         let (points, report) = ppm::run(points, &settings.ppm, &normalize, &cameras)?;
+        let (input, dropped) = (total as usize, report.dropped + not_finite as usize);
+        let report = ppm::Report { input, dropped, unsure: unsure as usize, ..report };
         prior::write_ply_in(&self.out.path, &points, &frame)?;
         if let (Some(stats), Some(plot)) = (&self.stats, &plot) {
             write_json(stats, &report)?;
@@ -71,5 +87,31 @@ impl Ppm {
             output::line(sheet.display().to_string())?;
         }
         Ok(())
+    }
+
+    /// Fails where one file is to hold two results.
+    fn distinct(&self, plot: Option<&Path>) -> Result<()> {
+        let full = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let out = full(&self.out.path);
+        match self.stats.as_deref().into_iter().chain(plot).find(|path| full(path) == out) {
+            Some(path) => {
+                let found = format!("{} is where the points go", path.display());
+                Err(Error::setting("--stats", found, "choose another name"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Tells where coordinates of the result are relative to another origin.
+    fn describe(&self, frame: &SceneFrame) {
+        if frame.is_recentered() {
+            let [x, y, z] = frame.origin.to_array();
+            tracing::warn!(
+                "{}: its coordinates are too far from the origin for the single precision of PLY files: those in {} \
+                 are relative to ({x}, {y}, {z}), which it states as a comment",
+                self.points.display(),
+                self.out.path.display()
+            );
+        }
     }
 }

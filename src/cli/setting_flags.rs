@@ -16,6 +16,8 @@ pub trait Tables {
     const TOP: &'static [&'static str];
     /// Keys of the tables that mean nothing to the subcommand.
     const EXCEPT: &'static [&'static str];
+    /// Keys of other tables.
+    const ALSO: &'static [&'static str];
 
     /// What a setting is where nobody sets it.
     fn defaults() -> Settings {
@@ -28,7 +30,7 @@ const PATHS: [&str; 3] = ["prior.points", "prior.colors", "poses.poses_from"];
 
 /// Declares the tables of the subcommands.
 macro_rules! tables {
-    ($($(#[$doc:meta])* $name:ident: $top:expr, $tables:expr $(, except $except:expr)?;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident: $top:expr, $tables:expr $(, except $except:expr)? $(, also $also:expr)?;)+) => {$(
         $(#[$doc])*
         pub struct $name;
 
@@ -36,6 +38,7 @@ macro_rules! tables {
             const TOP: &'static [&'static str] = &$top;
             const TABLES: &'static [&'static str] = &$tables;
             const EXCEPT: &'static [&'static str] = &[$($except)?];
+            const ALSO: &'static [&'static str] = &[$($also)?];
         }
     )+};
 }
@@ -52,7 +55,7 @@ tables! {
     /// The point prior alone.
     Prior: ["preset", "adapter", "seed", "downscale", "holdout", "allow_outside", "masks"], ["video", "enhance", "poses", "prior"];
     /// Point preprocessing alone.
-    Ppm: ["preset", "seed", "allow_outside"], ["ppm"], except "ppm.thin_made";
+    Ppm: ["preset", "seed", "allow_outside"], ["ppm"], except "ppm.thin_made", also "prior.min_confidence";
     /// The adapter alone.
     AdapterOnly: ["adapter"], [];
 }
@@ -64,6 +67,7 @@ impl Tables for AllOfDemo {
     const TOP: &'static [&'static str] = All::TOP;
     const TABLES: &'static [&'static str] = All::TABLES;
     const EXCEPT: &'static [&'static str] = All::EXCEPT;
+    const ALSO: &'static [&'static str] = All::ALSO;
 
     fn defaults() -> Settings {
         settings::demo()
@@ -100,7 +104,7 @@ impl<T: Tables> SettingFlags<T> {
             if table.is_empty() {
                 T::TOP.contains(&path)
             } else {
-                T::TABLES.contains(&table) && !T::EXCEPT.contains(&path)
+                T::ALSO.contains(&path) || (T::TABLES.contains(&table) && !T::EXCEPT.contains(&path))
             }
         })
     }

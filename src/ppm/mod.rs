@@ -85,6 +85,9 @@ pub struct Report {
     pub input: usize,
     /// Points dropped for not being finite.
     pub dropped: usize,
+    /// Points left out by their confidence, where a file gives one for each (`prior.min_confidence`).
+    #[serde(default)]
+    pub unsure: usize,
     /// Points after voxel pooling.
     pub pooled: usize,
     /// Points dropped for hanging in the air (`floaters`).
@@ -136,7 +139,7 @@ pub fn run(
     let (kept, iterations) = prune::prune(&cloud.positions, config);
     cloud.take(&kept);
     transform(&mut cloud.positions, &normalize.inverse());
-    let report = Report { input, dropped, pooled, floaters, iterations, output: cloud.len() };
+    let report = Report { input, dropped, unsure: 0, pooled, floaters, iterations, output: cloud.len() };
     Ok((cloud, report))
 }
 

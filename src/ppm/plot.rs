@@ -67,8 +67,9 @@ pub fn plot(report: &Report) -> String {
 fn summary(report: &Report) -> String {
     let undone =
         if report.iterations.last().is_some_and(|last| last.undone) { "; the last iteration undone" } else { "" };
+    let unsure = if report.unsure > 0 { format!("{} unsure, ", report.unsure) } else { String::new() };
     format!(
-        "{} points in, {} not finite, {} after pooling, {} out{undone}",
+        "{} points in, {} not finite, {unsure}{} after pooling, {} out{undone}",
         report.input, report.dropped, report.pooled, report.output
     )
 }

@@ -12,6 +12,7 @@ mod gone;
 mod masks;
 mod paths;
 mod photos;
+mod points;
 mod prior;
 mod safety;
 mod submit;
