@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::gpu::Timings;
 use crate::prior::PointCloud;
 use crate::progress::Stop;
+use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -93,7 +94,8 @@ struct Shared {
     single_steps: u32,
     wants_snapshot: bool,
     saves: VecDeque<PathBuf>,
-    change: Option<Box<Config>>,
+    /// Settings by name, as they were asked for one after the other.
+    changes: VecDeque<Map<String, Value>>,
 }
 
 impl Shared {
@@ -102,13 +104,23 @@ impl Shared {
         if let Some(path) = self.saves.pop_front() {
             return Some(Command::Save(path));
         }
-        if let Some(config) = self.change.take() {
-            return Some(Command::Change(config));
+        while let Some(settings) = self.changes.pop_front() {
+            // Each is a change of what the one before it has led to.
+            match self.seen.config.as_ref().map(|config| with(config, settings)) {
+                Some(Ok(config)) => return Some(Command::Change(Box::new(config))),
+                Some(Err(error)) => self.answers.push(Err(error)),
+                None => {}
+            }
         }
         let step = self.seen.figures.step;
         let stale = self.seen.snapshot.as_ref().is_none_or(|snapshot| snapshot.step != step);
         (std::mem::take(&mut self.wants_snapshot) && stale).then_some(Command::Snapshot)
     }
+}
+
+/// `config` with these settings in place of its own.
+fn with(config: &Config, settings: Map<String, Value>) -> Result<Config> {
+    config.changed(&[Change { step: 0, settings }])
 }
 
 /// What the training thread and its observers share.
@@ -276,9 +288,17 @@ impl Remote {
         self.ask(|shared| shared.saves.push_back(path));
     }
 
-    /// Asks for other settings from the next step on.
-    pub fn change(&self, config: Config) {
-        self.ask(|shared| shared.change = Some(Box::new(config)));
+    /// Asks for other values of these settings, by name, from the next step on. The others stay as they are then.
+    pub fn change(&self, settings: Map<String, Value>) {
+        self.ask(|shared| shared.changes.push_back(settings));
+    }
+
+    /// The settings in force, with the changes that were asked for and are still to come; `None` before training begins.
+    pub fn settings(&self) -> Option<Config> {
+        let shared = self.0.lock();
+        let now = shared.seen.config.clone()?;
+        // What cannot be is told when its turn comes.
+        Some(shared.changes.iter().fold(now, |config, change| with(&config, change.clone()).unwrap_or(config)))
     }
 
     fn ask(&self, request: impl FnOnce(&mut Shared)) {

@@ -9,6 +9,7 @@ use crate::progress::{Board, Silent, Stop};
 use crate::scenes::{self, Scene};
 use crate::splat::{self, Renderer, Workspace};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,6 +68,10 @@ impl Bed {
 
 fn config(steps: u32) -> Config {
     Config { steps, sh_degree: 1, sh_interval: 4, ..Config::default() }
+}
+
+fn settings(values: Value) -> Map<String, Value> {
+    values.as_object().unwrap().clone()
 }
 
 /// Waits until `ready` has something.
@@ -166,7 +171,7 @@ fn what_is_saved_in_a_pause_is_the_snapshot_and_failures_are_told() {
         let snapshot = wait_for("a snapshot", || remote.look(|seen| seen.snapshot.clone()));
         remote.save(good.clone());
         remote.save(bad.clone());
-        remote.change(Config { seed: 1, ..config(4) });
+        remote.change(settings(json!({ "seed": 1 })));
         let mut answers = Vec::new();
         while answers.len() < 3 {
             answers.extend(wait_for("an answer", || Some(remote.answers()).filter(|answers| !answers.is_empty())));
@@ -188,7 +193,7 @@ fn changed_settings_are_in_force_recorded_and_survive_an_interruption() {
         remote.step();
         remote.step();
         paused_at(&remote, 2);
-        remote.change(changed.clone());
+        remote.change(settings(json!({ "ssim_weight": 0.5, "steps": 7, "eval_every": 3 })));
         wait_for("an answer", || remote.answers().pop()).unwrap();
         assert_eq!(remote.look(|seen| seen.config.clone()).unwrap(), changed);
         remote.step();
@@ -206,6 +211,30 @@ fn changed_settings_are_in_force_recorded_and_survive_an_interruption() {
     assert_eq!(report.changes.len(), 1);
     assert_eq!(report.changes[0].step, 2);
     assert_eq!(report.changes[0].settings["ssim_weight"], 0.5);
+}
+
+#[test]
+fn changes_within_one_step_are_all_in_force() {
+    let (live, old, capture, points) =
+        (Live::new(Stop::default()), config(40), Capture::default(), PointCloud::default());
+    let remote = live.remote();
+    live.begin(&watch::Start { capture: &capture, points: &points, config: &old, changes: &[], step: 2 });
+    remote.change(settings(json!({ "lr_quats": 0.009 })));
+    remote.change(settings(json!({ "lr_sh": "many" })));
+    remote.change(settings(json!({ "lr_scales": 0.05 })));
+    let wanted = Config { lr_quats: 0.009, lr_scales: 0.05, ..old.clone() };
+    assert_eq!(remote.settings().unwrap(), wanted);
+    let mut now = old;
+    for _ in 0..2 {
+        let watch::Command::Change(next) = live.next(&Stop::default()) else { panic!("no change") };
+        let change = now.change_to(&next, 2).unwrap();
+        assert_eq!(change.settings.len(), 1);
+        live.answered(Ok(Answer::Changed(change)));
+        now = *next;
+    }
+    assert_eq!((live.next(&Stop::default()), now), (watch::Command::Step, wanted));
+    let answers = remote.answers();
+    assert!(answers.len() == 3 && answers[1].is_err(), "{answers:?}");
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub struct Training<'scope> {
     shown: Option<u32>,
     asked: Instant,
     pub figures: Figures,
-    /// The panel's edits of the settings, by name.
+    /// What was typed into the panel's settings and is not asked for yet, by name.
     pub edits: BTreeMap<String, String>,
 }
 

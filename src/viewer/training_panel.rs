@@ -2,11 +2,13 @@
 
 use super::style::{ACCENT, FAINT, grouped, heading};
 use super::training::{Figures, Training, name};
+use crate::error::Error;
 use crate::progress::Standing;
 use crate::train::{CHANGEABLE, Change, Config, State};
 use egui::{Color32, Grid, ProgressBar, RichText};
 use egui_plot::{Line, Plot};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The color of the curve of PSNR.
 const PSNR: Color32 = Color32::from_rgb(235, 190, 110);
@@ -14,7 +16,7 @@ const PSNR: Color32 = Color32::from_rgb(235, 190, 110);
 const KERNELS: usize = 10;
 
 /// Lays it out. Returns what went wrong.
-pub fn show(training: &mut Training<'_>, ui: &mut egui::Ui) -> Option<crate::Error> {
+pub fn show(training: &mut Training<'_>, ui: &mut egui::Ui) -> Option<Error> {
     heading(ui, &format!("Training of {}", name(&training.job)));
     let state = training.figures.state;
     if state == State::Waiting || (state == State::Finished && training.at_work()) {
@@ -35,7 +37,7 @@ pub fn show(training: &mut Training<'_>, ui: &mut egui::Ui) -> Option<crate::Err
     buttons(training, ui);
     curves(ui, &training.figures);
     kernels(ui, &training.figures);
-    let config = training.remote.look(|seen| seen.config.clone());
+    let config = training.remote.settings();
     config.and_then(|config| settings(training, &config, ui).err())
 }
 
@@ -147,31 +149,58 @@ fn settings(training: &mut Training<'_>, config: &Config, ui: &mut egui::Ui) -> 
     let mut apply = false;
     egui::CollapsingHeader::new(RichText::new("Settings").color(FAINT)).id_salt("settings").show(ui, |ui| {
         Grid::new("settings").num_columns(2).spacing([12.0, 2.0]).show(ui, |ui| {
-            for name in CHANGEABLE {
-                let text = training.edits.entry(name.into()).or_insert_with(|| written(&now[name]));
-                ui.label(RichText::new(name.replace('_', " ")).small()).on_hover_text(explained(name));
-                let field = ui.add(egui::TextEdit::singleline(text).desired_width(92.0));
-                apply |= field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
-                ui.end_row();
-            }
+            apply |= fields(&mut training.edits, &now, ui);
         });
         apply |= ui.button("Apply from the next step on").clicked();
     });
     if apply {
-        let edited = changed(config, &now, &std::mem::take(&mut training.edits))?;
-        training.remote.change(edited);
+        let settings = edited(config, &now, &training.edits, training.figures.of.step)?;
+        training.edits.clear();
+        training.remote.change(settings);
     }
     Ok(())
 }
 
-/// `config` with what was typed in place of what it has.
-fn changed(config: &Config, now: &Value, edits: &std::collections::BTreeMap<String, String>) -> crate::Result<Config> {
+/// A field for each setting, with what it has `now`, or, once that is edited, what was typed. Returns whether Enter was
+/// pressed in one.
+fn fields(edits: &mut BTreeMap<String, String>, now: &Value, ui: &mut egui::Ui) -> bool {
+    let mut entered = false;
+    for name in CHANGEABLE {
+        let mut text = edits.get(name).cloned().unwrap_or_else(|| written(&now[name]));
+        ui.label(RichText::new(name.replace('_', " ")).small()).on_hover_text(explained(name));
+        let field = ui.add(egui::TextEdit::singleline(&mut text).desired_width(92.0));
+        if field.changed() {
+            edits.insert(name.into(), text);
+        }
+        entered |= field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        ui.end_row();
+    }
+    entered
+}
+
+/// What was typed in place of what `config` has, after `step` steps.
+fn edited(
+    config: &Config,
+    now: &Value,
+    edits: &BTreeMap<String, String>,
+    step: u32,
+) -> crate::Result<Map<String, Value>> {
     let mut settings = Map::new();
     for (name, text) in edits.iter().filter(|(name, text)| written(&now[name.as_str()]) != **text) {
         let value = serde_json::from_str(text.trim()).unwrap_or_else(|_| Value::String(text.trim().into()));
         settings.insert(name.clone(), value);
     }
-    config.changed(&[Change { step: 0, settings }])
+    let typed = |error| match error {
+        // Elsewhere such values are those of a checkpoint.
+        Error::Setting { setting, found, .. } if setting == "train" => {
+            Error::setting(setting, found, "correct what was typed")
+        }
+        other => other,
+    };
+    let wanted = config.changed(&[Change { step, settings: settings.clone() }]).map_err(typed)?;
+    // What training would refuse is refused here, where it can be corrected.
+    config.change_to(&wanted, step)?;
+    Ok(settings)
 }
 
 /// A value as it is typed.
@@ -192,7 +221,6 @@ fn explained(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
 
     #[test]
     fn typed_settings_are_taken_and_others_left() {
@@ -200,14 +228,28 @@ mod tests {
         let now = serde_json::to_value(&config).unwrap();
         let mut edits: BTreeMap<String, String> =
             CHANGEABLE.iter().map(|name| ((*name).to_string(), written(&now[*name]))).collect();
-        assert_eq!(changed(&config, &now, &edits).unwrap(), config);
+        assert!(edited(&config, &now, &edits, 9).unwrap().is_empty());
         edits.insert("lr_sh".into(), " 0.0031".into());
         edits.insert("background".into(), "black".into());
-        let edited = changed(&config, &now, &edits).unwrap();
-        assert_eq!((edited.lr_sh, edited.steps), (0.0031, config.steps));
-        assert_eq!(edited.background, crate::train::Background::Black);
-        edits.insert("steps".into(), "many".into());
-        assert!(changed(&config, &now, &edits).is_err());
+        let settings = edited(&config, &now, &edits, 9).unwrap();
+        assert_eq!(Value::Object(settings), serde_json::json!({ "lr_sh": 0.0031, "background": "black" }));
+        for refused in ["many", "9"] {
+            edits.insert("steps".into(), refused.into());
+            assert!(edited(&config, &now, &edits, 9).is_err(), "{refused}");
+        }
+    }
+
+    /// Else they would count as edits when the settings have changed.
+    #[test]
+    fn fields_that_are_only_shown_are_not_edited() {
+        let now = serde_json::to_value(Config::default()).unwrap();
+        let mut edits = BTreeMap::from([("lr_sh".to_string(), "0.0".to_string())]);
+        let mut shown = egui::Context::default().run_ui(egui::RawInput::default(), |ui| {
+            assert!(!fields(&mut edits, &now, ui));
+        });
+        shown.textures_delta.clear();
+        assert!(!shown.shapes.is_empty());
+        assert_eq!(edits.keys().collect::<Vec<_>>(), ["lr_sh"]);
     }
 
     #[test]
