@@ -3,7 +3,7 @@
 use super::pace::Pace;
 use super::show::{Screen, Show, Tone};
 use crate::capture::Camera;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, LateReader, Recorder};
 use crate::splat::{Raster, RenderSettings, Renderer, Tensors, Workspace, plane_len, tiles};
 use std::time::{Duration, Instant};
@@ -72,7 +72,11 @@ pub struct Picture {
     work: Option<Workspace>,
     counters: LateReader,
     pub screen: Screen,
+    /// Whether that is a new texture since [`Picture::take_fresh`].
+    fresh: bool,
     drawn: Option<Drawn>,
+    /// The last picture whose buffers did not fit, and why.
+    failed: Option<(Shot, String)>,
     /// Since when the device is at it.
     submitted: Option<Instant>,
     pairs_wanted: usize,
@@ -93,7 +97,9 @@ impl Picture {
             work: None,
             counters: LateReader::new(gpu, 2, 1),
             screen: Screen::new(gpu, [1, 1]),
+            fresh: false,
             drawn: None,
+            failed: None,
             submitted: None,
             pairs_wanted: 0,
             pair_share: 1.0,
@@ -142,43 +148,66 @@ impl Picture {
         whole && self.submitted.is_none()
     }
 
+    /// Why `shot` could not be drawn, if its buffers did not fit.
+    pub fn failure(&self, shot: &Shot) -> Option<Error> {
+        let (_, words) = self.failed.as_ref().filter(|(failed, _)| failed == shot)?;
+        Some(Error::OutOfMemory(words.clone()))
+    }
+
+    /// Whether the screen is a new texture since the last call.
+    pub fn take_fresh(&mut self) -> bool {
+        std::mem::take(&mut self.fresh)
+    }
+
     /// Draws `shot` of `model`, if it is not what the screen shows; at a smaller size, if need be, while it is `moving`.
-    /// Returns whether the screen is a new texture. Only while the device is not busy.
+    /// Only while the device is not busy.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] where the buffers do not fit; it is not tried again before something changes.
-    pub fn draw(&mut self, gpu: &Gpu, model: &Tensors, shot: &Shot, moving: bool) -> Result<bool> {
+    /// [`Error::OutOfMemory`] where the buffers do not fit; it is not tried again before something changes.
+    pub fn draw(&mut self, gpu: &Gpu, model: &Tensors, shot: &Shot, moving: bool) -> Result<()> {
+        if self.failure(shot).is_some() {
+            return Ok(());
+        }
+        self.failed = None;
+        let drawn = self.try_draw(gpu, model, shot, moving);
+        if let Err(Error::OutOfMemory(words)) = &drawn {
+            self.failed = Some((shot.clone(), words.clone()));
+        }
+        drawn
+    }
+
+    fn try_draw(&mut self, gpu: &Gpu, model: &Tensors, shot: &Shot, moving: bool) -> Result<()> {
         let most = largest_share(gpu, [shot.camera.width, shot.camera.height]).min(self.pair_share);
         let least = if moving { self.pace.scale().min(most) } else { most };
         if let Some(drawn) = &self.drawn
             && drawn.scale >= least
             && drawn.shot == *shot
         {
-            return Ok(false);
+            return Ok(());
         }
-        let only_tone = self.drawn.as_ref().filter(|d| d.scale >= least && d.shot.same_render(shot)).map(|d| d.scale);
+        let only_tone = self.drawn.take().filter(|d| d.scale >= least && d.shot.same_render(shot)).map(|d| d.scale);
         let scale = only_tone.unwrap_or(least);
-        self.drawn = Some(Drawn { shot: shot.clone(), scale, whole: scale >= most });
         let size = [shot.camera.width, shot.camera.height].map(|side| share_of(side, scale));
         if most < 1.0 && !moving {
             self.tell(gpu, [shot.camera.width, shot.camera.height], size);
         }
-        let fresh = self.screen.size() != size;
-        if fresh {
+        if self.screen.size() != size {
             self.screen = Screen::new(gpu, size);
+            self.fresh = true;
         }
         let mut recorder = Recorder::new(gpu);
         if only_tone.is_none() {
             self.make_room(gpu, model, size)?;
         }
-        let Some(work) = &self.work else { return Ok(fresh) };
+        let Some(work) = &self.work else { return Ok(()) };
         if only_tone.is_none() {
             self.record(&mut recorder, work, model, shot, size, shot.raster);
         }
         self.show.record(&mut recorder, work, &self.screen, &shot.tone);
         self.counters.submit(gpu, recorder, &[(&work.counters, 2)])?;
         self.submitted = Some(Instant::now());
-        Ok(fresh)
+        self.drawn = Some(Drawn { shot: shot.clone(), scale, whole: scale >= most });
+        Ok(())
     }
 
     /// Says once that pictures of the `full` size are drawn at `size`.
@@ -203,7 +232,7 @@ impl Picture {
             pairs = pairs.max(Workspace::room_for(gpu, wanted));
         }
         // The old buffers go first: both may not fit.
-        self.work = None;
+        (self.work, self.drawn) = (None, None);
         self.work = Some(Workspace::new(gpu, model.count, pairs, width, height)?);
         Ok(())
     }
@@ -256,25 +285,44 @@ mod tests {
     use crate::splat::reference::{camera, cloud, splats};
     use crate::viewer::show::Channel;
 
-    /// Draws until the picture is there; its share of the sides and its pairs.
-    fn drawn(buffer_bytes: u64) -> (f64, u64) {
-        let gpu = Gpu::open(&Choice::Best, Mask { buffer_bytes, ..Mask::ALL }).unwrap();
-        let model = Tensors::from_splats(&gpu, &splats(&cloud(3000, 7)), 0).unwrap();
-        let settings =
-            RenderSettings { background: [0.0; 3], sh_degree: 3, antialiased: false, style: Style::default() };
+    /// A device that binds so many bytes, all of them for 0.
+    fn device(buffer_bytes: u64) -> Gpu {
+        Gpu::open(&Choice::Best, Mask { buffer_bytes, ..Mask::ALL }).unwrap()
+    }
+
+    fn model(gpu: &Gpu) -> Tensors {
+        Tensors::from_splats(gpu, &splats(&cloud(3000, 7)), 0).unwrap()
+    }
+
+    /// From so much further back.
+    fn shot(back: f64) -> Shot {
+        let style = Style::default();
+        let settings = RenderSettings { background: [0.0; 3], sh_degree: 3, antialiased: false, style };
         let tone = Tone { channel: Channel::Color, gain: [1.0; 3], background: [0.0; 3], depths: [0.0, 1.0] };
-        let camera = camera().resized(222, 132);
-        let shot = Shot { model: 0, camera, settings, raster: Raster::Color, tone };
-        let mut picture = Picture::new(&gpu).unwrap();
+        let mut camera = camera().resized(222, 132);
+        camera.viewmat.w_axis.z += back;
+        Shot { model: 0, camera, settings, raster: Raster::Color, tone }
+    }
+
+    /// Draws until the picture is there; its share of the sides.
+    fn drawn_by(picture: &mut Picture, gpu: &Gpu, model: &Tensors, shot: &Shot) -> f64 {
         for _ in 0..20 {
-            picture.draw(&gpu, &model, &shot, false).unwrap();
-            while picture.busy(&gpu).unwrap() {}
-            if picture.holds(&shot) {
+            picture.draw(gpu, model, shot, false).unwrap();
+            if picture.holds(shot) {
                 gpu.check().unwrap();
-                return (f64::from(picture.screen.size()[0]) / 222.0, picture.figures.pairs as u64);
+                return f64::from(picture.screen.size()[0]) / 222.0;
             }
+            while picture.busy(gpu).unwrap() {}
         }
         panic!("it is drawn again and again");
+    }
+
+    /// The share of the sides of a picture on such a device, and its pairs.
+    fn drawn(buffer_bytes: u64) -> (f64, u64) {
+        let gpu = device(buffer_bytes);
+        let mut picture = Picture::new(&gpu).unwrap();
+        let share = drawn_by(&mut picture, &gpu, &model(&gpu), &shot(0.0));
+        (share, picture.figures.pairs as u64)
     }
 
     #[test]
@@ -286,5 +334,26 @@ mod tests {
             assert!((0.1..0.8).contains(&share), "{kib} KiB: {share}");
             assert!(pairs <= (kib << 10) / 4, "{kib} KiB: {pairs} pairs were wanted");
         }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_no_picture_and_the_next_one_is() {
+        // Less than projected splats take.
+        let gpu = device(80 << 10);
+        let large = splats(&cloud(3000, 7));
+        let small = splats(&cloud(300, 7));
+        let [large, small] = [large, small].map(|splats| {
+            // Its own buffers fit.
+            let sh = splats.sh.chunks_exact(48).flat_map(|all| &all[..3]).copied().collect();
+            Tensors::from_splats(&gpu, &crate::splat::Splats { sh, sh_degree: 0, ..splats }, 0).unwrap()
+        });
+        let mut picture = Picture::new(&gpu).unwrap();
+        assert!(matches!(picture.draw(&gpu, &large, &shot(0.0), false), Err(Error::OutOfMemory(_))));
+        assert!(!picture.holds(&shot(0.0)) && picture.failure(&shot(0.0)).is_some());
+        picture.draw(&gpu, &large, &shot(0.0), false).unwrap();
+        assert!(!picture.drawing() && picture.take_fresh());
+        let next = Shot { model: 1, ..shot(0.0) };
+        drawn_by(&mut picture, &gpu, &small, &next);
+        assert!(picture.failure(&next).is_none() && picture.failure(&shot(0.0)).is_none());
     }
 }

@@ -96,12 +96,14 @@ impl ViewerWindow {
         let moving = self.state.moving();
         if let Some((shot, model)) = self.state.shot() {
             match self.picture.draw(&self.gpu, model.tensors(), &shot, moving) {
-                Ok(true) => {
-                    self.canvas.texture(&self.gpu, &self.picture.screen.view, Some(self.texture));
-                }
-                Ok(false) => {}
+                Ok(()) => {}
+                // Who waits for a screenshot is told by that.
+                Err(Error::OutOfMemory(_)) if self.screenshot.is_some() => {}
                 Err(error @ Error::OutOfMemory(_)) => self.state.messages.error(&error),
                 Err(error) => return Err(error),
+            }
+            if self.picture.take_fresh() {
+                self.canvas.texture(&self.gpu, &self.picture.screen.view, Some(self.texture));
             }
         }
         self.canvas.draw(&self.gpu, event_loop, layout)?;
@@ -185,8 +187,17 @@ impl ViewerWindow {
     }
 
     /// Writes the screenshot that is waited for, once the picture is whole. Returns whether it did.
+    ///
+    /// # Errors
+    /// A picture that does not fit the device, a file that cannot be written.
     pub fn take_screenshot(&mut self) -> Result<bool> {
-        let whole = self.state.shot().is_some_and(|(shot, _)| self.picture.holds(&shot));
+        let Some((shot, _)) = self.state.shot() else { return Ok(false) };
+        if let Some(error) = self.picture.failure(&shot)
+            && self.screenshot.take().is_some()
+        {
+            return Err(error);
+        }
+        let whole = self.picture.holds(&shot);
         let Some(path) = self.screenshot.take_if(|_| whole) else { return Ok(false) };
         let picture = self.picture.screen.read(&self.gpu)?;
         screenshot::write(&path, &picture)?;

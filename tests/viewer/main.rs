@@ -299,6 +299,29 @@ fn without_a_desktop_there_are_words() {
 }
 
 #[test]
+fn what_does_not_fit_the_device_is_no_screenshot() {
+    if !is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut large = Splats::default();
+    for splats in std::iter::repeat_n(splats(), 27) {
+        large.means.extend(splats.means);
+        large.quats.extend(splats.quats);
+        large.log_scales.extend(splats.log_scales);
+        large.logit_opacities.extend(splats.logit_opacities);
+    }
+    large.sh = vec![0.5; 3 * large.means.len()];
+    ply::write(folder.path().join("large.ply"), &large).unwrap();
+    let desktop = Desktop::new();
+    let mut command = view(&["large.ply", "--size", "150x100", "--screenshot", "shot.png"], folder.path());
+    // Less than 40 500 projected splats take.
+    command.env("NAKA_GS_MASK", "all,buffers=1");
+    assert_refused(&desktop.host(&mut command).output().unwrap(), 3, &["out of GPU memory", "1 MiB"]);
+    assert!(!folder.path().join("shot.png").exists());
+}
+
+#[test]
 fn a_training_goes_on_in_the_window_ends_with_it_and_is_shown_again() {
     if !is_there() {
         return;
