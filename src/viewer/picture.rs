@@ -30,6 +30,8 @@ impl Shot {
 /// What a picture whose pairs a binding does not hold shrinks by, and how far.
 const SMALLER: f64 = 0.7;
 const LEAST_SHARE: f64 = 0.1;
+/// It grows again where pairs take no more than this part of a binding, so that sizes do not alternate.
+const ROOM: f64 = 0.8;
 
 /// About the largest share of the sides of a picture whose image a binding of `gpu` holds.
 fn largest_share(gpu: &Gpu, full: [u32; 2]) -> f64 {
@@ -129,6 +131,11 @@ impl Picture {
             self.drawn = None;
         } else if let Some(drawn) = &self.drawn {
             self.pace.took(drawn.scale, time);
+            // Pairs grow with the area, or less: small splats have one at any size.
+            let larger = (self.pair_share / SMALLER).min(1.0);
+            if self.pairs_wanted as f64 * (larger / drawn.scale).powi(2) < ROOM * most as f64 {
+                self.pair_share = larger;
+            }
         }
         Ok(false)
     }
@@ -334,6 +341,21 @@ mod tests {
             assert!((0.1..0.8).contains(&share), "{kib} KiB: {share}");
             assert!(pairs <= (kib << 10) / 4, "{kib} KiB: {pairs} pairs were wanted");
         }
+    }
+
+    #[test]
+    fn it_is_drawn_larger_again_where_pairs_leave_room() {
+        let gpu = device(112 << 10);
+        let model = model(&gpu);
+        let mut picture = Picture::new(&gpu).unwrap();
+        // Splats that cover all of the picture, and small ones in its middle.
+        let (mut close, distant) = (shot(0.0), shot(30.0));
+        close.settings.style.scale_modifier = 8.0;
+        let near = drawn_by(&mut picture, &gpu, &model, &close);
+        let far = drawn_by(&mut picture, &gpu, &model, &distant);
+        let first = drawn_by(&mut Picture::new(&gpu).unwrap(), &gpu, &model, &distant);
+        assert!(near < 0.8 * far && far == first, "{near} {far} {first}");
+        assert_eq!(drawn_by(&mut picture, &gpu, &model, &close), near);
     }
 
     #[test]
