@@ -289,8 +289,9 @@ impl Compress {
 /// The capture of a run as it was trained on.
 fn of_run(out: &Path, run: Run) -> Result<Capture> {
     let settings = run.settings(out)?;
-    let (scene, out) = (run.scene, out.to_path_buf());
-    lit_capture_of(&Job { scene, out, settings, overwrite: false, scope: Scope::Everything }, &Silent::default())
+    let (exposures, scene, out) = (run.exposures(), run.scene, out.to_path_buf());
+    let job = Job { scene, out, settings, overwrite: false, scope: Scope::Everything };
+    Ok(lit_capture_of(&job, &Silent::default())?.with_exposures(&exposures))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::parts::ViewFigure;
 use crate::capture::{Camera, Image, View, read_image, resize_area};
 use crate::error::Result;
-use crate::eval::ViewMetrics;
+use crate::eval::{ViewMetrics, as_exposed};
 use crate::gpu::{Gpu, Mask};
 use crate::pipeline::fingerprint::has_recorded_content;
 use crate::pipeline::output::names;
@@ -37,7 +37,7 @@ pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progr
     let (scene, out) = (run.scene.clone(), out.to_path_buf());
     let job = Job { scene, out, settings, overwrite: false, scope: Scope::default() };
     let capture = match capture_of(&job, progress) {
-        Ok(capture) => capture,
+        Ok(capture) => capture.with_exposures(&run.exposures()),
         Err(error) => {
             tracing::warn!("the report shows no pictures: {error}");
             return Ok(Views::default());
@@ -80,14 +80,16 @@ struct Gallery<'a> {
 }
 
 impl Gallery<'_> {
-    /// A photographed view. Held-out ones (`numbers` is given) are compared with their lit image.
+    /// A photographed view, and its render as the photograph was exposed. Held-out ones (`numbers` is given) are compared
+    /// with their lit image.
     fn trained(&mut self, view: &View, numbers: Option<Option<&ViewMetrics>>) -> Result<Option<ViewFigure>> {
         self.progress.check()?;
         let dark = self.photograph(view)?.map(|image| small(&image));
         let lit = self.out.join(names::IMAGES).join(&view.name);
         let lit = if lit.is_file() { Some(small(&read_image(&lit)?)) } else { None };
         let camera = view.camera.downscaled(view.camera.width.max(view.camera.height).div_ceil(SIDE).max(1));
-        let render = self.paint(&camera)?;
+        let mut render = self.paint(&camera)?;
+        render.iter_mut().for_each(|render| as_exposed(render, view));
         let reference = lit.as_ref().or(dark.as_ref());
         let difference = match (&render, reference) {
             (Some(render), Some(reference)) if numbers.is_some() => Some(difference(render, reference)),
@@ -156,6 +158,53 @@ fn figures(numbers: Option<&ViewMetrics>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::SceneFrame;
+    use crate::color::exposed;
+    use crate::pipeline::record::{Stage, StageRecord};
+    use crate::settings::Settings;
+    use askama::Template;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
+    /// The held-out view's pictures in the page: the photograph as it was lit, the render and their difference.
+    fn pictures(out: &Path, run: &Run) -> Vec<Image> {
+        let views = gather(out, run, &MetricsFile::default(), &crate::Silent::default()).unwrap();
+        let html = views.holdout[0].render().unwrap();
+        let embedded = html.split("base64,").skip(1).map(|rest| STANDARD.decode(rest.split('"').next().unwrap()));
+        embedded.map(|jpeg| Image::from_rgb8(&::image::load_from_memory(&jpeg.unwrap()).unwrap().to_rgb8())).collect()
+    }
+
+    fn mean(image: &Image) -> f32 {
+        image.pixels.as_flattened().iter().sum::<f32>() / image.pixels.as_flattened().len() as f32
+    }
+
+    #[test]
+    fn held_out_views_are_shown_as_their_photographs_were_exposed() {
+        let dir = tempfile::tempdir().unwrap();
+        let [scene, out] = ["capture", "out"].map(|name| dir.path().join(name));
+        let tiny = crate::scenes::Scene::load(Path::new("scenes/tiny.toml")).unwrap();
+        crate::scenes::generate(&tiny, &scene, &crate::Silent::default()).unwrap();
+        let settings = Settings { adapter: "cpu".into(), holdout: Some(3), ..Settings::default() };
+        let model = splat::reference::splats(&splat::reference::cloud(400, 7));
+        splat::ply::write_in(out.join(names::SPLATS), &model, &SceneFrame::IDENTITY, false).unwrap();
+        let mut run = Run::new(&scene, &settings);
+        let job = Job { scene, out: out.clone(), settings, overwrite: false, scope: Scope::default() };
+        let name = capture_of(&job, &crate::Silent::default()).unwrap().holdout[0].name.clone();
+        // Lit as twice the light has it.
+        let [render] = pictures(&out, &run).try_into().unwrap_or_else(|_| panic!("not one picture"));
+        let mut lit = render.clone();
+        lit.pixels.as_flattened_mut().iter_mut().for_each(|value| *value = exposed(*value, 2.0));
+        let file = out.join(names::IMAGES).join(&name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        crate::eval::write_jpeg(&file, &lit).unwrap();
+        let differ = mean(&pictures(&out, &run)[2]);
+        let mut prior = StageRecord::beginning(Stage::PRIOR, "", String::new(), Default::default());
+        prior.counts.insert("exposures".into(), serde_json::json!({ (name): [0.5, 0.5, 0.5] }));
+        run.put(prior);
+        let shown = pictures(&out, &run);
+        assert!((mean(&shown[1]) - mean(&shown[0])).abs() < 0.02, "{} {}", mean(&shown[1]), mean(&shown[0]));
+        assert!(mean(&shown[2]) < 0.5 * differ, "{} {differ}", mean(&shown[2]));
+    }
 
     fn plain(value: f32) -> Image {
         Image { width: 8, height: 6, pixels: vec![[value; 3]; 48] }

@@ -203,7 +203,8 @@ pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
     prior::locate(&capture, &job.settings.prior).map(|(posed, _)| posed)
 }
 
-/// [`capture_of`] with the pictures that the run was trained on: lit, and of its size.
+/// [`capture_of`] with the pictures that the run was trained on: lit, and of its size, but as they were exposed
+/// ([`Capture::with_exposures`]).
 ///
 /// # Errors
 /// As there.

@@ -258,6 +258,11 @@ impl Run {
         self.stages.iter().find(|record| record.stage == stage)
     }
 
+    /// What the prior found the exposures of photographs to differ by ([`StageRecord::exposures`]).
+    pub fn exposures(&self) -> BTreeMap<String, [f32; 3]> {
+        self.stage(Stage::PRIOR).map(StageRecord::exposures).unwrap_or_default()
+    }
+
     /// The record of a stage, to be changed.
     pub(super) fn stage_mut(&mut self, stage: Stage) -> Option<&mut StageRecord> {
         self.stages.iter_mut().find(|record| record.stage == stage)

@@ -3,7 +3,7 @@
 use super::journal::StageJournal;
 use super::output::{OutputFolder, names};
 use super::pictures::Painter;
-use super::record::{self, Counts, Run, Stage, StageRecord};
+use super::record::{self, Counts, Run, Stage};
 use super::{Job, Scope, Shared, Work};
 use crate::capture::{Capture, View};
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
 
     /// How the lit photographs differ in exposure, as the prior has found.
     pub(super) fn exposures(&self) -> BTreeMap<String, [f32; 3]> {
-        self.run.stage(Stage::PRIOR).map(StageRecord::exposures).unwrap_or_default()
+        self.run.exposures()
     }
 
     /// The model, read back if an earlier run made it.

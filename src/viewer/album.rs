@@ -180,7 +180,7 @@ mod tests {
         let mask = Some(Mask { file: Some(mask), ..Mask::default() });
         let (name, shots) = ("a.png".to_string(), Vec::new());
         let view = View { name: name.clone(), image: Some(file.clone()), camera, lens: None, mask, gain: None, shots };
-        let photo = Photo { name, camera: view.camera.clone(), dark: Some(view), lit: Some(file) };
+        let photo = Photo { name, camera: view.camera.clone(), dark: Some(view), lit: Some(file), gain: [1.0; 3] };
         for kind in [Kind::Dark, Kind::Lit, Kind::Small] {
             let image = read(&photo, kind).unwrap();
             assert_eq!(image.at(1, 2)[1], 20.0 / 255.0, "{kind:?}");

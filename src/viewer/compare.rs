@@ -1,6 +1,7 @@
 //! What stands beside the render at a camera, and where the dividers between are.
 
 use super::album::Kind;
+use super::scene::Photo;
 
 /// What is compared at a camera.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,12 @@ impl Compare {
         all.into_iter().filter(|(shown, _)| *shown).map(|(_, layer)| layer).collect()
     }
 
+    /// Factors of the linear light of a photograph where the render's are `shown`. Lit ones are exposed as the model is.
+    pub fn gain(&self, kind: Kind, photo: &Photo, shown: [f32; 3]) -> [f32; 3] {
+        let own = if kind == Kind::Dark { [self.dark_stops.exp2(); 3] } else { photo.gain };
+        std::array::from_fn(|channel| shown[channel] * own[channel])
+    }
+
     /// The ends of `count` pictures side by side, as shares of the width: one more than there are.
     pub fn ends(&self, count: usize) -> Vec<f32> {
         let inner = &self.dividers[..count.saturating_sub(1).min(2)];
@@ -57,6 +64,12 @@ impl Compare {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Silent;
+    use crate::pipeline::record::{Run, Stage, StageRecord};
+    use crate::pipeline::{Job, Scope};
+    use crate::settings::Settings;
+    use crate::viewer::scene::photos;
+    use std::path::Path;
 
     #[test]
     fn what_there_is_stands_side_by_side() {
@@ -80,5 +93,26 @@ mod tests {
         assert_eq!(compare.dividers, [0.2, 0.2]);
         compare.drag(1, 7.0);
         assert_eq!(compare.dividers, [0.2, 1.0]);
+    }
+
+    #[test]
+    fn lit_photographs_are_compared_at_the_exposure_of_the_model() {
+        let dir = tempfile::tempdir().unwrap();
+        let [scene, out] = ["capture", "out"].map(|name| dir.path().join(name));
+        let tiny = crate::scenes::Scene::load(Path::new("scenes/tiny.toml")).unwrap();
+        crate::scenes::generate(&tiny, &scene, &Silent::default()).unwrap();
+        let settings = Settings::default();
+        let mut run = Run::new(&scene, &settings);
+        let job = Job { scene, out: out.clone(), settings, overwrite: false, scope: Scope::Everything };
+        let name = photos(&job).unwrap().0[1].name.clone();
+        let mut prior = StageRecord::beginning(Stage::PRIOR, "", String::new(), Default::default());
+        prior.counts.insert("exposures".into(), serde_json::json!({ (name): [0.5, 1.0, 2.0] }));
+        run.put(prior);
+        run.write(&out).unwrap();
+        let (photos, _) = photos(&job).unwrap();
+        let compare = Compare { dark_stops: 2.0, ..Compare::default() };
+        let gain = |index: usize, kind: Kind| compare.gain(kind, &photos[index], [3.0; 3]);
+        assert_eq!((gain(0, Kind::Lit), gain(1, Kind::Lit)), ([3.0; 3], [1.5, 3.0, 6.0]));
+        assert_eq!(gain(1, Kind::Dark), [12.0; 3]);
     }
 }

@@ -26,8 +26,7 @@ pub fn show(state: &mut UiState, album: &mut Album, ui: &egui::Ui, area: Rect) {
         let (name, texture) = match layer {
             Layer::Render => ("render", None),
             Layer::Photo(kind) => {
-                let stops = if *kind == Kind::Dark { state.compare.dark_stops } else { 0.0 };
-                let gain = state.display.gain().map(|gain| gain * stops.exp2());
+                let gain = state.compare.gain(*kind, photo, state.display.gain());
                 let texture = album.texture(ui.ctx(), index, photo, *kind, gain);
                 (if *kind == Kind::Dark { "dark" } else { "lit" }, texture)
             }

@@ -35,6 +35,8 @@ pub struct Photo {
     pub dark: Option<View>,
     /// The lit one.
     pub lit: Option<PathBuf>,
+    /// What its linear light is multiplied by to be exposed as the model is.
+    pub gain: [f32; 3],
 }
 
 /// Everything of one path.
@@ -120,8 +122,13 @@ impl Scene {
         }
         if let Some(file) = cameras {
             let frame = scene.frame;
-            let photo =
-                |view: View| Photo { name: view.name, camera: frame.camera(&view.camera), dark: None, lit: None };
+            let photo = |view: View| Photo {
+                name: view.name,
+                camera: frame.camera(&view.camera),
+                dark: None,
+                lit: None,
+                gain: [1.0; 3],
+            };
             scene.photos = capture::poses(file)?.into_iter().map(photo).collect();
         }
         Ok(scene)
@@ -203,10 +210,12 @@ impl Scene {
 /// # Errors
 /// A scene that cannot be read any more.
 pub fn photos(job: &Job) -> Result<(Vec<Photo>, SceneFrame)> {
+    let exposures = Run::read(&job.out)?.map(|run| run.exposures()).unwrap_or_default();
     let capture = pipeline::capture_of(job, &Silent::default())?;
     let photo = |view: &View| {
         let lit = Some(job.out.join(names::IMAGES).join(&view.name)).filter(|path| path.exists());
-        Photo { name: view.name.clone(), camera: view.camera.clone(), dark: Some(view.clone()), lit }
+        let gain = exposures.get(&view.name).copied().unwrap_or([1.0; 3]);
+        Photo { name: view.name.clone(), camera: view.camera.clone(), dark: Some(view.clone()), lit, gain }
     };
     Ok((capture.train.iter().chain(&capture.holdout).map(photo).collect(), capture.frame))
 }
