@@ -1,39 +1,53 @@
 //! Figures of a render beside its distance from the reference: how sharp it is, and by how much its colors are off as a whole.
 
+use super::Counted;
 use crate::capture::Image;
 use crate::color::luma;
 
 /// Side of the window whose mean is taken off a pixel: what is left are structures of less than about five pixels.
 const WINDOW: usize = 5;
 
-/// The root mean square of what `render` has in fine structures of luma, by that of `reference`: below 1 it is softer.
+/// The root mean square of what `render` has in fine structures of luma, by that of `reference`: below 1 it is softer. Of
+/// windows only those are looked at in which all pixels are `counted`, or all of them.
 /// `None` where the pictures differ in size, have no place for the window, or the reference has nothing fine.
-pub fn sharpness(render: &Image, reference: &Image) -> Option<f64> {
+pub fn sharpness(render: &Image, reference: &Image, counted: Option<&Counted>) -> Option<f64> {
     if (render.width, render.height) != (reference.width, reference.height) {
         return None;
     }
-    let (of_render, of_reference) = (fine_energy(render)?, fine_energy(reference)?);
+    let (of_render, of_reference) = (fine_energy(render, counted)?, fine_energy(reference, counted)?);
     (of_reference > 0.0).then(|| (of_render / of_reference).sqrt())
 }
 
 /// The mean square of luma less its mean over the window around.
-fn fine_energy(image: &Image) -> Option<f64> {
+fn fine_energy(image: &Image, counted: Option<&Counted>) -> Option<f64> {
     let (width, height) = (image.width as usize, image.height as usize);
     if width < WINDOW || height < WINDOW {
         return None;
     }
     let luma: Vec<f64> = image.pixels.iter().map(|pixel| f64::from(luma(pixel.map(|v| v.clamp(0.0, 1.0))))).collect();
-    // Sums over rows of the window, then over its columns.
-    let across: Vec<Vec<f64>> =
-        luma.chunks_exact(width).map(|row| row.windows(WINDOW).map(|part| part.iter().sum()).collect()).collect();
-    let (mut sum, margin) = (0.0, WINDOW / 2);
-    for (y, rows) in across.windows(WINDOW).enumerate() {
-        for x in 0..width - WINDOW + 1 {
-            let mean = rows.iter().map(|row| row[x]).sum::<f64>() / (WINDOW * WINDOW) as f64;
-            sum += (luma[(y + margin) * width + x + margin] - mean).powi(2);
+    let whole = counted.map(|counted| {
+        let counts: Vec<f64> = (0..luma.len()).map(|at| f64::from(u8::from(counted.at(at)))).collect();
+        window_means(&counts, width)
+    });
+    let (mut sum, mut windows, margin) = (0.0, 0u32, WINDOW / 2);
+    for (y, means) in window_means(&luma, width).iter().enumerate() {
+        for (x, mean) in means.iter().enumerate() {
+            if whole.as_ref().is_none_or(|whole| whole[y][x] == 1.0) {
+                sum += (luma[(y + margin) * width + x + margin] - mean).powi(2);
+                windows += 1;
+            }
         }
     }
-    Some(sum / ((width - WINDOW + 1) * (height - WINDOW + 1)) as f64)
+    (windows > 0).then(|| sum / f64::from(windows))
+}
+
+/// The mean over each window, by row and column of its first pixel.
+fn window_means(values: &[f64], width: usize) -> Vec<Vec<f64>> {
+    // Sums over rows of the window, then over its columns.
+    let across: Vec<Vec<f64>> =
+        values.chunks_exact(width).map(|row| row.windows(WINDOW).map(|part| part.iter().sum()).collect()).collect();
+    let mean = |rows: &[Vec<f64>], x: usize| rows.iter().map(|row| row[x]).sum::<f64>() / (WINDOW * WINDOW) as f64;
+    across.windows(WINDOW).map(|rows| (0..width - WINDOW + 1).map(|x| mean(rows, x)).collect()).collect()
 }
 
 /// Mean of render − reference for each channel, in levels of 255.
@@ -67,11 +81,11 @@ mod tests {
 
     #[test]
     fn half_the_contrast_of_fine_stripes_is_half_as_sharp() {
-        let ratio = |a: &Image, b: &Image| sharpness(a, b).unwrap();
+        let ratio = |a: &Image, b: &Image| sharpness(a, b, None).unwrap();
         assert!((ratio(&stripes(0.1, 1), &stripes(0.2, 1)) - 0.5).abs() < 1e-6);
-        assert_eq!(sharpness(&stripes(0.2, 1), &stripes(0.0, 1)), None, "nothing fine to compare with");
+        assert_eq!(sharpness(&stripes(0.2, 1), &stripes(0.0, 1), None), None, "nothing fine to compare with");
         assert!(ratio(&stripes(0.2, 12), &stripes(0.2, 1)) < 0.6, "wide stripes are not fine but at their edges");
-        assert_eq!(sharpness(&Image::new(4, 30), &Image::new(4, 30)), None);
+        assert_eq!(sharpness(&Image::new(4, 30), &Image::new(4, 30), None), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! The weights are the user's: torchvision's of AlexNet (`features.0.weight`, …) and LPIPS' own (`lin0.model.1.weight`,
 //! …), whose licenses are others than this program's.
 
+use super::Counted;
 use super::config::Config;
 use crate::capture::Image;
 use crate::enhance::weights::{Tensor, Weights};
@@ -115,9 +116,10 @@ impl Lpips {
         Ok(Self { layers: SHAPES.into_iter().enumerate().map(layer).collect::<Result<_>>()? })
     }
 
-    /// The distance of two pictures with display values of 0 to 1, rounded to 8 bits; 0 for equal ones. `None` if the sizes
-    /// differ or the pictures are too small for the network (31 pixels a side).
-    pub fn distance(&self, render: &Image, reference: &Image) -> Option<f64> {
+    /// The distance of two pictures with display values of 0 to 1, rounded to 8 bits; 0 for equal ones. A place of the network's
+    /// layers counts as much as the pixels there that are `counted`, or all. `None` if nothing counts, the sizes differ or
+    /// the pictures are too small for the network (31 pixels a side).
+    pub fn distance(&self, render: &Image, reference: &Image, counted: Option<&Counted>) -> Option<f64> {
         if (render.width, render.height) != (reference.width, reference.height) {
             return None;
         }
@@ -125,7 +127,8 @@ impl Lpips {
         let mut sum = 0.0;
         for layer in &self.layers {
             (a, b) = (layer.features(&a)?, layer.features(&b)?);
-            sum += layer.difference(&a, &b);
+            let weights = counted.map(|counted| counted.shares(a.width as u32, a.height as u32));
+            sum += layer.difference(&a, &b, weights.as_deref())?;
         }
         Some(sum)
     }
@@ -204,8 +207,9 @@ impl Layer {
         &self.weight[output * length..][..length]
     }
 
-    /// The mean over all places of the weighted squared difference of features of unit length.
-    fn difference(&self, a: &Planes, b: &Planes) -> f64 {
+    /// The mean over all places, each by its weight, of the weighted squared difference of features of unit length. `None`
+    /// where no place has a weight.
+    fn difference(&self, a: &Planes, b: &Planes, weights: Option<&[f32]>) -> Option<f64> {
         let places = a.width * a.height;
         let [a_length, b_length] = [a, b].map(|planes| {
             let squares = |place: usize| planes.channels.iter().map(|plane| plane[place] * plane[place]).sum::<f32>();
@@ -218,7 +222,9 @@ impl Layer {
             };
             f64::from(channels.map(square).sum::<f32>())
         };
-        (0..places).map(of).sum::<f64>() / places as f64
+        let weight = |place: usize| weights.map_or(1.0, |weights| f64::from(weights[place]));
+        let total: f64 = (0..places).map(weight).sum();
+        (total > 0.0).then(|| (0..places).map(|place| weight(place) * of(place)).sum::<f64>() / total)
     }
 }
 
@@ -308,11 +314,27 @@ mod tests {
     fn equal_pictures_have_no_distance_and_small_ones_none() {
         let (_folder, network) = network();
         let (a, b) = (picture(37, 33, 0), picture(37, 33, 1));
-        assert_eq!(network.distance(&a, &a), Some(0.0));
-        let (there, back) = (network.distance(&a, &b).unwrap(), network.distance(&b, &a).unwrap());
+        assert_eq!(network.distance(&a, &a, None), Some(0.0));
+        let (there, back) = (network.distance(&a, &b, None).unwrap(), network.distance(&b, &a, None).unwrap());
         assert!(there > 0.01 && (there - back).abs() < 1e-9, "{there} {back}");
-        assert_eq!(network.distance(&a, &picture(37, 32, 1)), None);
-        assert_eq!(network.distance(&picture(12, 40, 0), &picture(12, 40, 1)), None);
+        assert_eq!(network.distance(&a, &picture(37, 32, 1), None), None);
+        assert_eq!(network.distance(&picture(12, 40, 0), &picture(12, 40, 1), None), None);
+    }
+
+    #[test]
+    fn what_a_mask_hides_does_not_make_the_rest_closer() {
+        let (_folder, network) = network();
+        let (a, b) = (picture(96, 64, 0), picture(96, 64, 1));
+        let whole = network.distance(&a, &b, None).unwrap();
+        let counted = |columns: usize| {
+            Counted::new(96, 64, &(0..96 * 64).map(|at| f32::from(u8::from(at % 96 < columns))).collect::<Vec<_>>())
+        };
+        assert!((network.distance(&a, &b, Some(&counted(96))).unwrap() - whole).abs() < 1e-6);
+        let half = counted(48);
+        let masked = network.distance(&half.merged(&a, &b), &b, Some(&half)).unwrap();
+        let diluted = network.distance(&half.merged(&a, &b), &b, None).unwrap();
+        assert!(masked > 1.25 * diluted && masked < 1.1 * whole, "{masked} {diluted} {whole}");
+        assert_eq!(network.distance(&a, &b, Some(&counted(0))), None);
     }
 
     #[test]

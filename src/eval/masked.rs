@@ -1,7 +1,8 @@
 //! Which pixels of a picture are compared.
 //!
 //! PSNR and color fits are over the pixels that count. Of SSIM's windows those count whose center does; pixels of a
-//! window that do not count are those of the reference in both pictures.
+//! window that do not count are those of the reference in both pictures. Sharpness is that of windows in which all pixels
+//! count, and places of LPIPS' layers count by the pixels there that do.
 
 use crate::capture::{Image, View, resize_area};
 use crate::color::exposed;
@@ -29,9 +30,14 @@ impl Counted {
 
     /// For a picture of another size.
     pub(super) fn resized(&self, width: u32, height: u32) -> Self {
+        Self::new(width, height, &self.shares(width, height))
+    }
+
+    /// The share of the pixels that count, 0 to 1, at each place of a grid over the picture.
+    pub(super) fn shares(&self, width: u32, height: u32) -> Vec<f32> {
         let pixels = self.counts.iter().map(|counts| [f32::from(u8::from(*counts)); 3]).collect();
         let resized = resize_area(&Image { width: self.width, height: self.height, pixels }, width, height);
-        Self::new(width, height, &resized.pixels.iter().map(|pixel| pixel[0]).collect::<Vec<_>>())
+        resized.pixels.iter().map(|pixel| pixel[0]).collect()
     }
 
     /// Whether the pixel with index `at` counts.

@@ -142,14 +142,15 @@ pub fn compare(
     let reference = resized_reference.as_ref().unwrap_or(reference);
     let counted = counted.map(|counted| counted.resized(reference.width, reference.height));
     let numbers = match counted.filter(|_| (render.width, render.height) == (reference.width, reference.height)) {
-        None => numbers(name, [render, reference], [render, reference], ssim(render, reference), extras),
+        None => numbers(name, [render, reference], [render, reference], ssim(render, reference), None, extras),
         Some(counted) => {
             let merged = counted.merged(render, reference);
             let ssim = ssim_where(&merged, reference, &|at| counted.at(at));
             let only = [&counted.only(render), &counted.only(reference)];
             let jpeg = if extras.through_jpeg { through_jpeg(&merged) } else { None };
             let psnr_jpeg = jpeg.and_then(|jpeg| psnr(&counted.only(&jpeg), only[1]));
-            numbers(name, [&merged, reference], only, ssim, extras).map(|numbers| ViewMetrics { psnr_jpeg, ..numbers })
+            let numbers = numbers(name, [&merged, reference], only, ssim, Some(&counted), extras);
+            numbers.map(|numbers| ViewMetrics { psnr_jpeg, ..numbers })
         }
     };
     numbers.ok_or_else(|| {
@@ -165,6 +166,7 @@ fn numbers(
     [whole, whole_reference]: [&Image; 2],
     only: [&Image; 2],
     ssim: Option<f64>,
+    counted: Option<&Counted>,
     extras: Extras<'_>,
 ) -> Option<ViewMetrics> {
     let [render, reference] = only;
@@ -172,11 +174,11 @@ fn numbers(
         name: name.to_owned(),
         psnr: psnr(render, reference)?,
         ssim,
-        lpips: extras.lpips.and_then(|network| network.distance(whole, whole_reference)),
+        lpips: extras.lpips.and_then(|network| network.distance(whole, whole_reference, counted)),
         psnr_affine: psnr(&fit_affine(render, reference)?, reference)?,
         psnr_quadratic: psnr(&fit_quadratic(render, reference)?, reference)?,
         psnr_jpeg: if extras.through_jpeg { psnr(&through_jpeg(whole)?, whole_reference) } else { None },
-        sharpness: sharpness(whole, whole_reference),
+        sharpness: sharpness(whole, whole_reference, counted),
         offset: offset(render, reference),
     })
 }
@@ -229,7 +231,7 @@ fn counted(path: &Path) -> Result<Option<Counted>> {
 }
 
 /// Compares the pictures of two folders and the folders below them, paired by path without ending and regard to case
-/// (`cam0/0031.JPG` and `cam0/0031.png`).
+/// (`cam0/0031.JPG` and `cam0/0031.png`), in the order of their paths, in which numbers count by value.
 /// Pictures without a partner are left out, with a warning.
 ///
 /// # Errors
@@ -240,7 +242,10 @@ pub fn compare_folders(
     lpips: Option<&Lpips>,
     progress: &dyn Progress,
 ) -> Result<Metrics> {
-    let (renders_by_stem, mut references_by_stem) = (pictures(renders)?, pictures(references)?);
+    let mut references_by_stem = pictures(references)?;
+    let mut renders_by_stem: Vec<_> = pictures(renders)?.into_iter().collect();
+    // Flicker is between neighbors.
+    renders_by_stem.sort_by_cached_key(|(stem, _)| natural_key(stem));
     let mut pairs = Vec::new();
     let mut alone = Vec::new();
     for (stem, render) in renders_by_stem {
@@ -287,6 +292,19 @@ fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
         }
     }
     Ok(found)
+}
+
+/// What sorts names by text and numbers: `view2` before `view10`.
+fn natural_key(name: &str) -> Vec<(bool, usize, String)> {
+    let mut key = Vec::new();
+    for part in name.as_bytes().chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()) {
+        let is_text = !part[0].is_ascii_digit();
+        let part = std::str::from_utf8(part).unwrap_or_default();
+        // Of two numbers without zeros before them the longer one is larger.
+        let digits = part.trim_start_matches('0');
+        key.push(if is_text { (true, 0, part.into()) } else { (false, digits.len(), digits.into()) });
+    }
+    key
 }
 
 /// The path of `file` below `folder`, with `/` between folders.

@@ -89,6 +89,45 @@ fn only_pixels_that_count_are_compared() {
     assert!(Counted::new(2, 1, &[0.4, 0.0]).is_empty() && !counted.is_empty());
 }
 
+#[test]
+fn fine_structures_that_a_mask_hides_do_not_count() {
+    // Stripes; the render has half of their contrast on the left, and none of them on the right, which is hidden.
+    let striped = |contrast: [f32; 2]| {
+        let mut image = Image::new(40, 30);
+        let value = |x: usize| contrast[x / 20] * if x.is_multiple_of(2) { 1.0 } else { -1.0 };
+        image.pixels.iter_mut().enumerate().for_each(|(at, pixel)| *pixel = [0.5 + value(at % 40); 3]);
+        image
+    };
+    let counted = Counted::new(40, 30, &(0..1200).map(|i| f32::from(u8::from(i % 40 < 20))).collect::<Vec<_>>());
+    let sharpness = |counted: Option<&Counted>| {
+        let (render, reference) = (striped([0.1, 0.0]), striped([0.2, 0.2]));
+        compare("a", &render, &reference, counted, Extras::default()).unwrap().sharpness
+    };
+    assert!((sharpness(Some(&counted)).unwrap() - 0.5).abs() < 1e-4, "{:?}", sharpness(Some(&counted)));
+    assert!(sharpness(None).unwrap() < 0.4);
+    let dots = Counted::new(40, 30, &(0..1200).map(|i| f32::from(u8::from(i % 4 == 0))).collect::<Vec<_>>());
+    assert_eq!(sharpness(Some(&dots)), None, "no window is whole");
+}
+
+#[test]
+fn views_follow_one_another_by_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let [renders, references] = ["renders", "references"].map(|name| dir.path().join(name));
+    [&renders, &references].iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    for i in 1..=12u8 {
+        // Off by one level more from view to view.
+        ::image::RgbImage::from_pixel(8, 8, ::image::Rgb([60 + i; 3])).save(renders.join(format!("v{i}.png"))).unwrap();
+        ::image::RgbImage::from_pixel(8, 8, ::image::Rgb([60; 3])).save(references.join(format!("v{i}.png"))).unwrap();
+    }
+    let group = compare_folders(&renders, &references, None, &Silent::default()).unwrap().test;
+    let names: Vec<&str> = group.views.iter().map(|view| view.name.as_str()).collect();
+    assert_eq!(names[..3], ["v1.png", "v2.png", "v3.png"]);
+    assert!((group.flicker.unwrap() - 3f64.sqrt()).abs() < 1e-3, "{:?}", group.flicker);
+    let mut all = ["b1", "a/10", "a/2", "a02", "a1", "é9", "a"];
+    all.sort_by_cached_key(|name| natural_key(name));
+    assert_eq!(all, ["a", "a1", "a02", "a/2", "a/10", "b1", "é9"]);
+}
+
 /// A challenge's or another program's references may be transparent in parts.
 #[test]
 fn transparent_pixels_of_a_reference_do_not_count() {
