@@ -14,10 +14,14 @@ use std::path::{Path, PathBuf};
 /// Parts of the way that are drawn.
 const PARTS: u32 = 160;
 
-/// Adds where one stands.
+/// Adds where one stands, with what the largest picture of the path's shape that fits the window sees: what is shown
+/// where the path is played.
 pub fn add(state: &mut UiState) {
     if let Some(camera) = state.camera() {
-        state.recorder.add(paths::Pose::of(&camera));
+        let [width, height] = [state.recorder.path.width, state.recorder.path.height].map(f64::from);
+        let side = f64::from(camera.height).min(f64::from(camera.width) * height / width);
+        let fov = 2.0 * (0.5 * side / camera.fy).atan().to_degrees();
+        state.recorder.add(paths::Pose { fov, ..paths::Pose::of(&camera) });
     }
 }
 
@@ -195,5 +199,33 @@ pub fn draw(state: &UiState, ui: &egui::Ui, area: Rect) {
     }
     for place in path.keyframes.iter().filter_map(|key| sight.point(key.pose.position)) {
         painter.circle(place, 4.0, Color32::from_black_alpha(160), Stroke::new(1.5, ACCENT));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyframe_where_the_path_is_played_is_as_wide_as_the_path() {
+        for size in [[1280, 720], [1024, 724], [1800, 700], [300, 900]] {
+            let mut state = UiState::new();
+            state.size = size;
+            add(&mut state);
+            let first = state.recorder.path.keyframes[0].pose.fov;
+            for _ in 0..3 {
+                add(&mut state);
+                state.recorder.playing = Some(0.0);
+                assert!(advance(&mut state, 0.1));
+            }
+            let last = state.recorder.path.keyframes.last().unwrap().pose.fov;
+            assert!((last - first).abs() < 1e-9, "{size:?}: {first} became {last}");
+            // The film's picture is the middle of the window's.
+            let (seen, CameraPath { width, height, .. }) = (state.camera().unwrap(), &state.recorder.path);
+            let film = state.recorder.path.keyframes[0].pose.camera(*width, *height);
+            let corner = seen.project(film.unproject(0.0, 0.0, 2.0));
+            let fits = corner.x > -1e-6 && corner.y > -1e-6 && corner.x.min(corner.y) < 1e-6;
+            assert!(fits, "{size:?}: {corner}");
+        }
     }
 }
