@@ -117,6 +117,16 @@ impl CameraPath {
         Some(if self.moves() { self.way().at(seconds) } else { first })
     }
 
+    /// The places at the ends of so many `parts` of the whole way, each of which takes as long; none without keyframes.
+    pub fn places(&self, parts: u32) -> Vec<DVec3> {
+        let Some(first) = self.keyframes.first() else { return Vec::new() };
+        if !self.moves() {
+            return vec![first.pose.position; parts as usize + 1];
+        }
+        let (way, seconds) = (self.way(), self.seconds());
+        (0..=parts).map(|i| way.at(seconds * f64::from(i) / f64::from(parts.max(1))).position).collect()
+    }
+
     /// The poses of all pictures: those of another program where the path has them, else `fps` a second of the way
     /// through the keyframes, from the first to the last, or, where the path is closed, to the last before the first.
     ///

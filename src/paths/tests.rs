@@ -43,6 +43,19 @@ fn the_curve_is_the_textbooks() {
 }
 
 #[test]
+fn places_are_those_of_the_poses_at_even_times() {
+    let poses = [pose(0.0, 0.0, 0.0, 0.0), pose(2.0, 0.0, 0.0, 1.0), pose(2.0, 1.0, 0.0, 1.0)];
+    for path in [path(&poses, None), path(&poses, Some(1.5)), path(&poses[..1], None)] {
+        let places = path.places(8);
+        assert_eq!(places.len(), 9);
+        for (i, place) in places.iter().enumerate() {
+            near(*place, path.at(path.seconds() * i as f64 / 8.0).unwrap().position, 1e-12);
+        }
+    }
+    assert!(path(&[], None).places(8).is_empty());
+}
+
+#[test]
 fn keyframes_are_met_at_their_times() {
     let mut path = path(&[pose(0.0, 0.0, 0.0, 0.0), pose(2.0, 0.0, 0.0, 1.0), pose(2.0, 1.0, 0.0, 1.0)], None);
     path.keyframes[1].pose.fov = 40.0;

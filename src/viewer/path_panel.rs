@@ -11,9 +11,6 @@ use crate::paths::{self, CameraPath};
 use egui::{Color32, DragValue, ProgressBar, Rect, RichText, Stroke};
 use std::path::{Path, PathBuf};
 
-/// Parts of the way that are drawn.
-const PARTS: u32 = 160;
-
 /// Adds where one stands, with what the largest picture of the path's shape that fits the window sees: what is shown
 /// where the path is played.
 pub fn add(state: &mut UiState) {
@@ -181,23 +178,17 @@ fn film(state: &mut UiState, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
 }
 
 /// Draws the way and its keyframes over the picture.
-pub fn draw(state: &UiState, ui: &egui::Ui, area: Rect) {
-    let path = &state.recorder.path;
-    if path.keyframes.is_empty() || state.recorder.playing.is_some() {
+pub fn draw(state: &mut UiState, ui: &egui::Ui, area: Rect) {
+    if state.recorder.path.keyframes.is_empty() || state.recorder.playing.is_some() {
         return;
     }
     let (Some(scene), Some(camera)) = (&state.scene, state.camera()) else { return };
     let sight = Sight::new(camera, area, scene.bounds().radius);
     let painter = ui.painter_at(area);
-    let place = |i: u32| path.at(path.seconds() * f64::from(i) / f64::from(PARTS)).map(|pose| pose.position);
-    for i in 0..PARTS {
-        if let (Some(from), Some(to)) = (place(i), place(i + 1))
-            && let Some(ends) = sight.line([from, to])
-        {
-            painter.line_segment(ends, Stroke::new(1.5, Color32::from_rgb(235, 190, 110)));
-        }
+    for ends in state.recorder.line().windows(2).filter_map(|part| sight.line([part[0], part[1]])) {
+        painter.line_segment(ends, Stroke::new(1.5, Color32::from_rgb(235, 190, 110)));
     }
-    for place in path.keyframes.iter().filter_map(|key| sight.point(key.pose.position)) {
+    for place in state.recorder.path.keyframes.iter().filter_map(|key| sight.point(key.pose.position)) {
         painter.circle(place, 4.0, Color32::from_black_alpha(160), Stroke::new(1.5, ACCENT));
     }
 }

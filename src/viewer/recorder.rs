@@ -1,10 +1,16 @@
 //! A camera path that is recorded: keyframes, and where they are kept.
 
 use crate::paths::{self, CameraPath, Keyframe};
+use glam::DVec3;
 use std::path::PathBuf;
 
 /// Seconds from a keyframe to the one that is recorded after it.
 pub const STEP: f64 = 2.0;
+/// Parts of the way that are drawn.
+const PARTS: u32 = 160;
+
+/// What the way depends on.
+type Bends = (Vec<Keyframe>, Option<f64>, bool);
 
 /// A path that is recorded.
 pub struct Recorder {
@@ -16,12 +22,24 @@ pub struct Recorder {
     pub film: String,
     /// The file that the path was read from or written to: the one that may be replaced.
     pub own: Option<PathBuf>,
+    /// The way as it is drawn, and of what path: to find it takes long for a frame.
+    line: Option<(Bends, Vec<DVec3>)>,
 }
 
 impl Recorder {
     /// Nothing is recorded.
     pub fn new() -> Self {
-        Self { path: CameraPath::new(1280, 720), playing: None, file: String::new(), film: String::new(), own: None }
+        let (path, file, film) = (CameraPath::new(1280, 720), String::new(), String::new());
+        Self { path, playing: None, file, film, own: None, line: None }
+    }
+
+    /// The places on the way that lines are drawn between.
+    pub fn line(&mut self) -> &[DVec3] {
+        let CameraPath { keyframes, closing, constant_speed, .. } = &self.path;
+        let same = |(keys, closed, even): &Bends| keys == keyframes && closed == closing && even == constant_speed;
+        let kept = self.line.take_if(|(of, _)| same(of));
+        let found = kept.unwrap_or_else(|| ((keyframes.clone(), *closing, *constant_speed), self.path.places(PARTS)));
+        &self.line.insert(found).1
     }
 
     /// Adds a keyframe at the end.
@@ -76,6 +94,24 @@ mod tests {
         recorder.remove(1);
         assert_eq!(times(&recorder), [0.0, 4.0]);
         assert!(recorder.path.cameras().is_ok());
+    }
+
+    #[test]
+    fn the_way_is_found_once_for_a_path() {
+        let mut recorder = recorder(3);
+        let found = recorder.line().as_ptr();
+        assert_eq!(recorder.line().as_ptr(), found);
+        let changes: [fn(&mut CameraPath); 4] = [
+            |path| path.keyframes[1].pose.position.y = 3.0,
+            |path| path.closing = Some(1.0),
+            |path| path.constant_speed = true,
+            |path| path.keyframes[2].seconds = 9.0,
+        ];
+        for change in changes {
+            change(&mut recorder.path);
+            let places = recorder.path.places(PARTS);
+            assert_eq!(recorder.line(), places);
+        }
     }
 
     #[test]
