@@ -146,9 +146,13 @@ impl App<'_, '_> {
         match training.outcome() {
             Some(Ok(_)) => {
                 open.state.messages.note(format!("the run is finished: {}", shown(&training.job.out)));
-                if open.state.scene.is_none() {
+                match &open.state.scene {
                     // All of it was there already.
-                    open.read(&self.proxy, training.job.out.clone(), None);
+                    None => open.read(&self.proxy, training.job.out.clone(), None),
+                    Some(scene) if scene.path == training.job.scene && training.job.settings.seeds > 1 => {
+                        open.read_distilled(&self.proxy);
+                    }
+                    Some(_) => {}
                 }
             }
             Some(Err(error)) => {
@@ -218,7 +222,11 @@ impl ApplicationHandler<Wake> for App<'_, '_> {
     fn user_event(&mut self, event_loop: &ActiveEventLoop, wake: Wake) {
         let Some(open) = &mut self.open else { return };
         open.canvas.window.request_redraw();
-        let Wake::Loaded(path, scene) = wake else { return };
+        let (path, scene) = match wake {
+            Wake::Loaded(path, scene) => (path, scene),
+            Wake::Distilled(file, model) => return open.show_distilled(&file, *model),
+            Wake::Redraw => return,
+        };
         if open.state.loading.as_ref() != Some(&path) {
             // Something else was opened since.
             return;

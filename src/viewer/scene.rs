@@ -134,6 +134,14 @@ impl Scene {
         Ok(scene)
     }
 
+    /// The splats in its file, in place of those that it has: of the same scene, in the same frame.
+    ///
+    /// # Errors
+    /// A file that cannot be read, splats that do not fit the device.
+    pub fn read_again(gpu: &Gpu, file: &Path, frame: &SceneFrame, bounds: Bounds) -> Result<Model> {
+        Model::part(gpu, &splat::read_in(file, frame)?, bounds)
+    }
+
     /// Of its splats, else its points.
     pub fn bounds(&self) -> Bounds {
         self.splats.as_ref().or(self.points.as_ref()).map(|model| model.bounds).unwrap_or_default()
@@ -224,4 +232,22 @@ pub fn photos(job: &Job) -> Result<(Vec<Photo>, SceneFrame)> {
 pub fn title(path: &Path) -> String {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     name(path).unwrap_or_else(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splats_are_read_again_as_a_part_of_the_same_scene() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("splats.ply");
+        let gpu = Gpu::open(&crate::gpu::Choice::Best, crate::gpu::Mask::default()).unwrap();
+        splat::ply::write(&file, &splat::reference::splats(&splat::reference::cloud(20, 7))).unwrap();
+        let bounds = Bounds { radius: 9.0, ..Bounds::default() };
+        let model = Scene::read_again(&gpu, &file, &SceneFrame::IDENTITY, bounds).unwrap();
+        assert_eq!((model.tensors().count, model.bounds.radius), (20, 9.0));
+        std::fs::remove_file(&file).unwrap();
+        assert!(Scene::read_again(&gpu, &file, &SceneFrame::IDENTITY, bounds).is_err());
+    }
 }

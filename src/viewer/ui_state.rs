@@ -145,6 +145,13 @@ impl UiState {
         }
     }
 
+    /// What a run has made of several models, in place of the last of them.
+    pub fn show_result(&mut self, model: Model) {
+        // A box was over the last model's splats.
+        self.crop = None;
+        self.show_splats(model);
+    }
+
     /// Another state of the model that is shown.
     pub fn replace(&mut self, snapshot: Arc<Snapshot>) {
         if let Some(scene) = &mut self.scene {

@@ -20,6 +20,8 @@ use std::time::SystemTime;
 /// What other threads tell the window.
 pub(super) enum Wake {
     Loaded(PathBuf, Box<Result<Scene>>),
+    /// What a run of several models has made of them: the file, and its splats.
+    Distilled(PathBuf, Box<Result<Model>>),
     /// There is something new to draw.
     Redraw,
 }
@@ -81,6 +83,33 @@ impl ViewerWindow {
                 tracing::debug!("the window is closed");
             }
         });
+    }
+
+    /// Reads the splats that a run has made of several models, on a thread of its own. The window shows the last of these.
+    pub fn read_distilled(&self, proxy: &EventLoopProxy<Wake>) {
+        let Some((scene, file)) = self.state.scene.as_ref().and_then(|scene| Some((scene, scene.file.clone()?))) else {
+            return;
+        };
+        let (gpu, proxy, frame, bounds) = (Arc::clone(&self.gpu), proxy.clone(), scene.frame, scene.bounds());
+        std::thread::spawn(move || {
+            let model = Scene::read_again(&gpu, &file, &frame, bounds);
+            if proxy.send_event(Wake::Distilled(file, Box::new(model))).is_err() {
+                tracing::debug!("the window is closed");
+            }
+        });
+    }
+
+    /// Shows them, if the scene is still the same.
+    pub fn show_distilled(&mut self, file: &Path, model: Result<Model>) {
+        if self.state.scene.as_ref().is_some_and(|scene| scene.file.as_deref() == Some(file)) {
+            match model {
+                Ok(model) => {
+                    self.state.show_result(model);
+                    self.state.messages.note(format!("{} is shown: the mean of the models", shown(file)));
+                }
+                Err(error) => self.state.messages.error(&error),
+            }
+        }
     }
 
     /// Lays out and draws. Returns what is left to do.

@@ -330,8 +330,9 @@ fn a_training_goes_on_in_the_window_ends_with_it_and_is_shown_again() {
     let tiny = Scene::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("scenes/tiny.toml")).unwrap();
     generate(&tiny, &folder.path().join("tiny"), &Silent::default()).unwrap();
     let settings = ["--size", "320x240", "--downscale", "1", "--make-points", "2000"];
-    let train = |desktop: &Desktop, steps: &str| {
-        let mut command = view(&[&["tiny", "-o", "out", "--steps", steps], &settings[..]].concat(), folder.path());
+    let train = |desktop: &Desktop, steps: &str, seeds: &str| {
+        let own = ["tiny", "-o", "out", "--steps", steps, "--seeds", seeds];
+        let mut command = view(&[&own[..], &settings[..]].concat(), folder.path());
         let program = desktop.host(&mut command).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         desktop.focus("naka-gs");
         program
@@ -341,7 +342,7 @@ fn a_training_goes_on_in_the_window_ends_with_it_and_is_shown_again() {
 
     // Closed in the middle: a checkpoint, and the words and the code of an interruption.
     let desktop = Desktop::new();
-    let mut program = train(&desktop, "100000");
+    let mut program = train(&desktop, "100000", "1");
     let mut said = lines(&mut program);
     assert!(said.any(|line| line.starts_with("train: ")), "it trains");
     wait_for(Duration::from_secs(60), || (difference(&desktop.screen(320, 240), &dark(320, 240)) > 4.0).then_some(()))
@@ -351,10 +352,12 @@ fn a_training_goes_on_in_the_window_ends_with_it_and_is_shown_again() {
     assert_eq!(program.wait().unwrap().code(), Some(130));
     assert!(!contents(&folder.path().join("out/checkpoints")).is_empty());
 
-    // To its end, in a folder of its own.
+    // To its end, in a folder of its own. Of two models the window shows what both say.
     std::fs::remove_dir_all(folder.path().join("out")).unwrap();
-    let mut program = train(&desktop, "30");
-    assert!(lines(&mut program).any(|line| line.contains("the run is finished")));
+    let mut program = train(&desktop, "20", "2");
+    let mut said = lines(&mut program);
+    assert!(said.any(|line| line.contains("the run is finished")));
+    assert!(said.any(|line| line.contains("splats.ply is shown")));
     desktop.xdotool("key ctrl+q");
     assert_eq!(program.wait().unwrap().code(), Some(0));
     assert!(folder.path().join("out/report.html").is_file());
