@@ -21,8 +21,10 @@ use curve::Curve;
 use glam::{DMat4, DQuat, DVec3};
 use pace::Pace;
 
-/// Frames that a path may have.
+/// Frames that a path may have, pixels of a side of its pictures, and pictures a second.
 const MAX_FRAMES: f64 = 1e6;
+pub(crate) const MAX_SIDE: u32 = 16_384;
+pub(crate) const MAX_FPS: f64 = 1000.0;
 
 /// Where a camera stands, how it is turned, and how wide it sees.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -176,11 +178,11 @@ impl CameraPath {
             Err(Error::setting(format!("the camera path's {what}"), found, remedy))
         };
         let size = [self.width, self.height];
-        if size.iter().any(|side| !(1..=16_384).contains(side)) {
-            return refuse("size", format!("{} × {}", size[0], size[1]), "use 1 to 16384 pixels a side");
+        if size.iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
+            return refuse("size", format!("{} × {}", size[0], size[1]), &format!("use 1 to {MAX_SIDE} pixels a side"));
         }
-        if !(self.fps > 0.0 && self.fps <= 1000.0) {
-            return refuse("frames a second", self.fps.to_string(), "use more than 0, at most 1000");
+        if !(self.fps > 0.0 && self.fps <= MAX_FPS) {
+            return refuse("frames a second", self.fps.to_string(), &format!("use more than 0, at most {MAX_FPS}"));
         }
         if self.keyframes.is_empty() && self.frames.is_empty() {
             return refuse("keyframes", "none".into(), "record at least two");

@@ -1,5 +1,6 @@
 //! Pictures along a camera path, made on a thread of their own while the window goes on.
 
+use super::scene::Scene;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::paths::{CameraPath, Encoder};
@@ -88,8 +89,24 @@ impl<'scope> Camera<'scope> {
     }
 }
 
-/// Where a path of `scene` is filmed to, unless the user says otherwise: beside it, or in the output folder.
-pub fn target(scene: &Path) -> PathBuf {
-    let folder = if scene.is_dir() { scene } else { scene.parent().unwrap_or(Path::new("")) };
+/// Where a path of `scene` is filmed to, unless the user says otherwise: beside its splats, which those of a run are in
+/// the output folder, also while it trains on a folder of photographs.
+pub fn target(scene: &Scene) -> PathBuf {
+    let path = scene.file.as_ref().unwrap_or(&scene.path);
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
     folder.join("path.mp4")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn films_go_beside_the_splats() {
+        let capture = tempfile::tempdir().unwrap();
+        let path = capture.path().to_path_buf();
+        assert_eq!(target(&Scene { path: path.clone(), ..Scene::empty() }), path.join("path.mp4"));
+        let file = Some(PathBuf::from("out/splats.ply"));
+        assert_eq!(target(&Scene { path, file, ..Scene::empty() }), Path::new("out/path.mp4"));
+    }
 }

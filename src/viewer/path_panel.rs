@@ -71,15 +71,20 @@ pub fn show(state: &mut UiState, filming: Option<&Camera<'_>>, ui: &mut egui::Ui
             }
             ui.label(RichText::new(format!("{:.1} s", path.seconds())).color(FAINT));
         });
-        ui.horizontal(|ui| {
-            ui.add(DragValue::new(&mut path.width).range(16..=8192));
-            ui.label("×");
-            ui.add(DragValue::new(&mut path.height).range(16..=8192));
-            ui.add(DragValue::new(&mut path.fps).range(1.0..=120.0).fixed_decimals(0).suffix(" fps"));
-        });
+        ui.horizontal(|ui| pictures(path, ui));
     }
     files(state, ui);
     film(state, filming, ui);
+}
+
+/// Size and rate of the pictures. What a file says stays as it is until it is edited.
+fn pictures(path: &mut CameraPath, ui: &mut egui::Ui) {
+    let side = |value| DragValue::new(value).range(1..=paths::MAX_SIDE).clamp_existing_to_range(false);
+    ui.add(side(&mut path.width));
+    ui.label("×");
+    ui.add(side(&mut path.height));
+    let fps = DragValue::new(&mut path.fps).range(0.001..=paths::MAX_FPS).clamp_existing_to_range(false);
+    ui.add(fps.max_decimals(3).suffix(" fps"));
 }
 
 fn keyframes(state: &mut UiState, ui: &mut egui::Ui) {
@@ -110,7 +115,7 @@ fn keyframes(state: &mut UiState, ui: &mut egui::Ui) {
 }
 
 fn files(state: &mut UiState, ui: &mut egui::Ui) {
-    let beside = state.scene.as_ref().map(|scene| filming::target(&scene.path));
+    let beside = state.scene.as_ref().map(filming::target);
     // Files are in the capture's own frame.
     let frame = state.scene.as_ref().map(|scene| scene.frame).unwrap_or_default();
     let Recorder { path, file, film, own, .. } = &mut state.recorder;
@@ -196,6 +201,20 @@ pub fn draw(state: &mut UiState, ui: &egui::Ui, area: Rect) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_is_not_changed_by_being_shown() {
+        for (size, fps, words) in [([10_000, 8], 240.0, "240"), ([1280, 720], 23.976, "23.976")] {
+            let mut path = CameraPath { fps, ..CameraPath::new(size[0], size[1]) };
+            let as_read = path.clone();
+            let mut shown = egui::Context::default().run_ui(egui::RawInput::default(), |ui| pictures(&mut path, ui));
+            shown.textures_delta.clear();
+            assert_eq!(path, as_read);
+            let says =
+                |shape: &egui::Shape| matches!(shape, egui::Shape::Text(text) if text.galley.text().starts_with(words));
+            assert!(shown.shapes.iter().any(|clipped| says(&clipped.shape)), "{words}");
+        }
+    }
 
     #[test]
     fn a_keyframe_where_the_path_is_played_is_as_wide_as_the_path() {
