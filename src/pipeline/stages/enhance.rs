@@ -92,6 +92,6 @@ mod tests {
         };
         let ((first, inputs), (second, _)) = (found(40.0), found(50.0));
         assert!(first[1].is_some() && first != second, "{first:?} {second:?}");
-        assert_eq!(inputs, [file.clone()], "it is an input, which results may not replace");
+        assert_eq!(inputs, std::slice::from_ref(&file), "it is an input, which results may not replace");
     }
 }
