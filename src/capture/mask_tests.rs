@@ -170,7 +170,9 @@ fn a_mask_may_cost_what_its_photograph_may() {
     // As long as a photograph of that size would be.
     let photo = fs::OpenOptions::new().write(true).open(dir.path().join("images/1.jpg")).unwrap();
     photo.set_len(4 << 20).unwrap();
-    assert_eq!(columns(&load(dir.path(), MaskUse::Use).unwrap().train[1]), [1.0, 0.0]);
+    // Of half a million values a mean is not exact.
+    let [left, right] = columns(&load(dir.path(), MaskUse::Use).unwrap().train[1]);
+    assert!((left - 1.0).abs() < 1e-5 && right == 0.0, "{left} {right}");
 }
 
 /// What JPEG makes of black is not exactly black.
