@@ -10,7 +10,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use sysinfo::{CGroupLimits, MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{
+    CGroupLimits, MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System, get_current_pid,
+};
 
 /// Files up to this size may take as much as one of this size.
 const SMALL_FILE: u64 = 1 << 20;
@@ -53,12 +55,18 @@ pub(crate) fn free() -> u64 {
     told(System::available_memory, |group| group.free_memory).unwrap_or(0)
 }
 
-/// What the system tells of its memory, or the group of this process where that is less.
+/// What the system tells of its memory, or a group of this process where that is less.
 fn told(of_system: impl Fn(&System) -> u64, of_group: impl Fn(&CGroupLimits) -> u64) -> Option<u64> {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let system = System::new_with_specifics(memory).ok()?;
-    let group = system.cgroup_limits().map_or(u64::MAX, |limits| of_group(&limits));
-    Some(of_system(&system).min(group))
+    let mut system = System::new_with_specifics(memory).ok()?;
+    let pid = get_current_pid().ok();
+    if let Some(pid) = pid {
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, ProcessRefreshKind::nothing());
+    }
+    // A container's limit is that of all it sees, one of Slurm or systemd that of the process's own group.
+    let own = pid.and_then(|pid| system.process(pid)?.cgroup_limits());
+    let groups = [system.cgroup_limits(), own];
+    Some(groups.iter().flatten().map(of_group).fold(of_system(&system), u64::min))
 }
 
 /// Asks for `needed` bytes of memory for `what`, which the file `path` of `file_bytes` claims to hold.

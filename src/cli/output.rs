@@ -87,14 +87,13 @@ impl Inputs {
     }
 }
 
-/// Whether a file is called like one of poses: a transforms file, or one of a COLMAP model.
+/// Whether a file below a scene's folder is called, and lies, like one of poses: a transforms file, or one of a COLMAP model.
 fn holds_poses(file: &Path) -> bool {
-    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    match (part(file.file_stem()).as_str(), part(file.extension()).as_str()) {
-        (stem, "json") => stem.starts_with("transforms"),
-        (stem, "bin" | "txt") => ["cameras", "images", "points3D", "frames", "rigs"].contains(&stem),
-        _ => false,
-    }
+    let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
+    let transforms = ["transforms.json", "transforms_train.json", "transforms_val.json", "transforms_test.json"];
+    let model = ["cameras", "images", "points3d", "frames", "rigs"];
+    let (stem, ending) = name.split_once('.').unwrap_or_default();
+    transforms.contains(&name.as_str()) || (model.contains(&stem) && ["bin", "txt"].contains(&ending))
 }
 
 /// Fails where levels of detail beside `out` would replace what `input` is read from.

@@ -100,9 +100,10 @@ pub fn write_by<T>(path: impl AsRef<Path>, make: impl FnOnce(&Path) -> Result<T>
     let path = path.as_ref();
     let mut held = None;
     replace(path, |temporary| {
-        // Where locks are mandatory (Windows) the other program could not write; there an open file cannot be removed.
+        // Where locks are mandatory the other program could not write: on Windows, where an open file cannot be removed
+        // either, and on network shares.
         if cfg!(unix) {
-            held = Some(create_locked(temporary).map_err(Error::io(path))?);
+            held = Some(create_locked(temporary).map_err(Error::io(path))?).filter(|_| lets_others_write(temporary));
         }
         let value = make(temporary)?;
         Ok((value, open_to_sync(temporary).map_err(Error::io(path))?))
@@ -115,6 +116,12 @@ fn create_locked(temporary: &Path) -> io::Result<File> {
     let file = File::create_new(temporary)?;
     let _ = file.lock();
     Ok(file)
+}
+
+/// Whether a file under our lock can be written to by another way; nothing is left in it.
+fn lets_others_write(temporary: &Path) -> bool {
+    let try_it = || File::create(temporary)?.write_all(b"?");
+    try_it().is_ok() && File::create(temporary).is_ok()
 }
 
 /// A finished file, to be synced: Windows does that only for those who may write.

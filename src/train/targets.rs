@@ -10,6 +10,7 @@ use crate::splat::{TILE, plane_len, tiles};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 /// A training image on its way to the device: RGBA, 8 bits each, one word a pixel, rows padded to whole tiles. A is how
@@ -29,6 +30,11 @@ pub struct Budget {
 
 /// Bytes of a photograph's pixel while it is decoded and scaled.
 const DECODED: u64 = 36;
+/// Bytes of the host that are enough, however many are free.
+const MOST_MEMORY: u64 = 16 << 30;
+
+/// How many trainings are under way in this process.
+static TRAININGS: AtomicU64 = AtomicU64::new(0);
 
 impl Budget {
     /// What suits a device. No backend tells how much memory it has, and some page what does not fit instead of refusing
@@ -38,13 +44,16 @@ impl Budget {
     pub fn of(gpu: &Gpu) -> Self {
         match gpu.is_software() {
             true => Self { device: 128 << 20, host: 64 << 20, in_work: 512 << 20 },
-            false => Self::beside(limits::free()),
+            // What is free is shared with the trainings of a batch that have not taken their part yet.
+            false => Self::beside(limits::free() / (1 + TRAININGS.load(Ordering::Relaxed))),
         }
     }
 
-    /// A quarter each of so much free memory of the host, but no less than takes a photograph of 12 megapixels.
+    /// A quarter each of so much free memory of the host, but no less than takes a photograph of 12 megapixels, and no more
+    /// than hundreds of them need.
     fn beside(free: u64) -> Self {
-        Self { device: 512 << 20, host: (free / 4).max(1 << 30), in_work: (free / 4).max(512 << 20) }
+        let quarter = (free / 4).min(MOST_MEMORY);
+        Self { device: 512 << 20, host: quarter.max(1 << 30), in_work: quarter.max(512 << 20) }
     }
 
     /// How many photographs of so many pixels may be in work at a time.
@@ -69,9 +78,16 @@ pub struct Targets {
     pub waits: u32,
 }
 
+impl Drop for Targets {
+    fn drop(&mut self) {
+        TRAININGS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Targets {
     /// The images of `views`, which must all have one.
     pub fn new(views: Vec<View>, budget: Budget) -> Self {
+        TRAININGS.fetch_add(1, Ordering::Relaxed);
         Self {
             views,
             budget,
@@ -330,6 +346,7 @@ mod tests {
         assert_eq!(Budget::beside(0), Budget { device: 512 << 20, host: 1 << 30, in_work: 512 << 20 });
         let half = Budget::beside(64 << 30);
         assert_eq!(half.host + half.in_work, 32 << 30);
+        assert_eq!(Budget::beside(1 << 40), half);
     }
 
     #[test]
