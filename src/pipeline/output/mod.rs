@@ -1,8 +1,9 @@
 //! The owner of an output folder: the names in it, who works in it, and what may be deleted there.
 //!
 //! A file is *ours* if `run.json` lists it with its content's hash ([`Written`]) and it still has that content; files of no
-//! run are listed in `results.json` ([`Listed`]). Ours are deleted or replaced as a run needs it. Anything else that is in the way of a result is never deleted: without
-//! `--overwrite` it is an error, with it the file is moved aside ([`OutputFolder::make_way`]).
+//! run are listed in `results.json` ([`Listed`]). A file that was being made when the program was killed is listed without a
+//! hash, and is ours. Ours are deleted or replaced as a run needs it. Anything else that is in the way of a result is never
+//! deleted: without `--overwrite` it is an error, with it the file is moved aside ([`OutputFolder::make_way`]).
 
 mod disjoint;
 mod lock;
@@ -73,6 +74,11 @@ impl OutputFolder {
     /// Whether something is at `name`, be it a link that leads nowhere, or a file where one of its folders should be.
     pub fn occupied(&self, name: &str) -> bool {
         std::fs::symlink_metadata(self.join(name)).is_ok() || self.in_place_of_folder(name).is_some()
+    }
+
+    /// Whether a plain file is at `name`, within the folder.
+    fn has_file(&self, name: &str) -> bool {
+        self.within(name) && std::fs::symlink_metadata(self.join(name)).is_ok_and(|data| data.is_file())
     }
 
     /// The file that is where one of the folders of `name` should be.

@@ -1,13 +1,12 @@
 //! What commands without a record of a run write into an output folder: the pictures of `enhance` and `render`, the table
-//! and the page of a batch. `results.json` lists these files by their content, so that a later command knows which are ours.
+//! and the page of a batch. `results.json` lists these files by their content, so that a later command knows which are ours;
+//! those that are being made are listed without, before the first is written, so that this holds after a kill, too.
 
-use super::{OutputFolder, names};
+use super::{Files, OutputFolder, names};
 use crate::error::{Error, Result};
-use crate::pipeline::fingerprint::Written;
 use crate::settings::{self, Settings};
 use crate::storage;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// What `written_by` begins with in a list of this program.
 const PROGRAM: &str = "naka-gs ";
@@ -16,14 +15,14 @@ const PROGRAM: &str = "naka-gs ";
 #[derive(Serialize, Deserialize)]
 struct List {
     written_by: String,
-    files: BTreeMap<String, Written>,
+    files: Files,
 }
 
 /// The list in an output folder.
 #[derive(Debug)]
 pub struct Listed<'f> {
     folder: &'f OutputFolder,
-    files: BTreeMap<String, Written>,
+    files: Files,
 }
 
 impl<'f> Listed<'f> {
@@ -34,10 +33,10 @@ impl<'f> Listed<'f> {
     pub fn read(folder: &'f OutputFolder, overwrite: bool) -> Result<Self> {
         let path = folder.join(names::RESULTS);
         let files = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Files::new(),
             text => match parse(&text.map_err(Error::io(&path))?) {
                 Some(files) => files,
-                None if overwrite => BTreeMap::new(),
+                None if overwrite => Files::new(),
                 None => {
                     let remedy = "move the file away, or choose another output (`out`)";
                     return Err(Error::input(&path, "is no list of results of this program", remedy));
@@ -52,9 +51,11 @@ impl<'f> Listed<'f> {
         self.files.contains_key(name)
     }
 
-    /// Whether the file `name` is listed, and as it was written.
+    /// Whether the file `name` is listed, and as it was written, or was not finished. No name leads out of the folder.
     pub fn is_ours(&self, name: &str) -> bool {
-        self.files.get(name).is_some_and(|written| self.folder.unchanged(name, written))
+        let Some(written) = self.files.get(name) else { return false };
+        let as_written = |written| self.folder.unchanged(name, written);
+        self.folder.has_file(name) && written.as_ref().is_none_or(as_written)
     }
 
     /// The first of `names` at which something is that is not ours.
@@ -67,7 +68,19 @@ impl<'f> Listed<'f> {
     /// # Errors
     /// It cannot be renamed.
     pub fn make_way(&self, name: &str) -> Result<()> {
-        self.folder.make_way(name, self.files.get(name).cloned().map(Some).as_ref())
+        if self.is_ours(name) { Ok(()) } else { self.folder.make_way(name, None) }
+    }
+
+    /// Lists the files `names` as being made: what is there from now on is ours, also if the program is killed.
+    ///
+    /// # Errors
+    /// The list cannot be written.
+    pub fn announce<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
+        let folder = self.folder;
+        // What a killed command did not come to.
+        self.files.retain(|name, written| written.is_some() || folder.occupied(name));
+        self.files.extend(names.into_iter().map(|name| (name.to_string(), None)));
+        self.write()
     }
 
     /// Lists the files `names` as they are now; those that are not there are taken off the list.
@@ -78,16 +91,21 @@ impl<'f> Listed<'f> {
         let before = self.files.clone();
         for name in names {
             match self.folder.written(name) {
-                Some(written) => _ = self.files.insert(name.into(), written),
+                Some(written) => _ = self.files.insert(name.into(), Some(written)),
                 None => _ = self.files.remove(name),
             }
         }
-        if before == self.files {
-            return Ok(());
-        }
+        if before == self.files { Ok(()) } else { self.write() }
+    }
+
+    /// Writes the list; one of no files is removed.
+    fn write(&self) -> Result<()> {
         let path = self.folder.join(names::RESULTS);
         if std::fs::read(&path).is_ok_and(|text| parse(&text).is_none()) {
             self.folder.make_way(names::RESULTS, None)?;
+        }
+        if self.files.is_empty() {
+            return storage::remove_file(&path);
         }
         let list = List { written_by: format!("{PROGRAM}{}", env!("CARGO_PKG_VERSION")), files: self.files.clone() };
         let mut text = serde_json::to_string_pretty(&list).map_err(|error| Error::io(&path)(error.into()))?;
@@ -96,7 +114,7 @@ impl<'f> Listed<'f> {
     }
 }
 
-fn parse(text: &[u8]) -> Option<BTreeMap<String, Written>> {
+fn parse(text: &[u8]) -> Option<Files> {
     let list: List = serde_json::from_slice(text).ok()?;
     list.written_by.starts_with(PROGRAM).then_some(list.files)
 }
@@ -109,6 +127,8 @@ pub struct Results<'f> {
     overwrite: bool,
     /// A run's settings are in the folder, and stay.
     of_run: bool,
+    /// The folder is that of an `enhance` or `render` of a version that wrote no list.
+    unlisted: bool,
 }
 
 impl<'f> Results<'f> {
@@ -129,19 +149,27 @@ impl<'f> Results<'f> {
                 return Err(Error::input(folder.path(), found, remedy));
             }
         }
+        let beside = folder.join(names::SETTINGS);
         if !of_run {
-            settings::file::check(&folder.join(names::SETTINGS), overwrite)?;
+            settings::file::check(&beside, overwrite)?;
         }
-        Ok(Self { listed: Listed::read(folder, overwrite)?, targets, overwrite, of_run })
+        let as_written = folder.has_file(names::SETTINGS) && settings::file::check(&beside, false).is_ok();
+        let unlisted = as_written && !of_run && !folder.occupied(names::RESULTS);
+        Ok(Self { listed: Listed::read(folder, overwrite)?, targets, overwrite, of_run, unlisted })
     }
 
-    /// Moves aside what is in the way, lets `work` write the targets, and lists those that it wrote, however it ended. A
-    /// run's settings stay; else `settings` are written beside them.
+    /// Moves aside what is in the way, lists the targets, lets `work` write them, and lists those that it wrote as they are,
+    /// however it ended. A run's settings stay; else `settings` are written beside them.
     ///
     /// # Errors
     /// Those of `work`, and of writing.
     pub fn make<T>(mut self, settings: &Settings, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.targets.iter().try_for_each(|name| self.listed.make_way(name))?;
+        for name in &self.targets {
+            if !(self.unlisted && self.listed.folder.has_file(name)) {
+                self.listed.make_way(name)?;
+            }
+        }
+        self.listed.announce(self.targets.iter().map(String::as_str))?;
         let made = work();
         let noted = self.listed.note(self.targets.iter().map(String::as_str));
         if let (Err(_), Err(error)) = (&made, &noted) {
@@ -193,6 +221,82 @@ mod tests {
         Results::plan(&folder, names(), true).unwrap().make(&settings, || write("four")).unwrap();
         assert_eq!(fs::read_to_string(out.join("a.jpg.bak")).unwrap(), "retouched");
         assert_eq!(fs::read_to_string(out.join("a.jpg")).unwrap(), "four");
+    }
+
+    #[test]
+    fn what_a_killed_work_left_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = OutputFolder::open(dir.path()).unwrap();
+        let names = || ["a.jpg", "b.jpg"].map(String::from).to_vec();
+        let settings = Settings::default();
+        let plan = || Results::plan(&folder, names(), true).unwrap();
+        let write = |name: &str, content: &str| storage::write_bytes(folder.join(name), content.as_bytes());
+        fs::write(folder.join("b.jpg"), "mine").unwrap();
+        let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            plan().make(&settings, || -> Result<()> {
+                write("a.jpg", "one")?;
+                std::panic::resume_unwind(Box::new("killed"))
+            })
+        }));
+        assert!(killed.is_err() && folder.occupied("a.jpg") && !folder.occupied(names::SETTINGS));
+        let listed = Listed::read(&folder, false).unwrap();
+        assert!(listed.is_ours("a.jpg") && listed.has("b.jpg") && listed.foreign(&names()).is_none());
+        plan().make(&settings, || names().iter().try_for_each(|name| write(name, "two"))).unwrap();
+        assert!(!folder.occupied("a.jpg.bak") && !folder.occupied("b.jpg.bak2"));
+        assert_eq!(fs::read_to_string(folder.join("b.jpg.bak")).unwrap(), "mine");
+        // Now they are listed as they were written.
+        fs::write(folder.join("a.jpg"), "retouched").unwrap();
+        assert_eq!(Listed::read(&folder, false).unwrap().foreign(&names()), Some("a.jpg"));
+    }
+
+    #[test]
+    fn a_work_that_wrote_nothing_leaves_no_list() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = OutputFolder::open(dir.path()).unwrap();
+        let results = Results::plan(&folder, vec!["a.jpg".into()], false).unwrap();
+        let failed = results.make(&Settings::default(), || {
+            assert!(folder.occupied(names::RESULTS));
+            Err::<(), _>(Error::Interrupted(String::new()))
+        });
+        assert!(failed.is_err() && !folder.occupied(names::RESULTS));
+    }
+
+    #[test]
+    fn pictures_of_a_version_without_a_list_are_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = OutputFolder::open(dir.path()).unwrap();
+        let (beside, list) = (folder.join(names::SETTINGS), folder.join(names::RESULTS));
+        let settings = Settings::default();
+        let render = || {
+            fs::write(folder.join("a.jpg"), "earlier").unwrap();
+            let results = Results::plan(&folder, vec!["a.jpg".into()], true).unwrap();
+            results.make(&settings, || storage::write_bytes(folder.join("a.jpg"), b"picture")).unwrap();
+            folder.occupied("a.jpg.bak")
+        };
+        settings::file::write(&beside, &settings, false).unwrap();
+        assert!(!render());
+        fs::remove_file(&list).unwrap();
+        fs::write(&beside, "# mine\n").unwrap();
+        assert!(render());
+    }
+
+    /// The list may come from somebody else, and a folder may be a link.
+    #[cfg(unix)]
+    #[test]
+    fn no_listed_name_leads_out_of_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let (out, photos) = (dir.path().join("out"), dir.path().join("photos"));
+        [&out, &photos].into_iter().for_each(|folder| fs::create_dir(folder).unwrap());
+        fs::write(photos.join("a.jpg"), "mine").unwrap();
+        std::os::unix::fs::symlink(&photos, out.join("maps")).unwrap();
+        std::os::unix::fs::symlink(photos.join("a.jpg"), out.join("b.jpg")).unwrap();
+        let folder = OutputFolder::open(&out).unwrap();
+        let mut listed = Listed::read(&folder, false).unwrap();
+        let names = ["maps/a.jpg", "../photos/a.jpg", "b.jpg"];
+        listed.announce(names).unwrap();
+        assert!(names.iter().all(|name| listed.has(name) && !listed.is_ours(name)));
+        listed.note(names).unwrap();
+        assert!(names.iter().all(|name| !listed.is_ours(name)));
     }
 
     #[test]
