@@ -7,7 +7,7 @@ use super::size::Size;
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::paths::{CameraPath, Encoder};
 use naka_gs::pipeline::film::{Format, Frames, Video, film, nothing_in_the_way};
-use naka_gs::pipeline::output::{OutputFolder, Results, ensure_apart, ensure_no_input};
+use naka_gs::pipeline::output::{Listed, OutputFolder, Results, ensure_apart, ensure_no_input};
 use naka_gs::pipeline::{Painter, render_name, render_views, unique_renders};
 use naka_gs::settings::Settings;
 use naka_gs::{Result, capture, splat};
@@ -86,11 +86,15 @@ impl Render {
         let mut views = capture::poses(cameras)?;
         views.iter_mut().for_each(|view| view.camera = view.camera.downscaled(settings.downscale));
         unique_renders(cameras, &views)?;
-        ensure_apart(&out, capture::pictures_of(cameras)?.iter().map(PathBuf::as_path))?;
+        let mut photographs = capture::pictures_of(cameras)?;
+        let held = OutputFolder::open(&out)?;
+        // Where a scene has no test pictures, its frames name the renders of an earlier call.
+        let listed = Listed::read(&held, true)?;
+        photographs.retain(|file| !listed.is_own_file(file));
+        ensure_apart(&out, photographs.iter().map(PathBuf::as_path))?;
         let targets: Vec<String> = views.iter().map(|view| render_name(&view.name)).collect();
         let inputs = [cameras.to_path_buf(), self.splats.clone()];
         ensure_no_input(&out, targets.iter().map(String::as_str), &inputs)?;
-        let held = OutputFolder::open(&out)?;
         let results = Results::plan(&held, targets, self.out.overwrite)?;
         let (found, frame) = splat::read_framed(&self.splats)?;
         let cameras: Vec<_> = views.iter().map(|view| view.camera.clone()).collect();

@@ -151,6 +151,25 @@ fn paths_that_cannot_be_rendered_are_refused() {
     assert_eq!(CameraPath::read(&path).unwrap().keyframes.len(), 3);
 }
 
+/// The frames of a scene without test pictures name the renders that are written where such pictures would be.
+#[test]
+fn own_renders_are_no_photographs() {
+    let scene = scene();
+    let [cameras, splats, out] = ["transforms.json", "splats.ply", "test"].map(|name| scene.path().join(name));
+    let render = || {
+        let mut views = naka(&["render", "--adapter", "cpu", "-w", "--cameras"], &[&cameras, &splats]);
+        views.arg("-o").arg(&out);
+        views
+    };
+    for _ in 0..2 {
+        finish(&mut render());
+        assert!(out.join("0.jpg").is_file() && !out.join("0.jpg.bak").exists());
+    }
+    std::fs::write(out.join("0.jpg"), "photograph").unwrap();
+    assert_refused(&render().output().unwrap(), 2, &["--out", "photographs"]);
+    assert_eq!(std::fs::read(out.join("0.jpg")).unwrap(), b"photograph");
+}
+
 #[test]
 fn renders_replace_no_pictures_of_others() {
     let scene = scene();

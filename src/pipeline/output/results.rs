@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::settings::{self, Settings};
 use crate::storage;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// What `written_by` begins with in a list of this program.
 const PROGRAM: &str = "naka-gs ";
@@ -56,6 +57,17 @@ impl<'f> Listed<'f> {
         let Some(written) = self.files.get(name) else { return false };
         let as_written = |written| self.folder.unchanged(name, written);
         self.folder.has_file(name) && written.as_ref().is_none_or(as_written)
+    }
+
+    /// Whether `file` lies in the folder and is ours.
+    pub fn is_own_file(&self, file: &Path) -> bool {
+        let parent = file.parent().and_then(|parent| Path::new(".").join(parent).canonicalize().ok());
+        let root = self.folder.path().canonicalize().ok();
+        let (Some(parent), Some(root), Some(name)) = (parent, root, file.file_name()) else { return false };
+        let file = parent.join(name);
+        let Ok(below) = file.strip_prefix(&root) else { return false };
+        let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
+        parts.is_some_and(|parts| self.is_ours(&parts.join("/")))
     }
 
     /// The first of `names` at which something is that is not ours.
@@ -247,6 +259,25 @@ mod tests {
         // Now they are listed as they were written.
         fs::write(folder.join("a.jpg"), "retouched").unwrap();
         assert_eq!(Listed::read(&folder, false).unwrap().foreign(&names()), Some("a.jpg"));
+    }
+
+    #[test]
+    fn own_renders_are_no_photographs() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("test");
+        let folder = OutputFolder::open(&out).unwrap();
+        let files = ["a.jpg", "cam0/b.jpg", "mine.jpg", "half.jpg"];
+        let mut listed = Listed::read(&folder, false).unwrap();
+        files.iter().for_each(|name| storage::write_bytes(out.join(name), name.as_bytes()).unwrap());
+        storage::write_bytes(dir.path().join("a.jpg"), b"a.jpg").unwrap();
+        listed.announce(["half.jpg"]).unwrap();
+        listed.note(["a.jpg", "cam0/b.jpg"]).unwrap();
+        let own = || files.map(|name| listed.is_own_file(&out.join("../test").join(name)));
+        assert_eq!(own(), [true, true, false, true]);
+        assert!(!listed.is_own_file(&dir.path().join("a.jpg")) && !listed.is_own_file(&out.join("none.jpg")));
+        // A photograph in the place of a render.
+        fs::write(out.join("a.jpg"), "photograph").unwrap();
+        assert_eq!(own(), [false, true, false, true]);
     }
 
     #[test]
