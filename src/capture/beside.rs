@@ -15,7 +15,7 @@ const SETTINGS: &str = "settings.toml";
 const CUSTOMARY: [&str; 2] = ["images", "input"];
 
 /// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/` or `colmap/sparse/`
-/// (nerfstudio), or in a `sparse/` beside the folder (a COLMAP project) that names these photographs and no others'.
+/// (nerfstudio), or in a `sparse/` beside the folder (a COLMAP project) that names these photographs.
 pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
     let own = models::in_colmap(folder).ok()?;
     if own.is_some() {
@@ -27,32 +27,38 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
     // Whoever reads the model says what is wrong with it.
     let Ok(poses) = colmap::poses(&model) else { return Some(model) };
     let named: BTreeSet<String> = poses.iter().map(|pose| stem(Path::new(&pose.image.replace('\\', "/")))).collect();
-    match others(&real, &named) {
-        None => Some(model),
-        Some(found) => {
-            let (model, folder) = (model.display(), folder.display());
-            tracing::warn!("{model}: is not used for {folder}: {found}; name it by poses_from if it is");
-            None
-        }
-    }
-}
-
-/// Why a model of the photographs `named` may be of others than those in `folder`.
-fn others(folder: &Path, named: &BTreeSet<String>) -> Option<String> {
-    if !agree(folder, named) {
+    if !agree(&real, &named) {
         let names: Vec<&String> = named.iter().collect();
-        return Some(format!("it is of other photographs ({})", some(&names)));
-    }
-    let own = folder.file_name().unwrap_or_default();
-    if CUSTOMARY.iter().any(|name| own.eq_ignore_ascii_case(name)) {
+        let (model, folder) = (model.display(), folder.display());
+        tracing::warn!("{model}: is not used for {folder}: it is of other photographs ({})", some(&names));
         return None;
     }
-    let entries = std::fs::read_dir(folder.parent()?).into_iter().flatten().flatten().map(|entry| entry.path());
-    let rivals = entries.filter(|other| other != folder && may_rival(other) && agree(other, named));
-    let mut rivals: Vec<String> = rivals.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
-    rivals.sort();
-    let found = format!("it may be of the photographs in {}, which have the same names", some(&rivals));
-    (!rivals.is_empty()).then_some(found)
+    let rivals = rivals(&real, &named);
+    if !rivals.is_empty() {
+        // As a dark series and its lit twin have, of which one has the poses; but so may two walks.
+        tracing::warn!(
+            "{}: is used for {}, and may be of the photographs in {}, which have the same names; if it is not of both, \
+             move these photographs to a folder of their own",
+            model.display(),
+            folder.display(),
+            some(&rivals)
+        );
+    }
+    Some(model)
+}
+
+/// The folders beside `folder` whose photographs a model of `named` may be of, too.
+fn rivals(folder: &Path, named: &BTreeSet<String>) -> Vec<String> {
+    let own = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    if CUSTOMARY.contains(&own.as_str()) || own.starts_with(SMALLER) {
+        return Vec::new();
+    }
+    let entries = folder.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten();
+    let others = entries.map(|entry| entry.path()).filter(|other| other != folder && may_rival(other));
+    let others = others.filter(|other| agree(other, named));
+    let mut names: Vec<String> = others.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
 }
 
 /// Whether `path` is a folder that may hold photographs of its own, not results or smaller copies.
@@ -109,13 +115,17 @@ mod tests {
         assert!(used(&[("walk", &["2.jpg"])], "walk"));
         // A second walk, with names of its own or the same.
         assert!(!used(&[("images", one), ("walk", two)], "walk"));
-        assert!(used(&[("images", one), ("walk", one)], "images"));
-        assert!(!used(&[("images", one), ("walk", one)], "walk"));
-        assert!(!used(&[("a", one), ("b", one)], "a"));
+        let rivals = |folders: &[(&str, &[&str])], folder: &str| {
+            let dir = project(one, folders);
+            assert!(cameras_beside(&dir.path().join(folder)).is_some());
+            super::rivals(&dir.path().join(folder), &["1", "2", "3"].map(String::from).into())
+        };
+        assert!(rivals(&[("images", one), ("walk", one)], "images").is_empty());
+        assert!(rivals(&[("images", one), ("images_2", one)], "images_2").is_empty());
+        assert_eq!(rivals(&[("images", one), ("walk", one)], "walk"), ["images"]);
+        assert_eq!(rivals(&[("dark", one), ("lit", one)], "dark"), ["lit"]);
         // Smaller copies and masks are the same photographs.
-        assert!(used(
-            &[("walk", one), ("images_4", one), ("masks", one), ("lit", &["1.jpg", "2.jpg", SETTINGS])],
-            "walk"
-        ));
+        let copies = [("walk", one), ("images_4", one), ("masks", one), ("lit", &["1.jpg", "2.jpg", SETTINGS])];
+        assert!(rivals(&copies, "walk").is_empty());
     }
 }

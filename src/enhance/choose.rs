@@ -10,7 +10,7 @@ use crate::error::Result;
 use std::path::Path;
 
 /// Median luminance of the input from which on a capture counts as lit.
-const LIT: f32 = 0.15;
+pub const LIT: f32 = 0.15;
 /// A camera response is sensible where the lit median luminance lies between these …
 const MEDIAN: [f32; 2] = [0.12, 0.75];
 /// … and at most this part of the pixels has all channels at 0.98 or above.
@@ -20,10 +20,10 @@ pub const SATURATED: f32 = 0.98;
 const UNSATURATED: f32 = 0.999;
 /// Channels from here on have hardly any texture left.
 const NEAR_WHITE: f32 = 0.9;
-/// Luminance below which a pixel shows nothing, and a median that lights nothing: what becomes of a capture is then found from
-/// what it shows. Dark captures have medians of 1 to 7 levels.
-const BLACK: f32 = 1.5 / 255.0;
+/// A median below which more than half of a capture shows nothing: what becomes of it is then found from the pixels of
+/// more than `BLACK`. Dark captures have medians of 1 to 7 levels.
 const NOTHING: f32 = 0.5 / 255.0;
+const BLACK: f32 = 1.5 / 255.0;
 /// The part of the pixels that are darker than what is taken for light where the median is noise.
 const BRIGHTEST: f32 = 0.99;
 
@@ -119,10 +119,15 @@ fn asked(config: &Config, otherwise: &str) -> Exposure {
 fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Choice> {
     if let Some(lit) = lit_as(samples) {
         let reason = format!("the capture is lit already ({lit})");
+        if median_luminance(samples) < LIT {
+            tracing::warn!(
+                "more than half of the pixels are black, and {reason}: `enhance.response` lights them all the same"
+            );
+        }
         return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason));
     }
-    let shown = shown(samples).filter(|_| median_luminance(samples) <= NOTHING);
-    let samples = shown.as_deref().unwrap_or(samples);
+    let (all, shown) = (samples, shown(samples));
+    let samples = shown.as_deref().unwrap_or(all);
     if origin.linear {
         return Ok(mid_gray(config, samples));
     }
@@ -130,8 +135,11 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
     if config.exposure != 0.0 {
         return Ok(Choice { reason: "its exposure is set".into(), ..choice });
     }
-    let lit: Vec<[f32; 3]> = samples.iter().map(|p| choice.restoration.apply(*p)).collect();
-    let (median, saturated) = (median_luminance(&lit), part_above(&lit, SATURATED));
+    let lit = |choice: &Choice, pixels: &[[f32; 3]]| -> Vec<[f32; 3]> {
+        pixels.iter().map(|p| choice.restoration.apply(*p)).collect()
+    };
+    let median = median_luminance(&lit(&choice, samples));
+    let saturated = part_above(&lit(&choice, all), SATURATED);
     let found = format!("median {:.0} of 255, {:.1} % saturated", median * 255.0, saturated * 100.0);
     if (MEDIAN[0]..=MEDIAN[1]).contains(&median) && saturated <= MOST_SATURATED {
         return Ok(Choice { reason: format!("it exposes this capture sensibly ({found})"), ..choice });
@@ -139,12 +147,11 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
     let reason = format!("the built-in camera response does not fit this exposure ({found})");
     let naka = Config { response: Response::Naka, sigma: Sigma::Auto, normalize: Normalize::White, ..config.clone() };
     let choice = estimated(&naka, samples, reason);
-    let lit: Vec<[f32; 3]> = samples.iter().map(|p| choice.restoration.apply(*p)).collect();
-    let bright = part_above(&lit, NEAR_WHITE);
+    let bright = part_above(&lit(&choice, all), NEAR_WHITE);
     if bright > MOST_SATURATED {
         tracing::warn!(
-            "{:.0} % of the pixels become nearly white: what is lit already in these photographs loses its texture; leave \
-             them as they are (`enhance.response` = \"none\"), or name a camera file (`enhance.camera`)",
+            "{:.0} % of the pixels become nearly white: what is lit already in these photographs loses its texture; a \
+             camera file (`enhance.camera`) or another `enhance.response` may keep it",
             bright * 100.0
         );
     }
@@ -170,7 +177,7 @@ pub fn is_lit(pixels: &[[f32; 3]]) -> bool {
 /// The pixels that are not black, where more than half are, and the others are more than may saturate: a subject before a
 /// black backdrop, but not the lamps of a night.
 fn shown(pixels: &[[f32; 3]]) -> Option<Vec<[f32; 3]>> {
-    if median_luminance(pixels) >= BLACK {
+    if median_luminance(pixels) > NOTHING {
         return None;
     }
     let shown: Vec<_> = pixels.iter().copied().filter(|p| p.iter().sum::<f32>() / 3.0 >= BLACK).collect();

@@ -24,13 +24,13 @@ fn levels(choice: &Choice, level: f32) -> [f32; 2] {
 
 #[test]
 fn a_lit_subject_before_black_is_left_alone() {
-    for (background, linear) in [(0.0, false), (1.2, false), (0.0, true), (-0.2, true)] {
+    for (background, linear) in [(0.0, false), (0.4, false), (0.0, true), (-0.2, true)] {
         let choice = chosen(&samples(background, 0.31, 115.0), linear);
         assert_eq!(choice.response, "none", "{background} {linear}");
         assert!(choice.reason.contains("lit already") && choice.reason.contains("not black"), "{}", choice.reason);
     }
-    // Lamps in the night are not the subject, and neither is what lies in a dim light.
-    for (background, part, level) in [(0.0, 0.1, 200.0), (3.0, 0.31, 115.0), (0.0, 0.4, 20.0)] {
+    // Lamps in the night are not the subject, neither is what lies in a dim light, and a dark room has a window.
+    for (background, part, level) in [(0.0, 0.1, 200.0), (3.0, 0.31, 115.0), (1.0, 0.28, 115.0), (0.0, 0.4, 20.0)] {
         let choice = chosen(&samples(background, part, level), false);
         assert_ne!(choice.response, "none", "{background} {part} {level}");
     }

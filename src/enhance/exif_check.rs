@@ -12,6 +12,11 @@ const MOST_SLOPE: f64 = -0.7;
 /// Standard errors by which a slope lies below that, and photographs that it is seen in, at least.
 const CERTAIN: f64 = 2.0;
 const FEWEST: usize = 4;
+/// Where they are brighter by as much for sure, exposures were not a meter's.
+const SET_BY_HAND: f64 = 0.3;
+/// Stops within which exposures are the same, and that they have to differ by.
+const SAME: f64 = 0.1;
+const LEAST_RANGE: f64 = 0.5;
 /// A median below this, half a level of 8 bits, says nothing.
 const BLACK: f32 = 0.5 / 255.0;
 
@@ -24,7 +29,19 @@ pub struct Exposed<'a> {
 
 /// What speaks against the EXIF data of these photographs, if anything does.
 pub fn doubt(photographs: &[Exposed<'_>]) -> Option<String> {
-    darker_for_longer(photographs).or_else(|| photographs.iter().find_map(saturates))
+    let line = Line::through(photographs);
+    if line.is_some_and(|line| line.slope + CERTAIN * line.error < MOST_SLOPE) {
+        let stops = line.map_or(0.0, |line| -line.slope);
+        return Some(format!("photographs are darker by {stops:.1} stops where they were exposed for a stop longer"));
+    }
+    // Light that follows the exposures was set by hand, and windows may become white.
+    if line.is_some_and(|line| line.slope - CERTAIN * line.error > SET_BY_HAND) {
+        return None;
+    }
+    let raised: Vec<_> = photographs.iter().filter(|of| of.gain[1] > 1.0).collect();
+    let saturated: Vec<String> = raised.iter().filter_map(|of| saturates(of)).collect();
+    // One or another view is of the sky.
+    if 2 * saturated.len() < raised.len() { None } else { saturated.into_iter().next() }
 }
 
 /// The pixels as they were.
@@ -36,20 +53,37 @@ fn before(pixel: [f32; 3], gain: [f32; 3]) -> [f32; 3] {
     std::array::from_fn(|c| exposed_unclipped(pixel[c], 1.0 / gain[c]))
 }
 
-/// A line through the light of the medians over the exposures, in stops, that falls for sure.
-fn darker_for_longer(photographs: &[Exposed<'_>]) -> Option<String> {
-    let point = |of: &Exposed<'_>| {
-        let (median, longer) = (median_luminance(of.pixels), -f64::from(of.gain[1]).log2());
-        (median >= BLACK).then(|| [longer, f64::from(to_linear(median)).log2() + longer])
-    };
-    let points: Vec<[f64; 2]> = photographs.iter().filter_map(point).collect();
-    let count = points.len() as f64;
-    let [x, y] = [0, 1].map(|i| points.iter().map(|p| p[i]).sum::<f64>() / count);
-    let sum = |i: usize, j: usize| points.iter().map(|p| (p[i] - [x, y][i]) * (p[j] - [x, y][j])).sum::<f64>();
-    let slope = sum(0, 1) / sum(0, 0);
-    let error = ((sum(1, 1) - slope * sum(0, 1)).max(0.0) / (count - 2.0) / sum(0, 0)).sqrt();
-    let certain = points.len() >= FEWEST && slope + CERTAIN * error < MOST_SLOPE;
-    certain.then(|| format!("photographs are darker by {:.1} stops where they were exposed for a stop longer", -slope))
+/// A line through the light of the medians over the exposures, in stops, and the standard error of its slope.
+#[derive(Clone, Copy)]
+struct Line {
+    slope: f64,
+    error: f64,
+}
+
+impl Line {
+    fn through(photographs: &[Exposed<'_>]) -> Option<Self> {
+        let point = |of: &Exposed<'_>| {
+            let (median, longer) = (median_luminance(of.pixels), -f64::from(of.gain[1]).log2());
+            (median >= BLACK).then(|| [longer, f64::from(to_linear(median)).log2() + longer])
+        };
+        let mut points: Vec<[f64; 2]> = photographs.iter().filter_map(point).collect();
+        // A camera at its longest exposure leaves what is darker still as dark as it is.
+        let longest = points.iter().map(|p| p[0]).fold(f64::NEG_INFINITY, f64::max);
+        let at_limit = |p: &[f64; 2]| p[0] > longest - SAME;
+        if points.iter().filter(|p| at_limit(p)).count() > 1 {
+            points.retain(|p| !at_limit(p));
+        }
+        let range = points.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[a, b], p| [a.min(p[0]), b.max(p[0])]);
+        if points.len() < FEWEST || range[1] - range[0] < LEAST_RANGE {
+            return None;
+        }
+        let count = points.len() as f64;
+        let [x, y] = [0, 1].map(|i| points.iter().map(|p| p[i]).sum::<f64>() / count);
+        let sum = |i: usize, j: usize| points.iter().map(|p| (p[i] - [x, y][i]) * (p[j] - [x, y][j])).sum::<f64>();
+        let slope = sum(0, 1) / sum(0, 0);
+        let error = ((sum(1, 1) - slope * sum(0, 1)).max(0.0) / (count - 2.0) / sum(0, 0)).sqrt();
+        Some(Self { slope, error })
+    }
 }
 
 fn saturates(of: &Exposed<'_>) -> Option<String> {
@@ -102,6 +136,20 @@ mod tests {
         let found = doubted(&seen(0.0, 0.0, -1.5)).unwrap();
         assert!(found.contains("a.jpg") && found.contains("50 %"), "{found}");
         assert_eq!(doubted(&seen(0.0, 0.0, -3.0)), None);
+    }
+
+    #[test]
+    fn windows_the_sky_and_a_camera_at_its_limit_are_no_reason() {
+        // Set by hand: what is white at a mean exposure was so before.
+        let by_hand: Vec<[f64; 2]> = (0..8).map(|i| if i % 2 == 0 { [-2.4, -1.0] } else { [-0.4, 1.0] }).collect();
+        assert_eq!(doubted(&by_hand), None);
+        // One view of three that were exposed for less time is of the sky.
+        let meter = [[-1.2, -1.0], [-3.0, -0.8], [-3.1, -0.6], [-3.0, 0.4], [-2.9, 0.6], [-3.0, 0.9]];
+        assert_eq!(doubted(&meter), None);
+        // Eight that are metered, sixteen at the longest exposure, the darkest of all.
+        let metered = (0..8).map(|i| [-9.0 + 0.1 * f64::from(i % 3), -1.4 + 0.2 * f64::from(i)]);
+        let at_limit = (0..16).map(|i| [-9.0 - 2.2 * f64::from(i) / 15.0, 0.7]);
+        assert_eq!(doubted(&metered.chain(at_limit).collect::<Vec<_>>()), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Dark pixels that represent a capture, and photographs that do not belong to the others.
 
-use super::choose::is_lit;
+use super::choose::{LIT, is_lit};
 use super::config::Config;
 use super::estimate::median_luminance;
 use super::exif_check::{Exposed, doubt, unexposed};
@@ -84,7 +84,8 @@ fn odd(photographs: &[(&str, &[[f32; 3]])]) -> Vec<String> {
             some(&black)
         ));
     }
-    let lit = names(&is_lit);
+    // A lit subject before black is neither: how much of a picture it fills differs from view to view.
+    let lit = names(&|pixels| median_luminance(pixels) >= LIT);
     let dark = names(&|pixels| median_luminance(pixels) < DARK && !is_black(pixels) && !is_lit(pixels));
     if !lit.is_empty() && !dark.is_empty() {
         let (kind, few) = if lit.len() <= dark.len() { ("lit", &lit) } else { ("dark", &dark) };
@@ -116,6 +117,11 @@ mod tests {
         assert!(found.contains("2 dark") && found.ends_with("The lit ones: b"), "{found}");
         let [found] = &said(&[("a", &dark), ("b", &lit), ("c", &lit), ("d", &lit)])[..] else { panic!("one warning") };
         assert!(found.ends_with("The dark ones: a"), "{found}");
+        // A lit subject before black, that fills more or less of a picture.
+        let subject = |part: usize| [vec![[0.0; 3]; 100 - part], vec![[110.0 / 255.0; 3]; part]].concat();
+        let (near, half, far) = (subject(60), subject(40), subject(10));
+        assert!(said(&[("a", &near), ("b", &half), ("c", &half)]).is_empty());
+        assert!(said(&[("a", &half), ("b", &far), ("c", &far)]).is_empty());
         // What a mask hides entirely is none of them.
         assert!(said(&[("a", &[]), ("b", &dark)]).is_empty());
     }
