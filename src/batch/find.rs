@@ -22,8 +22,8 @@ const DEEPEST: usize = 16;
 
 /// The scenes below `folder` (or `folder` itself), by name: folders with poses, and those with at least three photographs
 /// and no folder with poses below, and videos that lie in none of these. A scene's own folders are not looked into, nor are
-/// folders of results (`out`, any with a `run.json`, and frames of videos) and hidden ones. Of another program's `run.json`,
-/// and of frames, a folder with poses is a scene nevertheless.
+/// folders of results (`out`, any with a `run.json`, and frames of videos) and hidden ones. A folder with poses is a
+/// scene even where it holds frames, or a `run.json` of another program.
 ///
 /// # Errors
 /// A folder that cannot be read, without a scene, or that is the results of a run.
@@ -72,7 +72,7 @@ fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Resul
             continue;
         }
         if holds_results(&path) {
-            tracing::info!("{} holds the results of a run: no scene of this batch", path.display());
+            tracing::info!("{} holds the results of a run: skipped", path.display());
             continue;
         }
         let name = format!("{prefix}{own}");

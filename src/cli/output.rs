@@ -37,7 +37,7 @@ pub fn taken(path: &Path) -> Error {
 
 /// Fails where `out` is the file `input` that is read: what came in is never replaced, whatever the flags.
 pub fn not_in_place(input: &Path, out: &Path) -> Result<()> {
-    Inputs::default().file(input).keep([out])
+    Inputs::default().file(input).ensure_kept([out])
 }
 
 /// What a command reads.
@@ -56,7 +56,7 @@ impl Inputs {
     }
 
     /// A file, or a folder of poses or points.
-    pub fn any(mut self, path: &Path) -> Self {
+    pub fn file_or_folder(mut self, path: &Path) -> Self {
         self.folders.extend(path.canonicalize().ok().filter(|real| real.is_dir()));
         self.file(&prior::points_file(path))
     }
@@ -70,8 +70,8 @@ impl Inputs {
         self
     }
 
-    /// Fails where one of `outs` is one of the files that are read, which are never replaced, whatever the flags.
-    pub fn keep<'a>(&self, outs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    /// Fails where one of `outs` is a file that is read: inputs are never replaced, whatever the flags.
+    pub fn ensure_kept<'a>(&self, outs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
         let is_read = |out: &Path| {
             let Ok(real) = out.canonicalize() else { return false };
             let of_poses = || holds_poses(&real) && self.folders.iter().any(|folder| real.starts_with(folder));
@@ -87,7 +87,7 @@ impl Inputs {
     }
 }
 
-/// Whether a file below a scene's folder is called, and lies, like one of poses: a transforms file, or one of a COLMAP model.
+/// Whether a file is named like one that holds poses: a transforms file, or a file of a COLMAP model.
 fn holds_poses(file: &Path) -> bool {
     let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default().to_lowercase();
     let transforms = ["transforms.json", "transforms_train.json", "transforms_val.json", "transforms_test.json"];

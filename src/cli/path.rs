@@ -47,7 +47,7 @@ impl Path {
             }
             false => (capture::poses(&self.scene)?, Inputs::default().file(&self.scene)),
         };
-        inputs.keep([self.out.as_path()])?;
+        inputs.ensure_kept([self.out.as_path()])?;
         let cameras: Vec<_> = views.into_iter().map(|view| view.camera).collect();
         let Self { seconds, fps, closed, keyframes, .. } = self;
         let mut path = through(&cameras, &Tour { seconds, fps, closed, keyframes })?;

@@ -6,11 +6,11 @@ use super::setting_flags::{Render as RenderTables, SettingFlags};
 use super::size::Size;
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::paths::{CameraPath, Encoder};
-use naka_gs::pipeline::film::{Format, Frames, Video, film, nothing_in_the_way};
+use naka_gs::pipeline::film::{Format, Frames, Video, ensure_nothing_at, film};
 use naka_gs::pipeline::output::{Listed, OutputFolder, Results, ensure_apart, ensure_no_input};
 use naka_gs::pipeline::{Painter, render_name, render_views, unique_renders};
 use naka_gs::settings::Settings;
-use naka_gs::{Result, capture, splat};
+use naka_gs::{Journal, Result, capture, splat};
 use std::path::{Path, PathBuf};
 
 /// Pictures of a splat file from the poses of a transforms file, or along a camera path
@@ -102,7 +102,7 @@ impl Render {
         views.iter_mut().for_each(|view| view.camera = frame.camera(&view.camera));
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
-        results.make(settings, || render_views(&mut painter, &views, &out, None, reporter))?;
+        results.make(settings, |journal| render_views(&mut painter, &views, &out, Some(journal), reporter))?;
         output::line(out.display().to_string())
     }
 
@@ -122,9 +122,9 @@ impl Render {
         });
         if let Some(video) = &self.film.video {
             [file, &self.splats].into_iter().try_for_each(|input| not_in_place(input, video))?;
-        }
-        if !self.out.overwrite {
-            nothing_in_the_way(0, None, self.film.video.as_deref())?;
+            if !self.out.overwrite {
+                ensure_nothing_at(video)?;
+            }
         }
         let held = frames.as_ref().map(|frames| OutputFolder::open(&frames.folder)).transpose()?;
         let results = match held.as_ref().zip(frames.as_ref()) {
@@ -145,10 +145,12 @@ impl Render {
         let cameras: Vec<_> = cameras.iter().map(|camera| frame.camera(camera)).collect();
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         let mut painter = Painter::new(&gpu, &found.splats, self.antialiased || found.antialiased)?;
-        let mut work = || film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), reporter);
+        let mut work = |journal: Option<&dyn Journal>| {
+            film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), journal, reporter)
+        };
         match results {
-            Some(results) => results.make(settings, work)?,
-            None => work()?,
+            Some(results) => results.make(settings, |journal| work(Some(journal)))?,
+            None => work(None)?,
         }
         if let Some(Frames { folder, .. }) = &frames {
             output::line(folder.display().to_string())?;

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::eval::{Sampling, write_jpeg_rgb8};
 use crate::parallel::overlap;
 use crate::paths::{Encoder, Film};
-use crate::progress::Progress;
+use crate::progress::{Journal, Progress};
 use crate::storage;
 use image::{ImageFormat, RgbImage};
 use std::io::Cursor;
@@ -69,7 +69,7 @@ pub struct Video {
     pub fps: f64,
 }
 
-/// Renders the views of `cameras`, all of one size, into `frames` and `video`.
+/// Renders the views of `cameras`, all of one size, into `frames` and `video`; `journal` hears of each frame.
 ///
 /// # Errors
 /// Files that cannot be written, an ffmpeg that fails, a stop. Frames that are finished then stay, half a film does not.
@@ -78,6 +78,7 @@ pub fn film(
     cameras: &[Camera],
     frames: Option<&Frames>,
     video: Option<&Video>,
+    journal: Option<&dyn Journal>,
     progress: &dyn Progress,
 ) -> Result<()> {
     let size = cameras.first().map_or([0; 2], |camera| [camera.width, camera.height]);
@@ -91,7 +92,10 @@ pub fn film(
         });
         let done = AtomicU64::new(0);
         overlap(pictures, |(index, picture)| {
-            frames.map_or(Ok(()), |frames| frames.write(index, &picture))?;
+            if let Some(frames) = frames {
+                frames.write(index, &picture)?;
+                journal.map_or(Ok(()), |journal| journal.finished(&frames.file(index)))?;
+            }
             progress.set(done.fetch_add(1, Ordering::Relaxed) + 1, "");
             Ok(())
         })?;
@@ -104,12 +108,10 @@ pub fn film(
     }
 }
 
-/// Fails on the first of the results that exist already.
+/// Fails where something is at `path`, be it a link that leads nowhere.
 ///
 /// # Errors
 /// [`Error::Exists`].
-pub fn nothing_in_the_way(count: usize, frames: Option<&Frames>, video: Option<&Path>) -> Result<()> {
-    let files = frames.into_iter().flat_map(|frames| (0..count).map(|index| frames.file(index)));
-    let present = files.chain(video.map(Path::to_path_buf)).find(|path| std::fs::symlink_metadata(path).is_ok());
-    present.map_or(Ok(()), |path| Err(Error::Exists(path)))
+pub fn ensure_nothing_at(path: &Path) -> Result<()> {
+    if std::fs::symlink_metadata(path).is_ok() { Err(Error::Exists(path.into())) } else { Ok(()) }
 }

@@ -1,15 +1,13 @@
 //! Which files of a stage under way are finished, kept in `run.json`: a killed run goes on after them.
 
-use super::output::{Files, OutputFolder};
+use super::output::{Files, NOTE_EVERY, OutputFolder};
 use super::record::{Run, Stage};
 use crate::error::Result;
 use crate::progress::Journal;
+use crate::sync::lock;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// Time between two writes of the record: what a kill can lose.
-const WRITE_EVERY: Duration = Duration::from_secs(5);
+use std::sync::Mutex;
+use std::time::Instant;
 
 /// The journal of one stage.
 pub struct StageJournal<'a> {
@@ -30,14 +28,8 @@ impl<'a> StageJournal<'a> {
         Self { folder, stage, state }
     }
 
-    fn name(&self, path: &Path) -> String {
-        let below = path.strip_prefix(self.folder.path()).unwrap_or(path);
-        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-        parts.join("/")
-    }
-
     fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut lock(&self.state))
     }
 }
 
@@ -47,19 +39,19 @@ fn outputs(run: &mut Run, stage: Stage) -> Option<&mut Files> {
 
 impl Journal for StageJournal<'_> {
     fn is_finished(&self, path: &Path) -> bool {
-        let name = self.name(path);
+        let name = self.folder.name_of(path);
         let written = self.with(|state| outputs(&mut state.run, self.stage)?.get(&name).cloned().flatten());
         written.is_some_and(|written| self.folder.unchanged(&name, &written))
     }
 
     fn finished(&self, path: &Path) -> Result<()> {
-        let name = self.name(path);
+        let name = self.folder.name_of(path);
         let written = self.folder.written(&name);
         self.with(|state| {
             if let Some(outputs) = outputs(&mut state.run, self.stage) {
                 outputs.insert(name, written);
             }
-            if state.written.elapsed() < WRITE_EVERY {
+            if state.written.elapsed() < NOTE_EVERY {
                 return Ok(());
             }
             state.written = Instant::now();

@@ -159,13 +159,14 @@ fn run_stages(
         job.settings = settings(&job.scene)?;
     }
     let (job, work) = (&job, Work { job: &job, folder, inputs, video });
-    match unposed::find(job, progress)? {
+    let options = job.settings.capture_options(&job.scene);
+    match unposed::find(job, &options, progress)? {
         Some(photos) => {
             let (capture, run) = unposed::pose(&work, &photos, shared, progress)?;
             if last == Stage::POSES { Ok(run) } else { run_posed(&work, capture, last, shared, progress) }
         }
         None => {
-            let capture = load(job)?;
+            let capture = capture::load(&job.scene, &options)?;
             if last == Stage::POSES {
                 return Err(Error::setting("until", "poses", "the scene has poses: use enhance"));
             }
@@ -196,9 +197,10 @@ fn known_inputs(job: &Job) -> Result<Hashes> {
 /// A scene that cannot be read any more.
 pub fn capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
     let job = &frames::of_frames(job)?;
-    let capture = match unposed::find(job, progress)? {
+    let options = job.settings.capture_options(&job.scene);
+    let capture = match unposed::find(job, &options, progress)? {
         Some(photos) => unposed::posed(job, &photos)?,
-        None => load(job)?,
+        None => capture::load(&job.scene, &options)?,
     };
     prior::locate(&capture, &job.settings.prior).map(|(posed, _)| posed)
 }
@@ -218,15 +220,15 @@ pub fn lit_capture_of(job: &Job, progress: &dyn Progress) -> Result<Capture> {
 /// # Errors
 /// As those of [`run`].
 pub fn posed_and_lit(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
-    let photos = if is_video(&job.scene) { None } else { unposed::find(job, progress)? };
+    let find = |job: &Job| unposed::find(job, &job.settings.capture_options(&job.scene), progress);
+    let photos = if is_video(&job.scene) { None } else { find(job)? };
     if photos.is_none() && !is_video(&job.scene) {
         return Ok(None);
     }
     let (folder, inputs) = (OutputFolder::open(&job.out)?, known_inputs(job)?);
     let (job, video) = frames::photographs(job, &inputs, progress)?;
     let (job, work) = (&job, Work { job: &job, folder: &folder, inputs, video });
-    let of_video = || unposed::find(job, progress);
-    let Some(photos) = photos.map_or_else(of_video, |photos| Ok(Some(photos)))? else { return Ok(None) };
+    let Some(photos) = photos.map_or_else(|| find(job), |photos| Ok(Some(photos)))? else { return Ok(None) };
     let (capture, _) = unposed::pose(&work, &photos, &Shared::default(), progress)?;
     run_posed(&work, capture.clone(), Stage::ENHANCE, &Shared::default(), progress)?;
     Ok(Some(session::lit_from_files(job, &capture)))

@@ -102,8 +102,8 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     }
     let gpu = Gpu::open(&job.settings.adapter_choice(), Mask::of_process())?;
     let (enhance, downscale) = (&job.settings.enhance, job.settings.downscale);
-    let out = Folders { images: &job.out, maps: maps.as_deref(), journal: None };
-    let report = results.make(&job.settings, || {
+    let report = results.make(&job.settings, |journal| {
+        let out = Folders { images: &job.out, maps: maps.as_deref(), journal: Some(journal) };
         let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, out, progress)?;
         if job.maps && report.network == "none" {
             tracing::warn!("no maps: {} ({}) goes without the network", report.response, report.reason);

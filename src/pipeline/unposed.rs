@@ -22,12 +22,13 @@ use std::path::{Path, PathBuf};
 /// Most training views that are rendered where there are no other poses to render.
 const RENDERED: usize = 32;
 
-/// The photographs of a scene folder without poses: those directly in it, or in its `images/` or `train/`.
+/// The photographs of a scene folder without poses, by its `options` either: those directly in it, or in its `images/` or
+/// `train/`.
 ///
 /// # Errors
 /// Fewer than three that can be read. Others that cannot be read are left out, with a warning.
-pub(super) fn find(job: &Job, progress: &dyn Progress) -> Result<Option<Capture>> {
-    let posed = capture::is_scene(&job.scene) || job.settings.capture_options(&job.scene).cameras.is_some();
+pub(super) fn find(job: &Job, options: &capture::Options, progress: &dyn Progress) -> Result<Option<Capture>> {
+    let posed = capture::is_scene(&job.scene) || options.cameras.is_some();
     if job.scope != Scope::Everything || posed || !job.scene.is_dir() {
         return Ok(None);
     }

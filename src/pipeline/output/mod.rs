@@ -11,7 +11,7 @@ pub mod names;
 mod results;
 
 pub use disjoint::{ensure_apart, ensure_disjoint, ensure_no_input};
-pub use results::{Listed, Results};
+pub use results::{Listed, NOTE_EVERY, Results};
 
 use super::fingerprint::{Hashes, Written};
 use crate::error::Result;
@@ -125,6 +125,13 @@ impl OutputFolder {
         Ok(())
     }
 
+    /// The name of the file `path` in the folder.
+    pub fn name_of(&self, path: &Path) -> String {
+        let below = path.strip_prefix(&self.path).unwrap_or(path);
+        let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/")
+    }
+
     /// Gives the file `from` the name `to`, at which nothing is.
     ///
     /// # Errors
@@ -151,7 +158,7 @@ impl OutputFolder {
     fn set_aside(&self, name: &str) -> Result<()> {
         let path = self.join(name);
         let backup = storage::set_aside(&path)?;
-        tracing::warn!("{} is not a result of this run: kept as {}", path.display(), backup.display());
+        tracing::warn!("{} was not written by naka-gs, or was edited: kept as {}", path.display(), backup.display());
         Ok(())
     }
 

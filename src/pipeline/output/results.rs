@@ -1,13 +1,21 @@
 //! What commands without a record of a run write into an output folder: the pictures of `enhance` and `render`, the table
-//! and the page of a batch. `results.json` lists these files by their content, so that a later command knows which are ours;
-//! those that are being made are listed without, before the first is written, so that this holds after a kill, too.
+//! and the page of a batch. `results.json` lists these files by their content, so that a later command knows which are ours.
+//! Files that are being made are listed without their content, before the first is written, so that a killed command
+//! leaves nothing that the next one takes for somebody else's; pictures are listed with it every few seconds.
 
 use super::{Files, OutputFolder, names};
 use crate::error::{Error, Result};
+use crate::progress::Journal;
 use crate::settings::{self, Settings};
 use crate::storage;
+use crate::sync::lock;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Time between two writes of a list of finished files: what a kill can lose.
+pub const NOTE_EVERY: Duration = Duration::from_secs(5);
 
 /// What `written_by` begins with in a list of this program.
 const PROGRAM: &str = "naka-gs ";
@@ -139,8 +147,6 @@ pub struct Results<'f> {
     overwrite: bool,
     /// A run's settings are in the folder, and stay.
     of_run: bool,
-    /// The folder is that of an `enhance` or `render` of a version that wrote no list.
-    unlisted: bool,
 }
 
 impl<'f> Results<'f> {
@@ -156,33 +162,26 @@ impl<'f> Results<'f> {
                 return Err(Error::Exists(folder.join(present)));
             }
             if of_run {
-                let found = format!("holds a run ({}), and would hold other results beside it", names::RUN);
-                let remedy = "choose another output (`out`), or have them beside it all the same (`overwrite`)";
+                let found = format!("is the output folder of a run ({})", names::RUN);
+                let remedy = "choose another output (`out`), or write into it all the same with `overwrite`";
                 return Err(Error::input(folder.path(), found, remedy));
             }
         }
-        let beside = folder.join(names::SETTINGS);
         if !of_run {
-            settings::file::check(&beside, overwrite)?;
+            settings::file::check(&folder.join(names::SETTINGS), overwrite)?;
         }
-        let as_written = folder.has_file(names::SETTINGS) && settings::file::check(&beside, false).is_ok();
-        let unlisted = as_written && !of_run && !folder.occupied(names::RESULTS);
-        Ok(Self { listed: Listed::read(folder, overwrite)?, targets, overwrite, of_run, unlisted })
+        Ok(Self { listed: Listed::read(folder, overwrite)?, targets, overwrite, of_run })
     }
 
-    /// Moves aside what is in the way, lists the targets, lets `work` write them, and lists those that it wrote as they are,
-    /// however it ended. A run's settings stay; else `settings` are written beside them.
+    /// Moves aside what is in the way, lists the targets, lets `work` write them, which says so of each, and lists those that
+    /// it wrote as they are, however it ended. A run's settings stay; else `settings` are written beside them.
     ///
     /// # Errors
     /// Those of `work`, and of writing.
-    pub fn make<T>(mut self, settings: &Settings, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        for name in &self.targets {
-            if !(self.unlisted && self.listed.folder.has_file(name)) {
-                self.listed.make_way(name)?;
-            }
-        }
+    pub fn make<T>(mut self, settings: &Settings, work: impl FnOnce(&dyn Journal) -> Result<T>) -> Result<T> {
+        self.targets.iter().try_for_each(|name| self.listed.make_way(name))?;
         self.listed.announce(self.targets.iter().map(String::as_str))?;
-        let made = work();
+        let made = work(&ListJournal(self.listed.folder, Mutex::new((&mut self.listed, Instant::now()))));
         let noted = self.listed.note(self.targets.iter().map(String::as_str));
         if let (Err(_), Err(error)) = (&made, &noted) {
             tracing::warn!("what was written is not listed as ours: {error}");
@@ -196,6 +195,27 @@ impl<'f> Results<'f> {
             settings::file::write(&path, settings, self.overwrite)?;
         }
         Ok(value)
+    }
+}
+
+/// Lists files as they are finished. What is there is made anew in any case.
+struct ListJournal<'l, 'f>(&'f OutputFolder, Mutex<(&'l mut Listed<'f>, Instant)>);
+
+impl Journal for ListJournal<'_, '_> {
+    fn is_finished(&self, _path: &Path) -> bool {
+        false
+    }
+
+    fn finished(&self, path: &Path) -> Result<()> {
+        let name = self.0.name_of(path);
+        let written = self.0.written(&name);
+        let (listed, last) = &mut *lock(&self.1);
+        listed.files.insert(name, written);
+        if last.elapsed() < NOTE_EVERY {
+            return Ok(());
+        }
+        *last = Instant::now();
+        listed.write()
     }
 }
 
@@ -217,20 +237,20 @@ mod tests {
         fs::write(out.join("b.jpg"), "mine").unwrap();
         assert!(matches!(Results::plan(&folder, names(), false), Err(Error::Exists(path)) if path.ends_with("b.jpg")));
         assert_eq!(Listed::read(&folder, true).unwrap().foreign(&names()), Some("b.jpg"));
-        Results::plan(&folder, names(), true).unwrap().make(&settings, || write("one")).unwrap();
+        Results::plan(&folder, names(), true).unwrap().make(&settings, |_| write("one")).unwrap();
         assert_eq!(fs::read_to_string(out.join("b.jpg.bak")).unwrap(), "mine");
         // Ours are replaced, also those of a work that failed.
-        let stopped = Results::plan(&folder, names(), true).unwrap().make(&settings, || {
+        let stopped = Results::plan(&folder, names(), true).unwrap().make(&settings, |_| {
             write("two").unwrap();
             Err::<(), _>(Error::Interrupted(String::new()))
         });
         assert!(stopped.is_err());
         assert_eq!(Listed::read(&folder, true).unwrap().foreign(&names()), None);
-        Results::plan(&folder, names(), true).unwrap().make(&settings, || write("three")).unwrap();
+        Results::plan(&folder, names(), true).unwrap().make(&settings, |_| write("three")).unwrap();
         assert!(!out.join("a.jpg.bak").exists() && !out.join("b.jpg.bak2").exists());
         // What was edited is not.
         fs::write(out.join("a.jpg"), "retouched").unwrap();
-        Results::plan(&folder, names(), true).unwrap().make(&settings, || write("four")).unwrap();
+        Results::plan(&folder, names(), true).unwrap().make(&settings, |_| write("four")).unwrap();
         assert_eq!(fs::read_to_string(out.join("a.jpg.bak")).unwrap(), "retouched");
         assert_eq!(fs::read_to_string(out.join("a.jpg")).unwrap(), "four");
     }
@@ -245,7 +265,7 @@ mod tests {
         let write = |name: &str, content: &str| storage::write_bytes(folder.join(name), content.as_bytes());
         fs::write(folder.join("b.jpg"), "mine").unwrap();
         let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            plan().make(&settings, || -> Result<()> {
+            plan().make(&settings, |_| -> Result<()> {
                 write("a.jpg", "one")?;
                 std::panic::resume_unwind(Box::new("killed"))
             })
@@ -253,12 +273,28 @@ mod tests {
         assert!(killed.is_err() && folder.occupied("a.jpg") && !folder.occupied(names::SETTINGS));
         let listed = Listed::read(&folder, false).unwrap();
         assert!(listed.is_ours("a.jpg") && listed.has("b.jpg") && listed.foreign(&names()).is_none());
-        plan().make(&settings, || names().iter().try_for_each(|name| write(name, "two"))).unwrap();
+        plan().make(&settings, |_| names().iter().try_for_each(|name| write(name, "two"))).unwrap();
         assert!(!folder.occupied("a.jpg.bak") && !folder.occupied("b.jpg.bak2"));
         assert_eq!(fs::read_to_string(folder.join("b.jpg.bak")).unwrap(), "mine");
         // Now they are listed as they were written.
         fs::write(folder.join("a.jpg"), "retouched").unwrap();
         assert_eq!(Listed::read(&folder, false).unwrap().foreign(&names()), Some("a.jpg"));
+    }
+
+    #[test]
+    fn what_was_finished_before_a_kill_and_then_edited_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = OutputFolder::open(dir.path()).unwrap();
+        let names = ["a.jpg", "b.jpg"].map(String::from);
+        let mut listed = Listed::read(&folder, false).unwrap();
+        listed.announce(names.iter().map(String::as_str)).unwrap();
+        names.iter().for_each(|name| storage::write_bytes(folder.join(name), b"picture").unwrap());
+        let long_ago = Instant::now().checked_sub(NOTE_EVERY).unwrap();
+        ListJournal(&folder, Mutex::new((&mut listed, long_ago))).finished(&folder.join("a.jpg")).unwrap();
+        names.iter().for_each(|name| fs::write(folder.join(name), "retouched").unwrap());
+        // Of the one that was not noted nothing can be told.
+        let listed = Listed::read(&folder, false).unwrap();
+        assert!(listed.foreign(&names) == Some("a.jpg") && listed.is_ours("b.jpg"));
     }
 
     #[test]
@@ -285,30 +321,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = OutputFolder::open(dir.path()).unwrap();
         let results = Results::plan(&folder, vec!["a.jpg".into()], false).unwrap();
-        let failed = results.make(&Settings::default(), || {
+        let failed = results.make(&Settings::default(), |_| {
             assert!(folder.occupied(names::RESULTS));
             Err::<(), _>(Error::Interrupted(String::new()))
         });
         assert!(failed.is_err() && !folder.occupied(names::RESULTS));
-    }
-
-    #[test]
-    fn pictures_of_a_version_without_a_list_are_replaced() {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = OutputFolder::open(dir.path()).unwrap();
-        let (beside, list) = (folder.join(names::SETTINGS), folder.join(names::RESULTS));
-        let settings = Settings::default();
-        let render = || {
-            fs::write(folder.join("a.jpg"), "earlier").unwrap();
-            let results = Results::plan(&folder, vec!["a.jpg".into()], true).unwrap();
-            results.make(&settings, || storage::write_bytes(folder.join("a.jpg"), b"picture")).unwrap();
-            folder.occupied("a.jpg.bak")
-        };
-        settings::file::write(&beside, &settings, false).unwrap();
-        assert!(!render());
-        fs::remove_file(&list).unwrap();
-        fs::write(&beside, "# mine\n").unwrap();
-        assert!(render());
     }
 
     /// The list may come from somebody else, and a folder may be a link.
@@ -342,7 +359,7 @@ mod tests {
         let refused = Results::plan(&folder, vec!["a.jpg".into()], false).unwrap_err().to_string();
         assert!(refused.contains(names::RUN) && refused.contains("`out`"), "{refused}");
         let results = Results::plan(&folder, vec!["a.jpg".into()], true).unwrap();
-        results.make(&other, || storage::write_bytes(folder.join("a.jpg"), b"picture")).unwrap();
+        results.make(&other, |_| storage::write_bytes(folder.join("a.jpg"), b"picture")).unwrap();
         assert_eq!(fs::read_to_string(&beside).unwrap(), before);
     }
 
