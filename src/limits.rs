@@ -52,7 +52,8 @@ fn machine() -> u64 {
 /// Memory that nobody uses at this moment, of the machine or of the part of it that this process may use; 0 of a machine that
 /// does not tell.
 pub(crate) fn free() -> u64 {
-    told(System::available_memory, |group| group.free_memory).unwrap_or(0)
+    // Not the group's free memory: that counts the cache of files as used.
+    told(System::available_memory, |group| group.total_memory.saturating_sub(group.rss)).unwrap_or(0)
 }
 
 /// What the system tells of its memory, or a group of this process where that is less.

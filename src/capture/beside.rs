@@ -1,6 +1,6 @@
 //! Cameras that lie beside a folder of photographs, where other programs put them, and whether they are of these.
 
-use super::file_names::{RECORD, folder_in, is_hidden, is_scene};
+use super::file_names::{RECORD, is_hidden, is_scene};
 use super::loose::{OTHERS, images_in};
 use super::messages::some;
 use super::names::SMALLER;
@@ -22,8 +22,7 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
         return own;
     }
     let real = folder.canonicalize().ok()?;
-    let sparse = folder_in(real.parent()?, "sparse")?;
-    let model = models::in_folder(&sparse).ok()??;
+    let model = models::in_sparse(real.parent()?).ok()??;
     // Whoever reads the model says what is wrong with it.
     let Ok(poses) = colmap::poses(&model) else { return Some(model) };
     let named: BTreeSet<String> = poses.iter().map(|pose| stem(Path::new(&pose.image.replace('\\', "/")))).collect();
@@ -37,11 +36,12 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
     if !rivals.is_empty() {
         // As a dark series and its lit twin have, of which one has the poses; but so may two walks.
         tracing::warn!(
-            "{}: is used for {}, and may be of the photographs in {}, which have the same names; if it is not of both, \
-             move these photographs to a folder of their own",
+            "{}: is used for {}, but the photographs in {} have the same names; if the model was made from those, move {} \
+             to a folder of its own",
             model.display(),
             folder.display(),
-            some(&rivals)
+            some(&rivals),
+            folder.display()
         );
     }
     Some(model)
@@ -63,10 +63,13 @@ fn rivals(folder: &Path, named: &BTreeSet<String>) -> Vec<String> {
 
 /// Whether `path` is a folder that may hold photographs of its own, not results or smaller copies.
 fn may_rival(path: &Path) -> bool {
+    if !path.is_dir() {
+        return false;
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let results = [RECORD, SETTINGS].iter().any(|file| path.join(file).exists());
     let other = OTHERS.contains(&name.as_str()) || name.starts_with(SMALLER) || is_hidden(path);
-    path.is_dir() && !results && !other && !is_scene(path)
+    !results && !other && !is_scene(path)
 }
 
 /// Whether a model of the photographs `named` is of those in `folder`: most of either are among the others.

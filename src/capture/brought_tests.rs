@@ -130,8 +130,19 @@ fn paths_from_the_folder_of_the_poses() {
     assert_eq!(capture.train.len(), 3, "a picture of the scene that is missing");
     json["frames"][1]["file_path"] = "../../9.png".into();
     fs::write(&ngp, json.to_string()).unwrap();
-    let error = load(dir.path(), &Options { cameras: Some(ngp), ..Options::default() }).unwrap_err().to_string();
+    let error =
+        load(dir.path(), &Options { cameras: Some(ngp.clone()), ..Options::default() }).unwrap_err().to_string();
     assert!(error.contains("../../9.png") && error.contains("outside"), "{error}");
+    // Which the setting allows, from the same folder.
+    let name = format!("{}.png", dir.path().file_name().unwrap().to_str().unwrap());
+    let outside = dir.path().parent().unwrap().join(&name);
+    fs::copy(dir.path().join("train/1.png"), &outside).unwrap();
+    json["frames"][1]["file_path"] = format!("../../{name}").into();
+    fs::write(&ngp, json.to_string()).unwrap();
+    let options = Options { cameras: Some(ngp), allow_outside: true, ..Options::default() };
+    let loaded = load(dir.path(), &options);
+    fs::remove_file(&outside).unwrap();
+    assert!(names(&loaded.unwrap().train).contains(&name.as_str()));
 }
 
 #[test]

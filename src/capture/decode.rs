@@ -215,7 +215,11 @@ fn nominal(path: &Path, mut pixels: Vec<[f32; 3]>) -> Result<Vec<[f32; 3]>> {
     if above as f64 > MOST_ABOVE * 3.0 * pixels.len() as f64 {
         let part = 100.0 * above as f64 / (3 * pixels.len()) as f64;
         let found = format!("{part:.0} % of its float samples lie above {MOST_SAMPLE}, where 1 should be white");
-        return Err(Error::input(path, found, "divide them by their white, or save integers of 16 bits"));
+        return Err(Error::input(
+            path,
+            found,
+            "divide them by the value of white, or save the picture with 16 bits a channel",
+        ));
     }
     for value in pixels.iter_mut().flatten() {
         *value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };

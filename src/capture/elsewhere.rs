@@ -82,10 +82,11 @@ pub fn scene_below(scene: &Path) -> Option<PathBuf> {
 fn folders(scene: &Path) -> Vec<PathBuf> {
     let (mut found, mut at) = (vec![(scene.to_path_buf(), 0)], 0);
     while let Some((folder, depth)) = found.get(at).filter(|_| found.len() < MOST_ENTRIES).cloned() {
-        let looked_at = |path: &PathBuf| {
-            path.is_dir() && !is_hidden(path) && !path.join(RECORD).exists() && !is_scene(path) && depth < DEEPEST
-        };
-        found.extend(entries(&folder).into_iter().filter(looked_at).map(|path| (path, depth + 1)));
+        let looked_at =
+            |path: &PathBuf| !is_hidden(path) && path.is_dir() && !path.join(RECORD).exists() && !is_scene(path);
+        if depth < DEEPEST {
+            found.extend(entries(&folder).into_iter().filter(looked_at).map(|path| (path, depth + 1)));
+        }
         at += 1;
     }
     found.into_iter().map(|(folder, _)| folder).collect()

@@ -15,7 +15,7 @@ const RAW: [&str; 29] = [
 const HEIF: [&str; 5] = ["avif", "heic", "heics", "heif", "hif"];
 /// Endings of other pictures that are photographs where a folder holds no common ones, in lower case: depth maps are EXR
 /// files, and cameras write a JPEG file beside the RAW file.
-const SECOND: [&str; 2] = ["exr", "webp"];
+pub const SECOND: [&str; 2] = ["exr", "webp"];
 /// How an OpenEXR file starts.
 const EXR: &[u8] = &[0x76, 0x2f, 0x31, 0x01];
 /// Whether RAW files are read by this build.

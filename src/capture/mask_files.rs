@@ -3,6 +3,7 @@
 use super::extras::Extras;
 use super::file_names::{ENDINGS, MASK_ENDS};
 use super::image::pixels;
+use super::kinds::SECOND;
 use super::loose::images_in;
 use super::mask::{Mask, MaskUse};
 use super::messages::some;
@@ -126,7 +127,7 @@ impl<'a> Finder<'a> {
             let (name, stem) =
                 (images.first()?.file_name()?.to_string_lossy(), images.first()?.file_stem()?.to_string_lossy());
             Some(format!(
-                "{}: holds {} images ({}{}), but none is named as the mask of a photograph, and nothing is hidden: the \
+                "{}: holds {} images ({}{}), but none is named as the mask of a photograph, so they hide nothing: the \
                  mask of {name} would be {name}.png, {stem}.png or {stem}_mask.png",
                 folder.display(),
                 files.len(),
@@ -154,7 +155,7 @@ fn names_beside(name: &str, stem: &str) -> impl Iterator<Item = String> {
 }
 
 fn with_endings(base: String) -> impl Iterator<Item = String> {
-    ENDINGS.iter().map(move |ending| format!("{base}.{ending}"))
+    ENDINGS.iter().chain(&SECOND).map(move |ending| format!("{base}.{ending}"))
 }
 
 /// Compares a mask with its photograph. A few even areas take next to no bytes at any size, so the mask may take as

@@ -11,14 +11,21 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// As [`in_folder`].
 pub fn find(root: &Path) -> Result<Option<PathBuf>> {
-    let sparse = folder_in(root, "sparse").map(|folder| in_folder(&folder)).transpose()?.flatten();
-    if sparse.is_some() {
-        return Ok(sparse);
+    if let Some(model) = in_sparse(root)? {
+        return Ok(Some(model));
     }
     match in_colmap(root)? {
         Some(model) => Ok(Some(model)),
         None => in_folder(root),
     }
+}
+
+/// The model in the folder `sparse` of `root`.
+///
+/// # Errors
+/// As [`in_folder`].
+pub fn in_sparse(root: &Path) -> Result<Option<PathBuf>> {
+    folder_in(root, "sparse").map_or(Ok(None), |sparse| in_folder(&sparse))
 }
 
 /// The model in the folder `colmap` of `root`, where nerfstudio and people put it.
@@ -27,7 +34,7 @@ pub fn find(root: &Path) -> Result<Option<PathBuf>> {
 /// As [`in_folder`].
 pub fn in_colmap(root: &Path) -> Result<Option<PathBuf>> {
     let Some(colmap) = folder_in(root, "colmap") else { return Ok(None) };
-    match folder_in(&colmap, "sparse").map(|folder| in_folder(&folder)).transpose()?.flatten() {
+    match in_sparse(&colmap)? {
         Some(model) => Ok(Some(model)),
         None => in_folder(&colmap),
     }

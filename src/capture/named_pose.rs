@@ -42,7 +42,10 @@ fn of_transforms(folder: &Path, path: PathBuf) -> Result<NamedPoses> {
     let named = file.ply_file_path.map(|named| below(folder, &named.replace('\\', "/")));
     if let Some(named) = named.filter(|named| folder.join(named).is_file()) {
         if is_absolute(&named) {
-            tracing::warn!("{}: `ply_file_path` names {named}, which is not in its folder", path.display());
+            tracing::warn!(
+                "{}: `ply_file_path` names {named}, which is not in its folder: its points are not used",
+                path.display()
+            );
             return Ok(NamedPoses { path, poses, points });
         }
         if Path::new(&named).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {

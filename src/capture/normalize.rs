@@ -154,6 +154,11 @@ mod tests {
         let cameras: Vec<Camera> = arrangements()[0].iter().map(|&(eye, forward)| camera(eye, forward)).collect();
         let (own, published) = (world_normalization(&cameras), world_normalization_about(&cameras, DVec3::ZERO));
         assert!(own.abs_diff_eq(published, 1e-9), "{own} {published}");
+        let far = DVec3::new(30.0, 0.0, 0.0);
+        let moved: Vec<Camera> = arrangements()[0].iter().map(|&(eye, forward)| camera(eye + far, forward)).collect();
+        let unit = |to: DMat4| to.x_axis.truncate().length().recip();
+        let [own, published] = [world_normalization(&moved), world_normalization_about(&moved, DVec3::ZERO)].map(unit);
+        assert!(published > 3.0 * own, "{published} {own}");
     }
 
     #[test]

@@ -79,11 +79,14 @@ impl<'a> Resolver<'a> {
     pub fn find(&self, source: &Path, named: &str, purpose: Purpose) -> Result<Option<PathBuf>> {
         let named = named.replace('\\', "/");
         let inside = self.relative(&named).or_else(|| self.relative_from(source, &named));
-        let climbs = !self.allow_outside && Path::new(&named).components().any(|part| part == Component::ParentDir);
-        let foreign = inside.is_none() && (is_absolute(&named) || (climbs && !self.is_own(source)));
+        let climbs = Path::new(&named).components().any(|part| part == Component::ParentDir);
+        let foreign =
+            inside.is_none() && (is_absolute(&named) || (climbs && (self.allow_outside || !self.is_own(source))));
         let path = inside.as_deref().unwrap_or(Path::new(&named));
-        if foreign && self.allow_outside && path.is_file() {
-            return Ok(Some(path.to_path_buf()));
+        // An absolute path replaces the folder.
+        let outside = || self.folders.locate(&folder_of(source).join(path));
+        if let Some(file) = if foreign && self.allow_outside { outside() } else { None } {
+            return Ok(Some(file));
         }
         if !foreign {
             self.check_inside_by_name(source, path)?;
@@ -278,13 +281,13 @@ impl Folders {
         })
     }
 
-    /// The file `name` of `folder`, or the only one there that differs in letter case.
+    /// The file `name` of `folder`, or the only one there that differs in letter case. Only the listing is asked: most names
+    /// that masks may have are of no file.
     pub fn file(&self, folder: &Path, name: &str) -> Option<PathBuf> {
-        let exact = folder.join(name);
-        if exact.is_file() {
-            return Some(exact);
-        }
-        self.only(folder, &folded(name)).filter(|file| file.is_file())
+        let mut known = self.0.borrow_mut();
+        let alike = known.entry(folder.to_path_buf()).or_insert_with(|| entries(folder)).get(&folded(name))?;
+        let exact = alike.iter().find(|path| path.file_name().is_some_and(|own| own == name));
+        exact.or(alike.first().filter(|_| alike.len() == 1)).filter(|file| file.is_file()).cloned()
     }
 
     /// The folder `wanted`, whatever the letter case of its parts.
@@ -319,7 +322,8 @@ fn entries(folder: &Path) -> BTreeMap<String, Vec<PathBuf>> {
 
 /// The file `name` of `folder`, or the only one there that differs in letter case (Reality Capture writes `Images.txt`).
 pub fn file_in(folder: &Path, name: &str) -> Option<PathBuf> {
-    Folders::default().file(folder, name)
+    let exact = folder.join(name);
+    if exact.is_file() { Some(exact) } else { Folders::default().file(folder, name) }
 }
 
 pub fn outside(source: &Path, named: &str) -> Error {

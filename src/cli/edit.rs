@@ -42,10 +42,10 @@ pub struct Edit {
 #[derive(clap::Args)]
 #[group(id = "filters", required = true, multiple = true)]
 struct Filters {
-    /// Keep the box between two corners, in coordinates of the PLY
+    /// Keep what is in the box between two corners, in PLY coordinates
     #[arg(long = "box", value_name = "X0,Y0,Z0,X1,Y1,Z1", value_parser = numbers::<6>, allow_hyphen_values = true)]
     corners: Option<[f64; 6]>,
-    /// Keep what is in the ball, in the same coordinates
+    /// Keep what is in the sphere, in PLY coordinates
     #[arg(long, value_name = "X,Y,Z,RADIUS", value_parser = numbers::<4>, allow_hyphen_values = true)]
     sphere: Option<[f64; 4]>,
     /// Keep what is in the convex hull of the training cameras, grown by this part of its radius

@@ -57,8 +57,9 @@ impl Ppm {
         let options = capture::Options { allow_outside: settings.allow_outside, ..capture::Options::default() };
         let scene = self.scene.as_ref().map(|scene| capture::load(scene, &options)).transpose()?;
         let scene = scene.map(|scene| scene.in_scene_frame());
-        let inputs = scene.iter().fold(Inputs::default().any(&self.points), |inputs, scene| inputs.scene(scene));
-        inputs.keep(outs)?;
+        let inputs =
+            scene.iter().fold(Inputs::default().file_or_folder(&self.points), |inputs, scene| inputs.scene(scene));
+        inputs.ensure_kept(outs)?;
         let options = ReadOptions { min_confidence: settings.prior.min_confidence as f32, ..ReadOptions::default() };
         let (found, frame) = match &scene {
             Some(Capture { frame, .. }) => {
@@ -107,8 +108,8 @@ impl Ppm {
         if frame.is_recentered() {
             let [x, y, z] = frame.origin.to_array();
             tracing::warn!(
-                "{}: its coordinates are too far from the origin for the single precision of PLY files: those in {} \
-                 are relative to ({x}, {y}, {z}), which it states as a comment",
+                "{}: its coordinates are too far from the origin for the single precision of PLY files: the \
+                 coordinates in {} are relative to ({x}, {y}, {z}), as a comment in that file says",
                 self.points.display(),
                 self.out.path.display()
             );

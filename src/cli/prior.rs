@@ -30,10 +30,10 @@ impl Prior {
         self.out.check_with_settings()?;
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
         let given = [&settings.prior.points, &settings.prior.colors].into_iter().flatten();
-        let given = given.fold(Inputs::default(), |inputs, path| inputs.any(path));
+        let given = given.fold(Inputs::default(), |inputs, path| inputs.file_or_folder(path));
         let outs = || std::iter::once(&self.out.path).chain(&sheet).map(PathBuf::as_path);
         // At once, and for what a scene holds as soon as it is read.
-        given.keep(outs())?;
+        given.ensure_kept(outs())?;
         let job = Job {
             scene: self.scene,
             out: self.out.path.with_extension("scene"),
@@ -46,8 +46,8 @@ impl Prior {
             None => capture::load(&job.scene, &settings.capture_options(&job.scene))?,
         };
         let (scene, origin) = prior::locate(&scene, &settings.prior)?;
-        let own = origin.points.iter().fold(given.scene(&scene), |inputs, path| inputs.any(path));
-        own.keep(outs())?;
+        let own = origin.points.iter().fold(given.scene(&scene), |inputs, path| inputs.file_or_folder(path));
+        own.ensure_kept(outs())?;
         let gpu = || Ok(Arc::new(Gpu::open(&settings.adapter_choice(), Mask::of_process())?));
         let (points, report) = prior::prior(gpu, &scene, &origin, &settings.prior, None, reporter)?;
         prior::write_ply_in(&self.out.path, &points, &scene.frame)?;

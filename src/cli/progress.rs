@@ -194,7 +194,7 @@ impl Write for AboveBar {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         // A message sent while the reporter itself holds the lock is written at once, at worst beside the bar.
         let text = in_flags(&String::from_utf8_lossy(bytes));
-        // As `say` has it.
+        // Errors are dropped, as in `say`.
         let _ = match self.0.try_lock().ok().and_then(|stage| stage.as_ref().map(|s| s.bar.clone())) {
             Some(bar) => bar.suspend(|| stderr().write_all(text.as_bytes())),
             None => stderr().write_all(text.as_bytes()),

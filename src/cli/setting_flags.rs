@@ -116,7 +116,7 @@ impl<T: Tables> Args for SettingFlags<T> {
             .long("config")
             .value_name("FILE.toml")
             .value_parser(clap::value_parser!(PathBuf))
-            .help("Settings from a file with the same keys as the flags; a flag wins over the file's value of its key")
+            .help("Settings from a file with the same keys as the flags; a flag wins over the file's value for the same key")
             .help_heading("Settings")
             .hide_short_help(true);
         Self::keys().fold(command.arg(config), |command, key| command.arg(flag(&key)))

@@ -21,9 +21,9 @@ const UNSATURATED: f32 = 0.999;
 /// Channels from here on have hardly any texture left.
 const NEAR_WHITE: f32 = 0.9;
 /// A median below which more than half of a capture shows nothing: what becomes of it is then found from the pixels of
-/// more than `BLACK`. Dark captures have medians of 1 to 7 levels.
-const NOTHING: f32 = 0.5 / 255.0;
-const BLACK: f32 = 1.5 / 255.0;
+/// more than `SHOWN`. Dark captures have medians of 1 to 7 levels.
+pub const BLACK: f32 = 0.5 / 255.0;
+const SHOWN: f32 = 1.5 / 255.0;
 /// The part of the pixels that are darker than what is taken for light where the median is noise.
 const BRIGHTEST: f32 = 0.99;
 
@@ -121,7 +121,8 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
         let reason = format!("the capture is lit already ({lit})");
         if median_luminance(samples) < LIT {
             tracing::warn!(
-                "more than half of the pixels are black, and {reason}: `enhance.response` lights them all the same"
+                "more than half of the pixels are black, and {reason}: the photographs stay as they are; set \
+                 `enhance.response` to light them anyway"
             );
         }
         return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason));
@@ -177,10 +178,10 @@ pub fn is_lit(pixels: &[[f32; 3]]) -> bool {
 /// The pixels that are not black, where more than half are, and the others are more than may saturate: a subject before a
 /// black backdrop, but not the lamps of a night.
 fn shown(pixels: &[[f32; 3]]) -> Option<Vec<[f32; 3]>> {
-    if median_luminance(pixels) > NOTHING {
+    if median_luminance(pixels) > BLACK {
         return None;
     }
-    let shown: Vec<_> = pixels.iter().copied().filter(|p| p.iter().sum::<f32>() / 3.0 >= BLACK).collect();
+    let shown: Vec<_> = pixels.iter().copied().filter(|p| p.iter().sum::<f32>() / 3.0 >= SHOWN).collect();
     (shown.len() as f32 > MOST_SATURATED * pixels.len() as f32).then_some(shown)
 }
 
@@ -205,7 +206,9 @@ fn mid_gray(config: &Config, samples: &[[f32; 3]]) -> Choice {
     let light = format!("linear light of a {what} of {:.1} of 255", level * 255.0);
     let held = camera.ratio.is_some_and(|ratio| ratio > most);
     let (camera, becomes) = match held {
-        true => (Camera::exposure(most), format!("as bright as it can with {:.0} % saturated", 100.0 * MOST_SATURATED)),
+        true => {
+            (Camera::exposure(most), format!("as bright as it can be with {:.0} % saturated", 100.0 * MOST_SATURATED))
+        }
         false => (camera, "mid-gray".into()),
     };
     let exposure = asked(config, &format!("the {what} becomes {becomes}"));

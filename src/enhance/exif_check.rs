@@ -1,13 +1,12 @@
 //! Whether photographs look as EXIF data say that they were exposed. What was equalized since (by this program, by a
 //! raw developer that matches exposures) has the EXIF data of before, and would be equalized once more.
 
-use super::choose::{MOST_SATURATED, SATURATED};
+use super::choose::{BLACK, MOST_SATURATED, SATURATED};
 use super::estimate::median_luminance;
 use crate::color::{exposed_unclipped, to_linear};
 
-/// Where long exposures are darker than short ones by at least so many stops a stop, they are none any more. A meter keeps
-/// the levels of photographs where they are (0); a camera that leaves dark places a little darker has -0.4, through a
-/// steep tone curve -0.6.
+/// Photographs that get darker by more than this many stops for each stop of longer exposure were equalized since. A meter
+/// keeps levels where they are (0); a camera that lets dark places come out darker has -0.4, with a steep tone curve -0.6.
 const MOST_SLOPE: f64 = -0.7;
 /// Standard errors by which a slope lies below that, and photographs that it is seen in, at least.
 const CERTAIN: f64 = 2.0;
@@ -17,8 +16,6 @@ const SET_BY_HAND: f64 = 0.3;
 /// Stops within which exposures are the same, and that they have to differ by.
 const SAME: f64 = 0.1;
 const LEAST_RANGE: f64 = 0.5;
-/// A median below this, half a level of 8 bits, says nothing.
-const BLACK: f32 = 0.5 / 255.0;
 
 /// Pixels of a photograph that were multiplied, in linear light, by `gain`.
 pub struct Exposed<'a> {

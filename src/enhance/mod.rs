@@ -230,10 +230,9 @@ impl<'g> Prepared<'g> {
         root: &Path,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let Samples { pixels: samples, exposed } = sample(sources, config, downscale, progress)?;
-        let doubted = !exposed && sources.iter().any(|source| source.gain(config).is_some());
+        let Samples { pixels: samples, doubted } = sample(sources, config, downscale, progress)?;
         let config = Config { exif_exposure: config.exif_exposure && !doubted, ..config.clone() };
-        if exposed {
+        if sources.iter().any(|source| source.gain(&config).is_some()) {
             tracing::info!("photographs are brought to their mean exposure");
         }
         let linear = sources.iter().all(Source::is_linear);

@@ -1,6 +1,6 @@
 //! Dark pixels that represent a capture, and photographs that do not belong to the others.
 
-use super::choose::{LIT, is_lit};
+use super::choose::{BLACK, LIT, is_lit};
 use super::config::Config;
 use super::estimate::median_luminance;
 use super::exif_check::{Exposed, doubt, unexposed};
@@ -12,16 +12,14 @@ use crate::progress::Progress;
 
 /// Most views whose pixels the response of a capture is estimated on, and most pixels of each.
 const SAMPLED: (usize, usize) = (64, 8192);
-/// A photograph without a value above this is black: half a level of 8 bits.
-const BLACK: f32 = 0.5 / 255.0;
 /// Median luminance below which a photograph is dark for sure: 1.3 stops of linear light below one that counts as lit.
 const DARK: f32 = 0.06;
 
 /// Pixels that represent a capture.
 pub struct Samples {
     pub pixels: Vec<[f32; 3]>,
-    /// Whether photographs are brought to their mean exposure: EXIF data say so, and nothing speaks against it.
-    pub exposed: bool,
+    /// Whether the pixels speak against the EXIF exposures.
+    pub doubted: bool,
 }
 
 /// Evenly spread pixels of evenly spread views; none of what a mask hides. Photographs that are black, lit ones among
@@ -43,20 +41,19 @@ pub fn sample(sources: &[Source<'_>], config: &Config, downscale: u32, progress:
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
     let mut samples = map_few(&chosen, largest(&chosen), pixels)?;
-    let mut exposed = sources.iter().any(|source| source.gain(config).is_some());
-    if let Some(doubt) = doubt_of(&chosen, config, &samples) {
+    let doubt = doubt_of(&chosen, config, &samples);
+    if let Some(doubt) = &doubt {
         tracing::warn!(
             "EXIF exposures differ, but {doubt}: they are not used. The photographs seem to have been brought to one \
              exposure already"
         );
         let all = chosen.iter().zip(&mut samples);
         all.for_each(|(of, pixels)| of.gain(config).into_iter().for_each(|gain| unexposed(pixels, gain)));
-        exposed = false;
     }
     let named: Vec<(&str, &[[f32; 3]])> =
         chosen.iter().map(|source| source.name()).zip(samples.iter().map(Vec::as_slice)).collect();
     odd(&named).into_iter().for_each(|words| tracing::warn!("{words}"));
-    Ok(Samples { pixels: samples.concat(), exposed })
+    Ok(Samples { pixels: samples.concat(), doubted: doubt.is_some() })
 }
 
 /// What speaks against the EXIF exposures of the photographs. Nobody equalizes the samples of a sensor.

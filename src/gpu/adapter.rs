@@ -112,7 +112,8 @@ pub struct AdapterReport {
     pub max_binding_mib: u64,
     /// Largest buffer, MiB.
     pub max_buffer_mib: u64,
-    /// What its device can do; subgroups of which only some sizes do are tried when it is opened.
+    /// What its device can do. Where only some of the reported subgroup sizes fit, subgroups are listed here and tried when the
+    /// device is opened.
     pub capabilities: Capabilities,
 }
 
@@ -135,7 +136,8 @@ pub fn adapters() -> Vec<AdapterReport> {
     enumerate(&instance()).iter().enumerate().map(report).collect()
 }
 
-/// The optional features of an adapter that are not masked; subgroups also where only some of their sizes do.
+/// The optional features of an adapter that are not masked; subgroups count as available if at least some of
+/// their sizes fit.
 pub(super) fn capabilities(adapter: &wgpu::Adapter, mask: Mask) -> Capabilities {
     let (has, info) = (adapter.features(), adapter.get_info());
     let may_fit = subgroups_may_fit([info.subgroup_min_size, info.subgroup_max_size]);
@@ -152,7 +154,7 @@ pub(super) fn subgroups_fit([least, most]: [u32; 2]) -> bool {
     least >= 8 && most <= 64
 }
 
-/// Whether some of these sizes do. Metal tells 4 to 64 of every device, where those of Apple have 32.
+/// Whether some of these sizes fit. Metal reports 4 to 64 for every device, though Apple's have 32.
 fn subgroups_may_fit([least, most]: [u32; 2]) -> bool {
     least <= 64 && most >= 8
 }

@@ -91,7 +91,7 @@ impl Gpu {
             capabilities.subgroups = false;
         }
         if !capabilities.subgroups && !mask.subgroups && info.device_type != wgpu::DeviceType::Cpu {
-            tracing::warn!("{} has no subgroups of 8 to 64 lanes that work: its kernels take a slower way", info.name);
+            tracing::warn!("{} has no usable subgroups of 8 to 64 lanes: slower kernels are used", info.name);
         }
         Self::with_capabilities(adapter, mask, capabilities, wanted)
     }

@@ -1,4 +1,5 @@
-//! Whether a device's subgroups do what kernels need, by trying it: some backends tell sizes that no device has.
+//! Whether a device's subgroups do what kernels need, by trying it: some backends report sizes that the
+//! device does not have.
 
 use super::{Gpu, Mask, Recorder, Wanted, adapter, variants};
 use crate::error::Result;
@@ -27,7 +28,7 @@ impl SubgroupTrial {
         }
     }
 
-    /// Whether kernels can use such subgroups: where sizes differ from one to the next they may in other kernels be any.
+    /// Whether kernels can rely on them. Where sizes differ within this kernel, other kernels may get any size.
     fn is_usable(self) -> bool {
         self.wrong == 0 && self.lanes[0] == self.lanes[1] && adapter::subgroups_fit(self.lanes)
     }

@@ -4,7 +4,7 @@ use super::Check;
 use crate::error::Result;
 use crate::gpu::{Gpu, Recorder, Scan, Sort};
 
-/// What every adapter sorts without a prefix sum, and what none does, by as many bits as depths have.
+/// Few enough to be sorted without a prefix sum on every adapter, and too many for that on any: count, and bits of the keys.
 const FEW: (u32, u32) = (5000, 12);
 const MANY: (u32, u32) = (120_000, 29);
 /// Elements of more blocks than one workgroup scans.

@@ -2,13 +2,15 @@
 //! of steps stand for values of other keys, which the file may set, too.
 
 use super::{Change, Key, Layer, Preset, Settings, keys_from};
+use crate::capture::some;
 use crate::error::{Error, Result};
+use crate::sync::lock;
 use crate::train::densify::Strategy;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Mutex;
 
-/// Most keys that are named.
-const NAMED: usize = 6;
 /// Settings that are numbers of steps, and follow the length of a training.
 const TIMES: [&str; 5] = [
     "train.sh_interval",
@@ -17,6 +19,9 @@ const TIMES: [&str; 5] = [
     "train.densify.every",
     "train.densify.reset_every",
 ];
+
+/// The warnings that were given: a batch resolves its settings anew for each scene.
+static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// A setting before the changes and after them.
 struct Outcome {
@@ -34,7 +39,11 @@ struct Outcome {
 pub(super) fn check(file: &Path, changes: &[Change<'_>], start: &Settings, now: &Settings) -> Result<()> {
     let outcomes = outcomes(changes, start, now);
     let warnings = [preset(file, changes, &outcomes, now)?, times(file, &outcomes, now)];
-    warnings.iter().flatten().for_each(|warning| tracing::warn!("{warning}"));
+    for warning in warnings.into_iter().flatten() {
+        if lock(&GIVEN).insert(warning.clone()) {
+            tracing::warn!("{warning}");
+        }
+    }
     Ok(())
 }
 
@@ -78,11 +87,13 @@ fn preset(file: &Path, changes: &[Change<'_>], outcomes: &[Outcome], now: &Setti
     let (name, file, list) = (text(now.preset), file.display(), some(&against));
     let mut changed = outcomes.iter().filter(|outcome| differs(outcome, &[made_for.preset, now.preset]));
     if changed.all(|outcome| outcome.by.is_some()) {
-        let found = format!("{name} changes nothing, since {file} sets all that presets do, and otherwise: {list}");
-        let remedy = "remove from the file what the preset shall set, or leave the preset out";
+        let found = format!(
+            "{name} has no effect: {file} sets everything that presets differ in, with other values for {list}"
+        );
+        let remedy = "remove from the file what the preset should set, or leave out the preset";
         return Err(Error::setting("preset", found, remedy));
     }
-    Ok(Some(format!("the preset {name} does not set what {file} sets: {list}")))
+    Ok(Some(format!("{file} takes precedence over the preset {name}, which does not set: {list}")))
 }
 
 /// What is to be said of times that do not follow a flag for the steps.
@@ -97,18 +108,10 @@ fn times(file: &Path, outcomes: &[Outcome], now: &Settings) -> Option<String> {
     (flagged && !list.is_empty()).then(|| {
         let (file, steps, list) = (file.display(), now.train.steps, list.join(", "));
         format!(
-            "{file} sets times that do not follow `train.steps = {steps}`: {list}; remove them from the file, or set \
-             them, too"
+            "{file} sets numbers of steps that do not follow `train.steps = {steps}`: {list}; remove them from the \
+             file, or set them too"
         )
     })
-}
-
-/// The first of many names.
-fn some(names: &[&str]) -> String {
-    match names.len() {
-        0..=NAMED => names.join(", "),
-        all => format!("{} and {} more", names[..NAMED].join(", "), all - NAMED),
-    }
 }
 
 fn text(preset: Preset) -> String {
@@ -142,7 +145,7 @@ mod tests {
     fn a_preset_over_the_settings_of_a_run_is_refused() {
         let of_run = Preset::Standard.settings().to_toml().unwrap();
         let error = said(&of_run, &[("preset", "preview")]).unwrap_err();
-        for words in ["preset: preview changes nothing", "my.toml", "downscale, "] {
+        for words in ["preset: preview has no effect", "my.toml", "downscale, "] {
             assert!(error.contains(words), "'{words}' is not in: {error}");
         }
         // Without effect, but not otherwise either.
@@ -154,7 +157,7 @@ mod tests {
     fn what_stands_over_a_preset_is_named() {
         let of = |text: &str| said(text, &[("preset", "preview")]).unwrap();
         let warned = of("downscale = 1\nseed = 7\n");
-        assert!(warned.len() == 1 && warned[0].ends_with("sets: downscale"), "{warned:?}");
+        assert!(warned.len() == 1 && warned[0].ends_with("not set: downscale"), "{warned:?}");
         assert_eq!(of("preset = \"paper\"\ndownscale = 3\nseed = 7\n"), [""; 0]);
         assert_eq!(of("preset = \"preview\"\ndownscale = 1\n"), [""; 0], "made for this preset");
     }

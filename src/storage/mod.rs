@@ -163,7 +163,7 @@ fn replace<T>(path: &Path, make: impl FnOnce(&Path) -> Result<(T, File)>) -> Res
 fn ensure_plain(path: &Path) -> Result<()> {
     match fs::metadata(path) {
         Ok(data) if !data.is_file() => {
-            let kind = if data.is_dir() { "a folder" } else { "a device or the like" };
+            let kind = if data.is_dir() { "a folder" } else { "a device or a pipe" };
             Err(Error::input(path, format!("is {kind}, not a file, and is never replaced"), "choose another name"))
         }
         _ => Ok(()),

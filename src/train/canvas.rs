@@ -26,7 +26,7 @@ pub fn check_size(gpu: &Gpu, views: &[View], downscale: u32) -> Result<()> {
     let fits = (downscale..=view.camera.width).find(|downscale| of(view, *downscale).0 <= gpu.max_buffer_bytes());
     let smaller = fits.map(|downscale| format!("`downscale = {downscale}`, or ")).unwrap_or_default();
     let found = format!(
-        "{downscale}, with which pictures of {} x {} pixels take {} MiB in one buffer to train on; {} allows {} MiB",
+        "{downscale}: training on pictures of {} x {} pixels takes {} MiB in one buffer, but {} allows {} MiB",
         camera.width,
         camera.height,
         bytes >> 20,

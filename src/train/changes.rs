@@ -68,8 +68,12 @@ impl Config {
     /// [`Error::Setting`] for a name or value that no setting has.
     pub fn changed(&self, changes: &[Change]) -> Result<Self> {
         let mut all = table(self)?;
-        for change in changes {
-            all.extend(change.settings.clone());
+        for (name, value) in changes.iter().flat_map(|change| &change.settings) {
+            all.insert(name.clone(), value.clone());
+            // One by one, so that the setting is named.
+            serde_json::from_value::<Self>(Value::Object(all.clone())).map_err(|error| {
+                Error::setting(format!("train.{name}"), format!("{value} ({error})"), "give another value")
+            })?;
         }
         let changed: Self = serde_json::from_value(Value::Object(all)).map_err(unknown)?;
         changed.validate()?;
@@ -94,7 +98,7 @@ fn table(config: &Config) -> Result<Map<String, Value>> {
 }
 
 fn unknown(error: serde_json::Error) -> Error {
-    Error::setting("train", error.to_string(), "delete the checkpoint to start over")
+    Error::setting("train", error.to_string(), "report this bug")
 }
 
 #[cfg(test)]

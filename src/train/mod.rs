@@ -116,7 +116,7 @@ pub(crate) fn discard_checkpoints_of(
     points: &PointCloud,
     checkpoints: &Path,
 ) -> Result<()> {
-    if !checkpoints.exists() {
+    if checkpoint::generations(checkpoints).is_empty() {
         return Ok(());
     }
     checkpoint::discard_of(checkpoints, &checkpoint::identity(config, capture, points)?)

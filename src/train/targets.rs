@@ -44,13 +44,12 @@ impl Budget {
     pub fn of(gpu: &Gpu) -> Self {
         match gpu.is_software() {
             true => Self { device: 128 << 20, host: 64 << 20, in_work: 512 << 20 },
-            // What is free is shared with the trainings of a batch that have not taken their part yet.
+            // Trainings under way may not have used their part of what is free yet, so it is shared with them.
             false => Self::beside(limits::free() / (1 + TRAININGS.load(Ordering::Relaxed))),
         }
     }
 
-    /// A quarter each of so much free memory of the host, but no less than takes a photograph of 12 megapixels, and no more
-    /// than hundreds of them need.
+    /// A quarter each of so much free memory of the host, but no less than 1 GiB and 512 MiB, and at most [`MOST_MEMORY`].
     fn beside(free: u64) -> Self {
         let quarter = (free / 4).min(MOST_MEMORY);
         Self { device: 512 << 20, host: quarter.max(1 << 30), in_work: quarter.max(512 << 20) }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::paths::{CameraPath, Encoder};
 use crate::pipeline::Painter;
-use crate::pipeline::film::{Format, Frames, Video, film, nothing_in_the_way};
+use crate::pipeline::film::{Format, Frames, Video, ensure_nothing_at, film};
 use crate::progress::{Board, Stop};
 use crate::splat::Splats;
 use std::path::{Path, PathBuf};
@@ -37,15 +37,15 @@ impl Filming {
         let is_film = self.to.extension().is_some_and(|e| e.eq_ignore_ascii_case("mp4"));
         let (mut frames, mut video) = (None, None);
         if is_film {
-            nothing_in_the_way(0, None, Some(&self.to))?;
+            ensure_nothing_at(&self.to)?;
             video = Some(Video { path: self.to, encoder: Encoder::find()?, fps: self.path.fps });
         } else {
             let all = Frames { folder: self.to, format: Format::Png };
-            nothing_in_the_way(cameras.len(), Some(&all), None)?;
+            (0..cameras.len()).try_for_each(|index| ensure_nothing_at(&all.file(index)))?;
             frames = Some(all);
         }
         let mut painter = Painter::new(gpu, splats, self.antialiased)?;
-        film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), board)
+        film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), None, board)
     }
 }
 

@@ -115,12 +115,14 @@ impl Scene {
     /// Anything else; files that cannot be read.
     pub fn load(gpu: &Gpu, path: &Path, cameras: Option<&Path>) -> Result<Self> {
         let mut scene = Self { path: path.to_path_buf(), ..Self::empty() };
+        let poses = cameras.map(capture::poses).transpose()?;
+        let known: Vec<Camera> = poses.iter().flatten().map(|view| view.camera.clone()).collect();
         if path.is_dir() {
             scene.load_run(gpu)?;
         } else {
-            scene.frame = scene.load_file(gpu, path, None)?;
+            scene.frame = scene.load_file(gpu, path, None, &known)?;
         }
-        if let Some(file) = cameras {
+        if let Some(poses) = poses {
             let frame = scene.frame;
             let photo = |view: View| Photo {
                 name: view.name,
@@ -129,7 +131,7 @@ impl Scene {
                 lit: None,
                 gain: [1.0; 3],
             };
-            scene.photos = capture::poses(file)?.into_iter().map(photo).collect();
+            scene.photos = poses.into_iter().map(photo).collect();
         }
         Ok(scene)
     }
@@ -152,14 +154,21 @@ impl Scene {
         self.photos.iter().map(|photo| photo.camera.clone()).collect()
     }
 
-    /// Reads one file, in `frame` or, where it is looked at by itself, in the one that suits it; returns that.
-    fn load_file(&mut self, gpu: &Gpu, path: &Path, frame: Option<SceneFrame>) -> Result<SceneFrame> {
+    /// Reads one file, in `frame` or, where it is looked at by itself, in the one that suits it; returns that. `cameras` are
+    /// those that are known to see it.
+    fn load_file(
+        &mut self,
+        gpu: &Gpu,
+        path: &Path,
+        frame: Option<SceneFrame>,
+        cameras: &[Camera],
+    ) -> Result<SceneFrame> {
         if splat::holds_splats(path)? {
             let (found, frame) = match frame {
                 Some(frame) => (splat::read_file_in(path, &frame)?, frame),
                 None => splat::read_framed(path)?,
             };
-            found.check_axes(path, &frame, &[]);
+            found.check_axes(path, &frame, cameras);
             let splat::Found { splats, dropped, antialiased, .. } = found;
             self.antialiased = antialiased;
             if dropped > 0 {
@@ -207,7 +216,7 @@ impl Scene {
             Err(error) => self.notes.push(format!("its cameras are not shown: {error}")),
         }
         for file in [splats, points].iter().filter(|file| file.exists()) {
-            self.load_file(gpu, file, Some(self.frame))?;
+            self.load_file(gpu, file, Some(self.frame), &[])?;
         }
         Ok(())
     }

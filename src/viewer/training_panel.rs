@@ -190,14 +190,7 @@ fn edited(
         let value = serde_json::from_str(text.trim()).unwrap_or_else(|_| Value::String(text.trim().into()));
         settings.insert(name.clone(), value);
     }
-    let typed = |error| match error {
-        // Elsewhere such values are those of a checkpoint.
-        Error::Setting { setting, found, .. } if setting == "train" => {
-            Error::setting(setting, found, "correct what was typed")
-        }
-        other => other,
-    };
-    let wanted = config.changed(&[Change { step, settings: settings.clone() }]).map_err(typed)?;
+    let wanted = config.changed(&[Change { step, settings: settings.clone() }])?;
     // What training would refuse is refused here, where it can be corrected.
     config.change_to(&wanted, step)?;
     Ok(settings)
@@ -235,7 +228,8 @@ mod tests {
         assert_eq!(Value::Object(settings), serde_json::json!({ "lr_sh": 0.0031, "background": "black" }));
         for refused in ["many", "9"] {
             edits.insert("steps".into(), refused.into());
-            assert!(edited(&config, &now, &edits, 9).is_err(), "{refused}");
+            let error = edited(&config, &now, &edits, 9).unwrap_err().to_string();
+            assert!(error.contains("train.steps"), "{error}");
         }
     }
 

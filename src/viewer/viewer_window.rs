@@ -105,7 +105,7 @@ impl ViewerWindow {
             match model {
                 Ok(model) => {
                     self.state.show_result(model);
-                    self.state.messages.note(format!("{} is shown: the mean of the models", shown(file)));
+                    self.state.messages.note(format!("{} is shown: one model fitted to the mean of all", shown(file)));
                 }
                 Err(error) => self.state.messages.error(&error),
             }

@@ -276,6 +276,6 @@ fn an_export_over_a_file_or_to_an_unknown_format() {
     };
     let output = middle("0,1,2,0.5", "c.ply");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("names no axes") && said.contains("y and z"), "{said}");
+    assert!(output.status.success() && said.contains("does not name its axes") && said.contains("y and z"), "{said}");
     assert_refused(&middle("0,-1,-2,0.5", "d.ply"), 2, &["--sphere", "takes all of the 1 splats"]);
 }

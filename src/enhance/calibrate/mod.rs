@@ -94,7 +94,7 @@ pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn P
     }
     if !further.is_empty() {
         let (count, names) = (further.len(), some(&further));
-        let warning = format!("{count} pictures are others of a name that is paired already, left out: {names}");
+        let warning = format!("{count} more files of shots that are paired already are left out: {names}");
         report.warnings.push(warning);
     }
     let names: Vec<&str> = pairs.iter().map(|(dark, _)| dark.name.as_str()).collect();

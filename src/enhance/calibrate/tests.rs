@@ -155,7 +155,7 @@ fn a_shot_in_two_formats_is_one_pair() {
     assert!(twice.camera.kind == once.camera.kind && twice.report.pairs == 2, "a shot counts once");
     let further: Vec<_> = twice.report.warnings.iter().filter(|words| !once.report.warnings.contains(words)).collect();
     let [found] = &further[..] else { panic!("{:?}", twice.report.warnings) };
-    assert!(found.starts_with("2 pictures") && found.contains("A.jpg") && found.contains("b.tif"), "{found}");
+    assert!(found.starts_with("2 more files") && found.contains("A.jpg") && found.contains("b.tif"), "{found}");
     let folders = Folders::new(&two[..2], &[("a.png", lit[0].clone()), ("c.png", lit[1].clone())]);
     let found = folders.calibrate(false).unwrap().report;
     assert!(found.pairs == 1 && !found.warnings.iter().any(|words| words.contains("no partner")), "{found:?}");

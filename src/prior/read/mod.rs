@@ -113,7 +113,7 @@ pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
 }
 
 /// The points of a file in its own unit of length, relative to the origin that it states, or else to one that suits
-/// them: far from the origin single precision would move them. Where `options` take points to is not asked.
+/// them: far from the origin single precision would move them. `options.to` is ignored.
 ///
 /// # Errors
 /// As [`read_with`].

@@ -42,19 +42,19 @@ impl Found {
         if !self.orientation.assumed {
             return;
         }
-        let taken = "names no axes; they are taken as right, up, back, as the specification of SPZ has them";
+        let taken = "does not name its axes; they are read as right, up, back, as SPZ specifies";
         let [seen, otherwise] = self.seen(frame, cameras);
         if otherwise >= LEAST_SEEN && otherwise > TIMES * seen {
             tracing::warn!(
-                "{}: {taken}. So the cameras see {:.1} % of the splats, and {:.1} % by the axes of the PLY layout, in \
-                 which some programs write SPZ: export it as PLY with the program that wrote it",
+                "{}: {taken}. With these, the cameras see {:.1} % of the splats; with the axes of the PLY layout, which \
+                 some programs write into SPZ, {:.1} %: export it as PLY with the program that wrote it",
                 path.display(),
                 100.0 * seen,
                 100.0 * otherwise
             );
         } else if seen <= TIMES * otherwise {
             tracing::info!(
-                "{}: {taken}. Where it comes upside down, export it as PLY with the program that wrote it",
+                "{}: {taken}. If the scene is upside down, export it as PLY with the program that wrote it",
                 path.display()
             );
         }

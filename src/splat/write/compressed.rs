@@ -4,7 +4,7 @@
 //! An own writer: no crate was found that writes this without a renderer.
 
 use super::super::Splats;
-use super::{Cut, Export, largest, morton, unorm, write_words};
+use super::{Cut, Export, largest, median_size, morton, unorm, write_words};
 use crate::color::SH_C0;
 use crate::ply::{ANTIALIASED, frame_comments};
 use crate::storage::Writer;
@@ -28,11 +28,8 @@ pub fn write(out: &mut Writer, export: &Export, cut: &mut Cut) -> Result<()> {
     let chunks: Vec<Bounds> =
         order.chunks(CHUNK).map(|chunk| Bounds::of(chunk.iter().map(|i| values(export, *i as usize, cut)))).collect();
     for (chunk, bounds) in order.chunks(CHUNK).zip(&chunks) {
-        let mut sizes: Vec<f32> =
-            chunk.iter().map(|i| export.log_scale(*i as usize).iter().sum::<f32>() / 3.0).collect();
-        let middle = sizes.len() / 2;
-        let (_, size, _) = sizes.select_nth_unstable_by(middle, f32::total_cmp);
-        cut.coarse += if bounds.step() > size.exp() { chunk.len() } else { 0 };
+        let size = median_size(export, chunk.iter().map(|i| *i as usize));
+        cut.coarse += if 0.5 * bounds.step() > size { chunk.len() } else { 0 };
     }
     for Bounds(bounds) in &chunks {
         let bounds = bounds.as_flattened().iter().map(|v| v.to_bits());

@@ -41,14 +41,14 @@ impl Cut {
         }
         if positions > 0 {
             tracing::warn!(
-                "{path}: {positions} of {all} splats lie too far off for steps that suit the others; their positions \
-                 are cut off at the format's limits. Take them out first (`box`, `sphere`), or choose .ply"
+                "{path}: {positions} of {all} splats are too far away for a step size that suits the rest; they are \
+                 moved to the format's limit. Remove them first (`box`, `sphere`), or choose .ply"
             );
         }
         if self.coarse > 0 {
             tracing::warn!(
                 "{path}: the positions of {} of {all} splats are rounded by more than their size, since splats of the \
-                 same chunk lie far off. Take these out first (`box`, `sphere`), or choose .ply",
+                 same chunk are far away. Remove those first (`box`, `sphere`), or choose .ply",
                 self.coarse
             );
         }

@@ -100,6 +100,18 @@ impl Format {
     }
 }
 
+/// The median of the sizes of the splats at `indices`: the mean of the three axes, of logarithms.
+fn median_size(export: &Export, indices: impl Iterator<Item = usize>) -> f32 {
+    let mut sizes: Vec<f32> = indices.map(|i| export.log_scale(i).iter().sum::<f32>() / 3.0).collect();
+    ranked(&mut sizes, |last| last / 2).exp()
+}
+
+/// The value at a rank, which is chosen by the last one, among `values`.
+fn ranked(values: &mut [f32], rank: impl Fn(usize) -> usize) -> f32 {
+    let last = values.len().saturating_sub(1);
+    *values.select_nth_unstable_by(rank(last), f32::total_cmp).1
+}
+
 /// Writes splats in the format that the ending of `path` names, atomically. Values beyond what the format holds are cut
 /// off at its limits; the number of splats that have such values is returned. What the format cannot hold at all is
 /// named in warnings.

@@ -6,7 +6,7 @@
 //! Harmonics are rounded to five bits (degree 1) and four (above), as its library does.
 
 use super::super::axes::{Axes, Signs};
-use super::{Cut, Export, gzip, largest};
+use super::{Cut, Export, gzip, largest, median_size, ranked};
 use crate::storage::Writer;
 use rayon::prelude::*;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
@@ -107,7 +107,7 @@ pub fn fractional_bits(export: &Export) -> i32 {
         return bits.clamp(0, MOST_BITS);
     }
     // Only as many bits as are needed, so that no splat is out of reach without need.
-    let near = nth(&mut distances, |last| last - (last + 1) / ONE_OF);
+    let near = ranked(&mut distances, |last| last - (last + 1) / ONE_OF);
     fair.min(within_reach(near)).clamp(0, MOST_BITS)
 }
 
@@ -119,9 +119,16 @@ pub fn coarse_steps(export: &Export) -> Option<String> {
         return None;
     }
     let far = distances.iter().filter(|distance| **distance > MOST * fair).count();
+    if far == 0 {
+        return Some(format!(
+            "positions are rounded to steps of {step}, the finest that SPZ has; splats of {:.2e}, half of all, are \
+             smaller than four of these: choose .ply, or scale the scene",
+            size(export)
+        ));
+    }
     Some(format!(
         "positions are rounded to steps of {step}, since {far} of {} splats are farther than {:.2e} from the origin; \
-         splats of {:.2e}, half of all, lose their places: take out what lies far off first (`box`, `sphere`), or choose \
+         splats of {:.2e}, half of all, are displaced visibly: remove what is far away first (`box`, `sphere`), or choose \
          .ply",
         export.len(),
         MOST * fair,
@@ -131,7 +138,7 @@ pub fn coarse_steps(export: &Export) -> Option<String> {
 
 /// Steps of positions that no splat far from all others may cost the rest, which has these `distances`.
 fn fair_step(export: &Export, distances: &mut [f32]) -> f32 {
-    let middle = nth(distances, |last| last / 2);
+    let middle = ranked(distances, |last| last / 2);
     (size(export) / FEWEST_STEPS_PER_SIZE).max(middle * FAIR_PART).max(f32::MIN_POSITIVE)
 }
 
@@ -143,15 +150,7 @@ fn distance(export: &Export, i: usize) -> f32 {
 /// The median of the splats' sizes.
 fn size(export: &Export) -> f32 {
     // Some thousands tell as much as all.
-    let some = (0..export.len()).step_by(export.len().div_ceil(10_000));
-    let mut sizes: Vec<f32> = some.map(|i| export.log_scale(i).iter().sum::<f32>() / 3.0).collect();
-    nth(&mut sizes, |last| last / 2).exp()
-}
-
-/// The value at a place, which is chosen by the last one's, among sorted `values`.
-fn nth(values: &mut [f32], place: impl Fn(usize) -> usize) -> f32 {
-    let last = values.len().saturating_sub(1);
-    *values.select_nth_unstable_by(place(last), f32::total_cmp).1
+    median_size(export, (0..export.len()).step_by(export.len().div_ceil(10_000).max(1)))
 }
 
 fn byte(cut: &mut Cut, i: usize, value: f32) -> u8 {

@@ -12,8 +12,8 @@
 //! becomes `latest`. Each of these is one rename, so whenever the process dies, at least one complete generation is
 //! there. A reader takes the first that is whole, in the order next, latest, previous.
 //!
-//! Generations of another run are not used either, and the first write of this one moves them aside: whoever goes back to
-//! that run still has them.
+//! Generations of another run are not used either. The first write of this one moves them aside (`.bak`, which is never
+//! read); what is not aside is removed at the end of the training ([`discard`]).
 //!
 //! Each file carries its format version and a SHA-256 over all of it ([`mod@format`]). A file that is damaged, or that no
 //! training can have written, is not used: the older generation is, with a warning.
@@ -93,10 +93,7 @@ impl Checkpoint {
 fn load(dir: &Path, identity: &str, config: &Config) -> Result<Option<(State, bool)>> {
     let mut damaged: Vec<(PathBuf, String)> = Vec::new();
     let mut others = 0;
-    for path in [NEXT, LATEST, PREVIOUS].map(|name| dir.join(name)) {
-        if !path.exists() {
-            continue;
-        }
+    for path in generations(dir) {
         let read = std::fs::read(&path).map_err(|e| e.to_string());
         match read.and_then(|bytes| format::decode(&bytes, identity, config)) {
             Ok(Some(state)) => {
@@ -120,9 +117,17 @@ fn load(dir: &Path, identity: &str, config: &Config) -> Result<Option<(State, bo
         return Err(Error::input(path, found, remedy));
     }
     if others > 0 {
-        tracing::warn!("the checkpoint in {} belongs to other settings or images: starting anew", dir.display());
+        tracing::warn!(
+            "the checkpoint in {} is of other settings or images, or of another version of the program: training starts anew",
+            dir.display()
+        );
     }
     Ok(None)
+}
+
+/// The generations that are in `dir`, the newest first.
+pub fn generations(dir: &Path) -> Vec<PathBuf> {
+    [NEXT, LATEST, PREVIOUS].map(|name| dir.join(name)).into_iter().filter(|path| path.exists()).collect()
 }
 
 /// Writes a generation; `rotate` keeps `latest`, which is of the same run, as the one before it.
@@ -141,11 +146,15 @@ fn save(dir: &Path, state: &State, rotate: bool) -> Result<()> {
 
 /// Moves whole generations of other runs aside.
 fn set_others_aside(dir: &Path, identity: &str) -> Result<()> {
-    for path in [NEXT, LATEST, PREVIOUS].map(|name| dir.join(name)).iter().filter(|path| path.exists()) {
+    for path in &generations(dir) {
         let bytes = std::fs::read(path).unwrap_or_default();
         if format::identity_of(&bytes).is_ok_and(|found| found != identity) {
             let backup = storage::set_aside(path)?;
-            tracing::warn!("{} is of another training: kept as {}", path.display(), backup.display());
+            tracing::warn!(
+                "{} is of another training: kept as {} (rename it back to continue that one)",
+                path.display(),
+                backup.display()
+            );
         }
     }
     Ok(())
@@ -156,7 +165,7 @@ fn set_others_aside(dir: &Path, identity: &str) -> Result<()> {
 /// # Errors
 /// A file that cannot be removed.
 pub fn discard_of(dir: &Path, identity: &str) -> Result<()> {
-    for path in [NEXT, LATEST, PREVIOUS].map(|name| dir.join(name)).iter().filter(|path| path.exists()) {
+    for path in &generations(dir) {
         let bytes = std::fs::read(path).unwrap_or_default();
         if format::identity_of(&bytes).is_ok_and(|found| found == identity) {
             storage::remove_file(path)?;
@@ -171,7 +180,7 @@ pub fn discard_of(dir: &Path, identity: &str) -> Result<()> {
 /// # Errors
 /// A file that cannot be removed.
 pub fn discard(dir: &Path) -> Result<()> {
-    for path in [NEXT, LATEST, PREVIOUS].map(|name| dir.join(name)).iter().filter(|path| path.exists()) {
+    for path in &generations(dir) {
         if std::fs::read(path).is_ok_and(|bytes| format::is_checkpoint(&bytes)) {
             storage::remove_file(path)?;
         } else {
