@@ -8,7 +8,7 @@ use std::path::PathBuf;
 fn main() -> Result<()> {
     let [input, out] = arguments()?;
     let photographs = capture::photos(&input)?;
-    let gpu = Gpu::open(&Choice::Best, Mask::ALL)?;
+    let gpu = Gpu::open(&Choice::Best, Mask::default())?;
     // At full size; 2 would halve it.
     let downscale = 1;
     let config = enhance::Config::default();

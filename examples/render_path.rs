@@ -11,7 +11,7 @@ fn main() -> Result<()> {
     let [splats, path, out]: [PathBuf; 3] = given.try_into().map_err(|given: Vec<_>| {
         Error::setting("arguments", format!("{}", given.len()), "give SPLATS, PATH and OUT")
     })?;
-    let gpu = Gpu::open(&Choice::Best, Mask::ALL)?;
+    let gpu = Gpu::open(&Choice::Best, Mask::default())?;
     // The file's own frame: one in which single precision is enough.
     let (found, frame) = splat::read_framed(&splats)?;
     let mut painter = Painter::new(&gpu, &found.splats, found.antialiased)?;

@@ -1,4 +1,4 @@
-//! The stages as verbs, for who embeds the library: each takes and gives plain data, with the rules and defaults of
+//! The stages as methods, for programs that embed the library: each takes and gives plain data, with the rules and defaults of
 //! [`pipeline::run`](crate::pipeline::run), and without its output folder.
 //!
 //! ```no_run
@@ -35,7 +35,7 @@ use std::sync::Arc;
 pub struct Engine {
     gpu: Arc<Gpu>,
     settings: Settings,
-    progress: Box<dyn Progress>,
+    progress: Box<dyn Progress + Send>,
 }
 
 /// A capture whose cameras are known, and where its points come from.
@@ -57,12 +57,20 @@ pub struct Points {
     made: bool,
 }
 
+impl Points {
+    /// Points of the program's own, in the scene frame ([`Capture::frame`]).
+    pub fn given(cloud: PointCloud) -> Self {
+        Self { cloud, exposures: BTreeMap::new(), made: false }
+    }
+}
+
 impl Engine {
     /// An engine on the adapter that `settings` name.
     ///
     /// # Errors
-    /// No adapter.
+    /// Settings that no stage could use; no adapter.
     pub fn open(settings: Settings) -> Result<Self> {
+        settings.check()?;
         let gpu = Arc::new(Gpu::open(&settings.adapter_choice(), Mask::of_process())?);
         Ok(Self::on(gpu, settings))
     }
@@ -72,9 +80,10 @@ impl Engine {
         Self { gpu, settings, progress: Box::new(Silent::default()) }
     }
 
-    /// The engine with `progress` to report to, which also can stop it.
+    /// The engine with `progress` to report to, which also can stop it: an [`Arc`] of one that others read, such as
+    /// [`Board`](crate::Board).
     #[must_use]
-    pub fn with_progress(self, progress: impl Progress + 'static) -> Self {
+    pub fn with_progress(self, progress: impl Progress + Send + 'static) -> Self {
         Self { progress: Box::new(progress), ..self }
     }
 
@@ -90,11 +99,20 @@ impl Engine {
     pub fn load(&self, scene: impl AsRef<Path>) -> Result<Posed> {
         let scene = scene.as_ref();
         let capture = capture::load(scene, &self.settings.capture_options(scene))?;
-        let (capture, origin) = prior::locate(&capture, &self.settings.prior)?;
+        self.pose(&capture)
+    }
+
+    /// A capture that the program made or changed, whose cameras are in its own coordinates, ready for the other methods.
+    ///
+    /// # Errors
+    /// As [`prior::locate`].
+    pub fn pose(&self, capture: &Capture) -> Result<Posed> {
+        let (capture, origin) = prior::locate(capture, &self.settings.prior)?;
         Ok(Posed { capture, origin })
     }
 
-    /// Enhances the training and held-out views into the folder `images`, at the size they are trained at.
+    /// Enhances the training and held-out views into the folder `images`, at the size they are trained at. Files of their
+    /// names in it are replaced.
     ///
     /// # Errors
     /// As [`enhance::enhance_capture`].
@@ -135,31 +153,48 @@ impl Engine {
     }
 
     /// Trains splats on lit photographs: one model, whatever number of seeds the settings have. An interrupted training
-    /// goes on from its `checkpoints` folder.
+    /// goes on from its `checkpoints` folder, which keeps its checkpoints: [`train::discard_checkpoints`] removes them
+    /// once the splats are safe.
     ///
     /// # Errors
     /// As [`train::train`].
     pub fn train(&self, lit: &Posed, points: &Points, checkpoints: impl AsRef<Path>) -> Result<Splats> {
-        let (config, folder) = (&self.settings.train, checkpoints.as_ref());
-        let capture = lit.capture.clone().with_exposures(&points.exposures);
-        train::train(&self.gpu, &capture, &points.cloud, config, folder, &*self.progress, None)
-            .map(|(splats, _)| splats)
+        self.train_watched(lit, points, checkpoints, None).map(|(splats, _)| splats)
     }
 
-    /// Writes splats in the unit and the axes that the capture came in, in the format of the file's ending.
+    /// [`Engine::train`], which `watch` observes and controls, and what it did.
     ///
     /// # Errors
-    /// The disk.
+    /// As there.
+    pub fn train_watched(
+        &self,
+        lit: &Posed,
+        points: &Points,
+        checkpoints: impl AsRef<Path>,
+        watch: Option<&dyn train::Watch>,
+    ) -> Result<(Splats, train::Report)> {
+        let capture = lit.capture.clone().with_exposures(&points.exposures);
+        let (config, folder) = (&self.settings.train, checkpoints.as_ref());
+        train::train(&self.gpu, &capture, &points.cloud, config, folder, &*self.progress, watch)
+    }
+
+    /// Writes splats in the unit and the axes that the capture came in, in the format of the file's ending. A file of that
+    /// name is replaced.
+    ///
+    /// # Errors
+    /// An ending that no format has, no splats, values that are not finite, the disk.
     pub fn save(&self, lit: &Posed, splats: &Splats, path: impl AsRef<Path>) -> Result<()> {
         let (frame, antialiased) = (lit.capture.frame, self.settings.train.antialiased);
         write::write(path, &Export { splats, frame, antialiased }).map(|_| ())
     }
 
-    /// The picture of `camera`, at its size, before a black background. Many pictures of one model are quicker with a
-    /// [`Painter`].
+    /// The picture of `camera`, at its size, against a black background, sRGB-coded. The camera is in the frame of the
+    /// splats: `lit.capture.frame.camera(&camera)` takes one of the capture's own coordinates there. Many pictures of one
+    /// model are quicker with a [`Painter`].
     ///
     /// # Errors
-    /// A splat that is not finite, the device.
+    /// A splat that is not finite, a picture beyond the memory that it may take ([`crate::limits::set_max_memory`]), the
+    /// device.
     pub fn render(&self, splats: &Splats, camera: &Camera) -> Result<Image> {
         Painter::new(&self.gpu, splats, self.settings.train.antialiased)?.render(camera)
     }
@@ -184,9 +219,19 @@ mod tests {
     use crate::scenes::{Scene, generate};
     use crate::settings::Preset;
 
-    /// The verbs one after the other make what a run makes of the same scene.
     #[test]
-    fn the_verbs_do_what_a_run_does() {
+    fn an_engine_goes_to_other_threads_and_refuses_settings_that_no_stage_could_use() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Engine>();
+        let mut settings = Preset::Preview.settings();
+        settings.train.steps = 0;
+        let refused = Engine::open(settings).err().unwrap().to_string();
+        assert!(refused.contains("steps"), "{refused}");
+    }
+
+    /// The methods one after the other make what a run makes of the same scene.
+    #[test]
+    fn the_methods_do_what_a_run_does() {
         let folder = tempfile::tempdir().unwrap();
         let scene = Scene::load(concat!(env!("CARGO_MANIFEST_DIR"), "/scenes/tiny.toml").as_ref()).unwrap();
         generate(&scene, &folder.path().join("capture"), &Silent::default()).unwrap();

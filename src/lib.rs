@@ -4,7 +4,8 @@
 //! [`capture`] → [`enhance`] → [`prior`] → [`ppm`] → [`splat`] → [`train`] → [`eval`].
 //! A stage is a function from plain data and its own `Config` to plain data; [`pipeline`] connects them. `viewer` (cargo
 //! feature of that name) is the window on all of it. The program's command line is the feature `cli`; a library that embeds
-//! this one leaves both out: `naka-gs = { version = "0.1", default-features = false }`.
+//! this one leaves both out: `naka-gs = { version = "0.1", default-features = false, features = ["raw"] }` (`raw` reads
+//! RAW files). What its interface has of other crates is in [`glam`], [`image`], [`serde_json`] and [`wgpu`].
 //!
 //! # A scene in a few lines
 //!
@@ -37,7 +38,7 @@
 //! # }
 //! ```
 //!
-//! [`Engine`] has one verb for each stage, for who wants their data and not an output folder.
+//! [`Engine`] has one method for each stage, for programs that want the data rather than an output folder.
 //!
 //! `examples/` enhances a folder, trains and saves, renders a path, and watches a training.
 
@@ -89,4 +90,5 @@ pub mod viewer;
 
 pub use engine::{Engine, Points, Posed};
 pub use error::{Error, Result};
+pub use ::{glam, image, serde_json, wgpu};
 pub use progress::{Board, Both, Journal, Progress, Silent, Standing, Stop};

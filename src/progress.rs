@@ -22,11 +22,13 @@ impl Stop {
     }
 }
 
-/// What a stage reports to. One stage at a time: `begin`, any number of `set`, `end`.
+/// What a stage reports to. One stage at a time: `begin`, any number of `set`, `end`. One that fails or is stopped has no
+/// `end`.
 pub trait Progress: Sync {
     /// A stage starts: its name (`"enhance"`), what it counts (`"images"`) and how many there are.
     fn begin(&self, _stage: &str, _unit: &str, _total: u64) {}
-    /// `done` of the stage's units are finished; `note` holds live figures (loss, splats) and may be empty.
+    /// `done` of the stage's units are finished; `note` holds live figures (loss, splats) and may be empty. May come from
+    /// several threads at once, and out of order.
     fn set(&self, _done: u64, _note: &str) {}
     /// The stage is over.
     fn end(&self) {}
@@ -36,6 +38,29 @@ pub trait Progress: Sync {
     /// Fails with [`Error::Interrupted`] once a stop was requested.
     fn check(&self) -> Result<()> {
         if self.stop().requested() { Err(Error::Interrupted(String::new())) } else { Ok(()) }
+    }
+}
+
+/// Progress that others hold, too.
+impl<P: Progress + Send + ?Sized> Progress for Arc<P> {
+    fn begin(&self, stage: &str, unit: &str, total: u64) {
+        (**self).begin(stage, unit, total);
+    }
+
+    fn set(&self, done: u64, note: &str) {
+        (**self).set(done, note);
+    }
+
+    fn end(&self) {
+        (**self).end();
+    }
+
+    fn stop(&self) -> &Stop {
+        (**self).stop()
+    }
+
+    fn check(&self) -> Result<()> {
+        (**self).check()
     }
 }
 
@@ -65,7 +90,7 @@ impl Progress for Silent {
 pub struct Standing {
     /// What it is called.
     pub stage: String,
-    /// What it counts, how many are finished, and how many there are.
+    /// What it counts (`"images"`).
     pub unit: String,
     /// How many are done.
     pub done: u64,

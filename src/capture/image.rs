@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 
-/// An RGB image. Values are nominally 0–1 but are not clipped: a dark JPEG decoded in floating point has slightly
+/// An RGB image, sRGB-coded as a screen shows it (not linear light). Values are nominally 0–1 but are not clipped: a dark JPEG decoded in floating point has slightly
 /// negative values that must survive until they are averaged. Row-major, top row first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
@@ -39,12 +39,18 @@ impl Image {
     }
 
     /// Rounded to 8 bits (clipped), as PNG and JPEG encoders take it.
+    ///
+    /// # Panics
+    /// If `pixels` does not have `width` × `height` elements.
     pub fn to_rgb8(&self) -> ::image::RgbImage {
         let bytes = self.pixels.iter().flatten().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
         ::image::RgbImage::from_raw(self.width, self.height, bytes).expect("an image has width × height pixels")
     }
 
     /// Rounded to 16 bits (clipped).
+    ///
+    /// # Panics
+    /// As there.
     pub fn to_rgb16(&self) -> ::image::ImageBuffer<::image::Rgb<u16>, Vec<u16>> {
         let values = self.pixels.iter().flatten().map(|v| (v.clamp(0.0, 1.0) * 65_535.0).round() as u16).collect();
         ::image::ImageBuffer::from_raw(self.width, self.height, values).expect("an image has width × height pixels")

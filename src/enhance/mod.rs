@@ -47,7 +47,7 @@ use samples::{Samples, sample};
 use serde::{Deserialize, Serialize};
 use source::Source;
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 /// Bytes of a pixel while its image is in work, and the bytes that all images in work may take: 6 of 2 megapixels, one of
 /// 12 or more.
@@ -108,10 +108,11 @@ impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Folders<'a> {
 }
 
 /// Lights the training and held-out views of `capture`: writes them at 1/`downscale` under their own names to the
-/// folder `out` and returns the capture with those images and resized cameras. Test views stay as they are.
+/// folder `out`, where files of these names are replaced, and returns the capture with those images and resized cameras. Test views stay as they are.
 ///
 /// # Errors
-/// Settings outside their range, images that cannot be read (named), a full disk, two views of one name, a stop.
+/// Settings outside their range, images that cannot be read (named), a full disk, two views of one name, a folder in which
+/// a photograph would be replaced, a stop.
 pub fn enhance_capture<'a>(
     gpu: &Gpu,
     capture: &Capture,
@@ -124,6 +125,7 @@ pub fn enhance_capture<'a>(
     let out = out.into();
     let views: Vec<&View> = capture.train.iter().chain(&capture.holdout).collect();
     unique_names(&views)?;
+    keep_photographs(capture, &views, out.images)?;
     progress.begin("enhance", "images", views.len() as u64);
     let hidden = hidden::hidden(capture, &views, downscale, progress)?;
     let kernels = Kernels::new(gpu)?;
@@ -165,7 +167,7 @@ pub fn enhance_capture<'a>(
 /// deeper files want `config.dequantize` off. `config.camera` may name the file of a calibrated camera.
 ///
 /// # Errors
-/// Settings outside their range, a picture without pixels, a stop.
+/// Settings outside their range, a picture without pixels or with another number of them than its size says, a stop.
 pub fn enhance_images(
     gpu: &Gpu,
     images: &[Image],
@@ -174,8 +176,10 @@ pub fn enhance_images(
 ) -> Result<(Vec<Image>, Report)> {
     config.validate()?;
     let names: Vec<String> = (0..images.len()).map(|index| format!("picture {index}")).collect();
-    if let Some((name, _)) = names.iter().zip(images).find(|(_, image)| image.pixels.is_empty()) {
-        return Err(Error::input(Path::new(name), "has no pixels", "leave it out"));
+    let whole = |image: &Image| image.width as usize * image.height as usize == image.pixels.len();
+    if let Some((name, image)) = names.iter().zip(images).find(|(_, image)| image.pixels.is_empty() || !whole(image)) {
+        let found = format!("has {} pixels at {} × {}", image.pixels.len(), image.width, image.height);
+        return Err(Error::input(Path::new(name), found, "give width × height pixels, or leave it out"));
     }
     let kernels = Kernels::new(gpu)?;
     let sources: Vec<_> = names.iter().zip(images).map(|(name, image)| Source::Memory { name, image }).collect();
@@ -186,6 +190,20 @@ pub fn enhance_images(
     })?;
     let report = prepared.report(lit.len());
     Ok((lit, report))
+}
+
+/// Fails where a lit picture would take the place of a photograph or a reference, also through a link.
+fn keep_photographs(capture: &Capture, views: &[&View], images: &Path) -> Result<()> {
+    let files = capture.train.iter().chain(&capture.holdout).chain(&capture.test).flat_map(View::files);
+    let files: BTreeSet<PathBuf> = files.filter_map(|file| file.canonicalize().ok()).collect();
+    let mut targets = views.iter().map(|view| images.join(&view.name));
+    match targets.find(|target| target.canonicalize().is_ok_and(|real| files.contains(&real))) {
+        None => Ok(()),
+        Some(target) => {
+            let found = format!("{} is one of the photographs, and would be replaced", target.display());
+            Err(Error::setting("out", found, "choose another folder"))
+        }
+    }
 }
 
 /// Images of `pixels` at most that are in work at one time.

@@ -332,6 +332,12 @@ fn the_network_corrects_a_capture_with_statistics_of_all_views() {
     let (full, report) = run(&Config { working: 9999, ..with.clone() }, &dark, "full");
     assert!(report.network.contains("at most 9999") && full != corrected, "{report:?}");
     let absent = Config { weights: "nowhere.pth".into(), ..Config::default() };
-    let error = enhance_capture(gpu(), &dark, &absent, 1, folder.path(), &Silent::default()).unwrap_err();
-    assert!(error.to_string().contains("nowhere.pth"), "{error}");
+    let error = enhance_capture(gpu(), &dark, &absent, 1, &folder.path().join("absent"), &Silent::default());
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("nowhere.pth"), "{error}");
+    // Nor are photographs replaced by what is made of them.
+    let photograph = dark.train[0].image.as_ref().unwrap();
+    let before = std::fs::read(photograph).unwrap();
+    let error = enhance_capture(gpu(), &dark, &none, 1, folder.path(), &Silent::default()).unwrap_err().to_string();
+    assert!(error.contains("would be replaced") && before == std::fs::read(photograph).unwrap(), "{error}");
 }

@@ -59,7 +59,8 @@ impl<T: Pod> Buffer<T> {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: &self.raw, offset: index as u64 * bytes, size })
     }
 
-    pub(super) fn raw(&self) -> &wgpu::Buffer {
+    /// The buffer itself, for passes of the embedding program ([`Gpu::device`]).
+    pub fn raw(&self) -> &wgpu::Buffer {
         &self.raw
     }
 

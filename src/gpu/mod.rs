@@ -132,6 +132,41 @@ impl Gpu {
             let memory = found.contains("Not enough memory");
             if memory { Error::OutOfMemory(found) } else { Error::Gpu(found) }
         })?;
+        Ok(Self::of(info, capabilities, limits, variants, device, queue))
+    }
+
+    /// On a device of the embedding program. Optional features are used where it was opened with them. Its handlers of
+    /// loss and of errors that no scope catches are replaced ([`Gpu::check`] reports both), and [`Gpu::wait`] waits for
+    /// the program's own work, too.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] where its limits are below WebGPU's defaults.
+    pub fn on(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let (info, has, limits) = (adapter.get_info(), device.features(), device.limits());
+        let mut lacking = Vec::new();
+        let fail = |name: &'static str, needed: u64, has: u64| lacking.push(format!("{name}: {has} of {needed}"));
+        wgpu::Limits::default().check_limits_with_fail_fn(&limits, false, fail);
+        if !lacking.is_empty() {
+            return Err(Error::Gpu(format!("the device was opened with too low limits ({})", lacking.join(", "))));
+        }
+        let fits = adapter::subgroups_fit([info.subgroup_min_size, info.subgroup_max_size]);
+        let capabilities = Capabilities {
+            subgroups: has.contains(wgpu::Features::SUBGROUP) && fits,
+            float_atomics: has.contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
+            timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY),
+        };
+        let variants = variants::choose(&info, capabilities, &driver(&info, capabilities), &Wanted::default())?;
+        Ok(Self::of(info, capabilities, limits, variants, device, queue))
+    }
+
+    fn of(
+        info: wgpu::AdapterInfo,
+        capabilities: Capabilities,
+        limits: wgpu::Limits,
+        variants: Variants,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+    ) -> Self {
         let faults = Arc::new(Mutex::new(Faults::default()));
         let on_lost = Arc::clone(&faults);
         device.set_device_lost_callback(move |_, message| {
@@ -149,7 +184,7 @@ impl Gpu {
             };
             slot.get_or_insert_with(|| error.to_string());
         }));
-        Ok(Self {
+        Self {
             device,
             queue,
             info,
@@ -161,7 +196,17 @@ impl Gpu {
             kernels: kernel::Cache::default(),
             bind_groups: Arc::default(),
             variants,
-        })
+        }
+    }
+
+    /// The device itself.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.device
+    }
+
+    /// Its queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.queue
     }
 
     /// The variants of kernels that it runs.

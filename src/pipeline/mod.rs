@@ -153,6 +153,7 @@ fn run_stages(
     shared: &Shared<'_>,
     progress: &dyn Progress,
 ) -> Result<Run> {
+    job.settings.check()?;
     let inputs = known_inputs(job)?;
     let (mut job, video) = frames::photographs(job, &inputs, progress)?;
     if let (Some(_), Some(settings)) = (&video, shared.settings) {

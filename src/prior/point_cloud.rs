@@ -1,6 +1,6 @@
 //! Colored points.
 
-/// A colored point cloud in the capture's own frame.
+/// A colored point cloud. What stages give and take is in the scene frame ([`crate::capture::SceneFrame`]).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PointCloud {
     /// Positions, `[N, 3]`.

@@ -1,7 +1,7 @@
 //! Every setting of the program, in one struct: the flags of the command line, the keys of a settings file
 //! (`--config`) and the `settings.toml` beside each result are this struct, and its doc comments are their help.
 //!
-//! Precedence: [`Preset`] < settings file < flags ([`Layers::resolve`]).
+//! Precedence: [`Preset`] < settings file < the scene's own file < flags ([`Layers::resolve`]).
 
 mod conflicts;
 pub mod file;
@@ -88,7 +88,10 @@ impl Settings {
     }
 
     /// Refuses values that no stage could use.
-    fn check(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for the first one.
+    pub fn check(&self) -> Result<()> {
         if self.downscale == 0 {
             return Err(Error::setting("downscale", "0", "use 1 for full size, 2 for half, …"));
         }

@@ -115,7 +115,7 @@ impl Placement {
 /// Writes `splats` as binary little-endian PLY, atomically.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Input`] if the tensors of `splats` have different lengths; [`Error::NotFinite`] if a value is
+/// [`Error::Io`]; [`Error::Setting`] if the tensors of `splats` have different lengths; [`Error::NotFinite`] if a value is
 /// not finite, in which case nothing is written.
 pub fn write(path: impl AsRef<Path>, splats: &Splats) -> Result<()> {
     write_in(path, splats, &SceneFrame::IDENTITY, false)
@@ -128,16 +128,6 @@ pub fn write(path: impl AsRef<Path>, splats: &Splats) -> Result<()> {
 /// As there.
 pub fn write_in(path: impl AsRef<Path>, splats: &Splats, frame: &SceneFrame, antialiased: bool) -> Result<()> {
     let path = path.as_ref();
-    let n = splats.len();
-    let width = 3 * Splats::coefficients(splats.sh_degree);
-    let lengths = [splats.quats.len(), splats.log_scales.len(), splats.logit_opacities.len()];
-    if lengths != [n; 3] || splats.sh.len() != n * width {
-        return Err(Error::input(
-            path,
-            "the splats' tensors have different lengths",
-            "this is a bug; please report it",
-        ));
-    }
     splats.check_finite(path.display())?;
     let comments =
         frame_comments(frame) + &if antialiased { format!("comment {ANTIALIASED}\n") } else { String::new() };

@@ -12,7 +12,7 @@ pub(super) const LIMIT: f32 = 30.0;
 /// 3D Gaussians as they are stored and optimized (3DGS conventions).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Splats {
-    /// World positions, `[N, 3]`.
+    /// World positions, `[N, 3]`, in the frame of whoever made them (training: the scene frame, see [`SceneFrame`]).
     pub means: Vec<[f32; 3]>,
     /// Rotations as quaternions (w, x, y, z), not necessarily normalized, `[N, 4]`.
     pub quats: Vec<[f32; 4]>,
@@ -42,11 +42,30 @@ impl Splats {
         (0..self.len()).filter(|i| !self.is_sound(*i)).count()
     }
 
+    /// Fails unless every tensor has a row for each Gaussian and the degree is 0–3; `what` is the model's name in the message.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the lengths.
+    pub fn check_shapes(&self, what: impl std::fmt::Display) -> Result<()> {
+        let n = self.len();
+        let [quats, scales, opacities] = [self.quats.len(), self.log_scales.len(), self.logit_opacities.len()];
+        let (sh, degree) = (self.sh.len(), self.sh_degree);
+        if degree <= 3 && [quats, scales, opacities] == [n; 3] && sh == n * 3 * Self::coefficients(degree) {
+            return Ok(());
+        }
+        let found = format!(
+            "{n} means, {quats} quats, {scales} log_scales, {opacities} logit_opacities and {sh} values of sh (degree {degree})"
+        );
+        let remedy = "give a row of each for every Gaussian, (degree + 1)² · 3 values of sh for it, and a degree of 0 to 3";
+        Err(Error::setting(what.to_string(), found, remedy))
+    }
+
     /// Fails if a splat has a value that is NaN or infinite; `what` is the model's name in the message.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] with the number of splats.
+    /// As [`Splats::check_shapes`]; [`Error::NotFinite`] with the number of splats.
     pub fn check_finite(&self, what: impl std::fmt::Display) -> Result<()> {
+        self.check_shapes(&what)?;
         match self.broken() {
             0 => Ok(()),
             broken => Err(Error::NotFinite {

@@ -82,7 +82,11 @@ impl Tensors {
     }
 
     /// The parameters of `splats`, with room for `capacity` (at least as many as there are).
+    ///
+    /// # Errors
+    /// As [`Splats::check_shapes`]; the device.
     pub fn from_splats(gpu: &Gpu, splats: &Splats, capacity: usize) -> Result<Self> {
+        splats.check_shapes("the model")?;
         let tensors = Self::zeros(gpu, "splat", splats.len(), capacity.max(splats.len()), splats.sh_degree)?;
         tensors.means.write(gpu, 0, splats.means.as_flattened());
         tensors.quats.write(gpu, 0, splats.quats.as_flattened());

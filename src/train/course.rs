@@ -96,8 +96,7 @@ impl<'a> Course<'a> {
         self.progress.begin("train", "steps", u64::from(self.config.steps));
         self.clock = Instant::now();
         while self.trainer.step < self.config.steps {
-            self.handle_commands();
-            if self.progress.stop().requested() {
+            if self.handle_commands() || self.progress.stop().requested() {
                 return Err(self.interrupt()?);
             }
             self.step()?;
@@ -106,15 +105,15 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
-    /// Does what the watcher asks for until it is a step or the end. None of that is training time.
-    fn handle_commands(&mut self) {
-        let asked = Instant::now();
+    /// Does what the watcher asks for until it is a step or the end, which it returns. None of that is training time.
+    fn handle_commands(&mut self) -> bool {
+        let (asked, mut ended) = (Instant::now(), false);
         let stop = self.progress.stop().clone();
         while !stop.requested() {
             let answer = match self.observers.tell(|watch| watch.next(&stop)) {
                 None | Some(Command::Step) => break,
                 Some(Command::Stop) => {
-                    stop.request();
+                    ended = true;
                     break;
                 }
                 Some(Command::Snapshot) => match self.show() {
@@ -127,6 +126,7 @@ impl<'a> Course<'a> {
             self.observers.tell(|watch| watch.answered(answer));
         }
         self.clock += asked.elapsed();
+        ended
     }
 
     fn show(&mut self) -> Result<()> {

@@ -16,7 +16,7 @@ use super::soundness::{self, CHECK_EVERY, COUNTS};
 use super::targets::{Budget, Targets};
 use super::watch::{Snapshot, StepFigures};
 use crate::capture::{Camera, Capture, Image};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, LateReader, Recorder, Timings};
 use crate::progress::Stop;
 use crate::splat::{Raster, RenderSettings, Splats, Style, Tensors, Workspace};
@@ -70,6 +70,9 @@ pub struct Trainer<'g> {
 
 impl<'g> Trainer<'g> {
     /// A run from the start.
+    ///
+    /// # Errors
+    /// No views, splats whose tensors differ in length, the device.
     pub fn new(gpu: &'g Gpu, capture: &Capture, splats: &Splats, config: &Config) -> Result<Self> {
         let parameters = Tensors::from_splats(gpu, splats, splats.len())?;
         let moments = |what: &str| Tensors::zeros(gpu, what, splats.len(), splats.len(), splats.sh_degree);
@@ -78,6 +81,9 @@ impl<'g> Trainer<'g> {
     }
 
     /// A run from a checkpoint.
+    ///
+    /// # Errors
+    /// As there.
     pub fn resume(gpu: &'g Gpu, capture: &Capture, config: &Config, checkpoint: Checkpoint) -> Result<Self> {
         let Checkpoint { step, parameters, first_moments, second_moments, statistics, found, .. } = checkpoint;
         let mut trainer = Self::with_state(gpu, capture, config, parameters, first_moments, second_moments)?;
@@ -97,6 +103,9 @@ impl<'g> Trainer<'g> {
         first_moments: Tensors,
         second_moments: Tensors,
     ) -> Result<Self> {
+        if capture.train.is_empty() {
+            return Err(Error::input(&capture.root, "has no views to train on", "give a capture with photographs"));
+        }
         let pairs = Workspace::initial_pairs(gpu, parameters.count);
         let poses = Poses::new(capture.train.clone());
         let kernels = Kernels::new(gpu, config, poses.cameras(), capture.train.iter().any(|view| view.mask.is_some()))?;
