@@ -3,11 +3,7 @@
 // With EMULATED, for tests, LANES threads that talk through workgroup memory stand for a subgroup of that size.
 // Call everything from uniform control flow.
 
-struct Pass {
-    // Lowest bit of the digit, and the mask of its bits.
-    shift: u32,
-    mask: u32,
-}
+#import common/digit_pass
 
 // Where a thread is: its subgroup in the workgroup, its lane there, and how many lanes there are.
 struct Place {

@@ -29,9 +29,9 @@ fn view_rotation(view: View) -> mat3x3f {
 // of view outside the picture (of all of it, where a part is drawn), where the local affine approximation would explode.
 fn clamped_position(view: View, p: vec3f) -> vec3f {
     let ratio = p.xy / p.z;
-    let held = clamp(ratio, view.held.xy, view.held.zw);
+    let clamped = clamp(ratio, view.tangent_limits.xy, view.tangent_limits.zw);
     // Exactly p where nothing is clamped: the backward pass tells the cases apart by comparing.
-    return vec3f(select(held * p.z, p.xy, held == ratio), p.z);
+    return vec3f(select(clamped * p.z, p.xy, clamped == ratio), p.z);
 }
 
 // Rows of J·W, the Jacobian of the projection at the (clamped) camera-space position t times the view rotation.

@@ -9,11 +9,7 @@ const ROW = THREADS + 2u;
 const SEGMENTS = THREADS / WORDS;
 const SEGMENT = WORDS;
 
-struct Pass {
-    // Lowest bit of the digit, and the mask of its bits.
-    shift: u32,
-    mask: u32,
-}
+#import common/digit_pass
 
 // [word][thread]
 var<workgroup> table: array<u32, WORDS * ROW>;

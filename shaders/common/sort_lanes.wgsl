@@ -1,11 +1,7 @@
 // Shared by the kernels of a radix sort whose lanes own consecutive pairs (Rust: gpu::sort::lanes).
 // The table has a column for each lane, so that counting needs no atomics and the order of equal keys is kept: [digit][LANES].
 
-struct Pass {
-    // Lowest bit of the digit, and the mask of its bits.
-    shift: u32,
-    mask: u32,
-}
+#import common/digit_pass
 
 // The four keys at a time of lane `lane` of `n` keys in all: the first, and one past the last.
 fn quads_of(lane: u32, n: u32) -> vec2u {

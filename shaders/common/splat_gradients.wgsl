@@ -2,7 +2,7 @@
 // g = ∂L/∂α · α times products of w = conic · (pixel − mean), and of the color gradient. (Sums of products of the offset
 // itself would cancel in what is made of them, where a splat is long and its mean far from the pixels.) G_APART, only with
 // ABSGRAD: Σ |g| |w|, so that pixels which pull the mean to opposite sides do not cancel (absgrad; AbsGS, Ye et al. 2024).
-// projection_backward overwrites the first seven with what covariance_backward needs.
+// projection_backward overwrites the first six and G_SUM with what covariance_backward needs.
 const GRADIENT_STRIDE = 10u;
 const G_WX = 0u;
 const G_WY = 1u;

@@ -37,7 +37,7 @@ fn plane_size() -> u32 {
 }
 
 // Whether the splat is seen in the 8 × 8 pixels from `origin` on.
-fn sees(splat: Held, origin: vec2f) -> bool {
+fn sees(splat: LoadedSplat, origin: vec2f) -> bool {
     return touches(splat.center.xy, splat.shape.xyz, splat.center.w, origin, vec2f(8.0));
 }
 
@@ -52,7 +52,7 @@ fn walk_halves(tile: u32, thread: u32, halves: Halves, left: ptr<function, Half>
     var right_ended = false;
     loop {
         let there = base + lane < range.y;
-        let mine = held(min(base + lane, max(range.y, 1u) - 1u));
+        let mine = load_splat(min(base + lane, max(range.y, 1u) - 1u));
         var hits = subgroupBallot(there && !left_ended && sees(mine, halves.origin)).x;
         // Nobody is drawn where there are no hits: these loops ask at their end (docs/kernels.md).
         loop {

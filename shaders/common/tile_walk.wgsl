@@ -91,22 +91,22 @@ fn place_of(tile: u32, thread: u32) -> Place {
 }
 
 // A splat as `projected` and `colors` have it.
-struct Held {
+struct LoadedSplat {
     center: vec4f,
     shape: vec4f,
     color: vec4f,
     slot: u32,
 }
 
-fn held(pair: u32) -> Held {
+fn load_splat(pair: u32) -> LoadedSplat {
     let slot = pair_slots[pair];
     let at = PROJECTED_STRIDE * slot;
-    return Held(projected[at], projected[at + 1u], colors[slot], slot);
+    return LoadedSplat(projected[at], projected[at + 1u], colors[slot], slot);
 }
 
 #ifdef SUBGROUPS
 // The splat that the lane `source` holds.
-fn from_lane(mine: Held, source: u32) -> Splat {
+fn from_lane(mine: LoadedSplat, source: u32) -> Splat {
     return Splat(
         subgroupShuffle(mine.center.xy, source),
         subgroupShuffle(mine.center.z, source),
@@ -119,7 +119,7 @@ fn from_lane(mine: Held, source: u32) -> Splat {
 
 #ifdef TALL
 // The splat of the first lane in `hits`, one that nobody sees where there is none.
-fn from_lane_of(mine: Held, hits: u32) -> Splat {
+fn from_lane_of(mine: LoadedSplat, hits: u32) -> Splat {
     var splat = from_lane(mine, firstTrailingBit(hits) & 7u);
     splat.opacity = select(0.0, splat.opacity, hits != 0u);
     return splat;
@@ -127,7 +127,7 @@ fn from_lane_of(mine: Held, hits: u32) -> Splat {
 #endif
 #else
 fn splat_of(pair: u32) -> Splat {
-    let found = held(pair);
+    let found = load_splat(pair);
     return Splat(found.center.xy, found.center.z, found.color.w, found.shape.xyz, found.slot, found.color.xyz);
 }
 #endif

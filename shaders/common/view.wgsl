@@ -26,7 +26,7 @@ struct View {
     // Variance of the screen-space low-pass filter, in square pixels.
     low_pass: f32,
     // Least and largest x/z and y/z at which the projection is linearized.
-    held: vec4f,
+    tangent_limits: vec4f,
     // Room for visible splats.
     slot_capacity: u32,
 }

@@ -6,10 +6,10 @@
 // With r = C − target, the squared error then changes by Σ 2 r·Δ + |Δ|². The Fisher information of the same picture along
 // the splat's position and size, each in units of its own extent, is |Δ|² q and |Δ|² q², q = dᵀ Σ⁻¹ d.
 // It is summed only with FISHER, and is zero without.
-// Reads projected, colors, pair_slots, tile_ranges, image (planes of raster_forward) and target (its first four planes);
+// Reads projected, colors, pair_slots, tile_ranges, image (planes of raster_forward) and goal (the same first four planes);
 // adds to sums, by the splat's index in the model: SUM_STRIDE floats.
-// Costs, a pair: as raster_forward, and for each subgroup that it is drawn in 4 additions in memory and their exchanges; a pixel of a
-// block that is hit: an exponential (half of one with TALL), a division and about 40 operations. A pixel: 8 loads.
+// Cost per pair: as raster_forward, and for each subgroup that it is drawn in 4 additions in memory and their exchanges; per pixel of a
+// block that is hit: an exponential (half of one with TALL), a division and about 40 operations. Per pixel: 8 loads.
 #import common/tile_walk
 #ifdef TALL
 #import common/tall_image
@@ -267,7 +267,7 @@ fn main(
     let block = vec2f(tile_origin(tile) + quad_origin(subgroup * lanes));
     let block_extent = block_size(lanes);
     for (var base = range.x; base < range.y; base += lanes) {
-        let mine = held(min(base + lane, range.y - 1u));
+        let mine = load_splat(min(base + lane, range.y - 1u));
         let hit = base + lane < range.y && touches(mine.center.xy, mine.shape.xyz, mine.center.w, block, block_extent);
         let ballot = subgroupBallot(hit);
 #ifdef TALL
@@ -300,7 +300,7 @@ fn main(
 #else
     for (var i = range.x; i < range.y; i++) {
         let found = pass_by(&pixels, &behind, residual, splat_of(i), place.pixel);
-        if found.w > 0.0 { add_all(index_of(held(i).shape), found); }
+        if found.w > 0.0 { add_all(index_of(load_splat(i).shape), found); }
         if all_ended(pixels) { break; }
     }
 #endif

@@ -1,7 +1,7 @@
 // A measured camera response: a 3x3 matrix, then a monotone curve per channel.
 // Between knots (u, y, dy/du) the curve is the cubic Hermite polynomial in u = asinh(255 x); below the first knot it
 // continues straight, above the last as a hyperbola toward 1.
-// Reads and writes `pixels` [count, 3], one invocation a pixel; reads `knots` [ends.z] as vec4 (u, y, dy/du, 0):
+// Reads and writes `pixels` [count, 3], one invocation per pixel; reads `knots` [ends.z] as vec4 (u, y, dy/du, 0):
 // red's first, up to ends.x, then green's up to ends.y, then blue's.
 #import common/camera_matrix
 #import common/unspecialized

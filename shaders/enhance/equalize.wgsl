@@ -1,5 +1,5 @@
 // Histogram equalization of the luma: RGB in 0-1 to 8-bit YUV (OpenCV's coefficients), Y through `table`, back to RGB.
-// Reads and writes `pixels` [count, 3], one invocation a pixel; reads `table` [256] of levels.
+// Reads and writes `pixels` [count, 3], one invocation per pixel; reads `table` [256] of levels.
 
 struct Params {
     count: u32,

@@ -1,6 +1,6 @@
 // A longer exposure under the plain sRGB curve (IEC 61966-2-1): a 3x3 matrix, then y = srgb(ratio * srgb^-1(x)),
 // with a ratio for each channel.
-// Reads and writes `pixels` [count, 3], one invocation a pixel.
+// Reads and writes `pixels` [count, 3], one invocation per pixel.
 #import common/camera_matrix
 
 struct Params {

@@ -2,8 +2,8 @@
 //
 // Reads  sort_args[3] (number of keys), keys.
 // Writes block_counts [digit values][blocks].
-// One workgroup a block; consecutive threads read consecutive keys.
-// Costs, a key: a load, DIGIT_BITS ballots, and an addition in workgroup memory for each value that a subgroup has.
+// One workgroup per block; consecutive threads read consecutive keys.
+// Cost per key: a load, DIGIT_BITS ballots, and an addition in workgroup memory for each value that a subgroup has.
 #import common/ballots
 
 @group(0) @binding(0) var<uniform> digit_pass: Pass;

@@ -3,8 +3,8 @@
 // Reads  sort_args[3] (number of keys), keys, values, block_offsets (exclusive scan of ballot_histogram's counts).
 // Writes values_out, keys_out.
 // With FIRST values are the places of their keys and not read; with LAST keys are not wanted and not written.
-// One workgroup a block. Its pairs are put in order in workgroup memory first, so that consecutive threads write runs.
-// Costs, a pair: 2 loads and 2 stores (one less of each with FIRST and LAST), DIGIT_BITS ballots, and 5 loads and 2 stores of workgroup
+// One workgroup per block. Its pairs are put in order in workgroup memory first, so that consecutive threads write runs.
+// Cost per pair: 2 loads and 2 stores (one less of each with FIRST and LAST), DIGIT_BITS ballots, and 5 loads and 2 stores of workgroup
 // memory beside an addition for each value that a subgroup has.
 #import common/ballots
 

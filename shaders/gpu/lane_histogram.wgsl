@@ -2,8 +2,8 @@
 //
 // Reads  sort_args: how many keys there is room for, and as its last word their number; keys.
 // Writes table [digit values][lanes].
-// One invocation a lane of the sort.
-// Costs, a key: a load, and a load and a store of the table; a lane: a store a digit value.
+// One invocation per lane of the sort.
+// Cost per key: a load, and a load and a store of the table; per lane: a store per digit value.
 #import common/sort_lanes
 #import common/unspecialized
 

@@ -4,8 +4,8 @@
 //        [lanes]: where the next pair of each goes, which moves on with every pair.
 // Writes values_out, keys_out.
 // With FIRST values are the places of their keys and not read; with LAST keys are not wanted and not written.
-// One invocation a lane of the sort.
-// Costs, a pair: 2 loads and 2 stores (one less of each with FIRST and LAST), and a load and a store of the table.
+// One invocation per lane of the sort.
+// Cost per pair: 2 loads and 2 stores (one less of each with FIRST and LAST), and a load and a store of the table.
 #import common/sort_lanes
 
 @group(0) @binding(0) var<uniform> digit_pass: Pass;

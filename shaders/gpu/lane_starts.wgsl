@@ -2,7 +2,7 @@
 //
 // Reads and writes table [digit values][lanes]: counts, which become the sums of all counts before them.
 // One workgroup; every invocation owns consecutive entries.
-// Costs, an entry: two loads and a store.
+// Cost per entry: two loads and a store.
 #import common/sort_lanes
 #import common/unspecialized
 #import common/workgroup_scan

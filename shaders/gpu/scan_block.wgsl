@@ -3,8 +3,8 @@
 // Reads  level[3] (number of elements), values [n] and, but for the top level, offsets [ceil(n / 1024)]: what comes before each
 //        block. With ROOM, level[0] is how many elements there is room for: the top level is all there is.
 // Writes values [n] and, on the top level, total[0].
-// One workgroup a block, or on the top level one workgroup for all blocks, one after the other; every invocation owns 16
-// elements in a row of a block. Costs a load and a store an element, and four loads of workgroup memory.
+// One workgroup per block, or on the top level one workgroup for all blocks, one after the other; every invocation owns 16
+// elements in a row of a block. Costs a load and a store per element, and four loads of workgroup memory.
 
 #import common/workgroup_scan
 

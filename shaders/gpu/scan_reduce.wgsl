@@ -2,8 +2,8 @@
 //
 // Reads  level[3] (number of elements), values [n].
 // Writes sums [ceil(n / 1024)].
-// One workgroup a block; every invocation sums 16 elements.
-// Costs, an element: a load.
+// One workgroup per block; every invocation sums 16 elements.
+// Cost per element: a load.
 
 #import common/workgroup_scan
 

@@ -1,4 +1,4 @@
-// Start-up check of a driver: long loops and sums by atomics. One invocation an element of `states`.
+// Start-up check of a driver: long loops and sums by atomics. One invocation per element of `states`.
 // Reads and writes states[i]: a linear congruential generator, LOOPS steps on.
 // Adds 1 to count and 0.5 to sum from every invocation.
 

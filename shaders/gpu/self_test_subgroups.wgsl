@@ -1,4 +1,4 @@
-// Start-up check of a driver: the subgroup operations that kernels use. One invocation an element of `found`.
+// Start-up check of a driver: the subgroup operations that kernels use. One invocation per element of `found`.
 // Writes found[i]: the lanes of a subgroup, times 256, and bits of what is wrong: sum, exchanges over powers of two, the first
 // lane, ballot, exchange with any lane, any and all, and that subgroups and lanes number the invocations.
 

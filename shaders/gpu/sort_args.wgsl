@@ -1,7 +1,7 @@
 // Sizes of a sort whose number of pairs is known on the device.
 //
 // Reads  count: number of keys, and room for keys.
-// Writes args: (x, y, z) workgroups, one a block, then the number of keys; table_len[3]: entries of the table of counts.
+// Writes sort_args: (x, y, z) workgroups, one per block, then the number of keys; table_len[3]: entries of the table of counts.
 // One invocation.
 #import common/fold
 

@@ -2,8 +2,8 @@
 //
 // Reads  sort_args[3] (number of keys; with FEW sort_args[0] is how many there is room for), keys.
 // Writes block_counts [digit values][blocks].
-// One workgroup a block.
-// Costs, a key: a load, and 2 loads and 2 stores of workgroup memory (clearing and summing the table are 1 of either at 32 keys a
+// One workgroup per block.
+// Cost per key: a load, and 2 loads and 2 stores of workgroup memory (clearing and summing the table are 1 of either at 32 keys a
 // thread).
 #import common/sort_block
 

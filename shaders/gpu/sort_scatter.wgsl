@@ -4,8 +4,8 @@
 //        (exclusive scan of sort_histogram's counts; with FEW the counts themselves, which every workgroup then adds up).
 // Writes values_out, keys_out.
 // With FIRST values are the places of their keys and not read; with LAST keys are not wanted and not written.
-// One workgroup a block.
-// Costs, a pair: 3 loads and 2 stores (one less of each with FIRST and LAST), and 7 loads and 4 stores of workgroup memory.
+// One workgroup per block.
+// Cost per pair: 3 loads and 2 stores (one less of each with FIRST and LAST), and 7 loads and 4 stores of workgroup memory.
 #import common/sort_block
 #ifdef FEW
 #import common/workgroup_scan
@@ -48,7 +48,7 @@ fn main(
     let own = column(thread);
     clear_column(own);
 #ifdef FEW
-    // One thread a digit value, as many as there are.
+    // One thread per digit value, as many as there are.
     var earlier = 0u;
     var count = 0u;
     for (var b = 0u; b < blocks; b++) {

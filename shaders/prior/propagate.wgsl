@@ -1,7 +1,7 @@
 // One turn of PatchMatch on one color of a chessboard (Galliani et al. 2015): planes spread to pixels where they cost
 // less than the present one, and are varied at random.
 //
-// One invocation a pixel of the color. Reads images and the planes of the other color; updates its own plane. In each
+// One invocation per pixel of the color. Reads images and the planes of the other color; updates its own plane. In each
 // of four directions the cheapest plane of pixels 1, 3, 5 and 9 away is tried (Xu and Tao 2019).
 #import common/patch_match
 #import common/random

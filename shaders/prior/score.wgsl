@@ -1,6 +1,6 @@
 // Planes of a view at another size, and their cost there.
 //
-// One invocation a pixel. Reads coarse (planes of the smaller picture) and images; writes planes: of each pixel the
+// One invocation per pixel. Reads coarse (planes of the smaller picture) and images; writes planes: of each pixel the
 // plane of the coarse pixel it lies in, extrapolated to it.
 #import common/patch_match
 

@@ -1,6 +1,6 @@
 // Number of tiles that each splat's footprint touches, in depth order.
-// One invocation a rank (position in the depth order). Reads projected and sorted_slots; writes tile_counts [ranks].
-// Costs, a splat: 8 loads and a store; a row of tiles of its box: 40 operations, two of them roots.
+// One invocation per rank (position in the depth order). Reads projected and sorted_slots; writes tile_counts [ranks].
+// Cost per splat: 8 loads and a store; per row of tiles of its box: 40 operations, two of them roots.
 #import common/view
 #import common/projected
 #import common/footprint

@@ -2,6 +2,7 @@
 // of the splat where that is smaller, over a faint fill.
 // One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread. Reads projected, colors, pair_slots and
 // tile_ranges; writes image: planes of vec4f quads as raster_forward, with the depth.
+// Cost per pair and thread: 12 loads; per pixel: 5 stores.
 #import common/view
 #import common/projected
 #import common/footprint

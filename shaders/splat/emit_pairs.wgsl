@@ -1,9 +1,9 @@
 // One (tile, slot) pair for every tile that a splat's footprint touches, in depth order.
-// One invocation a rank. Reads projected, sorted_slots and offsets (exclusive scan of count_tiles); writes
+// One invocation per rank. Reads projected, sorted_slots and offsets (exclusive scan of count_tiles); writes
 // pair_tiles and pair_slots. The test is count_tiles' own; where a driver makes other floats of it all the same, a splat still
 // fills exactly what was counted, with pairs of no tile (the number of tiles) for what is missing. What does not fit pair_capacity is
 // dropped and shows in counters[1], the number of pairs wanted.
-// Costs, a splat: 9 loads; a row of tiles of its box: 40 operations, two of them roots; a pair: 2 stores.
+// Cost per splat: 9 loads; per row of tiles of its box: 40 operations, two of them roots; per pair: 2 stores.
 #import common/view
 #import common/projected
 #import common/footprint

@@ -1,9 +1,9 @@
 // Culls and projects every splat; survivors get a slot.
-// One invocation a splat. Reads the geometry tensors; writes projected (colors follow in sh_forward),
+// One invocation per splat. Reads the geometry tensors; writes projected (colors follow in sh_forward),
 // depth_keys [slots] (order-preserving bits of the depth above NEAR).
 // Slots are handed out as invocations come, or with PLACED are in places (a prefix sum over the marks of a pass with
 // MARK, which writes nothing else).
-// Costs, a splat: 11 loads, 4 exponentials, about 200 operations; a visible one 9 stores and an addition in memory.
+// Cost per splat: 11 loads, 4 exponentials, about 200 operations; a visible one 9 stores and an addition in memory.
 #import common/projection
 #import common/projected
 #import common/footprint

@@ -1,7 +1,7 @@
 // A render rounded to 8 bits, as files have it: a third of the bytes to read back.
-// One invocation a pixel. Reads image (the planes of raster_forward, tile-padded: red, green, blue over the background); writes
+// One invocation per pixel. Reads image (the planes of raster_forward, tile-padded: red, green, blue over the background); writes
 // picture [size]: red in the low byte, green, blue, and 0 in the high byte where a color is not finite, else 255.
-// Costs, a pixel: 3 loads and a store.
+// Cost per pixel: 3 loads and a store.
 #import common/view
 #import common/footprint
 #import common/finite
@@ -17,8 +17,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let at = (i / view.size.x) * view.tiles.x * TILE + i % view.size.x;
     let plane = view.tiles.x * view.tiles.y * TILE * TILE;
     let color = vec3f(image[at], image[plane + at], image[2u * plane + at]);
-    let held = vec3f(finite(color.x), finite(color.y), finite(color.z));
+    let finite_color = vec3f(finite(color.x), finite(color.y), finite(color.z));
     // A finite color is itself, to the bit.
-    let sound = all(bitcast<vec3u>(held) == bitcast<vec3u>(color));
-    picture[i] = pack4x8unorm(vec4f(held, select(0.0, 1.0, sound)));
+    let sound = all(bitcast<vec3u>(finite_color) == bitcast<vec3u>(color));
+    picture[i] = pack4x8unorm(vec4f(finite_color, select(0.0, 1.0, sound)));
 }

@@ -2,8 +2,8 @@
 // One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread (with TALL 16 threads: common/tall_forward).
 // Reads projected, colors, pair_slots and tile_ranges; writes image: planes of vec4f quads (tile-padded): red, green, blue with
 // the background, transmittance, and depth (α-weighted camera z) where DEPTH is defined.
-// Costs, a pair: 13 loads of one lane for each subgroup of its tile and about 40 operations to cull (80 with TALL); a pixel of a block
-// that is hit: an exponential (half of one with TALL) and about 15 operations. A pixel: 4 stores.
+// Cost per pair: 13 loads of one lane for each subgroup of its tile and about 40 operations to cull (80 with TALL); per pixel of a block
+// that is hit: an exponential (half of one with TALL) and about 15 operations. Per pixel: 4 stores.
 #import common/tile_walk
 #ifdef TALL
 #import common/tall_forward
@@ -78,7 +78,7 @@ fn main(
     let block = vec2f(tile_origin(tile) + quad_origin(subgroup * lanes));
     let block_extent = block_size(lanes);
     for (var base = range.x; base < range.y; base += lanes) {
-        let mine = held(min(base + lane, range.y - 1u));
+        let mine = load_splat(min(base + lane, range.y - 1u));
         let hit = base + lane < range.y && touches(mine.center.xy, mine.shape.xyz, mine.center.w, block, block_extent);
         let ballot = subgroupBallot(hit);
         for (var word = 0u; word < lanes; word += 32u) {

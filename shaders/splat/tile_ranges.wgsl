@@ -1,6 +1,6 @@
 // Where each tile's pairs begin and end in the sorted list. tile_ranges must be zero before.
-// One invocation a few times four pairs. Reads sorted pair_tiles; writes tile_ranges [tiles] as (first, one past last).
-// Costs, four pairs: 5 loads; a tile: 2 stores.
+// Every invocation strides over groups of four pairs. Reads sorted pair_tiles; writes tile_ranges [tiles] as (first, one past last).
+// Cost per four pairs: 5 loads; per tile: 2 stores.
 #import common/view
 
 @group(0) @binding(0) var<uniform> view: View;

@@ -1,7 +1,7 @@
 // Adam (Kingma & Ba 2015) on one tensor, as torch.optim.Adam with β = (0.9, 0.999), ε = 1e-15.
 // One invocation four values. Reads gradients; updates parameters and both moments. Values with a gradient that is
 // not finite are left as they are.
-// Costs, a value: 4 loads, 3 stores, a root and two divisions.
+// Cost per value: 4 loads, 3 stores, a root and two divisions.
 #import common/view
 
 struct Rates {
@@ -10,10 +10,6 @@ struct Rates {
     // Square root of the second moment's bias correction.
     second_correction: f32,
 }
-
-const BETA1 = 0.9;
-const BETA2 = 0.999;
-const EPSILON = 1e-15;
 
 @group(0) @binding(0) var<uniform> rates: Rates;
 @group(0) @binding(1) var<storage, read> gradients: array<vec4f>;
@@ -33,9 +29,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let before = parameters[i];
     let m_before = first_moments[i];
     let v_before = second_moments[i];
-    let m = mix(g, m_before, BETA1);
-    let v = mix(g * g, v_before, BETA2);
-    let update = rates.step_size * m / (sqrt(v) / rates.second_correction + EPSILON);
+    let m = mix(g, m_before, f32(BETA1));
+    let v = mix(g * g, v_before, f32(BETA2));
+    let update = rates.step_size * m / (sqrt(v) / rates.second_correction + f32(EPSILON));
     first_moments[i] = select(m_before, m, usable);
     second_moments[i] = select(v_before, v, usable);
     parameters[i] = select(before, before - update, usable);

@@ -1,5 +1,6 @@
 // Counts the values of four tensors that a model may not have: NaN, infinities and magnitudes from a limit on.
-// One invocation a quad of each tensor. Reads four tensors; adds to counts[first], counts[first + 1], ...
+// One invocation per quad of each tensor. Reads four tensors; adds to counts[first], counts[first + 1], ...
+// Cost per value: a load.
 #import common/view
 
 struct Check {

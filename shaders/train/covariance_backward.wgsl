@@ -1,7 +1,7 @@
 // From the gradient of the 3D covariance to quaternions and log-scales; passes the gradient of the logit opacity on.
-// One invocation a slot. Reads quats, log_scales, projected and what projection_backward left in splat_gradients;
+// One invocation per slot. Reads quats, log_scales, projected and what projection_backward left in splat_gradients;
 // writes v_quats, v_log_scales, v_logit_opacities of the splat.
-// Costs, a slot: 19 loads, 8 stores, 3 exponentials, about 150 operations.
+// Cost per slot: 19 loads, 8 stores, 3 exponentials, about 150 operations.
 #import common/projection
 #import common/projected
 #import common/splat_gradients

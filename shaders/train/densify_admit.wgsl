@@ -1,5 +1,5 @@
 // Holds growth at the budget: of the splats that want to grow, those ranked behind it stay as they are.
-// One invocation a splat that wants to grow. Reads the ranked splats; corrects plan, offsets and counters.
+// One invocation per splat that wants to grow. Reads the ranked splats; corrects plan, offsets and counters.
 #import common/densify
 
 @group(0) @binding(0) var<uniform> densify: Densify;

@@ -1,5 +1,6 @@
-// Marks splats with a parameter that is not a finite number. One invocation a splat, one dispatch for each part of a tensor.
+// Marks splats with a parameter that is not a finite number. One invocation per splat, one dispatch for each part of a tensor.
 // Reads a part of one tensor [count, width]; sets broken[first + i] to 1 where row i has NaN or infinity.
+// Cost per value: a load.
 #import common/view
 #import common/unspecialized
 

@@ -1,5 +1,6 @@
-// One tensor of the new model, from a part of the old one to a part of the new one. One invocation a float.
+// One tensor of the new model, from a part of the old one to a part of the new one. One invocation per float.
 // Reads sources and the old tensor; writes the new one [rows, width], where its source is of the old part.
+// Cost per float: 2 loads, a store.
 #import common/densify
 
 // Rust twin: train::densify::rebuild::Rows.

@@ -1,5 +1,6 @@
 // The plan of a model without a splat that is alive: all stay but those that are not finite.
-// One invocation a splat. Reads broken; writes plan.
+// One invocation per splat. Reads broken; writes plan.
+// Cost per splat: a load, a store.
 #import common/densify
 
 @group(0) @binding(0) var<uniform> densify: Densify;

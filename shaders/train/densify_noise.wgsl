@@ -1,5 +1,6 @@
 // Jitter of the positions (3DGS-MCMC, Kheradmand et al. 2024): along the Gaussian's own covariance, and the less
-// the more opaque it is. One invocation a splat. Reads quats, log_scales, logit_opacities; updates means.
+// the more opaque it is. One invocation per splat. Reads quats, log_scales, logit_opacities; updates means.
+// Cost per splat: 11 loads, 3 stores.
 #import common/densify
 #import common/projection
 #import common/random

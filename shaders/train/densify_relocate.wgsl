@@ -1,5 +1,5 @@
 // Opacity and scale of N splats in one place that together look like the one they come from (3DGS-MCMC,
-// Kheradmand et al. 2024, supplement; gsplat's compute_relocation). One invocation a new splat.
+// Kheradmand et al. 2024, supplement; gsplat's compute_relocation). One invocation per new splat.
 // Reads sources and plan (N of each source); updates logit_opacities and log_scales.
 //
 //   o' = 1 − (1 − o)^(1/N),    Σ' = (o / D)² Σ,    D = Σ_{i=1..N} Σ_{k=0..i−1} C(i−1, k) (−1)^k o'^(k+1) / √(k+1)
@@ -49,8 +49,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let opacity = min(sigmoid(logit_opacities[i]), MAX_OPACITY);
     let share = covered(opacity, 1.0 / splats);
     let factor = log(opacity / ray_integral(share, splats));
-    let held = clamp(share, densify.prune_opacity, MAX_OPACITY);
-    logit_opacities[i] = log(held / (1.0 - held));
+    let new_opacity = clamp(share, densify.prune_opacity, MAX_OPACITY);
+    logit_opacities[i] = log(new_opacity / (1.0 - new_opacity));
     log_scales[3u * i] += factor;
     log_scales[3u * i + 1u] += factor;
     log_scales[3u * i + 2u] += factor;

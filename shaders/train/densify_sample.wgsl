@@ -1,5 +1,6 @@
 // Draws the sources of relocated and added splats, with replacement, in proportion to opacity.
-// One invocation a draw. Reads cumulative (exclusive prefix sum of the weights) and its total; adds to plan.
+// One invocation per draw. Reads cumulative (exclusive prefix sum of the weights) and its total; adds to plan.
+// Cost per draw: log₂(splats) + 1 loads, an atomic.
 #import common/densify
 #import common/random
 

@@ -1,5 +1,5 @@
 // Turns copies of split splats into samples of the Gaussian they were, with smaller scale (3DGS, §5.2).
-// One invocation a new splat. Reads sources and quats; updates means and log_scales.
+// One invocation per new splat. Reads sources and quats; updates means and log_scales.
 #import common/densify
 #import common/projection
 #import common/random

@@ -1,5 +1,6 @@
 // Which splats are alive, and how likely each is drawn as a source: fixed-point opacities (3DGS-MCMC).
-// One invocation a splat. Reads logit_opacities and broken; writes plan (1: stays, 0: dead), weights and counters.
+// One invocation per splat. Reads logit_opacities and broken; writes plan (1: stays, 0: dead), weights and counters.
+// Cost per splat: 2 loads, 2 stores, an atomic where it is dead.
 #import common/densify
 
 @group(0) @binding(0) var<uniform> densify: Densify;

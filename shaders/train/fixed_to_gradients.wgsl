@@ -1,5 +1,6 @@
-// The sums of raster_backward in fixed point as floats. One invocation a slot.
+// The sums of raster_backward in fixed point as floats. One invocation per slot.
 // Reads projected and sums (two words a component, see common/fixed_sum); writes splat_gradients.
+// Cost per slot: 23 loads, 10 stores.
 #import common/projected
 #import common/fixed_sum
 

@@ -3,7 +3,7 @@
 // Reads  means (1 / values, 1 / windows), l1_sums and ssim_sums [workgroups].
 // Writes totals: (L1, SSIM).
 // One workgroup; every invocation adds up each 64th sum, four at a time.
-// Costs, a workgroup of the loss kernels: a load.
+// Cost per workgroup of the loss kernels: a load.
 #import common/workgroup_sum
 
 @group(0) @binding(0) var<uniform> means: vec4f;

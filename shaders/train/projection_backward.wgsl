@@ -1,10 +1,10 @@
 // From footprint gradients to the gradients of means and 3D covariance.
-// One invocation a slot. Reads the geometry tensors, projected and splat_gradients; adds to v_means, replaces the first
+// One invocation per slot. Reads the geometry tensors, projected and splat_gradients; adds to v_means, replaces the first
 // six floats of the slot in splat_gradients by ∂L/∂Σ (xx, xy, xz, yy, yz, zz of the symmetric matrix) and G_SUM by
 // ∂L/∂(logit opacity), and records for densification |∂L/∂(projected mean)| in units of half the image size, or, with ABSGRAD,
 // Σ |∂L/∂(projected mean)| over the pixels, in units of half the longer side.
 // Runs after the SH kernels, whose color gradients it overwrites.
-// Costs, a slot: 34 loads, 13 stores, about 400 operations.
+// Cost per slot: 34 loads, 13 stores, about 400 operations.
 #import common/projection
 #import common/projected
 #import common/splat_gradients

@@ -5,9 +5,9 @@
 // S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.
 // Reads projected, colors, pair_slots, tile_ranges, image (planes of raster_forward) and v_image (red, green, blue, alpha);
 // adds to splat_gradients, or with FIXED to sums, from which fixed_to_gradients makes them.
-// Costs, a pair: as raster_forward, and for each subgroup that it is drawn in (with TALL each of its halves) 9 additions in memory and
-// 10 exchanges (10 and 13 with ABSGRAD, but 10 exchanges with TALL); a pixel of a block that is hit: an exponential (half of one
-// with TALL), a division and about 30 operations (40 and a square root with ABSGRAD). A pixel: 8 loads.
+// Cost per pair: as raster_forward, and for each subgroup that it is drawn in (with TALL each of its halves) 9 additions in memory and
+// 10 exchanges (10 and 13 with ABSGRAD, but 10 exchanges with TALL); per pixel of a block that is hit: an exponential (half of one
+// with TALL), a division and about 30 operations (40 and a square root with ABSGRAD). Per pixel: 8 loads.
 #import common/tile_walk
 #ifdef TALL
 #import common/tall_backward
@@ -252,7 +252,7 @@ fn main(
     let block = vec2f(tile_origin(tile) + quad_origin(subgroup * lanes));
     let block_extent = block_size(lanes);
     for (var base = range.x; base < range.y; base += lanes) {
-        let mine = held(min(base + lane, range.y - 1u));
+        let mine = load_splat(min(base + lane, range.y - 1u));
         let hit = base + lane < range.y && touches(mine.center.xy, mine.shape.xyz, mine.center.w, block, block_extent);
         let ballot = subgroupBallot(hit);
         for (var word = 0u; word < lanes; word += 32u) {

@@ -1,7 +1,7 @@
 // Gradient of the SH coefficients: ∂L/∂sh[k] = Y_k(direction) · ∂L/∂color.
-// One invocation a slot, one dispatch for each part of the bands. Reads means, projected and the color part of splat_gradients; writes v_sh of the splat.
+// One invocation per slot, one dispatch for each part of the bands. Reads means, projected and the color part of splat_gradients; writes v_sh of the splat.
 // BAND_1 to BAND_3 are defined for the bands that the model has.
-// Costs, a slot: 9 loads, 3 stores a basis function of the model (at most 48).
+// Cost per slot: 9 loads, 3 stores per basis function of the model (at most 48).
 #import common/view
 #import common/part
 #import common/projected

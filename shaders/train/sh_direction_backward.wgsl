@@ -1,7 +1,7 @@
 // Gradient of the means through the viewing direction: ∂L/∂mean += (∂d/∂mean)ᵀ Σ_k ∇Y_k (sh[k] · ∂L/∂color).
-// One invocation a slot, one dispatch for each part of the bands. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat. BAND_2 and BAND_3 are
+// One invocation per slot, one dispatch for each part of the bands. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat. BAND_2 and BAND_3 are
 // defined for the bands that the model has beside the first.
-// Costs, a slot: 13 loads, 3 a basis function of the model (at most 45), 3 stores.
+// Cost per slot: 13 loads, 3 per basis function of the model (at most 45), 3 stores.
 #import common/view
 #import common/part
 #import common/projected

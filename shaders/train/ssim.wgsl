@@ -4,7 +4,7 @@
 // Writes partials: three planes a channel, ∂loss/∂(blur of a), ∂loss/∂(blur of a²) and ∂loss/∂(blur of a·t) (a rendered, t
 //        target), at the centers of windows that lie inside the image (elsewhere it must be zero), and
 //        sums[workgroup]: SSIM summed over the workgroup.
-// Costs, a pixel and channel: 2 loads and 3 stores, 44 multiply-adds down and 44 along, both 1.2 times (borders of lines) and
+// Cost per pixel and channel: 2 loads and 3 stores, 44 multiply-adds down and 44 along, both 1.2 times (borders of lines) and
 // the loads (STRIP + 12) / STRIP times (of strips).
 #import common/ssim_window
 

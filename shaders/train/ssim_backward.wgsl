@@ -4,7 +4,7 @@
 // Writes v_image (three planes; 0 in the padding): l1_scale · sign(a − t) + blur(∂a) + 2a · blur(∂a²) + t · blur(∂a·t), the
 //        fourth plane: 0, since whoever reads it may find another image's colors there, and sums[workgroup]: |a − t| summed over
 //        the workgroup.
-// Costs, a pixel and channel: 3 loads of partials (1.2 × (STRIP + 12) / STRIP times), 2 loads and 1 store (of one channel 2),
+// Cost per pixel and channel: 3 loads of partials (1.2 × (STRIP + 12) / STRIP times), 2 loads and 1 store (of one channel 2),
 // 33 multiply-adds down and 33 along.
 #import common/ssim_window
 

@@ -1,8 +1,8 @@
 // A render as a picture on the screen.
-// One invocation a pixel. Reads image (the planes of a render over black, tile-padded: red, green, blue, transmittance,
+// One invocation per pixel. Reads image (the planes of a render over black, tile-padded: red, green, blue, transmittance,
 // depth); writes picture [size].
 // With EXPOSED colors are those of another exposure.
-// Costs, a pixel: at most 4 loads, and with EXPOSED six powers.
+// Cost per pixel: at most 4 loads, and with EXPOSED six powers.
 #import common/view
 #import common/unspecialized
 

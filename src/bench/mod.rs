@@ -72,7 +72,7 @@ pub struct Config {
     pub variants: Wanted,
     /// Names of workloads; empty: all, or on a software adapter those that take it seconds.
     pub only: Vec<String>,
-    /// Time for the turns of a workload; at least three are taken.
+    /// Time to repeat each workload for; it runs at least three times.
     pub time: Duration,
 }
 

@@ -11,16 +11,16 @@ use std::path::Path;
 pub struct Row {
     /// The workload.
     pub name: String,
-    /// Median and shortest of the turns by the clock: of a frame, a sort, a step, a view, a file.
+    /// Median of the runs by the clock: of a frame, a sort, a step, a view, a file.
     pub milliseconds: f64,
-    /// The shortest.
+    /// The shortest run.
     pub fastest: f64,
-    /// How many turns there were.
+    /// How many runs there were.
     pub turns: usize,
-    /// Kernels dispatched, and waits of the host for the device, for each of what `milliseconds` is of.
+    /// Kernels dispatched for each of what `milliseconds` is of.
     #[serde(default)]
     pub dispatches: f64,
-    /// Waits of the host.
+    /// Waits of the host for the device, likewise.
     #[serde(default)]
     pub waits: f64,
     /// Milliseconds of each kernel by GPU timestamps; empty where the adapter has none. A software adapter's do not hold
@@ -98,7 +98,7 @@ impl Report {
         })
     }
 
-    /// The table, with how many times as fast each row is as in `earlier`.
+    /// The table, with each row's speedup over `earlier`.
     pub fn table(&self, earlier: Option<&Self>) -> String {
         let mut features = self.features.join(", ");
         features += &self.variants.map_or_else(String::new, |variants| format!("; {variants}"));
@@ -107,7 +107,7 @@ impl Report {
             format!(
                 "{:<12}{:>11}{:>11}{:>11}{:>12}{:>7}{:>6}  of",
                 "", "median ms", "fastest", "kernels", "dispatches", "waits", "MiB"
-            ) + if earlier.is_some() { ", and times as fast as before" } else { "" },
+            ) + if earlier.is_some() { ", speedup" } else { "" },
         ];
         lines.extend(self.rows.iter().map(|row| row.line(earlier)));
         lines.join("\n")

@@ -38,5 +38,5 @@ pub fn measure(gpu: &Gpu, count: usize, size: [u32; 2], turns: &Turns<'_>) -> Re
         .with("splats", splats.len() as f64)
         .with("visible", figures.visible as f64)
         .with("pairs", figures.pairs as f64)
-        .with("ms a step at first", first))
+        .with("ms per step while warming up", first))
 }

@@ -47,7 +47,7 @@ impl Tuning {
         lines.extend(self.trials.iter().map(line));
         lines.push(format!("fastest: {}", self.chosen));
         lines.push(match &self.recorded {
-            Some(path) => format!("from now on this adapter and driver run them ({})", path.display()),
+            Some(path) => format!("used from now on with this adapter and driver ({})", path.display()),
             None => {
                 "not recorded: the environment names no folder for it (HOME, XDG_CACHE_HOME or LOCALAPPDATA)".into()
             }

@@ -22,10 +22,10 @@ pub struct Bench {
     /// Only these workloads, separated by commas
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = clap::builder::PossibleValuesParser::new(bench::names()))]
     only: Vec<String>,
-    /// Seconds for the turns of a workload; at least three turns are taken
+    /// Seconds to repeat each workload for; it runs at least three times
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
-    /// Say how many times as fast each workload is as in this report of `bench --json`
+    /// Print the speedup of each workload over this report of `bench --json`
     #[arg(long, value_name = "FILE.json")]
     compare: Option<PathBuf>,
     /// Run these variants of kernels whose results differ by rounding at most: raster=wide or tall, sort=columns, ballots or lanes, separated by commas

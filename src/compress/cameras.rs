@@ -1,4 +1,4 @@
-//! Cameras that nobody gave: around and within splats that come without any, and between those that there are.
+//! Generated cameras: around and inside splats that come without any, and between given ones.
 
 use crate::capture::Camera;
 use crate::splat::{Bounds, on_sphere};

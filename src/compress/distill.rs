@@ -27,7 +27,7 @@ const MEASURED: usize = 8;
 pub struct Cameras {
     /// Those that matter.
     pub needed: Vec<Camera>,
-    /// Those in between, for which memory may be too dear.
+    /// Those in between, which are dropped first where memory is short.
     pub between: Vec<Camera>,
 }
 

@@ -1,4 +1,4 @@
-//! What the host does for the device, counted: so that a test can say that the steady state of a stage does nothing twice.
+//! Counters of the host's work for the device, so that tests can assert that a steady state allocates nothing.
 
 use super::{Gpu, lock};
 use std::sync::atomic::{AtomicU64, Ordering};

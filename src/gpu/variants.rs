@@ -24,7 +24,7 @@ pub enum RasterBy {
     Tall,
 }
 
-/// How many pairs are sorted. Few go without a prefix sum, by [`SortBy::Columns`], on every adapter.
+/// The algorithm for large sorts. Small ones need no prefix sum and use [`SortBy::Columns`] on every adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SortBy {

@@ -198,7 +198,7 @@ fn moved(train: Option<&StageRecord>) -> Option<Table> {
         let view = pose.get("view").and_then(Value::as_str).unwrap_or_default();
         vec![Cell::text(view), Cell::number(pose.get("pixels").and_then(Value::as_f64), 1)]
     };
-    let title = "Photographs that lie elsewhere than their poses say, and were moved (the poses found are in run.json)";
+    let title = "Photographs that did not match their poses (the corrected poses are in run.json)";
     Table::new(title, &["photograph", "pixels off"], moved.iter().map(row).collect())
 }
 

@@ -95,7 +95,7 @@ impl Gallery<'_> {
             (Some(render), Some(reference)) if numbers.is_some() => Some(difference(render, reference)),
             _ => None,
         };
-        let pictures = [("dark photograph", dark), ("lit", lit), ("render", render), (DIFFERENCE, difference)];
+        let pictures = [("dark photograph", dark), ("enhanced", lit), ("render", render), (DIFFERENCE, difference)];
         self.step();
         ViewFigure::new(&view.name, &pictures, [0, 2], SIDE, figures(numbers.flatten()))
     }

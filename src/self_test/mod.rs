@@ -69,7 +69,7 @@ fn loops_and_atomics(gpu: &Gpu) -> Result<Vec<Check>> {
         Check {
             name: "atomics",
             pass: count == [INVOCATIONS as u32] && sum == [INVOCATIONS as f32 * 0.5],
-            detail: format!("{count:?} and {sum:?} of {INVOCATIONS} and {}", INVOCATIONS / 2),
+            detail: format!("count {count:?}, sum {sum:?}; expected {INVOCATIONS} and {}", INVOCATIONS / 2),
         },
     ])
 }
@@ -102,7 +102,7 @@ fn render(gpu: &Gpu) -> Result<Vec<Check>> {
     let rendered = renderer.render_image(gpu, &model, &camera, &settings, &mut work)?;
     let middle = f64::from(rendered.alpha[16 * 32 + 16]);
     let opacity =
-        Check { name: "render", pass: (middle - 0.5).abs() < 1e-4, detail: format!("alpha {middle:.6} of 0.5") };
+        Check { name: "render", pass: (middle - 0.5).abs() < 1e-4, detail: format!("alpha {middle:.6}, expected 0.5") };
     let Some(work) = work else { return Ok(vec![opacity]) };
     let plane = plane_len(camera.width, camera.height);
     let mut ones = vec![1.0_f32; 3 * plane];
@@ -115,7 +115,7 @@ fn render(gpu: &Gpu) -> Result<Vec<Check>> {
     let found = f64::from(gradients.parameters.to_splats(gpu)?.sh[0]);
     let expected = f64::from(SH_C0) * rendered.alpha.iter().map(|a| f64::from(*a)).sum::<f64>();
     let pass = (found / expected - 1.0).abs() < 1e-3;
-    Ok(vec![opacity, Check { name: "gradient", pass, detail: format!("{found:.5} of {expected:.5}") }])
+    Ok(vec![opacity, Check { name: "gradient", pass, detail: format!("{found:.5}, expected {expected:.5}") }])
 }
 
 #[cfg(test)]
@@ -132,7 +132,7 @@ mod tests {
             }
             let names: Vec<&str> = checks.iter().map(|check| check.name).collect();
             for name in
-                ["sort", "sort of many", "order of many", "prefix sum", "scene", "loss", "loss's gradient", "Adam"]
+                ["sort", "large sort", "large argsort", "prefix sum", "scene", "loss", "loss's gradient", "Adam"]
             {
                 assert!(names.contains(&name), "{name} is not in {names:?}");
             }

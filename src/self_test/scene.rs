@@ -49,7 +49,7 @@ pub(super) fn run(gpu: &Gpu) -> Result<Vec<Check>> {
     Ok(vec![
         twin.check_picture(&rendered),
         twin.check_gradients("scene's gradients", &plain),
-        twin.check_gradients("the same with absgrad", &absolute),
+        twin.check_gradients("scene's gradients (absgrad)", &absolute),
     ])
 }
 
@@ -162,7 +162,7 @@ impl Twin {
         Check {
             name,
             pass: error <= GRADIENT,
-            detail: format!("off by {error:.1e} of their length at most ({})", NAMES[tensor]),
+            detail: format!("relative error at most {error:.1e} ({})", NAMES[tensor]),
         }
     }
 

@@ -43,7 +43,7 @@ fn check(driver: &str, folder: &Path, run: impl FnOnce() -> Result<Vec<Check>>) 
         written.unwrap_or_else(|error| tracing::debug!("the check of the driver is not recorded: {error}"));
     } else {
         tracing::warn!(
-            "this adapter computes wrongly ({}): results may be wrong; update its driver, or choose another `adapter` \
+            "this adapter fails its checks ({}): results may be wrong; update its driver, or choose another `adapter` \
              (`naka-gs doctor` has the list)",
             failed.join("; ")
         );

@@ -20,8 +20,8 @@ pub(super) fn run(gpu: &Gpu) -> Result<Vec<Check>> {
     let room = |(count, _): (u32, u32)| (count + SPARE) as usize;
     Ok(vec![
         sort(gpu, "sort", &Sort::new(gpu, room(FEW))?, FEW, true)?,
-        sort(gpu, "sort of many", &Sort::new(gpu, room(MANY))?, MANY, true)?,
-        sort(gpu, "order of many", &Sort::of_places(gpu, room(MANY))?, MANY, false)?,
+        sort(gpu, "large sort", &Sort::new(gpu, room(MANY))?, MANY, true)?,
+        sort(gpu, "large argsort", &Sort::of_places(gpu, room(MANY))?, MANY, false)?,
         scan(gpu)?,
     ])
 }

@@ -80,7 +80,7 @@ fn compare_loss(targets: &[u32], rendered: &[[f32; 3]], totals: &[f32], gradient
     let right = pairs.filter(|(found, expected)| (f64::from(**found) - **expected).abs() <= GRADIENT * largest).count();
     let values = expected.as_flattened().len();
     vec![
-        Check { name: "loss", pass: totals_pass, detail: format!("{totals:.5?} of {:.5?}", [l1, ssim]) },
+        Check { name: "loss", pass: totals_pass, detail: format!("{totals:.5?}, expected {:.5?}", [l1, ssim]) },
         Check {
             name: "loss's gradient",
             pass: right == values,

@@ -1,4 +1,4 @@
-//! Forward rendering: project → sort by depth → pair with tiles → sort by tile → blend.
+//! Forward rendering: project → color → sort by depth → pair with tiles → sort by tile → blend.
 //!
 //! Nothing is read back. The number of visible splats and of splat–tile pairs stays on the device
 //! ([`Workspace::counters`]); buffers for pairs have a fixed room, and whoever renders looks at the counters

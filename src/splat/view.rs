@@ -57,7 +57,7 @@ pub struct ViewUniform {
     scale_modifier: f32,
     low_pass: f32,
     _pad: [u32; 2],
-    held: [f32; 4],
+    tangent_limits: [f32; 4],
     slot_capacity: u32,
     _end: [u32; 3],
 }
@@ -82,7 +82,7 @@ impl ViewUniform {
             scale_modifier: settings.style.scale_modifier,
             low_pass: low_pass(camera) as f32,
             _pad: [0; 2],
-            held: held(camera).map(|v| v as f32),
+            tangent_limits: tangent_limits(camera).map(|v| v as f32),
             slot_capacity: room[0] as u32,
             _end: [0; 3],
         }
@@ -91,7 +91,7 @@ impl ViewUniform {
 
 /// Least x/z and y/z and largest, at which the projection is linearized: 30 % of the half field of view outside the picture, as
 /// in 3DGS.
-fn held(camera: &Camera) -> [f64; 4] {
+fn tangent_limits(camera: &Camera) -> [f64; 4] {
     let axis = |f: f64, c: f64, size: u32| {
         let (size, margin) = (f64::from(size), 0.3 * 0.5 * f64::from(size) / f);
         [-(c / f + margin), (size - c) / f + margin]

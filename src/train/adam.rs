@@ -7,6 +7,7 @@ use bytemuck::{Pod, Zeroable};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-15;
 /// Values per workgroup: 64 invocations of four.
 const BLOCK: u32 = 256;
 
@@ -55,7 +56,9 @@ pub struct Adam {
 impl Adam {
     /// Compiles the kernel.
     pub fn new(gpu: &Gpu) -> Result<Self> {
-        Ok(Self { kernel: gpu.kernel("train/adam", &[])?, rates: gpu.buffer("learning rates", TENSOR_WIDTHS.len())? })
+        let [beta1, beta2, epsilon] = [BETA1, BETA2, EPSILON].map(|value| format!("{value:?}"));
+        let constants = [("BETA1", beta1.as_str()), ("BETA2", beta2.as_str()), ("EPSILON", epsilon.as_str())];
+        Ok(Self { kernel: gpu.kernel("train/adam", &constants)?, rates: gpu.buffer("learning rates", TENSOR_WIDTHS.len())? })
     }
 
     /// Records an update of `parameters`. Once a submission: the rates take effect with it.

@@ -27,11 +27,11 @@ pub struct Config {
     pub seed: u64,
     /// Highest spherical-harmonic degree, 0–3.
     pub sh_degree: u32,
-    /// One degree more every so many steps.
+    /// Steps between increases of the SH degree.
     pub sh_interval: u32,
     /// Learning rate of the means, times the scene scale; decays exponentially.
     pub lr_means: f32,
-    /// Factor that the learning rate of the means has decayed by at the end.
+    /// Final learning rate of the means, as a fraction of the initial one.
     pub lr_means_decay: f32,
     /// Learning rate of the log-scales.
     pub lr_scales: f32,
@@ -41,7 +41,7 @@ pub struct Config {
     pub lr_opacities: f32,
     /// Learning rate of the constant SH coefficients; the others get 1/20 of it.
     pub lr_sh: f32,
-    /// Factor that all learning rates but the means' have decayed by at the end (1: constant, as published).
+    /// Final value of the other learning rates, as a fraction of the initial one (1: constant, as published).
     pub lr_decay: f32,
     /// Weight of 1 − SSIM in the loss; L1 gets the rest.
     pub ssim_weight: f32,
@@ -57,13 +57,13 @@ pub struct Config {
     pub init_opacity: f32,
     /// Factor on the neighbor distance that gives the scale of splats made from points.
     pub init_scale: f32,
-    /// Thickness by width of splats made from points whose surface has a known normal (1: round, as published).
+    /// Ratio of thickness to width of splats made from points with a known normal (1: round, as published).
     pub init_thickness: f32,
     /// Smallest standard deviation of a splat, in pixels of the closest training view (0: none, as published).
     pub scale_floor: f32,
     /// Resolution ramp: images start at 1/ramp of the training size (1: no ramp).
     pub ramp: u32,
-    /// Part of the steps after which the ramp has reached the training size.
+    /// Fraction of the steps after which the ramp reaches the training size.
     pub ramp_until: f32,
     /// Compare photographs with the model a few times, and train those that lie a few pixels off their poses from where they are.
     pub refine_poses: bool,
@@ -71,7 +71,7 @@ pub struct Config {
     pub checkpoint_every: u32,
     /// Seconds between checkpoints, which is the most that a killed training loses (0: none by time).
     pub checkpoint_seconds: f32,
-    /// Sum gradients in an order of their own, so that the same run gives the same bytes on the same machine; slower.
+    /// Sum gradients in fixed point, so that the same run gives the same bytes on the same machine; slower.
     pub deterministic: bool,
     /// Steps between measurements on the held-out views (0: none while training).
     pub eval_every: u32,

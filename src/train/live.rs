@@ -1,4 +1,4 @@
-//! A training run as another thread sees it and has a say in it: commands one way, figures and pictures the other.
+//! Observing and controlling a training run from another thread: commands one way, figures and snapshots the other.
 //!
 //! [`Live`] is shared by both threads. The training thread holds it as its watcher; whoever looks on takes the
 //! [`Remote`]. Without one, nothing is copied and nothing waits: training goes on as if nobody had ever looked, also
@@ -41,9 +41,9 @@ pub enum State {
 /// Figures of the last step.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Figures {
-    /// Steps done, and steps to do in all.
-    pub step: u32,
     /// Steps done.
+    pub step: u32,
+    /// Steps to do in all.
     pub steps: u32,
     /// Loss, visible splats and pairs of the last step that is known (two steps late at most).
     pub of_step: StepFigures,
@@ -53,9 +53,9 @@ pub struct Figures {
     pub milliseconds: f64,
     /// Seconds of training so far, without pauses.
     pub seconds: f64,
-    /// Device memory in buffers, now and at most, of everyone on the device.
+    /// Device memory in buffers now, of everyone on the device, bytes.
     pub device_bytes: u64,
-    /// Most device memory held at one time, bytes.
+    /// The most of it at one time, bytes.
     pub peak_device_bytes: u64,
 }
 
@@ -64,9 +64,9 @@ pub struct Figures {
 pub struct TrainingState {
     /// Whether it goes on.
     pub state: State,
-    /// The lit views that are trained on and the points that training started from, once it has begun.
+    /// The views that are trained on, once training has begun.
     pub capture: Option<Arc<Capture>>,
-    /// What it started from, once that is known.
+    /// The points that training started from, once it has begun.
     pub points: Option<Arc<PointCloud>>,
     /// The settings in force, once training has begun.
     pub config: Option<Config>,
@@ -240,7 +240,7 @@ impl Watch for Live {
     }
 }
 
-/// Looks on and has a say. When the last one is dropped, a pause is over and requests are forgotten.
+/// Observes and controls a training run. When the last one is dropped, a pause is over and requests are forgotten.
 pub struct Remote(Arc<Live>);
 
 impl Remote {

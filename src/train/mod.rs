@@ -61,7 +61,7 @@ use std::path::Path;
 /// What a training run did.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
-    /// Steps done in all, and how many of them before this run continued from a checkpoint.
+    /// Steps done in all.
     pub steps: u32,
     /// The step of the checkpoint that it continued from.
     pub resumed_at: u32,
@@ -71,9 +71,9 @@ pub struct Report {
     pub steps_per_second: f64,
     /// Splats at the end.
     pub splats: usize,
-    /// Splats in the image and splat–tile pairs of the last step.
+    /// Splats in the image of the last step.
     pub visible: usize,
-    /// Most pairs of splat and tile in one step.
+    /// Splat–tile pairs of the last step.
     pub pairs: usize,
     /// Steps whose pairs did not fit their buffer.
     pub overflows: u32,

@@ -1,4 +1,4 @@
-//! In which order views are looked at: each epoch visits all of them, in an order of its own.
+//! The order in which views are trained on: each epoch visits all of them, in an order of its own.
 
 use super::targets::Key;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};

@@ -184,13 +184,14 @@ pub(super) fn tell(moved: &[MovedPose], views: usize) {
     let list = format!("{}{more} pixels", named.join(", "));
     if 2 * moved.len() > views {
         tracing::warn!(
-            "{} of {views} photographs lie elsewhere than their poses say ({list}) and were moved. New views from such poses \
-             are off likewise: give the photographs without the files of their poses, and COLMAP estimates new ones",
+            "{} of {views} training photographs do not match their poses ({list}); these poses were corrected. Views \
+             rendered from the other given poses may be off as well: pass the photographs without their pose files, and \
+             COLMAP estimates new poses",
             moved.len()
         );
     } else {
         tracing::info!(
-            "{} of {views} photographs lie elsewhere than their poses say and were moved: {list}",
+            "{} of {views} training photographs did not match their poses, which were corrected: {list}",
             moved.len()
         );
     }

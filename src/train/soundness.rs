@@ -1,7 +1,7 @@
-//! Whether a model is still one: no parameter and no moment of the optimizer is NaN, infinite or absurdly large.
+//! Checks that no parameter or optimizer moment is NaN, infinite or absurdly large.
 //!
 //! Splats with such values are not drawn, so a training that diverged ends with a picture and a loss that look like
-//! numbers. The count runs on the device every [`CHECK_EVERY`] steps and comes home with the figures of the step, and
+//! numbers. The count runs on the device every [`CHECK_EVERY`] steps and is read back with the step's figures, and
 //! once more before anything is written.
 
 use crate::error::{Error, Result};

@@ -1,7 +1,7 @@
-//! Looking on while a model is trained, and having a say.
+//! Observing and controlling a training run.
 //!
-//! Training knows nobody but this trait. It calls it on its own thread, between steps, and does as it says; a watcher
-//! that panics is left out from then on. [`super::Live`] is the watcher that another thread can look through.
+//! This trait is all that training knows of its observers. It is called on the training thread, between steps, and its
+//! commands are followed; a watcher that panics is left out from then on. [`super::Live`] is the watcher that another thread can look through.
 
 use super::changes::Change;
 use super::config::Config;
@@ -68,9 +68,9 @@ pub struct StepFigures {
 /// A run between two steps.
 #[derive(Clone, Copy)]
 pub struct StepInfo<'a> {
-    /// Steps done, and steps to do in all.
-    pub step: u32,
     /// Steps done.
+    pub step: u32,
+    /// Steps to do in all.
     pub steps: u32,
     /// Loss and counts of the last step that is known, two steps late at most.
     pub figures: StepFigures,
@@ -84,9 +84,9 @@ pub struct StepInfo<'a> {
     pub timings: &'a Timings,
     /// Steps whose kernels were timed.
     pub timed_steps: u32,
-    /// Device memory in buffers, now and at most, of everyone on the device.
+    /// Device memory in buffers now, of everyone on the device, bytes.
     pub device_bytes: u64,
-    /// Most device memory held at one time, bytes.
+    /// The most of it at one time, bytes.
     pub peak_device_bytes: u64,
 }
 
@@ -144,7 +144,7 @@ impl Observers<'_> {
         let watch = self.0?;
         let told = catch_unwind(AssertUnwindSafe(|| call(watch)));
         if told.is_err() {
-            tracing::warn!("what watched the training failed; training goes on without it");
+            tracing::warn!("an observer of the training panicked; training continues without it");
             self.0 = None;
         }
         told.ok()

@@ -120,7 +120,7 @@ impl App<'_, '_> {
     fn look(&mut self) -> Result<()> {
         if let (Some(camera), Some(open)) = (self.filming.take_if(|camera| camera.is_over()), &mut self.open) {
             match camera.outcome() {
-                Ok(path) => open.state.messages.note(format!("{} is written", shown(&path))),
+                Ok(path) => open.state.messages.note(format!("Saved {}", shown(&path))),
                 Err(error) => open.state.messages.error(&error),
             }
         }

@@ -28,7 +28,7 @@ pub fn show(state: &mut UiState, album: &mut Album, ui: &egui::Ui, area: Rect) {
             Layer::Photo(kind) => {
                 let gain = state.compare.gain(*kind, photo, state.display.gain());
                 let texture = album.texture(ui.ctx(), index, photo, *kind, gain);
-                (if *kind == Kind::Dark { "dark" } else { "lit" }, texture)
+                (if *kind == Kind::Dark { "dark" } else { "enhanced" }, texture)
             }
         };
         if let Some(texture) = texture {

@@ -46,18 +46,18 @@ pub fn show(state: &mut UiState, ui: &mut egui::Ui) {
     let mut on = state.crop.is_some();
     let mut reset = false;
     ui.horizontal(|ui| {
-        if ui.checkbox(&mut on, "Box").on_hover_text("Its faces are dragged by their handles (B)").changed() {
+        if ui.checkbox(&mut on, "Box").on_hover_text("Drag the handles to move its faces (B)").changed() {
             toggle(state);
         }
         let button = egui::Button::new("Reset").small();
-        reset = ui.add_enabled(state.crop.is_some(), button).on_hover_text("The first box; shows all again").clicked();
+        reset = ui.add_enabled(state.crop.is_some(), button).on_hover_text("Restore the initial box and show all splats").clicked();
     });
     let Some(crop) = &mut state.crop else { return };
     let mut apply = fields(crop, frame.unit, ui);
     let (inside, all) = (grouped(crop.inside), grouped(crop.whole().len()));
     ui.label(RichText::new(format!("{inside} of {all} splats inside")).color(FAINT));
     apply |= ui.checkbox(&mut crop.outside, "Keep what is outside").changed();
-    let hover = "What is left, to a new PLY file beside the one that is shown (Ctrl + S)";
+    let hover = "Save the remaining splats to a new PLY file next to this one (Ctrl + S)";
     let written = ui.button("Save").on_hover_text(hover).clicked();
     if reset {
         act(state, CropAction::Reset);

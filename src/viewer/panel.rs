@@ -164,7 +164,7 @@ fn depths(state: &mut UiState, ui: &mut egui::Ui) {
         }
         ui.label("Depths");
     });
-    changed |= ui.checkbox(&mut by_bounds, "By the scene's size").changed() && !by_bounds;
+    changed |= ui.checkbox(&mut by_bounds, "Automatic").changed() && !by_bounds;
     state.display.depths = if by_bounds && !changed { None } else { Some(range) };
 }
 
@@ -172,7 +172,7 @@ fn cut(state: &mut UiState, ui: &mut egui::Ui) {
     if state.display.what == What::Points {
         return;
     }
-    heading(ui, "Leave out");
+    heading(ui, "Hide splats");
     let look = &mut state.display;
     let opacity = Slider::new(&mut look.min_opacity, 0.0..=1.0).fixed_decimals(2).text("Opacity below");
     ui.add(opacity);
@@ -206,7 +206,7 @@ fn camera(state: &mut UiState, ui: &mut egui::Ui) {
     }
     if count > 0 {
         ui.horizontal(|ui| {
-            ui.checkbox(&mut state.cameras, "Show cameras").on_hover_text("A click on one leads there (F)");
+            ui.checkbox(&mut state.cameras, "Show cameras").on_hover_text("Click a camera to go to it (F)");
             ui.add_enabled(state.cameras, egui::Checkbox::new(&mut state.photographs, "images"));
         });
     }
@@ -243,12 +243,12 @@ fn compare(state: &mut UiState, ui: &mut egui::Ui) {
     ui.add_enabled_ui(state.compare.on, |ui| {
         ui.horizontal(|ui| {
             ui.add_enabled(photo.dark.is_some(), egui::Checkbox::new(&mut state.compare.dark, "dark"));
-            ui.add_enabled(photo.lit.is_some(), egui::Checkbox::new(&mut state.compare.lit, "lit"));
+            ui.add_enabled(photo.lit.is_some(), egui::Checkbox::new(&mut state.compare.lit, "enhanced"));
             ui.checkbox(&mut state.compare.render, "render");
         });
         if photo.dark.is_some() && state.compare.dark {
             let slider = Slider::new(&mut state.compare.dark_stops, 0.0..=8.0).step_by(0.25).suffix(" EV");
-            ui.add(slider.text("Dark alone"));
+            ui.add(slider.text("Dark photo only"));
         }
     });
 }

@@ -45,12 +45,12 @@ pub fn advance(state: &mut UiState, seconds: f64) -> bool {
 pub fn show(state: &mut UiState, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
     heading(ui, "Camera path");
     ui.horizontal(|ui| {
-        if ui.button("Add keyframe").on_hover_text("Where you stand now (K)").clicked() {
+        if ui.button("Add keyframe").on_hover_text("From the current view (K)").clicked() {
             add(state);
         }
         let playing = state.recorder.playing.is_some();
         let several = state.recorder.path.keyframes.len() > 1;
-        if ui.add_enabled(several, egui::Button::new(if playing { "Halt" } else { "Play" })).clicked() {
+        if ui.add_enabled(several, egui::Button::new(if playing { "Stop" } else { "Play" })).clicked() {
             play(state);
         }
         if ui.add_enabled(!state.recorder.path.keyframes.is_empty(), egui::Button::new("Clear")).clicked() {
@@ -66,7 +66,7 @@ pub fn show(state: &mut UiState, filming: Option<&Camera<'_>>, ui: &mut egui::Ui
                 path.closing = closed.then_some(STEP);
                 path.frames.clear();
             }
-            if ui.checkbox(&mut path.constant_speed, "Even pace").changed() {
+            if ui.checkbox(&mut path.constant_speed, "Constant speed").changed() {
                 path.frames.clear();
             }
             ui.label(RichText::new(format!("{:.1} s", path.seconds())).color(FAINT));
@@ -99,7 +99,7 @@ fn keyframes(state: &mut UiState, ui: &mut egui::Ui) {
             if ui.add_enabled(index > 0, field).changed() {
                 state.recorder.set_time(index, seconds);
             }
-            if ui.small_button("×").on_hover_text("Take it out").clicked() {
+            if ui.small_button("×").on_hover_text("Remove").clicked() {
                 gone = Some(index);
             }
         });
@@ -136,7 +136,7 @@ fn files(state: &mut UiState, ui: &mut egui::Ui) {
         if ui.add_enabled(some, egui::Button::new("Save")).clicked() {
             match save(&path.moved(|place| frame.leave(place)), &place, own.as_ref()) {
                 Ok(()) => {
-                    state.messages.note(format!("{} is written", place.display()));
+                    state.messages.note(format!("Saved {}", place.display()));
                     *own = Some(place);
                 }
                 Err(error) => state.messages.error(&error),

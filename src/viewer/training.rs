@@ -178,8 +178,8 @@ impl<'scope> Training<'scope> {
     /// What to say of its answers to what was asked.
     pub fn answers(&self) -> Vec<Result<String>> {
         let words = |answer: Answer| match answer {
-            Answer::Saved(path) => format!("{} is written", path.display()),
-            Answer::Changed(change) if change.settings.is_empty() => "nothing was new in these settings".into(),
+            Answer::Saved(path) => format!("Saved {}", path.display()),
+            Answer::Changed(change) if change.settings.is_empty() => "no setting has changed".into(),
             Answer::Changed(change) => {
                 let all: Vec<String> =
                     change.settings.iter().map(|(name, value)| format!("{name} = {value}")).collect();

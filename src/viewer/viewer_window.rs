@@ -190,7 +190,7 @@ impl ViewerWindow {
             CropAction::Save => {
                 let Some(file) = &scene.file else { return Ok(()) };
                 let path = crop.save(file, scene.antialiased)?;
-                state.messages.note(format!("{} is written", shown(&path)));
+                state.messages.note(format!("Saved {}", shown(&path)));
             }
         }
         Ok(())
@@ -230,7 +230,7 @@ impl ViewerWindow {
         let Some(path) = self.screenshot.take_if(|_| whole) else { return Ok(false) };
         let picture = self.picture.screen.read(&self.gpu)?;
         screenshot::write(&path, &picture)?;
-        self.state.messages.note(format!("{} is written", shown(&path)));
+        self.state.messages.note(format!("Saved {}", shown(&path)));
         self.canvas.window.request_redraw();
         Ok(true)
     }

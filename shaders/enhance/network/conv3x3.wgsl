@@ -7,7 +7,7 @@
 // With subgroups, the 8 weights of a tap are loaded by 8 lanes and broadcast, and at stride 1 eight lanes own eight columns in a row, so
 // that a lane has the columns beside its own from its neighbors: on software adapters a load costs as much per lane as
 // five multiplications, whether or not all lanes read the same address.
-// Costs, an input of a run: 22 loads (36 at stride 2; without subgroups 102 and 99), 40 exchanges and 72 broadcasts for 576
+// Cost per input of a run: 22 loads (36 at stride 2; without subgroups 102 and 99), 40 exchanges and 72 broadcasts for 576
 // multiplications (288).
 #import common/planes
 #import common/unspecialized

@@ -135,10 +135,10 @@ pub fn decode(bytes: &[u8], identity: &str, config: &Config) -> Result<Option<St
     let steps = config.changed(&changes).map_err(|e| e.to_string())?.steps;
     let step: u32 = text("step")?.parse().map_err(|_| format!("step {}", text("step").unwrap_or_default()))?;
     if step > steps || changes.iter().any(|change| change.step > step) {
-        return Err(format!("step {step} of {steps} cannot be"));
+        return Err(format!("step {step} of {steps} is impossible"));
     }
     let seconds = text("seconds")?.parse().ok().filter(|s: &f64| s.is_finite() && *s >= 0.0);
-    let seconds = seconds.ok_or_else(|| "its training time cannot be".to_string())?;
+    let seconds = seconds.ok_or_else(|| "its training time is invalid".to_string())?;
     let identity = identity.to_string();
     let file = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
     let state = State { identity, step, seconds, changes, found, sh_degree: config.sh_degree, ..State::default() };
@@ -161,7 +161,7 @@ fn read_tensors(file: &SafeTensors<'_>, mut state: State) -> Result<State, Strin
         let least = if name.starts_with("v.") { 0.0 } else { f32::MIN };
         match values.iter().filter(|value| !(**value >= least && value.is_finite())).count() {
             0 => Ok(values),
-            bad => Err(format!("{name} has {bad} of {} values that cannot be", values.len())),
+            bad => Err(format!("{name} has {bad} invalid values of {}", values.len())),
         }
     };
     let mut expected = 1;

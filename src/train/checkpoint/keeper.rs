@@ -107,7 +107,7 @@ impl Keeper {
     pub fn words(&self) -> String {
         match self.kept {
             Some(step) => format!("the checkpoint of step {step} is kept in {}", self.dir.display()),
-            None => "there is no checkpoint of it".into(),
+            None => "no checkpoint exists yet".into(),
         }
     }
 

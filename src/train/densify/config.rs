@@ -29,7 +29,7 @@ pub struct Config {
     pub strategy: Strategy,
     /// Steps before splats are first added or removed.
     pub start: u32,
-    /// Last step after which splats are added or removed.
+    /// No splats are added or removed after this step.
     pub stop: u32,
     /// Steps between additions and removals.
     pub every: u32,
@@ -37,18 +37,17 @@ pub struct Config {
     pub grad_threshold: f32,
     /// Default and gradual: growing splats of up to this scale are duplicated, larger ones split (relative to the scene).
     pub scale_threshold: f32,
-    /// Splats less opaque are removed (default and gradual) or moved to where splats are opaque (mcmc).
+    /// Splats with a lower opacity are removed (default and gradual) or moved to where splats are opaque (mcmc).
     pub prune_opacity: f32,
     /// Default strategy: larger splats are removed after the first opacity reset (relative to the scene).
     pub prune_scale: f32,
     /// Default strategy: steps between opacity resets (0: none).
     pub reset_every: u32,
-    /// Most splats that the model grows to; the splats with the largest gradients grow first.
+    /// Maximum number of splats; those with the largest gradients grow first.
     pub max_splats: u32,
-    /// Mcmc: part by which the model grows each time, up to the maximum.
+    /// Mcmc: fraction by which the model grows each time, up to the maximum.
     pub grow: f32,
-    /// Gradual: splats in the end by splats in the beginning, up to the maximum and less those that were removed. Most are
-    /// added early, all where absolute gradients (of the pixels one by one) are largest.
+    /// Gradual: ratio of final to initial splats, up to the maximum and not counting those removed. Most are added early, all where absolute gradients (of the pixels one by one) are largest.
     pub growth_factor: f32,
     /// Mcmc: strength of the jitter of the positions (0: none).
     pub noise: f32,

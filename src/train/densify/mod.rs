@@ -38,9 +38,9 @@ pub struct State<'a> {
 /// What a run did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Splats before and after.
+    /// Splats before.
     pub before: usize,
-    /// Splats there are now.
+    /// Splats after.
     pub after: usize,
     /// Splats that got a copy beside them.
     pub duplicated: usize,
