@@ -22,7 +22,8 @@ pub fn to_srgb(value: f32) -> f32 {
     encoded(value.abs()).copysign(value)
 }
 
-fn encoded(v: f32) -> f32 {
+/// Linear light to the encoded value, not clipped; the straight part continues below 0.
+pub fn encoded(v: f32) -> f32 {
     if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }
 }
 

@@ -40,10 +40,10 @@ pub enum Error {
         remedy: String,
     },
     /// A file is in the way that is no result of the same run.
-    #[error("{}: exists, but not as a result of the same inputs and settings; `overwrite` replaces it (files that are not as this program wrote them are moved aside), or choose another output (`out`)", .0.display())]
+    #[error("{}: already exists and is not a result of these inputs and settings; `overwrite` replaces it (files that naka-gs did not write, or that were edited, are kept as .bak), or choose another output (`out`)", .0.display())]
     Exists(PathBuf),
     /// Another process works in the output folder.
-    #[error("{}: another naka-gs works in this folder (process {owner}); wait for its end, or choose another output (`out`)", folder.display())]
+    #[error("{}: another naka-gs process ({owner}) is using this folder; wait until it ends, or choose another output (`out`)", folder.display())]
     InUse {
         /// The output folder.
         folder: PathBuf,

@@ -88,7 +88,7 @@ pub mod video;
 #[cfg(feature = "viewer")]
 pub mod viewer;
 
+pub use ::{glam, image, serde_json, wgpu};
 pub use engine::{Engine, Points, Posed};
 pub use error::{Error, Result};
-pub use ::{glam, image, serde_json, wgpu};
 pub use progress::{Board, Both, Journal, Progress, Silent, Standing, Stop};

@@ -1,5 +1,5 @@
 // Start-up check of a driver: the subgroup operations that kernels use. One invocation per element of `found`.
-// Writes found[i]: the lanes of a subgroup, times 256, and bits of what is wrong: sum, exchanges over powers of two, the first
+// Writes found[i]: the lanes of a subgroup, times 256, and bits of what is wrong: sums, exchanges over powers of two, the first
 // lane, ballot, exchange with any lane, any and all, and that subgroups and lanes number the invocations.
 
 @group(0) @binding(0) var<storage, read_write> found: array<u32>;
@@ -35,6 +35,7 @@ fn main(
     atomicAdd(&places[min(place, 63u)], 1u);
     workgroupBarrier();
     var fault = select(0u, 1u, subgroupAdd(lane) != lanes * (lanes - 1u) / 2u);
+    fault |= select(0u, 1u, subgroupExclusiveAdd(lane + 1u) != lane * (lane + 1u) / 2u);
     for (var step = 1u; step < lanes; step *= 2u) {
         let across = subgroupShuffleXor(lane, step);
         fault |= select(0u, 2u, across != (lane ^ step));

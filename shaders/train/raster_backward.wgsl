@@ -201,8 +201,7 @@ fn upstream(place: Place) -> Upstream {
     return Upstream(v.red, v.green, v.blue, behind);
 }
 
-fn gradients(splat: Splat, pixel: vec2f, pixels: ptr<function, Pixels>, v: ptr<function, Upstream>) -> Sums {
-    let b = blend(splat, pixel, pixels);
+fn gradients(splat: Splat, b: Blend, v: ptr<function, Upstream>) -> Sums {
     let shade = splat.color.x * (*v).red + splat.color.y * (*v).green + splat.color.z * (*v).blue;
     (*v).behind -= b.weight * shade;
     let v_alpha = b.transmittance * shade - (*v).behind / (1.0 - b.alpha);
@@ -260,9 +259,13 @@ fn main(
             while hits != 0u {
                 let splat = from_lane(mine, word + firstTrailingBit(hits));
                 hits &= hits - 1u;
-                let sums = gradients(splat, place.pixel, &pixels, &v);
-                if !subgroupAny(sums.drawn) { continue; }
-                add_all(splat, sums, lane, lanes);
+                let b = blend(splat, place.pixel, &pixels);
+                if !subgroupAny(any(b.drawn)) {
+                    // Behind a block that has ended nobody draws any more.
+                    if subgroupAll(all_ended(pixels)) { hits = 0u; }
+                    continue;
+                }
+                add_all(splat, gradients(splat, b, &v), lane, lanes);
             }
         }
         if subgroupAll(all_ended(pixels)) { break; }
@@ -270,7 +273,8 @@ fn main(
 #else
     for (var i = range.x; i < range.y; i++) {
         let splat = splat_of(i);
-        add_all(splat, gradients(splat, place.pixel, &pixels, &v));
+        let b = blend(splat, place.pixel, &pixels);
+        add_all(splat, gradients(splat, b, &v));
         if all_ended(pixels) { break; }
     }
 #endif

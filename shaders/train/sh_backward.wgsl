@@ -1,7 +1,8 @@
 // Gradient of the SH coefficients: ∂L/∂sh[k] = Y_k(direction) · ∂L/∂color.
 // One invocation per slot, one dispatch for each part of the bands. Reads means, projected and the color part of splat_gradients; writes v_sh of the splat.
 // BAND_1 to BAND_3 are defined for the bands that the model has.
-// Cost per slot: 9 loads, 3 stores per basis function of the model (at most 48).
+// Cost per slot: 9 loads, 3 stores per basis function of the model (at most 48); without TALL also a load and a store of workgroup
+// memory for each of these stores.
 #import common/view
 #import common/part
 #import common/projected
@@ -26,6 +27,7 @@
 @group(0) @binding(9) var<storage, read_write> v_sh3: array<f32>;
 #endif
 
+#ifdef TALL
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
     let slot = linear_id(id, groups, 64u);
@@ -105,3 +107,85 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     }
 #endif
 }
+#else
+// A band's gradients of 64 slots, slot by slot, and the row of each slot's splat: consecutive threads write consecutive values.
+var<workgroup> staged: array<f32, 1344>;
+var<workgroup> rows: array<u32, 64>;
+const NO_ROW = 0xffffffffu;
+
+fn stage(at: u32, y: f32, v: vec3f) {
+    staged[at] = y * v.x;
+    staged[at + 1u] = y * v.y;
+    staged[at + 2u] = y * v.z;
+}
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3u,
+    @builtin(num_workgroups) groups: vec3u,
+    @builtin(local_invocation_index) thread: u32,
+) {
+    let first = 64u * (group.x + group.y * groups.x);
+    if first >= counters[0] { return; }
+    let slot = min(first + thread, counters[0] - 1u);
+    let shape = projected[PROJECTED_STRIDE * slot + 1u];
+    let splat = index_of(shape);
+    let i = splat - part.first;
+    rows[thread] = select(NO_ROW, i, first + thread == slot && i < part.count);
+    let sh_degree = unspecialized(view.sh_degree, group);
+    let mean = vec3f(means[3u * splat], means[3u * splat + 1u], means[3u * splat + 2u]);
+    let d = normalize(mean - view.position);
+    let g = GRADIENT_STRIDE * slot;
+    // A color clamped at 0 has no gradient.
+    let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
+    let v = select(v_color, vec3f(0.0), clamped_channels(shape));
+    stage(3u * thread, SH_C0, v);
+    workgroupBarrier();
+    for (var at = thread; at < 192u; at += 64u) {
+        let row = rows[at / 3u];
+        if row != NO_ROW { v_sh0[3u * row + at % 3u] = staged[at]; }
+    }
+#ifdef BAND_1
+    workgroupBarrier();
+    let y1 = sh_band1(d);
+    stage(9u * thread, y1.x, v);
+    stage(9u * thread + 3u, y1.y, v);
+    stage(9u * thread + 6u, y1.z, v);
+    workgroupBarrier();
+    for (var at = thread; at < select(0u, 576u, sh_degree >= 1u); at += 64u) {
+        let row = rows[at / 9u];
+        if row != NO_ROW { v_sh1[9u * row + at % 9u] = staged[at]; }
+    }
+#endif
+#ifdef BAND_2
+    workgroupBarrier();
+    let y2 = sh_band2(d);
+    stage(15u * thread + 0u, y2[0], v);
+    stage(15u * thread + 3u, y2[1], v);
+    stage(15u * thread + 6u, y2[2], v);
+    stage(15u * thread + 9u, y2[3], v);
+    stage(15u * thread + 12u, y2[4], v);
+    workgroupBarrier();
+    for (var at = thread; at < select(0u, 960u, sh_degree >= 2u); at += 64u) {
+        let row = rows[at / 15u];
+        if row != NO_ROW { v_sh2[15u * row + at % 15u] = staged[at]; }
+    }
+#endif
+#ifdef BAND_3
+    workgroupBarrier();
+    let y3 = sh_band3(d);
+    stage(21u * thread + 0u, y3[0], v);
+    stage(21u * thread + 3u, y3[1], v);
+    stage(21u * thread + 6u, y3[2], v);
+    stage(21u * thread + 9u, y3[3], v);
+    stage(21u * thread + 12u, y3[4], v);
+    stage(21u * thread + 15u, y3[5], v);
+    stage(21u * thread + 18u, y3[6], v);
+    workgroupBarrier();
+    for (var at = thread; at < select(0u, 1344u, sh_degree >= 3u); at += 64u) {
+        let row = rows[at / 21u];
+        if row != NO_ROW { v_sh3[21u * row + at % 21u] = staged[at]; }
+    }
+#endif
+}
+#endif

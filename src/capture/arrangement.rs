@@ -2,7 +2,7 @@
 //! models or come from wrong poses.
 
 use super::medians::{median, median_vec};
-use super::messages::some;
+use super::messages::list_names;
 use super::{Camera, Capture, View};
 use crate::eigen;
 use glam::{DMat3, DVec3};
@@ -46,7 +46,7 @@ impl Capture {
                 "{} stray cameras stand {nearest:.3e} units or more from the others, which are within {radius:.3e} units \
                  of their middle: {}; correct their poses or remove them",
                 far.len(),
-                some(&names)
+                list_names(&names)
             ));
         }
         warnings.extend(shape_warning(&centers).map(String::from));

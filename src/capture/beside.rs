@@ -2,7 +2,7 @@
 
 use super::file_names::{RECORD, is_hidden, is_scene};
 use super::loose::{OTHERS, images_in};
-use super::messages::some;
+use super::messages::list_names;
 use super::names::SMALLER;
 use super::resolve::photo_folder;
 use super::{colmap, models};
@@ -29,7 +29,7 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
     if !agree(&real, &named) {
         let names: Vec<&String> = named.iter().collect();
         let (model, folder) = (model.display(), folder.display());
-        tracing::warn!("{model}: is not used for {folder}: it is of other photographs ({})", some(&names));
+        tracing::warn!("{model}: is not used for {folder}: it is of other photographs ({})", list_names(&names));
         return None;
     }
     let rivals = rivals(&real, &named);
@@ -40,7 +40,7 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
              to a folder of its own",
             model.display(),
             folder.display(),
-            some(&rivals),
+            list_names(&rivals),
             folder.display()
         );
     }

@@ -6,7 +6,7 @@
 //! another is measured on the pictures, since cameras' curves bend what EXIF data says.
 
 use super::medians::median_vec;
-use super::messages::some;
+use super::messages::list_names;
 use super::{Image, View, read_image, resize_area};
 use crate::color::{to_linear, to_srgb};
 use crate::error::{Error, Result};
@@ -68,12 +68,12 @@ pub(super) fn join(views: Vec<View>) -> Result<Vec<View>> {
         }
     }
     if !merged.is_empty() {
-        tracing::info!("{} poses have brackets of exposures, merged: {}", merged.len(), some(&merged));
+        tracing::info!("{} poses have brackets of exposures, merged: {}", merged.len(), list_names(&merged));
     }
     if !strange.is_empty() {
         tracing::warn!(
             "photographs with one pose show different things: {}; correct their poses or remove those that are wrong",
-            some(&strange)
+            list_names(&strange)
         );
     }
     Ok(joined.into_iter().flatten().collect())

@@ -1,5 +1,6 @@
-//! Poses that are there but not where, or not as, they are read: what people call them, and other programs' files.
+//! Poses in places or formats that are not read, reported so that they are not overlooked.
 
+use super::file_names::ending;
 use super::file_names::{RECORD, folder_in, holds_model, is_hidden, is_scene};
 use super::models;
 use crate::error::{Error, Result};
@@ -21,11 +22,15 @@ const START: u64 = 1 << 16;
 /// A JSON file with frames that is not called as a scene's; a COLMAP model that is not where a scene has it.
 pub fn look_for_other_poses(scene: &Path) -> Result<()> {
     for path in entries(scene) {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let ending = ending(&path);
         match ending.as_str() {
             "json" if has_frames(&path) => {
                 let found = "holds poses, but a scene's are called transforms.json or transforms_train.json";
-                return Err(Error::input(path, found, "rename it, or name it by poses_from"));
+                return Err(Error::input(
+                    path,
+                    found,
+                    "rename it to transforms.json, or pass it as `poses.poses_from`",
+                ));
             }
             "xml" | "csv" | "nvm" | "out" => {
                 if let Some(program) = program_of(&start(&path), &ending) {
@@ -41,7 +46,11 @@ pub fn look_for_other_poses(scene: &Path) -> Result<()> {
     for folder in folders(scene) {
         if holds_model(&folder) {
             let found = "holds a COLMAP model, but a scene's is in sparse/0";
-            return Err(Error::input(folder, found, "name it by poses_from, or move it out of the scene folder"));
+            return Err(Error::input(
+                folder,
+                found,
+                "pass it as `poses.poses_from`, or move it out of the scene folder",
+            ));
         }
         for path in entries(&folder) {
             if let Some(kind) = kind_of(&path) {

@@ -1,7 +1,7 @@
 //! How much longer one photograph was exposed than another, and than its meter asked for, as its EXIF data says.
 
 use super::extras::Extras;
-use super::messages::some;
+use super::messages::list_names;
 use super::{Capture, View};
 use exif::{Exif, In, Reader, Tag, Value};
 use std::path::Path;
@@ -112,7 +112,7 @@ pub fn assign_gains(capture: &mut Capture) {
     if stops.len() < views.len() {
         let without: Vec<&str> =
             views.iter().zip(&exposures).filter(|pair| pair.1.is_none()).map(|(view, _)| view.name.as_str()).collect();
-        let (count, names) = (without.len(), some(&without));
+        let (count, names) = (without.len(), list_names(&without));
         tracing::warn!(
             "{root}: EXIF exposures differ by {spread:.1} stops, but {count} photographs have none or no aperture \
              ({names}): they are taken as if all were exposed alike"

@@ -82,7 +82,7 @@ pub fn warn_of_unknown(path: &Path, text: &str) {
             "{}: these keys are not understood and change nothing: {}; if one of them gives poses, lenses or pictures \
              another meaning, convert the file",
             path.display(),
-            super::messages::some(&keys)
+            super::messages::list_names(&keys)
         );
     }
 }

@@ -2,7 +2,7 @@
 //! something else: a TIFF reader finds the thumbnail in most RAW files. What is not read is named, with the way to convert it.
 
 use super::file_names::{ENDINGS, ending, is_hidden};
-use super::messages::some;
+use super::messages::list_names;
 use crate::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -135,7 +135,7 @@ pub fn warn_of_second(folder: &Path) {
              them into a folder of their own to use them",
             folder.display(),
             names.len(),
-            some(&names)
+            list_names(&names)
         );
     }
 }
@@ -156,7 +156,7 @@ fn describe(folder: &Path) -> Option<(String, Kind)> {
     let mixed = files.iter().any(|(_, other)| *other != kind);
     let names: Vec<_> = files.iter().filter_map(|(path, _)| path.file_name()?.to_str()).collect();
     let kinds = if mixed { "RAW and HEIC" } else { kind.name() };
-    Some((format!("{} {kinds} files, which are not read: {}", files.len(), some(&names)), kind))
+    Some((format!("{} {kinds} files, which are not read: {}", files.len(), list_names(&names)), kind))
 }
 
 /// Whether the first directory of the TIFF file that begins with `start` has `tag`.

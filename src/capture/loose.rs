@@ -2,7 +2,7 @@
 
 use super::file_names::{ENDINGS, RECORD, check_text, ending, is_hidden, is_scene, masked};
 use super::frame::{refuse_frame, view};
-use super::messages::some;
+use super::messages::list_names;
 use super::{Camera, Capture, View, image_size, kinds, names, transforms};
 use crate::error::{Error, Result};
 use glam::DMat4;
@@ -10,9 +10,23 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Folders beside photographs that hold other pictures, in lower case.
-pub const OTHERS: [&str; 13] = [
-    "masks", "mask", "depth", "depths", "normals", "sparse", "colmap", "test", "val", "truth", "renders", "__macosx",
+pub const OTHERS: [&str; 16] = [
+    "masks",
+    "mask",
+    "depth",
+    "depths",
+    "normals",
+    "sparse",
+    "colmap",
+    "test",
+    "val",
+    "truth",
+    "renders",
+    "__macosx",
     "@eadir",
+    "$recycle.bin",
+    "#recycle",
+    "@recycle",
 ];
 /// Folders within each other that are looked into for photographs.
 const DEEPEST: usize = 16;
@@ -143,7 +157,7 @@ pub(super) fn warn_of_unused(folder: &Path) {
     let below = if holds_images(folder) { below(folder) } else { Vec::new() };
     if !below.is_empty() {
         let names: Vec<_> = below.iter().filter_map(|file| file.strip_prefix(folder).ok()?.to_str()).collect();
-        let (count, names) = (below.len(), some(&names));
+        let (count, names) = (below.len(), list_names(&names));
         tracing::warn!(
             "{}: {count} images in folders below it are not used, since there are images in it: {names}",
             folder.display()

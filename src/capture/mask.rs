@@ -3,6 +3,7 @@
 
 use super::decode::read_claimed;
 use super::extras::{read_alpha, read_alpha_claimed};
+use super::file_names::ending;
 use super::fill::fill_hidden;
 use super::{Image, Lens, View, resize_area};
 use crate::error::Result;
@@ -47,7 +48,7 @@ impl Mask {
             None => None,
         };
         let Some(file) = &self.file else { return Ok(alpha) };
-        let ending = file.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let ending = ending(file);
         let black = if EXACT.contains(&ending.as_str()) { 0.0 } else { 0.5 };
         let mut mask = read_claimed(file)?;
         // An eraser leaves white that is transparent.

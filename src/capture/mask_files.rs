@@ -6,7 +6,7 @@ use super::image::pixels;
 use super::kinds::SECOND;
 use super::loose::images_in;
 use super::mask::{Mask, MaskUse};
-use super::messages::some;
+use super::messages::list_names;
 use super::resolve::{Folders, Purpose, Resolver};
 use super::{Capture, image_size};
 use crate::error::{Error, Result};
@@ -103,7 +103,7 @@ impl<'a> Finder<'a> {
             tracing::warn!(
                 "{}: {files} of {of} photographs have a mask; nothing is hidden in {}",
                 capture.root.display(),
-                some(&without)
+                list_names(&without)
             );
         } else if !masks.is_empty() {
             tracing::info!(

@@ -4,7 +4,7 @@
 const NAMED: usize = 20;
 
 /// The first of `names`, and how many more there are.
-pub fn some(names: &[impl AsRef<str>]) -> String {
+pub fn list_names(names: &[impl AsRef<str>]) -> String {
     let first: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
     match names.len().saturating_sub(NAMED) {
         0 => first.join(", "),

@@ -1,10 +1,14 @@
-//! What a user brings: photographs with poses, read once, validated once.
+//! Captures: photographs with poses, read and validated once.
+//!
+//! - a scene folder to a [`Capture`]: [`scene`], [`resolve`] (files that frames name), [`names`] (what views are called)
+//! - poses: [`transforms`], [`colmap`], [`models`], [`beside`], [`elsewhere`]; photographs without: [`loose`], [`posed`]
+//! - pixels: [`decode`], [`jpeg`], [`mod@raw`], `mosaic`, [`undistort`], [`bracket`], [`mask`], [`fill`], [`cache`]
+//! - what files say besides: [`extras`], [`exposure`], [`facts`]
+//! - geometry: [`camera`], [`distortion`], [`normalize`], [`scene_frame`], [`arrangement`], [`up`]
 
 mod arrangement;
 mod beside;
 mod bracket;
-#[cfg(test)]
-mod brought_tests;
 mod cache;
 mod camera;
 mod colmap;
@@ -54,6 +58,8 @@ mod transforms;
 mod turn;
 mod undistort;
 mod up;
+#[cfg(test)]
+mod user_input_tests;
 
 pub(crate) use arrangement::typical_depth;
 pub use beside::cameras_beside;
@@ -67,7 +73,7 @@ pub(crate) use elsewhere::look_for_other_poses;
 pub(crate) use exposure::{assign_gains, below_meter};
 pub use extras::{Extras, read_alpha};
 pub use facts::Facts;
-pub use file_names::is_scene;
+pub use file_names::{ending, is_scene};
 pub(crate) use frame::Frame;
 pub use image::{Image, mean_image};
 pub(crate) use jpeg::ycbcr_to_rgb;
@@ -75,7 +81,7 @@ pub use loose::{holds_images, image_count, is_image, photos, poses, readable_pho
 pub use mask::{Mask, MaskUse};
 pub use mask_files::add_masks;
 pub(crate) use medians::median;
-pub(crate) use messages::some;
+pub(crate) use messages::list_names;
 pub use named_pose::{NamedPoses, named_poses};
 pub(crate) use names::{clash_of, plain as plain_names};
 pub(crate) use normalize::world_normalization_about;

@@ -2,7 +2,7 @@
 
 use super::colmap;
 use super::file_names::folder_in;
-use super::messages::some;
+use super::messages::list_names;
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -72,7 +72,7 @@ fn largest(folder: &Path, models: &[(u32, PathBuf)]) -> Result<PathBuf> {
         "{}: of several models the largest is used, {} ({most} images); not used: {}",
         folder.display(),
         models[chosen].0,
-        some(&others)
+        list_names(&others)
     );
     Ok(models[chosen].1.clone())
 }

@@ -6,7 +6,7 @@ use super::frame::{Frame, refuse_frame, view};
 use super::loose::images_in;
 use super::mask::{Mask, MaskUse};
 use super::mask_files::Finder;
-use super::messages::some;
+use super::messages::list_names;
 use super::names::is_absolute;
 use super::resolve::{Purpose, Resolver, file_in};
 use super::size::Sizes;
@@ -198,7 +198,7 @@ impl Views<'_> {
             return Ok(());
         }
         let of = source.frames.len() + source.kept.len();
-        let (count, names, root) = (absent.len(), some(absent), self.resolver.root.display());
+        let (count, names, root) = (absent.len(), list_names(absent), self.resolver.root.display());
         let found = format!("{count} of its {of} poses have no picture in {root}, train/ or images/: {names}");
         if left < MIN_VIEWS {
             let found = format!("{found}; {left} views to train on are left");
@@ -247,7 +247,7 @@ impl Views<'_> {
         let elsewhere = without.map(|(frame, _)| frame.image.as_str()).filter(|image| is_absolute(image));
         let elsewhere: Vec<&str> = elsewhere.collect();
         if !elsewhere.is_empty() {
-            let (count, names) = (elsewhere.len(), some(&elsewhere));
+            let (count, names) = (elsewhere.len(), list_names(&elsewhere));
             tracing::warn!("{}: {count} references are outside the scene and not in test/: {names}", path.display());
         }
         Ok(views)
@@ -307,7 +307,7 @@ impl Views<'_> {
             let below =
                 |photo: &&PathBuf| photo.strip_prefix(self.resolver.root).unwrap_or(photo).display().to_string();
             let names = others.iter().map(below);
-            let (of, count, names) = (source.path.display(), others.len(), some(&names.collect::<Vec<_>>()));
+            let (of, count, names) = (source.path.display(), others.len(), list_names(&names.collect::<Vec<_>>()));
             tracing::warn!("{of}: {count} photographs have no pose there and are not used: {names}");
         }
     }

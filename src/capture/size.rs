@@ -1,7 +1,7 @@
 //! Pictures of another size than their model says: smaller copies of the photographs that the poses were found with.
 
 use super::frame::Frame;
-use super::messages::some;
+use super::messages::list_names;
 use super::turn::Turn;
 use super::{Camera, Lens};
 use crate::error::{Error, Result};
@@ -91,14 +91,14 @@ impl<'a> Sizes<'a> {
         }
         if let Some((actual, other)) = self.elsewhere {
             tracing::warn!(
-                "{}: says no size for pictures of {} × {}, and its principal point is the middle of {} × {}: where the \
-                 intrinsics are those of pictures before they were scaled or cropped, new views are displaced; give `w` and \
-                 `h` of the pictures that they belong to, and for cropped ones the principal point in what was kept",
+                "{}: gives no image size, and its principal point is the center of {} × {}, but the pictures are {} × {}: if \
+                 they were scaled or cropped after calibration, renders will be displaced; give `w` and `h` of the calibrated \
+                 pictures, or, for cropped ones, the principal point in the crop",
                 self.source.display(),
-                actual.0,
-                actual.1,
                 other.0,
-                other.1
+                other.1,
+                actual.0,
+                actual.1
             );
         }
         if let Some(found) = self.describe() {
@@ -112,8 +112,9 @@ impl<'a> Sizes<'a> {
             let factor = f64::from(actual.0) / f64::from(said.0);
             format!("{factor:.3} times ({} × {} instead of {} × {})", actual.0, actual.1, said.0, said.1)
         });
-        (count > 0)
-            .then(|| format!("{count} pictures have another size than it says: {}", some(&kinds.collect::<Vec<_>>())))
+        (count > 0).then(|| {
+            format!("{count} pictures have another size than it says: {}", list_names(&kinds.collect::<Vec<_>>()))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! `test_filenames`, as nerfstudio has them.
 
 use super::frame::Frame;
-use super::messages::some;
+use super::messages::list_names;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -50,7 +50,7 @@ impl Lists {
 
 fn warn(source: &Path, names: &[impl AsRef<str>], found: &str) {
     if !names.is_empty() {
-        tracing::warn!("{}: {} {found}: {}", source.display(), names.len(), some(names));
+        tracing::warn!("{}: {} {found}: {}", source.display(), names.len(), list_names(names));
     }
 }
 

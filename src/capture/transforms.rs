@@ -110,7 +110,8 @@ fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T> {
         } else if line.contains("NaN") || line.contains("Infinity") {
             "JSON has no NaN or Infinity: give that pose its numbers, or remove the frame"
         } else {
-            "correct the file (see the README for its keys)"
+            "correct the file: every frame needs `file_path` and `transform_matrix`, and the file or its frames `fl_x` or \
+             `camera_angle_x`"
         };
         // serde_json's message ends with "at line L column C".
         Error::input(path, format!("not a usable transforms file: {error}"), remedy)

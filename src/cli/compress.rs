@@ -170,7 +170,7 @@ impl Compress {
                 let trial = Trial { path: &self.out.path, frame, antialiased };
                 let Outcome { splats, whole, psnr } = to_budget(&mut compressor, budget, &trial, reporter)?;
                 if whole {
-                    tracing::warn!("the budget is for all {all} splats: {} is a copy", self.out.path.display());
+                    tracing::warn!("all {all} splats fit the budget: {} is a copy", self.out.path.display());
                 }
                 write::write(&self.out.path, &write::Export { splats: &splats, frame, antialiased })?;
                 let bytes = std::fs::metadata(&self.out.path).map_err(Error::io(&self.out.path))?.len();

@@ -1,5 +1,5 @@
-//! What the environment must say before the process starts, hence the start in place, and where it keeps what can be made
-//! again.
+//! Environment variables that must be set before the process starts, so that the program re-executes itself, and the user's
+//! cache folder.
 //!
 //! - On machines without a desktop session (no `XDG_RUNTIME_DIR`) Mesa's device-selection layer prints an "error" for every
 //!   look at the adapters, although nothing is wrong. It only orders adapters, which `--adapter` does here.

@@ -3,6 +3,7 @@
 use super::output;
 use super::progress::Reporter;
 use naka_gs::capture::Camera;
+use naka_gs::capture::ending;
 use naka_gs::pipeline::{training_cameras, training_cameras_beside};
 use naka_gs::splat::{self, write as formats};
 use naka_gs::{Error, Progress, Result, page};
@@ -76,8 +77,7 @@ pub enum Target {
 impl Target {
     /// By the ending of `path`, or a page anyway.
     pub fn of(path: &Path, page: bool) -> Result<Self> {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        if page || ending.is_some_and(|ending| ["html", "htm"].contains(&ending.as_str())) {
+        if page || ["html", "htm"].contains(&ending(path).as_str()) {
             return Ok(Self::Page);
         }
         formats::Format::of_ending(path).map(|_| Self::Splats).map_err(|error| match error {

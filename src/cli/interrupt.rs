@@ -14,7 +14,7 @@ fn ask(stop: &Stop) {
         std::process::exit(130);
     }
     stop.request();
-    say("stopping after a clean checkpoint; once more to stop at once");
+    say("stopping at the next safe point; press Ctrl-C again to stop immediately");
 }
 
 fn refuse(error: &dyn std::error::Error) -> Error {

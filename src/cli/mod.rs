@@ -52,10 +52,10 @@ struct Cli {
 /// How much the program says, on stderr.
 #[derive(clap::Args)]
 struct Talk {
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more (-vv: still more)
+    /// Print more (-vv: even more)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
     /// Bars on a terminal and lines elsewhere (auto), lines (plain), or none

@@ -1,4 +1,4 @@
-//! Warnings that a report repeats are said once: it reads the capture of the run before it anew.
+//! Suppresses warnings that a report would repeat, since it reads the run's capture again.
 
 use std::cell::Cell;
 use std::collections::HashSet;

@@ -5,8 +5,9 @@ use super::progress::Reporter;
 use super::setting_flags::{Ppm as PpmTables, SettingFlags};
 use glam::DMat4;
 use naka_gs::capture::{Camera, Capture, SceneFrame, View};
-use naka_gs::pipeline::{self, record::write_json};
+use naka_gs::pipeline;
 use naka_gs::prior::{Found, ReadOptions, Similarity};
+use naka_gs::storage::write_json;
 use naka_gs::{Error, Result, capture, eval, ppm, prior, storage};
 use std::path::{Path, PathBuf};
 

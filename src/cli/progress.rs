@@ -74,6 +74,8 @@ impl Reporter {
             _ => "info,naka_gs=trace",
         };
         let color = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        // Windows' console has to be asked; elsewhere this says nothing.
+        let color = color && anstyle_query::windows::enable_ansi_colors() != Some(false);
         let stage = Arc::clone(&self.stage);
         let lines = tracing_subscriber::fmt::layer()
             .with_ansi(color)

@@ -25,7 +25,7 @@ pub struct Run {
     /// Stop after this stage (poses: of photographs that have none). The same command without it goes on from there
     #[arg(long, value_name = "STAGE", value_parser = stage_parser())]
     until: Option<Stage>,
-    /// Look on in a window while it trains
+    /// Watch the training in a window
     #[cfg(feature = "viewer")]
     #[arg(long, conflicts_with_all = ["until", "tensorboard"])]
     view: bool,

@@ -5,7 +5,7 @@
 
 use super::views::{Goals, ViewRenderer};
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use crate::progress::Progress;
 use crate::random::hash;
 use crate::splat::{Splats, Tensors, plane_len, tiles};
@@ -16,8 +16,6 @@ use crate::train::{Adam, Backward, Gradients, Moments, Update};
 const RATES: [f32; 8] = [1.6e-4, 1e-3, 5e-3, 2.5e-2, 2.5e-3, 2.5e-4, 2.5e-4, 2.5e-4];
 /// What rates have fallen to at the last step: steps that are few must end at rest.
 const DECAY: f32 = 0.03;
-/// Threads of a workgroup, each of which makes four values a plane.
-const WORKGROUP: u32 = 64;
 const SEED: u64 = 42;
 
 /// How often a fit looks at withheld views.

@@ -1,6 +1,6 @@
 //! Camera responses as data: how one camera's rendering of a dark exposure relates to its rendering of a lit one.
 
-use crate::color::{exposed_unclipped, warmth};
+use crate::color::{encoded, exposed_unclipped, srgb_to_linear, warmth};
 use crate::error::{Error, Result};
 use crate::limits;
 use serde::Deserialize;
@@ -194,7 +194,7 @@ impl Camera {
 
     /// The longer exposure that brings linear light of the (encoded) `median` to mid-gray; `None` for a black one.
     pub fn exposing(median: f32) -> Option<Self> {
-        let ratio = MID_GRAY / decode_srgb(median);
+        let ratio = MID_GRAY / srgb_to_linear(median);
         (median > 0.0 && ratio.is_finite()).then(|| Self::exposure(ratio))
     }
 
@@ -237,7 +237,7 @@ impl Camera {
         }
         match &self.kind {
             Kind::Curve(curves) => std::array::from_fn(|c| curves[c].apply(mixed[c])),
-            Kind::SrgbExposure { ratios } => std::array::from_fn(|c| encode_srgb(ratios[c] * decode_srgb(mixed[c]))),
+            Kind::SrgbExposure { ratios } => std::array::from_fn(|c| encoded(ratios[c] * srgb_to_linear(mixed[c]))),
         }
     }
 }
@@ -330,14 +330,4 @@ fn monotone_slopes(points: &[[f32; 2]]) -> Vec<f32> {
         }
     }
     slopes
-}
-
-/// sRGB value to linear light (IEC 61966-2-1); the straight part continues below 0.
-fn decode_srgb(v: f32) -> f32 {
-    if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) }
-}
-
-/// Linear light to sRGB value, the inverse of [`decode_srgb`].
-fn encode_srgb(v: f32) -> f32 {
-    if v <= 0.003_130_8 { v * 12.92 } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 }
 }

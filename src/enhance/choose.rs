@@ -86,7 +86,7 @@ pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]], origin: Origin
     }?;
     if choice.exposure.is_none() && (config.exposure != 0.0 || config.warmth != 0.0) {
         tracing::warn!(
-            "`enhance.exposure` and `enhance.warmth` have no effect: {}; with `enhance.response` = \"camera\" they would",
+            "`enhance.exposure` and `enhance.warmth` have no effect: {}; with `enhance.response = camera` they would",
             choice.reason
         );
     }

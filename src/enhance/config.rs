@@ -3,8 +3,6 @@
 use crate::error::{Error, Result};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
 /// Settings of the photometric restoration. The default chooses a response for the whole capture by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
@@ -25,16 +23,16 @@ pub struct Config {
     /// Camera response of `camera` and `auto`: a built-in name (`exposure-45`, `exposure-40`, `exposure-40-plain`) or a
     /// TOML file. Empty: `camera.toml` in the scene folder where there is one, else `exposure-45`.
     pub camera: String,
-    /// How many EV longer the camera response exposes than it would (-5 to 5; cameras step in thirds). 0: as EXIF data say
-    /// how far the photographs lie below their meter's exposure, else what is right on average.
+    /// Exposure compensation of the camera response in EV (-5 to 5). 0: from how far EXIF data say the photographs lie below
+    /// their meter's exposure, else what is right on average.
     pub exposure: f32,
-    /// How much warmer the camera response renders than it would: EV by which red light grows against blue (-2 to 2).
+    /// Warmth of the camera response: EV of red relative to blue (-2 to 2, positive is warmer).
     pub warmth: f32,
     /// Estimate colors of 8-bit files between the whole levels that their Cb and Cr were rounded to, from the ratio of
     /// color to brightness around them. Brightness is left alone.
     pub dequantize: bool,
-    /// Believe EXIF data: bring photographs to their mean exposure where they were exposed differently, and let the
-    /// built-in response expose them as their meter would have.
+    /// Use EXIF exposures: scale photographs to their mean exposure where exposures differ, and let the built-in response
+    /// expose as the camera's meter would have.
     pub exif_exposure: bool,
     /// Strength of the color-noise filter before the curve: 0 is off, 1 removes what is not above the noise, 4 more.
     /// Brightness is left alone. For pictures to look at; splats average noise over views better than any filter.
@@ -103,7 +101,8 @@ impl Config {
         let remedy = "use EV from -2 (cold) to 2 (warm), such as 0.3";
         check(self.warmth.abs() <= MOST_WARMTH, "warmth", self.warmth, remedy)?;
         let of_camera = matches!(self.response, Response::Auto | Response::Camera);
-        let remedy = "leave it at 0, or use `response` auto or camera: other responses are not exposures of a camera";
+        let remedy =
+            "leave it at 0, or use `enhance.response` auto or camera: other responses are not exposures of a camera";
         check(self.exposure == 0.0 || of_camera, "exposure", self.exposure, remedy)?;
         check(self.warmth == 0.0 || of_camera, "warmth", self.warmth, remedy)?;
         if self.weights.is_empty() {
@@ -114,37 +113,6 @@ impl Config {
             Sigma::Auto => Ok(()),
         }
     }
-}
-
-/// Gives an enum of plain words its spelling in settings and on the command line.
-macro_rules! words {
-    ($name:ident, $($variant:ident = $word:literal),+) => {
-        impl $name {
-            /// Every value, as settings spell it.
-            pub const WORDS: &[&str] = &[$($word),+];
-        }
-
-        impl FromStr for $name {
-            type Err = Error;
-
-            fn from_str(s: &str) -> Result<Self> {
-                match s {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(Error::setting(
-                        concat!("enhance ", stringify!($name)),
-                        format!("unknown value '{s}'"),
-                        format!("use one of: {}", Self::WORDS.join(", ")),
-                    )),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word),+ })
-            }
-        }
-    };
 }
 
 /// The curve from dark to lit.
@@ -163,7 +131,6 @@ pub enum Response {
     /// Leaves the values as they are.
     None,
 }
-words!(Response, Auto = "auto", Camera = "camera", Naka = "naka", Log = "log", None = "none");
 
 /// What a response is estimated on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +142,6 @@ pub enum Scope {
     /// Every view alone.
     Image,
 }
-words!(Scope, Scene = "scene", Image = "image");
 
 /// The mapping of a response to 0–1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,14 +159,6 @@ pub enum Normalize {
     #[default]
     White,
 }
-words!(
-    Normalize,
-    Linear = "linear",
-    Percentile = "percentile",
-    Symmetric = "symmetric",
-    Histogram = "histogram",
-    White = "white"
-);
 
 /// σ as a number, or estimated from the median.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -221,12 +179,15 @@ enum SigmaText {
 }
 
 impl TryFrom<SigmaText> for Sigma {
-    type Error = Error;
+    type Error = String;
 
-    fn try_from(text: SigmaText) -> Result<Self> {
+    fn try_from(text: SigmaText) -> Result<Self, String> {
         match text {
             SigmaText::Value(value) => Ok(Self::Value(value)),
-            SigmaText::Word(word) => word.parse(),
+            SigmaText::Word(word) if word == "auto" => Ok(Self::Auto),
+            SigmaText::Word(word) => {
+                word.parse().map(Self::Value).map_err(|_| format!("'{word}' is neither `auto` nor a number"))
+            }
         }
     }
 }
@@ -236,28 +197,6 @@ impl From<Sigma> for SigmaText {
         match sigma {
             Sigma::Auto => Self::Word("auto".into()),
             Sigma::Value(value) => Self::Value(value),
-        }
-    }
-}
-
-impl FromStr for Sigma {
-    type Err = Error;
-
-    fn from_str(s: &str) -> Result<Self> {
-        if s == "auto" {
-            return Ok(Self::Auto);
-        }
-        s.parse().map(Self::Value).map_err(|_| {
-            Error::setting("enhance.sigma", format!("'{s}'"), "use 'auto' or a number above 0, such as 0.05")
-        })
-    }
-}
-
-impl fmt::Display for Sigma {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Value(value) => value.fmt(f),
         }
     }
 }

@@ -25,11 +25,11 @@ pub struct Exposed<'a> {
 }
 
 /// What speaks against the EXIF data of these photographs, if anything does.
-pub fn doubt(photographs: &[Exposed<'_>]) -> Option<String> {
+pub fn contradiction(photographs: &[Exposed<'_>]) -> Option<String> {
     let line = Line::through(photographs);
     if line.is_some_and(|line| line.slope + CERTAIN * line.error < MOST_SLOPE) {
         let stops = line.map_or(0.0, |line| -line.slope);
-        return Some(format!("photographs are darker by {stops:.1} stops where they were exposed for a stop longer"));
+        return Some(format!("photographs get {stops:.1} stops darker per stop of longer exposure"));
     }
     // Light that follows the exposures was set by hand, and windows may become white.
     if line.is_some_and(|line| line.slope - CERTAIN * line.error > SET_BY_HAND) {
@@ -87,7 +87,7 @@ fn saturates(of: &Exposed<'_>) -> Option<String> {
     let full = |p: [f32; 3]| p.iter().all(|v| *v >= SATURATED);
     let count = of.pixels.iter().filter(|p| full(**p) && !full(before(**p, of.gain))).count();
     let part = count as f32 / of.pixels.len().max(1) as f32;
-    (part > MOST_SATURATED).then(|| format!("they would saturate {:.0} % of {}", 100.0 * part, of.name))
+    (part > MOST_SATURATED).then(|| format!("applying them would saturate {:.0} % of {}", 100.0 * part, of.name))
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
 
     /// Photographs of these stops of light (median; half of a photograph has twice that), exposed for so many stops longer
     /// than the mean, as EXIF data say.
-    fn doubted(seen: &[[f64; 2]]) -> Option<String> {
+    fn contradicted(seen: &[[f64; 2]]) -> Option<String> {
         let level = |light: f64| crate::color::to_srgb(light.exp2() as f32);
         let photographs = seen.iter().map(|&[light, longer]| {
             let gain = [(-longer).exp2() as f32; 3];
@@ -106,7 +106,7 @@ mod tests {
         let photographs: Vec<_> = photographs.collect();
         let exposed: Vec<_> =
             photographs.iter().map(|(gain, pixels)| Exposed { name: "a.jpg", gain: *gain, pixels }).collect();
-        doubt(&exposed)
+        contradiction(&exposed)
     }
 
     #[test]
@@ -119,34 +119,34 @@ mod tests {
         };
         // Set by hand; a meter, also one that leaves dark places darker, and with views that differ by other things.
         for (slope, content) in [(1.0, 0.0), (1.0, 1.0), (0.0, 0.0), (0.0, 1.0), (-0.4, 0.2)] {
-            assert_eq!(doubted(&seen(slope, content, -9.0)), None, "{slope} {content}");
+            assert_eq!(contradicted(&seen(slope, content, -9.0)), None, "{slope} {content}");
         }
         // What was dark through a meter's eyes is so again after its exposures were matched.
-        let found = doubted(&seen(-1.0, 0.1, -9.0)).unwrap();
+        let found = contradicted(&seen(-1.0, 0.1, -9.0)).unwrap();
         assert!(found.contains("1.0 stops"), "{found}");
         // Too few to tell; one that is black says nothing.
-        assert_eq!(doubted(&seen(-1.0, 0.0, -9.0)[..3]), None);
+        assert_eq!(contradicted(&seen(-1.0, 0.0, -9.0)[..3]), None);
         let mut black = seen(-1.0, 0.0, -9.0)[..4].to_vec();
         black[3][0] = -20.0;
-        assert_eq!(doubted(&black), None);
+        assert_eq!(contradicted(&black), None);
         // Pictures that are lit alike: half of the one that was exposed for half as long would become white.
-        let found = doubted(&seen(0.0, 0.0, -1.5)).unwrap();
+        let found = contradicted(&seen(0.0, 0.0, -1.5)).unwrap();
         assert!(found.contains("a.jpg") && found.contains("50 %"), "{found}");
-        assert_eq!(doubted(&seen(0.0, 0.0, -3.0)), None);
+        assert_eq!(contradicted(&seen(0.0, 0.0, -3.0)), None);
     }
 
     #[test]
     fn windows_the_sky_and_a_camera_at_its_limit_are_no_reason() {
         // Set by hand: what is white at a mean exposure was so before.
         let by_hand: Vec<[f64; 2]> = (0..8).map(|i| if i % 2 == 0 { [-2.4, -1.0] } else { [-0.4, 1.0] }).collect();
-        assert_eq!(doubted(&by_hand), None);
+        assert_eq!(contradicted(&by_hand), None);
         // One view of three that were exposed for less time is of the sky.
         let meter = [[-1.2, -1.0], [-3.0, -0.8], [-3.1, -0.6], [-3.0, 0.4], [-2.9, 0.6], [-3.0, 0.9]];
-        assert_eq!(doubted(&meter), None);
+        assert_eq!(contradicted(&meter), None);
         // Eight that are metered, sixteen at the longest exposure, the darkest of all.
         let metered = (0..8).map(|i| [-9.0 + 0.1 * f64::from(i % 3), -1.4 + 0.2 * f64::from(i)]);
         let at_limit = (0..16).map(|i| [-9.0 - 2.2 * f64::from(i) / 15.0, 0.7]);
-        assert_eq!(doubted(&metered.chain(at_limit).collect::<Vec<_>>()), None);
+        assert_eq!(contradicted(&metered.chain(at_limit).collect::<Vec<_>>()), None);
     }
 
     #[test]

@@ -248,10 +248,10 @@ impl<'g> Prepared<'g> {
         root: &Path,
         progress: &dyn Progress,
     ) -> Result<Self> {
-        let Samples { pixels: samples, doubted } = sample(sources, config, downscale, progress)?;
-        let config = Config { exif_exposure: config.exif_exposure && !doubted, ..config.clone() };
+        let Samples { pixels: samples, ignore_exif } = sample(sources, config, downscale, progress)?;
+        let config = Config { exif_exposure: config.exif_exposure && !ignore_exif, ..config.clone() };
         if sources.iter().any(|source| source.gain(&config).is_some()) {
-            tracing::info!("photographs are brought to their mean exposure");
+            tracing::info!("photographs are scaled to their mean exposure (EXIF)");
         }
         let linear = sources.iter().all(Source::is_linear);
         let views: Vec<&View> = sources.iter().filter_map(Source::view).collect();

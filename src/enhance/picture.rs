@@ -1,6 +1,7 @@
 //! Lit pictures as files, in the format their names ask for, with what belongs to the photograph they come from.
 
 use super::network::Maps;
+use crate::capture::ending;
 use crate::capture::{Extras, Image, View, resize_area};
 use crate::error::{Error, Result};
 use crate::storage;
@@ -26,7 +27,7 @@ const QUALITY: u8 = 98;
 pub fn write(path: &Path, image: &Image, photograph: &View, exposed: bool) -> Result<()> {
     let extras = photograph.image.as_deref().map(Extras::read).unwrap_or_default();
     let extras = if exposed { extras.without_exposure() } else { extras };
-    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ending = ending(path);
     let alpha = || Ok(photograph.read_alpha()?.map(|alpha| resize_area(&alpha, image.width, image.height)));
     let bytes = match ending.as_str() {
         "png" => png(image, alpha()?.as_ref(), extras).map_err(|e| refusal(path, &e.to_string())),

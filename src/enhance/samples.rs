@@ -3,10 +3,10 @@
 use super::choose::{BLACK, LIT, is_lit};
 use super::config::Config;
 use super::estimate::median_luminance;
-use super::exif_check::{Exposed, doubt, unexposed};
+use super::exif_check::{Exposed, contradiction, unexposed};
 use super::source::Source;
 use super::{largest, map_few};
-use crate::capture::some;
+use crate::capture::list_names;
 use crate::error::Result;
 use crate::progress::Progress;
 
@@ -18,8 +18,8 @@ const DARK: f32 = 0.06;
 /// Pixels that represent a capture.
 pub struct Samples {
     pub pixels: Vec<[f32; 3]>,
-    /// Whether the pixels speak against the EXIF exposures.
-    pub doubted: bool,
+    /// Whether the pixels contradict the EXIF exposures.
+    pub ignore_exif: bool,
 }
 
 /// Evenly spread pixels of evenly spread views; none of what a mask hides. Photographs that are black, lit ones among
@@ -41,32 +41,29 @@ pub fn sample(sources: &[Source<'_>], config: &Config, downscale: u32, progress:
         Ok(chosen.map(|i| image.pixels[i]).collect::<Vec<_>>())
     };
     let mut samples = map_few(&chosen, largest(&chosen), pixels)?;
-    let doubt = doubt_of(&chosen, config, &samples);
-    if let Some(doubt) = &doubt {
-        tracing::warn!(
-            "EXIF exposures differ, but {doubt}: they are not used. The photographs seem to have been brought to one \
-             exposure already"
-        );
+    let contradiction = exif_contradiction(&chosen, config, &samples);
+    if let Some(contradiction) = &contradiction {
+        tracing::warn!("EXIF exposures are ignored: {contradiction}; the photographs seem to be equalized already");
         let all = chosen.iter().zip(&mut samples);
         all.for_each(|(of, pixels)| of.gain(config).into_iter().for_each(|gain| unexposed(pixels, gain)));
     }
     let named: Vec<(&str, &[[f32; 3]])> =
         chosen.iter().map(|source| source.name()).zip(samples.iter().map(Vec::as_slice)).collect();
-    odd(&named).into_iter().for_each(|words| tracing::warn!("{words}"));
-    Ok(Samples { pixels: samples.concat(), doubted: doubt.is_some() })
+    mixed_capture_warnings(&named).into_iter().for_each(|words| tracing::warn!("{words}"));
+    Ok(Samples { pixels: samples.concat(), ignore_exif: contradiction.is_some() })
 }
 
 /// What speaks against the EXIF exposures of the photographs. Nobody equalizes the samples of a sensor.
-fn doubt_of(sources: &[Source<'_>], config: &Config, samples: &[Vec<[f32; 3]>]) -> Option<String> {
+fn exif_contradiction(sources: &[Source<'_>], config: &Config, samples: &[Vec<[f32; 3]>]) -> Option<String> {
     let both = sources.iter().zip(samples);
     let exposed: Vec<Exposed<'_>> = both
         .filter_map(|(source, pixels)| Some(Exposed { name: source.name(), gain: source.gain(config)?, pixels }))
         .collect();
-    if exposed.is_empty() || sources.iter().all(Source::is_linear) { None } else { doubt(&exposed) }
+    if exposed.is_empty() || sources.iter().all(Source::is_linear) { None } else { contradiction(&exposed) }
 }
 
 /// What there is to say of photographs that do not belong to the others, by their names and pixels.
-fn odd(photographs: &[(&str, &[[f32; 3]])]) -> Vec<String> {
+fn mixed_capture_warnings(photographs: &[(&str, &[[f32; 3]])]) -> Vec<String> {
     let shown: Vec<_> = photographs.iter().filter(|(_, pixels)| !pixels.is_empty()).collect();
     let names = |wanted: &dyn Fn(&[[f32; 3]]) -> bool| -> Vec<&str> {
         shown.iter().filter(|(_, pixels)| wanted(pixels)).map(|(name, _)| *name).collect()
@@ -77,8 +74,8 @@ fn odd(photographs: &[(&str, &[[f32; 3]])]) -> Vec<String> {
     if !black.is_empty() {
         let (count, of) = (black.len(), shown.len());
         words.push(format!(
-            "{count} of {of} photographs looked at are black, and teach the scene to be so; remove them: {}",
-            some(&black)
+            "{count} of {of} sampled photographs are black and would darken the scene; remove them: {}",
+            list_names(&black)
         ));
     }
     // A lit subject before black is neither: how much of a picture it fills differs from view to view.
@@ -91,7 +88,7 @@ fn odd(photographs: &[(&str, &[[f32; 3]])]) -> Vec<String> {
              remove one kind, or give the files their EXIF data. The {kind} ones: {}",
             dark.len(),
             lit.len(),
-            some(few)
+            list_names(few)
         ));
     }
     words
@@ -105,7 +102,7 @@ mod tests {
     fn black_and_lit_photographs_among_dark_ones_are_named() {
         let gray = |level: f32| vec![[level / 255.0; 3]; 9];
         let (dark, dim, black, lit) = (gray(3.0), gray(20.0), gray(0.0), gray(90.0));
-        let said = |photographs: &[(&str, &[[f32; 3]])]| odd(photographs);
+        let said = |photographs: &[(&str, &[[f32; 3]])]| mixed_capture_warnings(photographs);
         assert!(said(&[("a", &dark), ("b", &dim), ("c", &dark)]).is_empty());
         assert!(said(&[("a", &lit), ("b", &lit), ("c", &dim)]).is_empty());
         let [found] = &said(&[("a", &dark), ("b", &black), ("c", &dark)])[..] else { panic!("one warning") };

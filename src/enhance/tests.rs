@@ -99,7 +99,7 @@ fn degenerate_images() {
             let config = Config { response: Response::Naka, normalize, ..Config::default() };
             let lit = kernels.apply(&image, &estimate(&config, &image.pixels)).unwrap();
             assert_eq!(lit.pixels.len(), image.pixels.len());
-            assert!(lit.pixels.iter().flatten().all(|v| (0.0..=1.0).contains(v)), "{normalize}: {lit:?}");
+            assert!(lit.pixels.iter().flatten().all(|v| (0.0..=1.0).contains(v)), "{normalize:?}: {lit:?}");
             if matches!(normalize, Normalize::Linear | Normalize::Percentile) {
                 assert!(lit.pixels.iter().flatten().all(|v| *v == 0.0), "a constant image gives 0");
             }
@@ -200,8 +200,6 @@ fn settings_survive_toml_and_bad_ones_are_named() {
     assert_eq!(toml::from_str::<Config>(&toml::to_string(&config).unwrap()).unwrap(), config);
     assert_eq!(toml::from_str::<Config>("sigma = 'auto'").unwrap(), Config::default());
     assert!(toml::from_str::<Config>("sigma = 'big'").is_err());
-    assert_eq!("histogram".parse::<Normalize>().unwrap().to_string(), "histogram");
-    assert!("x".parse::<Response>().unwrap_err().to_string().contains("naka"));
     for bad in [Config { n: f32::NAN, ..Config::default() }, Config { sigma: Sigma::Value(0.0), ..Config::default() }] {
         assert!(bad.validate().is_err(), "{bad:?}");
     }

@@ -3,6 +3,7 @@
 use super::jpeg::through_jpeg;
 use super::metrics::{broken_pixels, ssim_where};
 use super::{Counted, Lpips, fit_affine, fit_quadratic, flicker, offset, psnr, sharpness, ssim};
+use crate::capture::ending;
 use crate::capture::{Image, image_size, read_alpha, resize_area};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -280,7 +281,7 @@ fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
                 folders.push(path);
                 continue;
             }
-            let extension = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+            let extension = ending(&path);
             if !["jpg", "jpeg", "png", "tif", "tiff"].contains(&extension.as_str()) || !path.is_file() {
                 continue;
             }

@@ -193,9 +193,15 @@ pub(super) fn choose(
                 && *choice == Choice::Best
                 && let Some(device) = hardware(Path::new("/dev"))
             {
+                let remedy = if device.ends_with("dxg") {
+                    "WSL has no conformant Vulkan driver for it: use the program for Windows, or try Mesa's dzn with \
+                     WGPU_ALLOW_UNDERLYING_NONCOMPLIANT_ADAPTER=1"
+                } else {
+                    "install its Vulkan driver, and let this user open it (groups render and video; in a container, pass \
+                     the GPU on)"
+                };
                 tracing::warn!(
-                    "{} is a software adapter, but this machine seems to have a GPU ({}): install its Vulkan driver, and \
-                     let this user open it (groups render and video; in a container, pass the GPU on). \
+                    "{} is a software adapter, but this machine seems to have a GPU ({}): {remedy}. \
                      `adapter = \"cpu\"` chooses software on purpose",
                     adapter.get_info().name,
                     device.display()
@@ -208,12 +214,12 @@ pub(super) fn choose(
     }
 }
 
-/// A device file of a GPU in `dev`, such as `/dev`.
+/// A device file of a GPU in `dev`, such as `/dev`; that of WSL first, where the others are of no hardware.
 fn hardware(dev: &Path) -> Option<PathBuf> {
-    let nvidia = dev.join("nvidia0");
+    let known = ["dxg", "nvidia0"].map(|name| dev.join(name));
     let nodes = std::fs::read_dir(dev.join("dri")).into_iter().flatten().flatten().map(|entry| entry.path());
     let renders = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("renderD"));
-    Some(nvidia).filter(|path| path.exists()).or_else(|| nodes.filter(renders).min())
+    known.into_iter().find(|path| path.exists()).or_else(|| nodes.filter(renders).min())
 }
 
 fn rank(adapter: &wgpu::Adapter) -> u8 {
@@ -274,5 +280,7 @@ mod tests {
         assert_eq!(hardware(dev.path()), Some(dev.path().join("dri/renderD128")));
         std::fs::write(dev.path().join("nvidia0"), "").unwrap();
         assert_eq!(hardware(dev.path()), Some(dev.path().join("nvidia0")));
+        std::fs::write(dev.path().join("dxg"), "").unwrap();
+        assert_eq!(hardware(dev.path()), Some(dev.path().join("dxg")));
     }
 }

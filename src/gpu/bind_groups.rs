@@ -64,13 +64,15 @@ mod tests {
     #[test]
     fn bind_groups_are_found_again_and_go_with_their_buffers() {
         let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
-        let kernel = gpu.kernel("gpu/scan_args", &[("BLOCK", "1024u")]).unwrap();
-        let count = gpu.upload("count", &[3000u32, 5000]).unwrap();
+        let kernel = gpu.kernel("gpu/scan_args", &[("SCAN_BLOCK", "1024u")]).unwrap();
+        let source = gpu.upload("source", &[0u32, 5000, 0, 0]).unwrap();
+        let count = gpu.upload("count", &[3000u32]).unwrap();
         let levels = [0, 1, 2].map(|_| gpu.buffer::<u32>("level", 4).unwrap());
         let run = |first: wgpu::BindingResource<'_>| {
             let mut recorder = Recorder::new(&gpu);
             for _ in 0..3 {
-                let bindings = [count.binding(), first.clone(), levels[1].binding(), levels[2].binding()];
+                let [middle, top] = [levels[1].binding(), levels[2].binding()];
+                let bindings = [source.binding(), count.binding(), first.clone(), middle, top];
                 recorder.dispatch(&kernel, &bindings, 1);
             }
             recorder.submit();
@@ -89,7 +91,7 @@ mod tests {
         let next = gpu.buffer::<u32>("level", 4).unwrap();
         run(next.binding());
         assert_eq!(gpu.read(&next).unwrap(), [3, 1, 1, 3000]);
-        drop((levels, count));
+        drop((levels, count, source));
         assert_eq!(gpu.activity().kept_bind_groups, 0);
     }
 }

@@ -79,9 +79,9 @@ impl<T> Drop for Buffer<T> {
 }
 
 impl Gpu {
-    /// The most bytes that a buffer can have and be bound whole.
+    /// The most bytes that a buffer can have and be bound whole: a multiple of 16, as the sizes of all buffers are.
     pub(crate) fn max_buffer_bytes(&self) -> u64 {
-        self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size)
+        self.limits.max_buffer_size.min(self.limits.max_storage_buffer_binding_size) / 16 * 16
     }
 
     /// The most elements of so many bytes that a buffer can have.
@@ -134,5 +134,17 @@ impl Gpu {
         let buffer = self.buffer(label, data.len())?;
         buffer.write(self, 0, data);
         Ok(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::gpu::{Choice, Gpu, Mask};
+
+    #[test]
+    fn the_most_elements_fit_whatever_the_limit() {
+        let gpu = Gpu::open(&Choice::Best, Mask { buffer_bytes: (4 << 10) - 4, ..Mask::ALL }).unwrap();
+        gpu.buffer::<u32>("words", gpu.most_elements(4)).unwrap();
+        gpu.buffer::<[u32; 10]>("sums", gpu.most_elements(40)).unwrap();
     }
 }

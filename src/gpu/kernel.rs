@@ -4,11 +4,14 @@ use super::{Gpu, lock, shader};
 use crate::error::{Error, Result};
 
 /// WebGPU's limit of workgroups in one dimension of a dispatch.
-pub const WORKGROUPS_PER_DIMENSION: u32 = 65_535;
+pub(super) const WORKGROUPS_PER_DIMENSION: u32 = 65_535;
+
+/// Invocations per workgroup of kernels with one invocation per item.
+pub const WORKGROUP: u32 = 64;
 
 /// A number of workgroups as a dispatch that fits [`WORKGROUPS_PER_DIMENSION`]. Kernels recover the linear index as
 /// `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must ignore the surplus of the last row.
-pub fn fold(groups: u32) -> [u32; 3] {
+pub(super) fn fold(groups: u32) -> [u32; 3] {
     let rows = groups.div_ceil(WORKGROUPS_PER_DIMENSION).max(1);
     [groups.div_ceil(rows), rows, 1]
 }

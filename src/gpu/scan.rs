@@ -7,24 +7,38 @@ use super::{Buffer, Gpu, Kernel, Recorder};
 use crate::error::{Error, Result};
 
 /// Elements per workgroup.
-const BLOCK: usize = 1024;
+pub(super) const BLOCK: usize = 1024;
 /// Elements that one workgroup scans block by block: what fewer dispatches save is more than what one workgroup takes.
 const TOP: usize = 8 * BLOCK;
 /// Levels that `u32` counts can need: 1024³ elements.
 const MAX_LEVELS: usize = 3;
+
+/// Elements of a buffer that can hold a count.
+const PLACES: [u32; 4] = [0, 1, 2, 3];
+/// Twin of `Source` in `shaders/common/count_source.wgsl`, 256 bytes from the next: what a binding may begin at.
+pub(super) type Place = [u32; 64];
+
+/// For each place that a count can have in its buffer: that place, and the most that it may be.
+pub(super) fn sources(gpu: &Gpu, limit: u32) -> Result<Buffer<Place>> {
+    let row = |place: u32| {
+        let mut row = [0; 64];
+        row[..2].copy_from_slice(&[place, limit]);
+        row
+    };
+    gpu.upload("places of counts", &PLACES.map(row))
+}
 
 /// Exclusive prefix sums over `u32` buffers of up to `capacity` elements. Sums
 /// stop at 2³² − 1.
 ///
 /// One recording may use the same `Scan` any number of times.
 pub struct Scan {
-    capacity: usize,
     args: Kernel,
     reduce: Kernel,
     block: Kernel,
     top: Kernel,
-    /// The device's count of the scan in progress, and the capacity.
-    count: Buffer<u32>,
+    /// See [`sources`].
+    sources: Buffer<Place>,
     /// Per level: workgroups (x, y, z) and number of elements. Of a single level: the capacity, and number of elements.
     levels: [Buffer<u32>; MAX_LEVELS],
     /// Block sums of the levels below the top one.
@@ -42,6 +56,7 @@ impl Scan {
             .map_err(|_| Error::OutOfMemory(format!("a prefix sum of {capacity} elements is beyond 2^32")))?;
         let block_define = format!("{BLOCK}u");
         let block_size = [("BLOCK", block_define.as_str())];
+        let args_size = [("SCAN_BLOCK", block_define.as_str())];
         let mut sums = Vec::new();
         let mut rows = capacity;
         while rows > TOP {
@@ -51,26 +66,20 @@ impl Scan {
         let level = || gpu.upload("scan level", &[limit, 0, 0, 0]);
         let top: &[_] = if sums.is_empty() { &[("TOP", "true"), ("ROOM", "true")] } else { &[("TOP", "true")] };
         Ok(Self {
-            capacity,
-            args: gpu.kernel("gpu/scan_args", &block_size)?,
+            args: gpu.kernel("gpu/scan_args", &args_size)?,
             reduce: gpu.kernel("gpu/scan_reduce", &block_size)?,
             block: gpu.kernel("gpu/scan_block", &block_size)?,
             top: gpu.kernel("gpu/scan_block", top)?,
-            count: gpu.upload("scan count", &[0, limit])?,
+            sources: sources(gpu, limit)?,
             levels: [level()?, level()?, level()?],
             sums,
             total: gpu.buffer("scan total", 1)?,
         })
     }
 
-    /// Most elements one scan can have.
-    pub fn capacity(&self) -> usize {
-        self.capacity
-    }
-
     /// Replaces the first `count[index]` elements of `values` (cut off at the capacity) by the sums of all elements
     /// before them, and writes the sum of all of them to `total`: a buffer and an element of it. Elements from the
-    /// count on are left as they are. `values` holds at least `capacity` elements.
+    /// count on are left as they are. `values` holds at least `capacity` elements; `index` is at most 3.
     pub fn record(
         &self,
         recorder: &mut Recorder<'_>,
@@ -88,9 +97,10 @@ impl Scan {
         self.sums.is_empty()
     }
 
-    /// Where a kernel can write the number of elements (as the last of four words), instead of [`Scan::prepare`].
-    pub(super) fn own_count(&self) -> Option<&Buffer<u32>> {
-        self.single().then_some(&self.levels[0])
+    /// What a kernel can write instead of [`Scan::prepare`]: the number of elements as the last word of a single level, else
+    /// all of the levels.
+    pub(super) fn levels(&self) -> &[Buffer<u32>] {
+        if self.single() { &self.levels[..1] } else { &self.levels }
     }
 
     /// Sizes the following [`Scan::run`]s for `count[index]` elements.
@@ -98,9 +108,9 @@ impl Scan {
         if self.single() {
             return recorder.copy(count.0, count.1, &self.levels[0], 3, 1);
         }
-        recorder.copy(count.0, count.1, &self.count, 0, 1);
         let [l0, l1, l2] = &self.levels;
-        recorder.dispatch(&self.args, &[self.count.binding(), l0.binding(), l1.binding(), l2.binding()], 1);
+        let source = self.sources.element(count.1);
+        recorder.dispatch(&self.args, &[source, count.0.binding(), l0.binding(), l1.binding(), l2.binding()], 1);
     }
 
     /// Scans as many elements as the last [`Scan::prepare`] said.
@@ -127,8 +137,8 @@ mod tests {
     use super::*;
     use crate::gpu::{Choice, Mask};
 
-    fn check(gpu: &Gpu, scan: &Scan, count: usize) {
-        let values: Vec<u32> = (0..scan.capacity() as u32).map(|i| i.wrapping_mul(2_654_435_761) >> 24).collect();
+    fn check(gpu: &Gpu, (scan, capacity): (&Scan, usize), count: usize) {
+        let values: Vec<u32> = (0..capacity as u32).map(|i| i.wrapping_mul(2_654_435_761) >> 24).collect();
         let buffer = gpu.upload("values", &values).unwrap();
         let counts = gpu.upload("count", &[7, count as u32]).unwrap();
         let total = gpu.upload("total", &[5u32, 6, 7]).unwrap();
@@ -136,10 +146,10 @@ mod tests {
         scan.record(&mut recorder, &buffer, (&counts, 1), (&total, 2));
         recorder.submit();
         let got = gpu.read(&buffer).unwrap();
-        let used = count.min(scan.capacity());
+        let used = count.min(capacity);
         let mut sum = 0u32;
         for i in 0..used {
-            assert_eq!(got[i], sum, "element {i} of {count}, capacity {}", scan.capacity());
+            assert_eq!(got[i], sum, "element {i} of {count}, capacity {capacity}");
             sum = sum.saturating_add(values[i]);
         }
         assert_eq!(got[used..], values[used..], "elements past the count");
@@ -152,7 +162,7 @@ mod tests {
         for capacity in [1, 5, 1023, 1024, 1025, 5000, 8192, 8200] {
             let scan = Scan::new(&gpu, capacity).unwrap();
             for count in [0, 1, 3, capacity / 2, capacity - 1, capacity, capacity + 9] {
-                check(&gpu, &scan, count);
+                check(&gpu, (&scan, capacity), count);
             }
         }
     }
@@ -160,9 +170,10 @@ mod tests {
     #[test]
     fn three_levels_and_no_optional_features() {
         let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
-        let scan = Scan::new(&gpu, 8 * 1024 * 1024 + 3000).unwrap();
+        let capacity = 8 * 1024 * 1024 + 3000;
+        let scan = Scan::new(&gpu, capacity).unwrap();
         for count in [0, 1000, 70_001, 8 * 1024 * 1024, 8 * 1024 * 1024 + 2999] {
-            check(&gpu, &scan, count);
+            check(&gpu, (&scan, capacity), count);
         }
     }
 

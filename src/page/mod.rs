@@ -36,7 +36,7 @@ pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     let page = run_page::page(&run, &metrics, views, scene::pages_in(out))?;
     folder.make_way(PAGE_FILE, run.files.get(PAGE_FILE))?;
     storage::write_bytes(&path, page.as_bytes())?;
-    run.files.insert(PAGE_FILE.into(), folder.written(PAGE_FILE));
+    run.files.insert(PAGE_FILE.into(), folder.content(PAGE_FILE));
     run.write(out)?;
     Ok(path)
 }

@@ -113,9 +113,7 @@ impl CameraPath {
     /// # Errors
     /// Those of [`CameraPath::poses`]; a file that cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(&File::of(self)?).map_err(|e| Error::io(path)(e.into()))?;
-        text.push('\n');
-        storage::write_bytes(path, text.as_bytes())
+        storage::write_json(path, &File::of(self)?)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sheet of `enhance`: photographs before and after.
 
-use super::demo::spread;
+use super::pictures::spread;
 use crate::capture::{Extras, Image, View, resize_area};
 use crate::color::{exposed, srgb_to_linear};
 use crate::error::Result;

@@ -25,14 +25,14 @@ pub(super) trait Definition: Sync {
     /// The stages whose files it reads.
     fn builds_on(&self) -> &'static [Stage];
 
-    /// A hash of everything that its result depends on, the stages before it included ([`Plan::fingerprint`]).
-    fn fingerprint(&self, plan: &Plan<'_>) -> String;
+    /// A hash of everything that its result depends on, the stages before it included ([`PlanContext::fingerprint`]).
+    fn fingerprint(&self, plan: &PlanContext<'_>) -> String;
 
     /// The files that it writes, by their path below the output folder.
-    fn outputs(&self, plan: &Plan<'_>) -> Vec<String>;
+    fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String>;
 
     /// Fingerprints of runs that made some of the same files, which this one goes on with.
-    fn related(&self, _plan: &Plan<'_>) -> Vec<String> {
+    fn related(&self, _plan: &PlanContext<'_>) -> Vec<String> {
         Vec::new()
     }
 
@@ -49,7 +49,7 @@ pub(super) trait Definition: Sync {
     fn make(&self, session: &mut Session<'_>) -> Result<Counts>;
 
     /// The stage whose files are all that is left of its result: the two are made together, and no run ends between them.
-    fn lives_in(&self) -> Option<Stage> {
+    fn stored_with(&self) -> Option<Stage> {
         None
     }
 
@@ -63,7 +63,7 @@ pub(super) trait Definition: Sync {
 }
 
 /// What the fingerprints and outputs of the stages follow from.
-pub(super) struct Plan<'a> {
+pub(super) struct PlanContext<'a> {
     pub job: &'a Job,
     pub inputs: &'a Hashes,
     /// As it came.
@@ -77,7 +77,7 @@ pub(super) struct Plan<'a> {
     pub before: BTreeMap<Stage, String>,
 }
 
-impl Plan<'_> {
+impl PlanContext<'_> {
     /// The fingerprint of an earlier stage; `None` where this run does not have it.
     pub fn fingerprint(&self, stage: Stage) -> Option<&str> {
         self.before.get(&stage).map(String::as_str)

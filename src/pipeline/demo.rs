@@ -1,6 +1,7 @@
 //! The demo: a procedural capture through the whole pipeline, and its pictures beside the known truth.
 
 use super::output::{OutputFolder, names};
+use super::pictures::spread;
 use super::record::Run;
 use super::{Job, Outcome, Painter, Scope, Shared};
 use crate::capture::{Image, View, read_image, resize_area};
@@ -49,7 +50,7 @@ pub fn run(
     folder.make_way(names::SHEET, sheet_written.as_ref())?;
     let sheet = folder.join(names::SHEET);
     lay_out(&job, &sheet, shared)?;
-    outcome.run.files.insert(names::SHEET.into(), folder.written(names::SHEET));
+    outcome.run.files.insert(names::SHEET.into(), folder.content(names::SHEET));
     outcome.run.write(out)?;
     Ok(Demo { outcome, sheet })
 }
@@ -115,12 +116,6 @@ fn lay_out(job: &Job, path: &Path, shared: &Shared<'_>) -> Result<()> {
         rows: trained.iter().map(Pictures::all).collect(),
     };
     write_jpeg(path, &sheet(&[new, trained])?)
-}
-
-/// `count` views, evenly spread.
-pub fn spread(views: &[View], count: usize) -> impl Iterator<Item = &View> {
-    let count = count.min(views.len());
-    (0..count).map(move |i| &views[i * views.len() / count])
 }
 
 fn trained_on(job: &Job, view: &View, painter: &mut Painter<'_>) -> Result<Pictures> {

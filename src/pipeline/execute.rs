@@ -54,7 +54,7 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
     session.run.write(&session.job.out)?;
     let made = definition(step.stage).make(session).and_then(|counts| session.check_gpu().map(|()| counts));
     record.seconds = started.elapsed().as_secs_f64();
-    record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.written(name))).collect();
+    record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.content(name))).collect();
     match made {
         Ok(counts) => {
             (record.status, record.counts) = (Status::Done, counts);

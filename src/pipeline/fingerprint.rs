@@ -29,9 +29,9 @@ pub(super) fn changed(started: &str, changes: &[Change]) -> String {
     if changes.is_empty() { started.into() } else { of(&(started, changes)) }
 }
 
-/// The content of a file that was written.
+/// Length and SHA-256 of a file's content.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
+pub struct Content {
     /// Its length.
     pub bytes: u64,
     /// SHA-256 of the content, in hex.
@@ -42,7 +42,7 @@ pub struct Written {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hashed {
     #[serde(flatten)]
-    content: Written,
+    content: Content,
     state: State,
 }
 
@@ -93,7 +93,7 @@ impl Hashes {
     }
 
     /// Size and hash of the file `path`; `None` where there is no file that can be read.
-    pub fn of(&self, path: &Path) -> Option<Written> {
+    pub fn of(&self, path: &Path) -> Option<Content> {
         let data = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
         let (name, state) = (key(path), State::of(&data));
         let known = lock(&self.known).get(&name).cloned();
@@ -120,7 +120,7 @@ impl Hashes {
     }
 
     /// Contents of the file `path`, or of the files in the folder `path`.
-    pub fn of_any(&self, path: &Path) -> Vec<(String, Option<Written>)> {
+    pub fn of_any(&self, path: &Path) -> Vec<(String, Option<Content>)> {
         let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         files_of(path).iter().map(|file| (name(file), self.of(file))).collect()
     }
@@ -156,8 +156,8 @@ fn key(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned()
 }
 
-fn hash(path: &Path) -> Option<Written> {
-    sha256_of_file(path).ok().map(|(bytes, sha256)| Written { bytes, sha256 })
+fn hash(path: &Path) -> Option<Content> {
+    sha256_of_file(path).ok().map(|(bytes, sha256)| Content { bytes, sha256 })
 }
 
 /// Fingerprint of poses alone.

@@ -46,7 +46,7 @@ impl Journal for StageJournal<'_> {
 
     fn finished(&self, path: &Path) -> Result<()> {
         let name = self.folder.name_of(path);
-        let written = self.folder.written(&name);
+        let written = self.folder.content(&name);
         self.with(|state| {
             if let Some(outputs) = outputs(&mut state.run, self.stage) {
                 outputs.insert(name, written);

@@ -27,8 +27,8 @@ mod stages;
 mod unposed;
 
 pub use beside::{training_cameras, training_cameras_beside};
-pub use demo::spread;
 pub use measure::MetricsFile;
+pub use pictures::spread;
 pub use pictures::{Painter, render_name, render_views};
 pub use stages::ends;
 pub use stages::ppm::{normalization, prune};
@@ -44,7 +44,7 @@ use crate::settings::{self, Settings};
 use crate::train::{Change, Watch};
 use crate::video::is_video;
 use cameras::describe_cameras;
-use definition::Plan;
+use definition::PlanContext;
 use fingerprint::Hashes;
 use output::{OutputFolder, ensure_disjoint, ensure_no_input, names};
 use plan::{Action, Step, decide};
@@ -139,7 +139,7 @@ fn run_in(folder: &OutputFolder, job: &Job, shared: &Shared<'_>, progress: &dyn 
 /// As [`run`]; [`Stage::PRIOR`], whose points live on only in what PPM makes of them; [`Stage::POSES`] where the scene has
 /// poses.
 pub fn run_until(job: &Job, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
-    if let Some(home) = stages::definition(last).lives_in() {
+    if let Some(home) = stages::definition(last).stored_with() {
         let remedy = format!("its result lives on only in what {} makes of it: use {}", home.name(), home.name());
         return Err(Error::setting("until", last.name(), remedy));
     }
@@ -336,7 +336,7 @@ fn steps(
     origin: &Origin,
     changes: &[Change],
 ) -> Vec<Step> {
-    let mut plan = Plan { job, inputs, capture, posed, origin, changes, before: BTreeMap::new() };
+    let mut plan = PlanContext { job, inputs, capture, posed, origin, changes, before: BTreeMap::new() };
     let mut steps = Vec::new();
     for definition in STAGES.iter().filter(|definition| definition.is_in(&job.scope)) {
         let step = Step::of(*definition, &plan);

@@ -106,7 +106,7 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
         let out = Folders { images: &job.out, maps: maps.as_deref(), journal: Some(journal) };
         let (lit, report) = enhance::enhance_capture(&gpu, &photos, enhance, downscale, out, progress)?;
         if job.maps && report.network == "none" {
-            tracing::warn!("no maps: {} ({}) goes without the network", report.response, report.reason);
+            tracing::warn!("no maps are written: {} ({}) does not use the network", report.response, report.reason);
         }
         if let Some(path) = &sheet {
             let [dark, lit] = [&photos, &lit].map(|capture| lit_views(capture).cloned().collect::<Vec<_>>());

@@ -1,5 +1,6 @@
 //! Renders of a finished model.
 
+use crate::capture::ending;
 use crate::capture::{Camera, Image, View, mean_image};
 use crate::error::Result;
 use crate::eval::{self, Sampling};
@@ -128,11 +129,17 @@ const PHOTOGRAPHS: [&str; 16] = [
     "png", "tif", "tiff", "webp", "bmp", "exr", "hdr", "heic", "heif", "avif", "dng", "cr2", "cr3", "nef", "arw", "raf",
 ];
 
+/// `count` views, evenly spread.
+pub fn spread(views: &[View], count: usize) -> impl Iterator<Item = &View> {
+    let count = count.min(views.len());
+    (0..count).map(move |i| &views[i * views.len() / count])
+}
+
 /// The file name of a test frame's render: the frame's own, with the ending `.JPG` in the place of a photograph's that is
 /// not JPEG's.
 pub fn render_name(name: &str) -> String {
     let path = Path::new(name);
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ending = ending(path);
     match ending.as_str() {
         "jpg" | "jpeg" => name.into(),
         ending if PHOTOGRAPHS.contains(&ending) => path.with_extension("JPG").to_string_lossy().into_owned(),

@@ -8,7 +8,7 @@ use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::gpu::Variants;
 use crate::settings::Settings;
-use crate::storage;
+use crate::storage::write_json;
 use crate::train::Change;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -185,7 +185,7 @@ impl Run {
     /// The record in the text of a `run.json`, or what was found and what to do.
     fn parse(text: &[u8]) -> Result<Self, (String, &'static str)> {
         let no_record = |error: serde_json::Error| {
-            (format!("is no record of a run ({error})"), "choose another output folder (`out`), or move the file away")
+            (format!("is not a run record ({error})"), "choose another output folder (`out`), or move the file away")
         };
         let value: Value = serde_json::from_slice(text).map_err(no_record)?;
         if later_format(&value) {
@@ -278,13 +278,6 @@ impl Run {
 
 fn later_format(value: &Value) -> bool {
     value.get("format").and_then(Value::as_u64).is_some_and(|format| format > u64::from(FORMAT))
-}
-
-/// Writes `value` as JSON, whole or not at all.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::io(path)(e.into()))?;
-    text.push('\n');
-    storage::write_bytes(path, text.as_bytes())
 }
 
 #[cfg(test)]

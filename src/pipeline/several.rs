@@ -124,7 +124,7 @@ fn train_model(session: &mut Session<'_>, lit: &Capture, points: &PointCloud, in
     session.run.kernel_ms.clone_from(&report.kernel_milliseconds);
     let mut said = counts(&report)?;
     said.insert("seed".into(), config.seed.into());
-    let written = session.folder.written(&name);
+    let written = session.folder.content(&name);
     if let Some(record) = session.run.stage_mut(Stage::TRAIN) {
         record.outputs.insert(name.clone(), written);
         let models = record.counts.entry(MODELS).or_insert_with(|| json!({}));

@@ -1,10 +1,10 @@
 //! Photographs alone: they are posed before anything else of a run can be planned, because all that follows depends on
 //! poses and lenses. What comes out is a capture like any other; no stage but this one ever sees one without poses.
 
-use super::definition::Plan;
-use super::demo::spread;
+use super::definition::PlanContext;
 use super::execute;
 use super::output::{ensure_disjoint, names};
+use super::pictures::spread;
 use super::plan::{Action, Step, decide};
 use super::record::{Run, Stage, StageRecord};
 use super::session::Session;
@@ -123,7 +123,8 @@ pub(super) fn posed(job: &Job, photos: &Capture) -> Result<Capture> {
 fn step(work: &Work<'_>, photos: &Capture) -> Step {
     let origin = Origin::default();
     let (job, inputs, changes) = (work.job, &work.inputs, &[][..]);
-    let plan = Plan { job, inputs, capture: photos, posed: photos, origin: &origin, changes, before: BTreeMap::new() };
+    let plan =
+        PlanContext { job, inputs, capture: photos, posed: photos, origin: &origin, changes, before: BTreeMap::new() };
     Step::of(stages::definition(Stage::POSES), &plan)
 }
 

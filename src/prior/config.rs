@@ -86,10 +86,10 @@ pub struct Config {
     pub max_views: usize,
     /// Correlation with other views (−1 to 1) from which on a depth is considered.
     pub min_correlation: f64,
-    /// Other views whose depth maps must agree for a depth to be believed.
+    /// Other views whose depth maps must agree for a depth to be kept.
     pub min_views: usize,
     /// Where photographs and poses contradict each other: `refuse` the capture if another reading of the poses (other
-    /// axes, inverse matrices, focal length, order) clearly fits, `warn`, or do not look (`off`).
+    /// axes, inverse matrices, focal length, order) clearly fits, `warn`, or skip the check (`off`).
     pub pose_check: PoseCheck,
     /// Find gain and white balance of each view, where they differ beyond what EXIF data say, by points that views share;
     /// training takes views as the mean of all.

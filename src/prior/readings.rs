@@ -6,7 +6,7 @@
 use super::config::{Config, PoseCheck};
 use super::neighbors::references;
 use super::stereo::{self, DepthMap};
-use crate::capture::{Camera, Capture, View, some};
+use crate::capture::{Camera, Capture, View, list_names};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::progress::{Progress, Silent};
@@ -204,7 +204,7 @@ pub(super) fn warn_of_lonely(capture: &Capture, maps: &[DepthMap]) {
              matched: {}",
             names.len(),
             maps.len(),
-            some(&names)
+            list_names(&names)
         );
     }
 }
@@ -262,7 +262,7 @@ pub(super) fn check(gpu: &Gpu, capture: &Capture, share: f64, config: &Config, p
         Some(Better { reading, share, times }) => {
             let found = format!("{found}; read {reading}, for {:.0} %", 100.0 * share);
             if times >= CLEAR.1 && config.pose_check == PoseCheck::Refuse {
-                let remedy = format!("{}, or set pose_check to `warn` to go on", reading.remedy());
+                let remedy = format!("{}, or continue anyway with `prior.pose_check = warn`", reading.remedy());
                 return Err(Error::input(&capture.root, found, remedy));
             }
             tracing::warn!("{found}: {}", reading.remedy());
@@ -273,7 +273,7 @@ pub(super) fn check(gpu: &Gpu, capture: &Capture, share: f64, config: &Config, p
              and the focal length"
         ),
         None if share < POOR => tracing::warn!(
-            "{found}: the poses may not belong to the photographs, or little in them can be matched; look at what comes of it"
+            "{found}: the poses may not belong to the photographs, or little in them can be matched; check the result"
         ),
         None => {}
     }

@@ -2,7 +2,7 @@
 //! of steps stand for values of other keys, which the file may set, too.
 
 use super::{Change, Key, Layer, Preset, Settings, keys_from};
-use crate::capture::some;
+use crate::capture::list_names;
 use crate::error::{Error, Result};
 use crate::sync::lock;
 use crate::train::densify::Strategy;
@@ -84,7 +84,7 @@ fn preset(file: &Path, changes: &[Change<'_>], outcomes: &[Outcome], now: &Setti
     if against.is_empty() {
         return Ok(None);
     }
-    let (name, file, list) = (text(now.preset), file.display(), some(&against));
+    let (name, file, list) = (text(now.preset), file.display(), list_names(&against));
     let mut changed = outcomes.iter().filter(|outcome| differs(outcome, &[made_for.preset, now.preset]));
     if changed.all(|outcome| outcome.by.is_some()) {
         let found = format!(

@@ -39,7 +39,7 @@ pub struct Settings {
     pub downscale: u32,
     /// Keep every N-th view (by index, from 0) from training and measure it against its lit image
     pub holdout: Option<u32>,
-    /// Let paths in the scene's files leave the scene folder
+    /// Allow paths in the scene's files to lead outside the scene folder
     pub allow_outside: bool,
     /// Masks beside the photographs and their alpha channels: `use` (what is black in a mask is hidden), `invert` (what is
     /// bright in a mask is) or `ignore`
@@ -282,12 +282,13 @@ fn collect<'k>(
 
 /// The error for a key that does not exist, with the nearest one that does.
 fn unknown(keys: &[Key], origin: &str, flag: &str) -> Error {
-    let near = keys.iter().max_by_key(|k| {
-        let common = k.flag.chars().zip(flag.chars()).take_while(|(a, b)| a == b).count();
-        (common, std::cmp::Reverse(k.flag.len()))
-    });
-    let hint = near.map_or_else(String::new, |k| format!(" (near: {})", k.flag));
-    Error::setting(origin, "no such key", format!("see the list of settings{hint}"))
+    let common = |key: &Key| key.flag.chars().zip(flag.chars()).take_while(|(a, b)| a == b).count();
+    let near = keys.iter().max_by_key(|key| (common(key), std::cmp::Reverse(key.flag.len())));
+    let remedy = match near.filter(|key| common(key) > 1) {
+        Some(key) => format!("did you mean {}?", key.path),
+        None => "see the list of settings".into(),
+    };
+    Error::setting(origin, "no such key", remedy)
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ fn unknown_keys_name_file_and_key() {
     assert!(error.to_string().contains("my.toml: nonsense"), "{error}");
     let (_dir, path) = file("hold-uot = 1\n");
     let error = Layers { file: Some(path), ..Layers::default() }.resolve().unwrap_err();
-    assert!(error.to_string().contains("near: holdout"), "{error}");
+    assert!(error.to_string().contains("did you mean holdout"), "{error}");
 }
 
 #[test]

@@ -34,5 +34,5 @@ pub use renderer::{Raster, Renderer, Workspace};
 pub(crate) use sh_kernels::ShKernels;
 pub use splats::Splats;
 pub(crate) use subset::{raise_bands, select, with_bands};
-pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
+pub use tensors::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors, tensor_count};
 pub use view::{RenderSettings, Style, TILE, low_pass, plane_len, tiles};

@@ -1,11 +1,11 @@
 //! Pictures read back from the device.
 
 use super::Tensors;
-use super::renderer::{PLANES, Raster, Renderer, WORKGROUP, Workspace};
+use super::renderer::{PLANES, Raster, Renderer, Workspace};
 use super::view::{RenderSettings, TILE, plane_len, tiles};
 use crate::capture::{Camera, Image};
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use image::RgbImage;
 use std::ops::Range;
 

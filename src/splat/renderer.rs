@@ -8,11 +8,9 @@ use super::view::{RenderSettings, ViewUniform, plane_len, tiles};
 use super::{ShKernels, Tensors};
 use crate::capture::Camera;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort, WORKGROUP};
 use std::ops::Range;
 
-/// Threads of a per-splat workgroup.
-pub(crate) const WORKGROUP: u32 = 64;
 /// Pairs of a thread that looks for the borders between tiles, where there are as many as there is room for.
 const PAIRS_PER_THREAD: u32 = 8;
 /// Floats of a projected splat (`shaders/common/projected.wgsl`).
@@ -206,7 +204,7 @@ impl Renderer {
             placement,
             sh_forward: ShKernels::new(gpu, "splat/sh_forward")?,
             count_tiles: gpu.kernel("splat/count_tiles", &[])?,
-            emit_pairs: gpu.kernel("splat/emit_pairs", &[])?,
+            emit_pairs: gpu.kernel("splat/emit_pairs", emit_switches(gpu))?,
             tile_ranges: gpu.kernel("splat/tile_ranges", &[])?,
             raster: gpu.kernel("splat/raster_forward", &raster_switches(gpu, &[]))?,
             raster_depth: gpu.kernel("splat/raster_forward", &raster_switches(gpu, &[("DEPTH", "true")]))?,
@@ -250,6 +248,7 @@ impl Renderer {
         let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
         let (view, projected, counters) = (work.view.binding(), work.projected.binding(), work.counters.binding());
         recorder.clear(&work.counters);
+        recorder.clear(&work.tile_ranges);
         self.project(recorder, splats, work);
         let (means, colors) = (splats.means.binding(), work.colors.binding());
         let bindings = [view.clone(), means, projected.clone(), colors, counters.clone()];
@@ -282,7 +281,6 @@ impl Renderer {
 
     /// Records what becomes of the pairs: the image.
     fn blend(&self, recorder: &mut Recorder<'_>, work: &Workspace, size: [u32; 2], raster: Raster) {
-        recorder.clear(&work.tile_ranges);
         work.pair_sort.record(recorder, &work.pair_tiles, &work.pair_slots, (&work.counters, 1), work.tile_bits());
         let [pair_tiles, pair_slots] = work.sorted_pairs().map(Buffer::binding);
         let (view, counters, tile_ranges) = (work.view.binding(), work.counters.binding(), work.tile_ranges.binding());
@@ -325,6 +323,11 @@ impl Renderer {
             }
         }
     }
+}
+
+/// Whether subgroups share the pairs of large splats: where threads are many, all wait for the one that emits most.
+fn emit_switches(gpu: &Gpu) -> &'static [(&'static str, &'static str)] {
+    if gpu.capabilities().subgroups && !gpu.tall() { &[("SHARED", "true")] } else { &[] }
 }
 
 /// `defines` of a kernel that walks tiles, and the layout of pixels that suits the adapter.

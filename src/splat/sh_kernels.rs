@@ -14,8 +14,16 @@ impl ShKernels {
     /// # Errors
     /// A kernel does not compile.
     pub fn new(gpu: &Gpu, name: &str) -> Result<Self> {
+        Self::with(gpu, name, &[])
+    }
+
+    /// The same with `switches` beside the bands.
+    ///
+    /// # Errors
+    /// A kernel does not compile.
+    pub fn with(gpu: &Gpu, name: &str, switches: &[(&str, &str)]) -> Result<Self> {
         let bands = ["BAND_1", "BAND_2", "BAND_3"].map(|band| (band, "true"));
-        let [a, b, c, d] = [0, 1, 2, 3].map(|degree| gpu.kernel(name, &bands[..degree]));
+        let [a, b, c, d] = [0, 1, 2, 3].map(|degree| gpu.kernel(name, &[switches, &bands[..degree]].concat()));
         Ok(Self([a?, b?, c?, d?]))
     }
 

@@ -56,7 +56,8 @@ impl Splats {
         let found = format!(
             "{n} means, {quats} quats, {scales} log_scales, {opacities} logit_opacities and {sh} values of sh (degree {degree})"
         );
-        let remedy = "give a row of each for every Gaussian, (degree + 1)² · 3 values of sh for it, and a degree of 0 to 3";
+        let remedy =
+            "give a row of each for every Gaussian, (degree + 1)² · 3 values of sh for it, and a degree of 0 to 3";
         Err(Error::setting(what.to_string(), found, remedy))
     }
 

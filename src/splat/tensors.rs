@@ -12,6 +12,12 @@ pub const TENSOR_WIDTHS: [usize; 8] = [3, 4, 3, 1, 3, 9, 15, 21];
 
 /// Tensors before the SH bands.
 const GEOMETRY: usize = 4;
+
+/// Tensors of models of an SH degree: geometry, and the bands from 0 on.
+pub fn tensor_count(sh_degree: u32) -> usize {
+    GEOMETRY + 1 + sh_degree.min(3) as usize
+}
+
 /// Parts begin at whole quads of four values, whatever their width.
 const PART_STEP: usize = 4;
 
@@ -146,7 +152,7 @@ impl Tensors {
         let bands = (0..=self.sh_degree as usize).map(|band| read(GEOMETRY + band)).collect::<Result<Vec<_>>>()?;
         let mut sh = Vec::with_capacity(self.count * 3 * Splats::coefficients(self.sh_degree));
         for i in 0..self.count {
-            for (values, width) in bands.iter().zip(&TENSOR_WIDTHS[4..]) {
+            for (values, width) in bands.iter().zip(&TENSOR_WIDTHS[GEOMETRY..]) {
                 sh.extend_from_slice(&values[i * width..(i + 1) * width]);
             }
         }

@@ -11,7 +11,9 @@ pub fn remove_leftovers(folder: &Path) {
     for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
         let path = entry.path();
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        let abandoned = is_file && File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+        // Open for writing: over NFS only such a file can be locked.
+        let file = || File::options().write(true).open(&path);
+        let abandoned = is_file && file().is_ok_and(|file| file.try_lock().is_ok());
         if abandoned && let Err(error) = super::remove_file(&path) {
             tracing::debug!("a temporary file of an earlier run stays: {error}");
         }

@@ -11,6 +11,7 @@ mod leftovers;
 pub use leftovers::{remove_leftovers, remove_leftovers_below};
 
 use crate::error::{Error, Result};
+use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -94,6 +95,16 @@ pub fn write<T>(path: impl AsRef<Path>, fill: impl FnOnce(&mut Writer) -> Result
     })
 }
 
+/// [`write()`] of `value` as JSON.
+///
+/// # Errors
+/// As there; a value that JSON cannot hold.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| Error::io(path)(e.into()))?;
+    text.push('\n');
+    write_bytes(path, text.as_bytes())
+}
+
 /// [`write()`] for what another program writes: `make` gets the name of a file to replace, which has no ending that says
 /// what is in it.
 pub fn write_by<T>(path: impl AsRef<Path>, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
@@ -129,22 +140,54 @@ fn open_to_sync(temporary: &Path) -> io::Result<File> {
     File::options().write(true).open(temporary)
 }
 
+/// What file systems of macOS answer that cannot sync down to the disk, as std asks there: EINVAL (FUSE, WebDAV), ENOTTY,
+/// ENOTSUP (SMB).
+const NO_FULL_SYNC: [i32; 3] = [22, 25, 45];
+
+/// Makes a file's content durable, as far as its file system can.
+fn sync_file(file: &File) -> io::Result<()> {
+    let cannot = |error: &io::Error| error.raw_os_error().is_some_and(|code| NO_FULL_SYNC.contains(&code));
+    match file.sync_all() {
+        Err(error) if cfg!(target_vendor = "apple") && cannot(&error) => Ok(()),
+        synced => synced,
+    }
+}
+
+/// Pauses before a rename is tried again.
+const PAUSES_MS: [u64; 5] = [10, 30, 100, 300, 1000];
+
+/// Renames. On Windows virus scanners and indexers hold new files for a moment (access denied, sharing violation).
+fn rename_patiently(from: &Path, to: &Path) -> io::Result<()> {
+    for pause in PAUSES_MS {
+        match fs::rename(from, to) {
+            Err(error) if cfg!(windows) && matches!(error.raw_os_error(), Some(5 | 32)) => {
+                std::thread::sleep(std::time::Duration::from_millis(pause));
+            }
+            renamed => return renamed,
+        }
+    }
+    fs::rename(from, to)
+}
+
 /// Puts in the place of `path` the file that `make` makes under a temporary name and returns.
 fn replace<T>(path: &Path, make: impl FnOnce(&Path) -> Result<(T, File)>) -> Result<T> {
     ensure_plain(path)?;
     let parent = parent(path);
     create_folder(parent)?;
     announce(Change::Create, path).map_err(Error::io(path))?;
-    let temporary = temporary_path(path, parent)?;
+    let mut temporary = temporary_path(path, parent)?;
     let made = make(&temporary).and_then(|(value, file)| {
-        let sync = announce(Change::Sync, path).and_then(|()| file.sync_all());
-        sync.and_then(|()| announce(Change::Rename, path)).map_err(Error::io(path))?;
+        let synced = announce(Change::Sync, path).and_then(|()| sync_file(&file));
+        synced.and_then(|()| announce(Change::Rename, path)).map_err(Error::io(path))?;
         Ok((value, file))
     });
     match made {
         // The file stays locked until it has its name.
         Ok((value, _file)) => {
-            temporary.persist(path).map_err(|failed| Error::io(path)(failed.error))?;
+            // Not `persist`, which on Windows replaces no file that is open, and knows no long paths.
+            rename_patiently(&temporary, path).map_err(Error::io(path))?;
+            // Nothing has the temporary name any more.
+            temporary.disable_cleanup(true);
             sync_folder(parent);
             Ok(value)
         }
@@ -188,7 +231,7 @@ pub fn create_folder(path: impl AsRef<Path>) -> Result<()> {
 /// Renames a file or folder; a file of that name is replaced.
 pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
     let (from, to) = (from.as_ref(), to.as_ref());
-    announce(Change::Rename, to).and_then(|()| fs::rename(from, to)).map_err(Error::io(to))?;
+    announce(Change::Rename, to).and_then(|()| rename_patiently(from, to)).map_err(Error::io(to))?;
     sync_folder(parent(to));
     Ok(())
 }
@@ -235,14 +278,17 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
+/// Letters of the target's name that a temporary one has.
+const NAME_LETTERS: usize = 24;
+
 /// The path of a file that does not exist yet, in the folder of `path`.
 fn temporary_path(path: &Path, parent: &Path) -> Result<TempPath> {
     let Some(name) = path.file_name() else {
         return Err(Error::input(path, "is not the name of a file", "give a file name to write to"));
     };
-    let mut prefix = std::ffi::OsString::from(".");
-    prefix.push(name);
-    prefix.push(".");
+    // Whole, it could become longer than the file system allows.
+    let start: String = name.to_string_lossy().chars().take(NAME_LETTERS).collect();
+    let prefix = format!(".{start}.");
     let unused = |path: &Path| match fs::symlink_metadata(path) {
         Ok(_) => Err(io::Error::from(io::ErrorKind::AlreadyExists)),
         Err(_) => Ok(()),

@@ -98,7 +98,8 @@ fn leftovers_are_only_ours() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), others.len() + 1);
 }
 
-/// Nor is one that another program is writing.
+/// Nor is one that another program is writing, where it can be locked meanwhile.
+#[cfg(unix)]
 #[test]
 fn what_another_program_writes_is_no_leftover() {
     let dir = tempfile::tempdir().unwrap();
@@ -112,4 +113,12 @@ fn what_another_program_writes_is_no_leftover() {
     .unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"half and half");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn names_may_be_as_long_as_the_file_system_has_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("夜".repeat(84));
+    write_bytes(&path, b"x").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"x");
 }

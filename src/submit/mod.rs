@@ -104,7 +104,7 @@ pub fn find_runs(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in folders {
         if !folder.is_dir() && folder.exists() && folders.len() > 1 {
-            tracing::info!("{}: not a folder, passed over", folder.display());
+            tracing::info!("{}: not a folder: skipped", folder.display());
             continue;
         }
         let before = found.len();

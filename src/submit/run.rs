@@ -1,4 +1,4 @@
-//! A finished run as a source of renders, with every doubt about them removed.
+//! A finished run as a source of renders, checked to be complete and current.
 
 use crate::capture::{self, View};
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
-use crate::splat::{TENSOR_WIDTHS, Tensors};
+use crate::splat::{TENSOR_WIDTHS, Tensors, tensor_count};
 use bytemuck::{Pod, Zeroable};
 
 const BETA1: f64 = 0.9;
@@ -41,9 +41,6 @@ pub struct Update {
     pub sh_degree: u32,
 }
 
-/// Tensors before the SH bands.
-const GEOMETRY: usize = 4;
-
 /// Settings of a tensor, 256 bytes from those of the next: what a binding may begin at.
 type Row = [Rates; 16];
 
@@ -58,7 +55,10 @@ impl Adam {
     pub fn new(gpu: &Gpu) -> Result<Self> {
         let [beta1, beta2, epsilon] = [BETA1, BETA2, EPSILON].map(|value| format!("{value:?}"));
         let constants = [("BETA1", beta1.as_str()), ("BETA2", beta2.as_str()), ("EPSILON", epsilon.as_str())];
-        Ok(Self { kernel: gpu.kernel("train/adam", &constants)?, rates: gpu.buffer("learning rates", TENSOR_WIDTHS.len())? })
+        Ok(Self {
+            kernel: gpu.kernel("train/adam", &constants)?,
+            rates: gpu.buffer("learning rates", TENSOR_WIDTHS.len())?,
+        })
     }
 
     /// Records an update of `parameters`. Once a submission: the rates take effect with it.
@@ -73,7 +73,7 @@ impl Adam {
         let Update { learning_rates, step, sh_degree } = update;
         let first_correction = 1.0 - BETA1.powi(step as i32);
         let second_correction = (1.0 - BETA2.powi(step as i32)).sqrt();
-        let used = GEOMETRY + 1 + sh_degree as usize;
+        let used = tensor_count(sh_degree);
         let rates = std::array::from_fn::<Row, { TENSOR_WIDTHS.len() }, _>(|i| {
             let mut row = Row::zeroed();
             let step_size = (f64::from(learning_rates[i]) / first_correction) as f32;

@@ -1,11 +1,9 @@
 //! The gradient of a rendered view with respect to every parameter.
 
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
-use crate::splat::{ShKernels, Tensors, Workspace, raster_switches, tiles};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
+use crate::splat::{ShKernels, Tensors, Workspace, raster_switches, tensor_count, tiles};
 
-/// Threads of a per-splat workgroup.
-const WORKGROUP: u32 = 64;
 /// Floats per slot that the raster's backward pass sums (`shaders/common/splat_gradients.wgsl`).
 const GRADIENT_FLOATS: usize = 10;
 
@@ -38,6 +36,8 @@ pub struct Backward {
 pub struct Gradients {
     /// `∂L/∂parameter`, zero for splats that are not visible.
     pub parameters: Tensors,
+    /// The highest SH degree that has gradients: those of bands above it are zero, and are not cleared.
+    pub sh_degree: u32,
     splat_gradients: Buffer<f32>,
     /// The same sums in fixed point, two words each, where their order must not show.
     fixed_sums: Option<Buffer<[u32; 2]>>,
@@ -77,7 +77,7 @@ impl Backward {
         Ok(Self {
             raster: gpu.kernel("train/raster_backward", &raster_switches(gpu, &switches))?,
             from_fixed: from_fixed.transpose()?,
-            sh: ShKernels::new(gpu, "train/sh_backward")?,
+            sh: ShKernels::with(gpu, "train/sh_backward", &raster_switches(gpu, &[]))?,
             sh_direction: ShKernels::new(gpu, "train/sh_direction_backward")?,
             projection: gpu.kernel("train/projection_backward", absgrad.as_slice())?,
             covariance: gpu.kernel("train/covariance_backward", &[])?,
@@ -90,6 +90,7 @@ impl Backward {
         let fixed_sums = self.from_fixed.as_ref().map(|_| gpu.buffer("splat gradients in fixed point", sums));
         Ok(Gradients {
             parameters: Tensors::zeros(gpu, "gradient of", capacity, capacity, sh_degree)?,
+            sh_degree,
             splat_gradients: gpu.buffer("splat gradients", sums)?,
             fixed_sums: fixed_sums.transpose()?,
             densify_statistics: gpu.buffer("densification statistics", capacity)?,
@@ -107,7 +108,12 @@ impl Backward {
         v_image: &Buffer<f32>,
         out: &Gradients,
     ) {
-        out.parameters.all().into_iter().flatten().for_each(|part| recorder.clear(part));
+        // The geometry, and the bands that have gradients.
+        out.parameters.all()[..tensor_count(out.sh_degree)]
+            .iter()
+            .copied()
+            .flatten()
+            .for_each(|part| recorder.clear(part));
         recorder.clear(&out.splat_gradients);
         let per_splat = (splats.count as u32).div_ceil(WORKGROUP);
         self.record_raster(recorder, per_splat, size, work, v_image, out);

@@ -6,11 +6,9 @@
 
 use crate::capture::Camera;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use crate::splat::Tensors;
 use bytemuck::{Pod, Zeroable};
-
-const WORKGROUP: u32 = 64;
 
 /// Twin of `Floor` in `shaders/train/scale_floor.wgsl`.
 #[repr(C)]

@@ -5,7 +5,7 @@
 //! once more before anything is written.
 
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use crate::splat::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
 
 /// Steps between two counts. A count reads what one step of Adam reads and writes less, so that it costs less than a
@@ -16,7 +16,6 @@ pub const COUNTS: usize = 3 * TENSOR_NAMES.len();
 /// From here on, parameters and first moments mean nothing: Adam takes no gradient beyond it.
 const LIMIT: f32 = 1e18;
 
-const WORKGROUP: u32 = 64;
 /// Tensors that one dispatch looks at.
 const TENSORS: usize = 4;
 /// What the groups are called in messages, before the tensor's name.

@@ -10,6 +10,7 @@ use super::checkpoint::{Checkpoint, State as Saved};
 use super::config::{Background, Config};
 use super::densify::State;
 use super::kernels::Kernels;
+use super::loss::LossScratch;
 use super::order::{Order, random};
 use super::poses::Poses;
 use super::soundness::{self, CHECK_EVERY, COUNTS};
@@ -17,7 +18,7 @@ use super::targets::{Budget, Targets};
 use super::watch::{Snapshot, StepFigures};
 use crate::capture::{Camera, Capture, Image};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, LateReader, Recorder, Timings};
+use crate::gpu::{Buffer, Gpu, LateReader, Recorder, Timings};
 use crate::progress::Stop;
 use crate::splat::{Raster, RenderSettings, Splats, Style, Tensors, Workspace};
 use rand::RngExt;
@@ -150,9 +151,9 @@ impl<'g> Trainer<'g> {
         if self.kernels.densifier.due(self.step) {
             self.densify()?;
         }
-        let (step, downscale) = (self.step, self.config.downscale_at(self.step));
+        let step = self.step;
         let upcoming = self.order.upcoming(step, self.config.steps, |step| self.config.downscale_at(step));
-        let view = upcoming[0].0;
+        let (view, downscale) = upcoming[0];
         let camera = self.poses.cameras()[view].downscaled(downscale);
         let target = self.targets.get(self.gpu, upcoming[0], &upcoming[1..])?;
         let settings = self.render_settings(step, self.background(step));
@@ -160,70 +161,77 @@ impl<'g> Trainer<'g> {
         if self.config.deterministic {
             self.render_whole(&camera, &settings)?;
         }
-        let Some((canvas, scratch)) = self.canvas.as_ref().and_then(|canvas| Some((canvas, canvas.loss()?))) else {
-            return Ok(());
-        };
-        let profile = step % PROFILE_EVERY == PROFILE_EVERY / 4;
-        let mut recorder = if profile { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
-        let size = [camera.width, camera.height];
-        if !self.config.deterministic {
-            self.kernels.renderer.record(
-                &mut recorder,
-                &self.parameters,
-                &camera,
-                &settings,
-                &canvas.work,
-                Raster::Color,
-            );
-        }
-        self.kernels.loss.record(&mut recorder, scratch, &canvas.work.image, &target, &canvas.v_image);
-        self.kernels.backward.record(
-            &mut recorder,
-            &self.parameters,
-            size,
-            &canvas.work,
-            &canvas.v_image,
-            &self.gradients,
-        );
-        let rates = self.config.learning_rates(step, self.scene_scale);
         self.trained_degree = self.trained_degree.max(settings.sh_degree);
-        let update = Update { learning_rates: rates, step: step + 1, sh_degree: self.trained_degree };
-        let (m, v) = (&self.first_moments, &self.second_moments);
-        let (gpu, parameters, gradients) = (self.gpu, &self.parameters, &self.gradients.parameters);
-        let regularizers = (self.config.opacity_regularizer, self.config.scale_regularizer);
-        if regularizers != (0.0, 0.0) {
-            let (opacity, scale) = regularizers;
-            self.kernels.densifier.record_regularizers(gpu, &mut recorder, parameters, gradients, opacity, scale);
-        }
-        self.kernels.adam.record(&mut recorder, parameters, gradients, Moments { first: m, second: v }, update);
-        self.kernels.densifier.record_noise(gpu, &mut recorder, parameters, rates[0], step, self.config.seed);
-        if self.kernels.densifier.reset_due(step + 1) {
-            self.kernels.densifier.record_reset(&mut recorder, parameters, m, v);
-        }
-        let last = step + 1 == self.config.steps;
-        if let Some(floor) = self.kernels.floor.as_ref().filter(|_| last || step % FLOOR_EVERY == FLOOR_EVERY - 1) {
-            floor.record(&mut recorder, &self.parameters);
-        }
+        self.gradients.sh_degree = self.trained_degree;
+        let timed = step % PROFILE_EVERY == PROFILE_EVERY / 4;
+        let mut recorder = if timed { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
+        self.record_gradients(&mut recorder, &camera, &settings, &target)?;
+        self.record_update(&mut recorder);
         if step % CHECK_EVERY == CHECK_EVERY - 1 {
-            self.kernels.soundness.record(&mut recorder, [&self.parameters, m, v]);
+            let groups = [&self.parameters, &self.first_moments, &self.second_moments];
+            self.kernels.soundness.record(&mut recorder, groups);
             self.checked = step + 1;
         }
-        let late = if profile {
+        self.submit(recorder, timed)?;
+        self.step += 1;
+        self.targets.prefetch(&upcoming[1..]);
+        Ok(())
+    }
+
+    /// Records the render of a view (a deterministic training has it already), its loss and the gradients.
+    fn record_gradients(
+        &self,
+        recorder: &mut Recorder<'_>,
+        camera: &Camera,
+        settings: &RenderSettings,
+        target: &Buffer<u32>,
+    ) -> Result<()> {
+        let Self { kernels, parameters, gradients, .. } = self;
+        let (Canvas { work, v_image, .. }, scratch) = of_step(self.canvas.as_ref())?;
+        if !self.config.deterministic {
+            kernels.renderer.record(recorder, parameters, camera, settings, work, Raster::Color);
+        }
+        kernels.loss.record(recorder, scratch, &work.image, target, v_image);
+        kernels.backward.record(recorder, parameters, [camera.width, camera.height], work, v_image, gradients);
+        Ok(())
+    }
+
+    /// Records what the gradients do to the model, and what else happens to it between two steps.
+    fn record_update(&self, recorder: &mut Recorder<'_>) {
+        let Self { gpu, config, kernels, parameters, step, .. } = self;
+        let (gradients, m, v) = (&self.gradients.parameters, &self.first_moments, &self.second_moments);
+        let (opacity, scale) = (config.opacity_regularizer, config.scale_regularizer);
+        if (opacity, scale) != (0.0, 0.0) {
+            kernels.densifier.record_regularizers(gpu, recorder, parameters, gradients, opacity, scale);
+        }
+        let rates = config.learning_rates(*step, self.scene_scale);
+        let update = Update { learning_rates: rates, step: step + 1, sh_degree: self.trained_degree };
+        kernels.adam.record(recorder, parameters, gradients, Moments { first: m, second: v }, update);
+        kernels.densifier.record_noise(gpu, recorder, parameters, rates[0], *step, config.seed);
+        if kernels.densifier.reset_due(step + 1) {
+            kernels.densifier.record_reset(recorder, parameters, m, v);
+        }
+        let last = step + 1 == config.steps;
+        if let Some(floor) = kernels.floor.as_ref().filter(|_| last || step % FLOOR_EVERY == FLOOR_EVERY - 1) {
+            floor.record(recorder, parameters);
+        }
+    }
+
+    /// Submits a step, and takes note of the figures of an earlier one. One that is `timed` is waited for.
+    fn submit(&mut self, recorder: Recorder<'g>, timed: bool) -> Result<()> {
+        if timed {
             for (kernel, milliseconds) in recorder.submit_timed()? {
                 *self.timings.entry(kernel).or_default() += milliseconds;
             }
             self.timed_steps += 1;
-            None
-        } else {
-            let counts = (self.kernels.soundness.counts(), COUNTS);
-            self.late.submit(self.gpu, recorder, &[(&canvas.work.counters, 2), (scratch.totals(), 2), counts])?
-        };
-        if let Some(words) = late {
-            self.note(&words)?;
+            return Ok(());
         }
-        self.step += 1;
-        self.targets.prefetch(&upcoming[1..]);
-        Ok(())
+        let (Canvas { work, .. }, scratch) = of_step(self.canvas.as_ref())?;
+        let figures = [(&work.counters, 2), (scratch.totals(), 2), (self.kernels.soundness.counts(), COUNTS)];
+        match self.late.submit(self.gpu, recorder, &figures)? {
+            Some(words) => self.note(&words),
+            None => Ok(()),
+        }
     }
 
     /// Waits for all steps that are under way.
@@ -403,4 +411,10 @@ impl<'g> Trainer<'g> {
             Background::Random => random(self.config.seed, 2, step).random(),
         }
     }
+}
+
+/// The buffers of a step, which are made before it is recorded.
+fn of_step(canvas: Option<&Canvas>) -> Result<(&Canvas, &LossScratch)> {
+    let both = canvas.and_then(|canvas| Some((canvas, canvas.loss()?)));
+    both.ok_or_else(|| Error::Gpu("a training step has no buffers for its image".into()))
 }

@@ -57,7 +57,7 @@ impl Ended {
         let plain = errors.iter().rev().take(3).rev().map(|line| line.rsplit("] ").next().unwrap_or(line).trim());
         let text = plain.collect::<Vec<_>>().join("; ");
         let skipped = text.chars().count().saturating_sub(QUOTED);
-        if text.is_empty() { "without a word".into() } else { text.chars().skip(skipped).collect() }
+        if text.is_empty() { "no error message".into() } else { text.chars().skip(skipped).collect() }
     }
 }
 

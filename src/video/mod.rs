@@ -13,6 +13,7 @@ mod tests;
 
 pub use choose::Frame;
 
+use crate::capture::ending;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use choose::Choice;
@@ -60,7 +61,7 @@ impl Config {
 /// Whether `path` is named as a video.
 pub fn is_video(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let ending = ending(path);
     let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     ENDINGS.contains(&ending.as_str()) && !hidden && !path.is_dir()
 }

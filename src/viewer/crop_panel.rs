@@ -50,7 +50,10 @@ pub fn show(state: &mut UiState, ui: &mut egui::Ui) {
             toggle(state);
         }
         let button = egui::Button::new("Reset").small();
-        reset = ui.add_enabled(state.crop.is_some(), button).on_hover_text("Restore the initial box and show all splats").clicked();
+        reset = ui
+            .add_enabled(state.crop.is_some(), button)
+            .on_hover_text("Restore the initial box and show all splats")
+            .clicked();
     });
     let Some(crop) = &mut state.crop else { return };
     let mut apply = fields(crop, frame.unit, ui);

@@ -51,7 +51,7 @@ pub fn show(ui: &egui::Ui, open: &mut bool) {
         });
         ui.add_space(6.0);
         ui.label(
-            RichText::new("PLY files, output folders and scenes to train on can be dropped on the window.")
+            RichText::new("Files of splats, output folders and scenes to train on can be dropped on the window.")
                 .color(FAINT),
         );
     });

@@ -14,6 +14,7 @@ mod paths;
 mod photos;
 mod points;
 mod prior;
+#[cfg(unix)]
 mod safety;
 mod submit;
 #[path = "../support/mod.rs"]

@@ -13,7 +13,7 @@ mod spline;
 mod write;
 
 use super::camera::Camera;
-use crate::capture::{Capture, Image, View, read_image, some};
+use crate::capture::{Capture, Image, View, list_names, read_image};
 use crate::error::{Error, Result};
 use crate::parallel::try_map;
 use crate::progress::Progress;
@@ -61,7 +61,7 @@ pub struct Report {
 /// One channel of a [`Report`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Fitted {
-    /// Darkest and brightest level in the dark and in the lit pictures between which the curve is measured.
+    /// Darkest and brightest level of the dark pictures between which the curve is measured.
     pub dark: [f64; 2],
     /// The same of the lit pictures.
     pub lit: [f64; 2],
@@ -93,7 +93,7 @@ pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn P
         report.warnings.push(format!("{without} pictures of the smaller folder have no partner of their name"));
     }
     if !further.is_empty() {
-        let (count, names) = (further.len(), some(&further));
+        let (count, names) = (further.len(), list_names(&further));
         let warning = format!("{count} more files of shots that are paired already are left out: {names}");
         report.warnings.push(warning);
     }

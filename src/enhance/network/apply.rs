@@ -3,10 +3,9 @@
 use super::Maps;
 use crate::capture::Image;
 use crate::error::Result;
-use crate::gpu::{Gpu, Kernel, Recorder};
+use crate::gpu::{Gpu, Kernel, Recorder, WORKGROUP};
 use bytemuck::{Pod, Zeroable};
 
-const WORKGROUP: u32 = 64;
 /// Standard deviation of the Gaussian that parts low from high frequencies, and its reach in pixels.
 const SIGMA: f64 = 1.0;
 const REACH: u32 = 2;

@@ -1,9 +1,9 @@
 //! The 3×3 convolution (`shaders/enhance/network/conv3x3.wgsl`), alone or with what follows it.
 
-use super::kernels::{Channels, TwoPlanes, WORKGROUP};
+use super::kernels::{Channels, TwoPlanes};
 use super::layers::Conv;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use bytemuck::{Pod, Zeroable};
 
 /// Columns in a row that eight lanes own.

@@ -3,11 +3,9 @@
 use super::layers::{EPSILON, Moments, Norm, Squeeze};
 use super::planes::{Band, Plane};
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use bytemuck::{Pod, Zeroable};
 
-/// Invocations of a workgroup, as all these kernels declare it.
-pub const WORKGROUP: u32 = 64;
 /// Least standard deviation by which an input channel is divided.
 const MIN_DEVIATION: &str = "1e-4";
 /// Largest departure of the factor from 1.

@@ -3,6 +3,7 @@
 
 use super::{Digits, Scatter, Values};
 use crate::error::Result;
+use crate::gpu::scan::{BLOCK as SCAN_BLOCK, Place, sources};
 use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder, Scan};
 
 /// Pairs of a block that a workgroup of 64 threads sorts by itself.
@@ -77,12 +78,11 @@ pub(super) struct Blocks {
     /// Nothing for few blocks.
     scan: Option<Scan>,
     digits: Digits,
-    /// The device's count of the sort in progress, and the capacity.
-    count: Buffer<u32>,
+    /// See [`sources`].
+    sources: Buffer<Place>,
     /// Workgroups (x, y, z) and number of pairs. For few blocks: the capacity, and number of pairs.
     args: Buffer<u32>,
     table: Buffer<u32>,
-    table_len: Buffer<u32>,
 }
 
 impl Blocks {
@@ -96,17 +96,21 @@ impl Blocks {
         let mut sizes: Vec<_> = shape.defines.iter().map(|(name, size)| (*name, size.as_str())).collect();
         sizes.extend([("BLOCK", block.as_str()), ("DIGITS", digits.as_str())]);
         sizes.extend(few.then_some(("FEW", "true")));
+        let scan = if few { None } else { Some(Scan::new(gpu, entries)?) };
+        let scan_block = format!("{SCAN_BLOCK}u");
+        let mut of_args = sizes.clone();
+        of_args.push(("SCAN_BLOCK", scan_block.as_str()));
+        of_args.extend(scan.as_ref().is_some_and(|scan| scan.levels().len() > 1).then_some(("LEVELS", "true")));
         Ok(Self {
-            args_kernel: gpu.kernel("gpu/sort_args", &sizes)?,
+            args_kernel: gpu.kernel("gpu/sort_args", &of_args)?,
             histogram: gpu.kernel(shape.histogram, &sizes)?,
             scatter: Scatter::new(gpu, shape.scatter, &sizes, values)?,
-            scan: if few { None } else { Some(Scan::new(gpu, entries)?) },
+            scan,
             blocks: blocks as u32,
             digits: Digits::new(gpu, shape.digit_bits)?,
-            count: gpu.upload("sort count", &[0, limit])?,
+            sources: sources(gpu, limit)?,
             args: gpu.upload("sort arguments", &[limit, 0, 0, 0])?,
             table: gpu.buffer("sort counts", entries)?,
-            table_len: gpu.buffer("sort counts length", 4)?,
         })
     }
 
@@ -118,13 +122,9 @@ impl Blocks {
     /// Sizes the passes for so many pairs.
     pub(super) fn prepare(&self, recorder: &mut Recorder<'_>, count: (&Buffer<u32>, usize)) {
         let Some(scan) = &self.scan else { return recorder.copy(count.0, count.1, &self.args, 3, 1) };
-        recorder.copy(count.0, count.1, &self.count, 0, 1);
-        let table_len = scan.own_count().unwrap_or(&self.table_len);
-        let bindings = [self.count.binding(), self.args.binding(), table_len.binding()];
+        let mut bindings = vec![self.sources.element(count.1), count.0.binding(), self.args.binding()];
+        bindings.extend(scan.levels().iter().map(Buffer::binding));
         recorder.dispatch(&self.args_kernel, &bindings, 1);
-        if scan.own_count().is_none() {
-            scan.prepare(recorder, (&self.table_len, 3));
-        }
     }
 
     /// Moves the pairs by the digit of pass `pass` of a sort by `bits` bits.

@@ -1,11 +1,11 @@
 //! `frames.json`: which frames of which video lie beside it.
 
-use super::super::fingerprint::Written;
+use super::super::fingerprint::Content;
 use super::super::output::Files;
-use super::super::record::write_json;
 use super::MANIFEST;
 use super::source::Source;
 use crate::error::Result;
+use crate::storage::write_json;
 use crate::video::{Config, Frame};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -29,12 +29,12 @@ pub struct Entry {
     #[serde(flatten)]
     pub frame: Frame,
     /// Nothing while the file is not finished.
-    pub content: Option<Written>,
+    pub content: Option<Content>,
 }
 
 impl Entry {
     /// Its file as a record of files has it.
-    pub fn file(&self) -> (String, Option<Written>) {
+    pub fn file(&self) -> (String, Option<Content>) {
         (self.name.clone(), self.content.clone())
     }
 }

@@ -12,7 +12,7 @@ mod tests;
 
 pub use source::Source;
 
-use super::fingerprint::{Hashes, Written};
+use super::fingerprint::{Content, Hashes};
 use super::output::OutputFolder;
 use super::record::{Run, Stage};
 use super::{Job, Scope};
@@ -158,7 +158,7 @@ fn extract(video: &Video, folder: &OutputFolder, mut manifest: Manifest, progres
     video.extract(&indices, progress, |nth, png| {
         let frame = &mut manifest.frames[missing[nth]];
         storage::write_bytes(folder.join(&frame.name), png)?;
-        frame.content = Some(Written { bytes: png.len() as u64, sha256: sha256(png) });
+        frame.content = Some(Content { bytes: png.len() as u64, sha256: sha256(png) });
         manifest.write(folder.path())
     })?;
     let (count, path) = (manifest.frames.len(), folder.path().display());
@@ -172,7 +172,7 @@ fn in_the_way(folder: &OutputFolder, kept: Option<&Manifest>) -> Option<PathBuf>
         return Some(folder.join(MANIFEST));
     }
     let files = kept.map(Manifest::files).unwrap_or_default();
-    let changed = |(name, written): (&String, &Option<Written>)| {
+    let changed = |(name, written): (&String, &Option<Content>)| {
         let other = written.as_ref().is_some_and(|written| folder.occupied(name) && !folder.unchanged(name, written));
         other.then(|| folder.join(name))
     };

@@ -1,6 +1,6 @@
 //! What frames are made from, as records name it.
 
-use crate::pipeline::fingerprint::Written;
+use crate::pipeline::fingerprint::Content;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -11,5 +11,5 @@ pub struct Source {
     pub file: PathBuf,
     /// What it holds.
     #[serde(flatten)]
-    pub content: Written,
+    pub content: Content,
 }

@@ -71,7 +71,7 @@ impl Drop for Lock {
 fn ensure_plain(path: &Path) -> Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(data) if !data.is_file() => {
-            let found = "is no plain file, as the lock of an output folder is";
+            let found = "is not a regular file, as a lock must be";
             Err(Error::input(path, found, "remove it if you trust this folder, or choose another output (`out`)"))
         }
         _ => Ok(()),

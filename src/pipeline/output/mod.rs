@@ -1,6 +1,6 @@
 //! The owner of an output folder: the names in it, who works in it, and what may be deleted there.
 //!
-//! A file is *ours* if `run.json` lists it with its content's hash ([`Written`]) and it still has that content; files of no
+//! A file is *ours* if `run.json` lists it with its content's hash ([`Content`]) and it still has that content; files of no
 //! run are listed in `results.json` ([`Listed`]). A file that was being made when the program was killed is listed without a
 //! hash, and is ours. Ours are deleted or replaced as a run needs it. Anything else that is in the way of a result is never
 //! deleted: without `--overwrite` it is an error, with it the file is moved aside ([`OutputFolder::make_way`]).
@@ -13,15 +13,15 @@ mod results;
 pub use disjoint::{ensure_apart, ensure_disjoint, ensure_no_input};
 pub use results::{Listed, NOTE_EVERY, Results};
 
-use super::fingerprint::{Hashes, Written};
+use super::fingerprint::{Content, Hashes};
 use crate::error::Result;
 use crate::storage;
 use lock::Lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-/// Files by their path below the output folder, with `/` between folders; without a [`Written`] while they are made.
-pub type Files = BTreeMap<String, Option<Written>>;
+/// Files by their path below the output folder, with `/` between folders; without a [`Content`] while they are made.
+pub type Files = BTreeMap<String, Option<Content>>;
 
 /// An output folder that no other process works in while this is held.
 #[derive(Debug)]
@@ -54,16 +54,16 @@ impl OutputFolder {
     }
 
     /// The size and hash of the file `name`; `None` where there is no plain file of that name.
-    pub fn written(&self, name: &str) -> Option<Written> {
+    pub fn content(&self, name: &str) -> Option<Content> {
         let path = self.join(name);
         let is_file = std::fs::symlink_metadata(&path).is_ok_and(|data| data.is_file());
         self.hashes.of(&path).filter(|_| is_file)
     }
 
     /// Whether the file `name` is the one that was `written`.
-    pub fn unchanged(&self, name: &str, written: &Written) -> bool {
+    pub fn unchanged(&self, name: &str, written: &Content) -> bool {
         let same_size = std::fs::symlink_metadata(self.join(name)).is_ok_and(|data| data.len() == written.bytes);
-        same_size && self.written(name).as_ref() == Some(written)
+        same_size && self.content(name).as_ref() == Some(written)
     }
 
     /// Whether all `files` were finished and are as they were written.
@@ -100,7 +100,7 @@ impl OutputFolder {
             if !self.within(name) {
                 // Where its folder is gone, so is the file.
                 if self.occupied(name) {
-                    tracing::warn!("{name} is not a name of results: left alone");
+                    tracing::warn!("{name}: listed as a result, but not inside this folder: not deleted");
                 }
                 continue;
             }
@@ -143,7 +143,7 @@ impl OutputFolder {
 
     /// Moves what is at `name` aside, to `NAME.bak` or the next free name like it, unless it is `ours`: there is nothing
     /// in the way of a new file then.
-    pub fn make_way(&self, name: &str, ours: Option<&Option<Written>>) -> Result<()> {
+    pub fn make_way(&self, name: &str, ours: Option<&Option<Content>>) -> Result<()> {
         if let Some(file) = self.in_place_of_folder(name) {
             return self.set_aside(&file);
         }

@@ -48,7 +48,7 @@ impl<'f> Listed<'f> {
                 None if overwrite => Files::new(),
                 None => {
                     let remedy = "move the file away, or choose another output (`out`)";
-                    return Err(Error::input(&path, "is no list of results of this program", remedy));
+                    return Err(Error::input(&path, "is not a result list of naka-gs", remedy));
                 }
             },
         };
@@ -110,7 +110,7 @@ impl<'f> Listed<'f> {
     pub fn note<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
         let before = self.files.clone();
         for name in names {
-            match self.folder.written(name) {
+            match self.folder.content(name) {
                 Some(written) => _ = self.files.insert(name.into(), Some(written)),
                 None => _ = self.files.remove(name),
             }
@@ -128,9 +128,7 @@ impl<'f> Listed<'f> {
             return storage::remove_file(&path);
         }
         let list = List { written_by: format!("{PROGRAM}{}", env!("CARGO_PKG_VERSION")), files: self.files.clone() };
-        let mut text = serde_json::to_string_pretty(&list).map_err(|error| Error::io(&path)(error.into()))?;
-        text.push('\n');
-        storage::write_bytes(&path, text.as_bytes())
+        storage::write_json(&path, &list)
     }
 }
 
@@ -208,7 +206,7 @@ impl Journal for ListJournal<'_, '_> {
 
     fn finished(&self, path: &Path) -> Result<()> {
         let name = self.0.name_of(path);
-        let written = self.0.written(&name);
+        let written = self.0.content(&name);
         let (listed, last) = &mut *lock(&self.1);
         listed.files.insert(name, written);
         if last.elapsed() < NOTE_EVERY {

@@ -69,7 +69,7 @@ fn only_what_is_listed_and_unchanged_is_removed() {
     let names = ["images/a.jpg", "images/edited.jpg", "images/unlisted.jpg", "images/half.jpg"];
     names.iter().for_each(|name| fs::write(out.join(name), "picture").unwrap());
     let folder = OutputFolder::open(&out).unwrap();
-    let mut files: Files = names[..2].iter().map(|name| (name.to_string(), folder.written(name))).collect();
+    let mut files: Files = names[..2].iter().map(|name| (name.to_string(), folder.content(name))).collect();
     files.insert(names[3].into(), None);
     // From a record that somebody else wrote.
     files.insert("../precious".into(), None);
@@ -95,7 +95,7 @@ fn what_is_in_the_way_is_moved_aside() {
         assert_eq!(fs::read(dir.path().join(expected)).unwrap(), b"mine");
     }
     fs::write(dir.path().join("points.ply"), "ours").unwrap();
-    let ours = folder.written("points.ply");
+    let ours = folder.content("points.ply");
     folder.make_way("points.ply", Some(&ours)).unwrap();
     assert!(folder.occupied("points.ply"));
     fs::write(dir.path().join("points.ply"), "edit").unwrap();
@@ -113,7 +113,7 @@ fn a_lock_is_no_link() {
     fs::write(&thesis, "mine").unwrap();
     std::os::unix::fs::symlink("../thesis.tex", out.join(".naka-gs.lock")).unwrap();
     let refused = OutputFolder::open(&out).unwrap_err().to_string();
-    assert!(refused.contains(".naka-gs.lock") && refused.contains("no plain file"), "{refused}");
+    assert!(refused.contains(".naka-gs.lock") && refused.contains("not a regular file"), "{refused}");
     assert_eq!(fs::read(&thesis).unwrap(), b"mine");
     assert!(fs::symlink_metadata(out.join(".naka-gs.lock")).unwrap().is_symlink());
 }
@@ -125,7 +125,9 @@ fn a_folder_has_one_owner() {
     let first = OutputFolder::open(&out).unwrap();
     let refused = OutputFolder::open(&out).unwrap_err();
     let text = refused.to_string();
-    assert!(text.contains(&std::process::id().to_string()) && text.contains("out"), "{text}");
+    // Where locks are mandatory nobody else reads whose it is.
+    let named = cfg!(windows) || text.contains(&std::process::id().to_string());
+    assert!(named && text.contains("out"), "{text}");
     drop(first);
     assert!(!dir.path().join("new").exists(), "nothing was written into it");
     fs::create_dir_all(&out).unwrap();

@@ -5,7 +5,7 @@
 //! them. A stage that was begun from other inputs or settings belongs to a different run: it is replaced only with
 //! `--overwrite`, and then only it and what follows it.
 
-use super::definition::{Definition, Plan};
+use super::definition::{Definition, PlanContext};
 use super::output::OutputFolder;
 use super::record::{Run, Stage, StageRecord, Status};
 use super::stages;
@@ -26,7 +26,7 @@ pub struct Step {
 
 impl Step {
     /// The step of a stage, given those before it.
-    pub(super) fn of(definition: &dyn Definition, plan: &Plan<'_>) -> Self {
+    pub(super) fn of(definition: &dyn Definition, plan: &PlanContext<'_>) -> Self {
         let (fingerprint, outputs) = (definition.fingerprint(plan), definition.outputs(plan));
         Self { stage: definition.stage(), fingerprint, outputs, related: definition.related(plan) }
     }
@@ -64,9 +64,9 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
     for step in steps {
         let record = earlier.and_then(|run| run.stage(step.stage));
         let listed = |name: &String| record.is_some_and(|record| record.outputs.contains_key(name));
-        let stranger = step.outputs.iter().find(|name| !listed(name) && folder.occupied(name));
+        let unrecorded = step.outputs.iter().find(|name| !listed(name) && folder.occupied(name));
         let different = record.is_some_and(|record| record.fingerprint != step.fingerprint);
-        if !overwrite && (different || stranger.is_some()) {
+        if !overwrite && (different || unrecorded.is_some()) {
             // Where nothing of the different run is finished yet, the folder is what is in the way.
             let present = step.outputs.iter().find(|name| folder.occupied(name));
             return Err(Error::Exists(present.map_or_else(|| folder.path().to_path_buf(), |name| folder.join(name))));
@@ -74,7 +74,7 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
         let before = steps.iter().zip(&actions).filter(|(earlier, _)| step.builds_on().contains(&earlier.stage));
         let settled = before.fold(true, |settled, (_, action)| settled && *action == Action::Keep);
         actions.push(match (record, earlier) {
-            (Some(record), Some(run)) if stranger.is_none() && (!different || step.is_related(record)) => {
+            (Some(record), Some(run)) if unrecorded.is_none() && (!different || step.is_related(record)) => {
                 let same = !settled || record.made_from == run.made_by(step.builds_on());
                 match same {
                     true if settled && !different && is_current(record, step, folder) => Action::Keep,
@@ -82,7 +82,7 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
                     false => Action::Replace,
                 }
             }
-            (None, _) if stranger.is_none() => Action::Make,
+            (None, _) if unrecorded.is_none() => Action::Make,
             _ => Action::Replace,
         });
     }
@@ -98,7 +98,7 @@ fn is_current(record: &StageRecord, step: &Step, folder: &OutputFolder) -> bool 
 /// What lives on only in the files of another stage is made again with that one.
 fn make_together(steps: &[Step], actions: &mut [Action]) {
     for (at, step) in steps.iter().enumerate() {
-        let home = stages::definition(step.stage).lives_in();
+        let home = stages::definition(step.stage).stored_with();
         if let Some(home) = steps.iter().position(|other| Some(other.stage) == home)
             && actions[at] == Action::Keep
         {

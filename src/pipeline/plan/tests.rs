@@ -17,7 +17,7 @@ impl Bench {
         for &(stage, fingerprint, status) in stages {
             std::fs::write(bench.dir.path().join(stage.name()), format!("{fingerprint} of {}", stage.name())).unwrap();
             let folder = bench.folder();
-            let outputs = [(stage.name().to_string(), folder.written(stage.name()))].into();
+            let outputs = [(stage.name().to_string(), folder.content(stage.name()))].into();
             let made_from = bench.run.made_by(step(stage, "").builds_on());
             let record = StageRecord::beginning(stage, fingerprint, made_from, outputs);
             bench.run.put(StageRecord { status, ..record });
@@ -66,7 +66,7 @@ fn what_was_made_from_other_files_is_made_again() {
     assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep; 2], "trained again with the same result");
     std::fs::write(bench.path().join("train"), "another model").unwrap();
     let mut record = bench.run.stage(Stage::TRAIN).unwrap().clone();
-    record.outputs.insert("train".into(), bench.folder().written("train"));
+    record.outputs.insert("train".into(), bench.folder().content("train"));
     bench.run.put(record);
     assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep, Action::Replace]);
 }

@@ -3,8 +3,8 @@
 use crate::capture::Capture;
 use crate::enhance;
 use crate::error::Result;
-use crate::pipeline::definition::{Definition, Plan};
-use crate::pipeline::fingerprint::{self, Hashes, Written};
+use crate::pipeline::definition::{Definition, PlanContext};
+use crate::pipeline::fingerprint::{self, Content, Hashes};
 use crate::pipeline::output::names;
 use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
@@ -27,7 +27,7 @@ impl Definition for Enhance {
         &[]
     }
 
-    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+    fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         let (job, settings) = (plan.job, &plan.job.settings);
         let camera = camera_files(job, plan.inputs);
         let weights = plan.inputs.of(Path::new(&settings.enhance.weights));
@@ -36,7 +36,7 @@ impl Definition for Enhance {
         fingerprint::of(&(photos, camera, &settings.enhance, settings.downscale, models))
     }
 
-    fn outputs(&self, plan: &Plan<'_>) -> Vec<String> {
+    fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
         let views = plan.capture.train.iter().chain(&plan.capture.holdout);
         views.map(|view| format!("{}/{}", names::IMAGES, view.name)).collect()
     }
@@ -54,7 +54,7 @@ impl Definition for Enhance {
 }
 
 /// The fingerprint of the photographs that a run trains on: lit by this stage, or as they are.
-pub(in crate::pipeline) fn lit_fingerprint(plan: &Plan<'_>) -> String {
+pub(in crate::pipeline) fn lit_fingerprint(plan: &PlanContext<'_>) -> String {
     let as_they_are = || fingerprint::of(&(photos_fingerprint(plan.inputs, plan.capture), plan.job.settings.downscale));
     plan.fingerprint(Stage::ENHANCE).map_or_else(as_they_are, String::from)
 }
@@ -65,7 +65,7 @@ pub(super) fn photos_fingerprint(inputs: &Hashes, capture: &Capture) -> String {
 
 /// The files that may say how the camera responds to light: the scene's own, and the one that is named, by the path that it
 /// is opened by.
-pub(super) fn camera_files(job: &Job, inputs: &Hashes) -> [Option<Written>; 2] {
+pub(super) fn camera_files(job: &Job, inputs: &Hashes) -> [Option<Content>; 2] {
     let own = job.scene.join("camera.toml");
     [own.as_path(), Path::new(&job.settings.enhance.camera)].map(|file| inputs.of(file))
 }

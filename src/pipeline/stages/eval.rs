@@ -2,12 +2,13 @@
 
 use crate::error::Result;
 use crate::eval::Lpips;
-use crate::pipeline::definition::{Definition, Plan};
+use crate::pipeline::definition::{Definition, PlanContext};
 use crate::pipeline::output::names;
-use crate::pipeline::record::{Counts, write_json};
+use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
 use crate::pipeline::stage::Stage;
 use crate::pipeline::{Painter, fingerprint, measure};
+use crate::storage::write_json;
 use serde_json::json;
 
 pub(in crate::pipeline) struct Eval;
@@ -21,13 +22,13 @@ impl Definition for Eval {
         &[Stage::ENHANCE, Stage::TRAIN]
     }
 
-    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+    fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         let measured = fingerprint::of(&(plan.fingerprint(Stage::TRAIN), plan.inputs.of_views(&plan.capture.test)));
         let networks: Vec<_> = Lpips::files(&plan.job.settings.eval).iter().map(|file| plan.inputs.of(file)).collect();
         if networks.is_empty() { measured } else { fingerprint::of(&(measured, networks)) }
     }
 
-    fn outputs(&self, _plan: &Plan<'_>) -> Vec<String> {
+    fn outputs(&self, _plan: &PlanContext<'_>) -> Vec<String> {
         vec![names::METRICS.into()]
     }
 

@@ -26,7 +26,7 @@ pub(super) fn definition(stage: Stage) -> &'static dyn Definition {
 
 /// The stages that a run may stop after.
 pub fn ends() -> impl Iterator<Item = Stage> {
-    STAGES.iter().filter(|definition| definition.lives_in().is_none()).map(|definition| definition.stage())
+    STAGES.iter().filter(|definition| definition.stored_with().is_none()).map(|definition| definition.stage())
 }
 
 #[cfg(test)]
@@ -41,7 +41,7 @@ mod tests {
         for stage in all {
             assert_eq!(Stage::named(stage.name()), Some(stage));
             assert!(definition(stage).builds_on().iter().all(|before| *before < stage));
-            assert!(definition(stage).lives_in().is_none_or(|home| home > stage));
+            assert!(definition(stage).stored_with().is_none_or(|home| home > stage));
             let text = serde_json::to_string(&stage).unwrap();
             assert_eq!(serde_json::from_str::<Stage>(&text).unwrap(), stage);
         }

@@ -7,7 +7,7 @@ use super::enhance::{camera_files, photos_fingerprint};
 use crate::capture::{self, Capture, View};
 use crate::error::Result;
 use crate::pipeline::Scope;
-use crate::pipeline::definition::{Definition, Plan};
+use crate::pipeline::definition::{Definition, PlanContext};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
 use crate::pipeline::record::Counts;
@@ -34,13 +34,13 @@ impl Definition for Poses {
     }
 
     /// The model is written for the size of the lit photographs, so this is part of it.
-    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+    fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         let (settings, photos) = (&plan.job.settings, photos_fingerprint(plan.inputs, plan.capture));
         let lit = (photos, camera_files(plan.job, plan.inputs), lighting(settings), settings.downscale);
         fingerprint::of(&(lit, settings.poses.cache_key()))
     }
 
-    fn outputs(&self, _plan: &Plan<'_>) -> Vec<String> {
+    fn outputs(&self, _plan: &PlanContext<'_>) -> Vec<String> {
         let files = ["cameras.txt", "images.txt", "points3D.txt", capture::LENSES];
         files.map(|name| format!("{}/{name}", names::MODEL)).to_vec()
     }

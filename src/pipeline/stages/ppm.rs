@@ -3,7 +3,7 @@
 use crate::capture::{self, Camera, Capture};
 use crate::error::Result;
 use crate::pipeline::Scope;
-use crate::pipeline::definition::{Definition, Plan};
+use crate::pipeline::definition::{Definition, PlanContext};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
 use crate::pipeline::record::Counts;
@@ -28,11 +28,11 @@ impl Definition for Ppm {
         &[Stage::ENHANCE, Stage::PRIOR]
     }
 
-    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+    fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         fingerprint::of(&(plan.fingerprint(Stage::PRIOR), &plan.job.settings.ppm))
     }
 
-    fn outputs(&self, _plan: &Plan<'_>) -> Vec<String> {
+    fn outputs(&self, _plan: &PlanContext<'_>) -> Vec<String> {
         vec![names::POINTS.into()]
     }
 

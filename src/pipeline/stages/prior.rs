@@ -3,7 +3,7 @@
 use super::enhance::lit_fingerprint;
 use crate::error::Result;
 use crate::pipeline::Scope;
-use crate::pipeline::definition::{Definition, Plan};
+use crate::pipeline::definition::{Definition, PlanContext};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
 use crate::pipeline::record::Counts;
@@ -24,16 +24,16 @@ impl Definition for Prior {
         &[Stage::ENHANCE]
     }
 
-    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+    fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         fingerprint::of(&(lit_fingerprint(plan), placed(plan), &plan.job.settings.prior))
     }
 
-    fn outputs(&self, plan: &Plan<'_>) -> Vec<String> {
+    fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
         // Of a whole run the points live on only in what PPM makes of them.
         if plan.job.scope == Scope::Everything { Vec::new() } else { vec![names::POINTS.into()] }
     }
 
-    fn lives_in(&self) -> Option<Stage> {
+    fn stored_with(&self) -> Option<Stage> {
         Some(Stage::PPM)
     }
 
@@ -60,8 +60,8 @@ impl Definition for Prior {
 
 /// A hash of the points that came, and of where they and the cameras are. Light does not depend on where a prior puts the
 /// cameras, so only what follows the prior is made again where it leads to other ones.
-fn placed(plan: &Plan<'_>) -> String {
-    let Plan { job, inputs, posed, origin, .. } = plan;
+fn placed(plan: &PlanContext<'_>) -> String {
+    let PlanContext { job, inputs, posed, origin, .. } = plan;
     let points = origin.points.as_deref().map(|path| inputs.of_any(path));
     let colors = job.settings.prior.colors.as_deref().map(|path| inputs.of(path));
     let cameras = [&posed.train, &posed.holdout].map(|views| fingerprint::of_poses(views));

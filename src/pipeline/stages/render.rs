@@ -3,7 +3,7 @@
 use crate::capture::View;
 use crate::error::Result;
 use crate::pipeline::Scope;
-use crate::pipeline::definition::{Definition, Plan};
+use crate::pipeline::definition::{Definition, PlanContext};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
 use crate::pipeline::pictures::{render_name, render_views};
@@ -28,11 +28,11 @@ impl Definition for Render {
         &[Stage::TRAIN]
     }
 
-    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+    fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         render_fingerprint(plan.fingerprint(Stage::TRAIN).unwrap_or_default(), &plan.capture.test)
     }
 
-    fn outputs(&self, plan: &Plan<'_>) -> Vec<String> {
+    fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
         plan.capture.test.iter().map(|view| format!("{}/{}", names::RENDERS, render_name(&view.name))).collect()
     }
 
@@ -48,7 +48,7 @@ impl Definition for Render {
         // What was written, so that a picture of another origin is known for one.
         let written = |view: &View| {
             let name = render_name(&view.name);
-            session.folder.written(&format!("{}/{name}", names::RENDERS)).map(|written| (name, written.sha256))
+            session.folder.content(&format!("{}/{name}", names::RENDERS)).map(|written| (name, written.sha256))
         };
         let sha256: BTreeMap<_, _> = views.iter().filter_map(written).collect();
         counts(&json!({ "images": sha256.len(), "sha256": sha256 }))

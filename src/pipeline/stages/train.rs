@@ -2,7 +2,7 @@
 
 use super::enhance::lit_fingerprint;
 use crate::error::Result;
-use crate::pipeline::definition::{Definition, Plan};
+use crate::pipeline::definition::{Definition, PlanContext};
 use crate::pipeline::fingerprint;
 use crate::pipeline::output::names;
 use crate::pipeline::record::{Counts, StageRecord};
@@ -24,17 +24,17 @@ impl Definition for Train {
         &[Stage::ENHANCE, Stage::PRIOR, Stage::PPM]
     }
 
-    fn fingerprint(&self, plan: &Plan<'_>) -> String {
+    fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         of_seeds(plan, plan.job.settings.seeds)
     }
 
-    fn outputs(&self, plan: &Plan<'_>) -> Vec<String> {
+    fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
         let seeds = plan.job.settings.seeds;
         let models = (0..seeds).filter(|_| seeds > 1).map(names::model);
         models.chain([names::SPLATS.to_string()]).collect()
     }
 
-    fn related(&self, plan: &Plan<'_>) -> Vec<String> {
+    fn related(&self, plan: &PlanContext<'_>) -> Vec<String> {
         // A model whose settings were changed on the way is none of several.
         match plan.job.settings.seeds {
             0..=1 => Vec::new(),
@@ -81,7 +81,7 @@ impl Definition for Train {
 
 /// The fingerprint of a training of so many `seeds`. Where there are several, the file that shows their mean follows the test
 /// poses, too.
-fn of_seeds(plan: &Plan<'_>, seeds: u32) -> String {
+fn of_seeds(plan: &PlanContext<'_>, seeds: u32) -> String {
     let points = plan.fingerprint(Stage::PPM).or_else(|| plan.fingerprint(Stage::PRIOR));
     let one = fingerprint::of(&(lit_fingerprint(plan), points, plan.job.settings.train.cache_key()));
     let started = match seeds {

@@ -13,6 +13,7 @@ mod sampler;
 mod tests;
 
 use super::{PointCloud, Similarity};
+use crate::capture::ending;
 use crate::capture::{SceneFrame, file_in};
 use crate::error::{Error, Result};
 use crate::ply::{ElementFile, is_ply};
@@ -305,7 +306,7 @@ impl Kind {
             let found = "is a web page (HTML or XML), not points; was the download link a login page?";
             return Err(Error::input(path, found, REMEDY));
         }
-        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let ending = ending(path);
         Ok(match (&start[..], ending.as_str()) {
             (start, _) if is_ply(start) => Self::Ply,
             ([0x93, b'N', b'U', b'M', b'P', b'Y', ..], _) => Self::Npy,

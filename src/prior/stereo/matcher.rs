@@ -3,7 +3,7 @@
 use super::picture::{Level, Picture};
 use crate::capture::Camera;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use bytemuck::{Pod, Zeroable};
 use glam::{DMat3, DVec3};
 
@@ -25,7 +25,6 @@ const SWEEP: (f64, u32) = (1.0, 192);
 const MAX_TILT: f32 = 6.0;
 /// Standard deviation of gray (0 to 1) that is taken for noise: patches of less correlate with nothing.
 const NOISE: f32 = 0.006;
-const WORKGROUP: u32 = 64;
 
 /// A plane through a pixel: inverse depth, its change per pixel to the right and down, cost (1 − correlation).
 pub type Plane = [f32; 4];

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::capture::Camera;
-use crate::gpu::{Choice, Mask};
 use crate::splat::reference::{camera, cloud, splats};
 use crate::splat::{Style, TILE};
 
@@ -10,22 +9,25 @@ const UNTOUCHED: u32 = 77_777;
 
 #[test]
 fn a_splat_fills_the_room_that_was_counted_for_it_and_no_more() {
-    let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
-    let model = Tensors::from_splats(&gpu, &splats(&cloud(50, 3)), 0).unwrap();
+    Gpu::every_layout().iter().for_each(fills_what_was_counted);
+}
+
+fn fills_what_was_counted(gpu: &Gpu) {
+    let model = Tensors::from_splats(gpu, &splats(&cloud(50, 3)), 0).unwrap();
     let settings = RenderSettings { background: [0.2; 3], sh_degree: 3, antialiased: false, style: Style::default() };
-    let renderer = Renderer::new(&gpu).unwrap();
-    let work = Workspace::new(&gpu, 50, 4000, camera().width, camera().height).unwrap();
-    let mut recorder = Recorder::new(&gpu);
+    let renderer = Renderer::new(gpu).unwrap();
+    let work = Workspace::new(gpu, 50, 4000, camera().width, camera().height).unwrap();
+    let mut recorder = Recorder::new(gpu);
     renderer.record(&mut recorder, &model, &camera(), &settings, &work, Raster::Depth);
     recorder.submit();
     let [visible, pairs, ..] = gpu.read(&work.counters).unwrap()[..] else { panic!("no counters") };
     let image = gpu.read(&work.image).unwrap();
     assert!(visible > 20 && pairs > visible && pairs + visible < 4000, "{visible} visible, {pairs} pairs");
     let emit_again = |offsets: &[u32], total: u32| {
-        work.tile_counts.write(&gpu, 0, offsets);
-        work.counters.write(&gpu, 1, &[total]);
-        work.pair_tiles.write(&gpu, 0, &[UNTOUCHED; 4000]);
-        let mut recorder = Recorder::new(&gpu);
+        work.tile_counts.write(gpu, 0, offsets);
+        work.counters.write(gpu, 1, &[total]);
+        work.pair_tiles.write(gpu, 0, &[UNTOUCHED; 4000]);
+        let mut recorder = Recorder::new(gpu);
         renderer.emit(&mut recorder, &work, 1);
         recorder.submit();
         gpu.read(&work.pair_tiles).unwrap()
@@ -45,7 +47,8 @@ fn a_splat_fills_the_room_that_was_counted_for_it_and_no_more() {
         assert_eq!(of_splat.last(), Some(&(x * y)));
     }
     assert!(found[(pairs + visible) as usize..].iter().all(|tile| *tile == UNTOUCHED));
-    let mut recorder = Recorder::new(&gpu);
+    let mut recorder = Recorder::new(gpu);
+    recorder.clear(&work.tile_ranges);
     renderer.blend(&mut recorder, &work, [camera().width, camera().height], Raster::Depth);
     recorder.submit();
     assert!(gpu.read(&work.image).unwrap() == image, "pairs of no tile changed the picture");
@@ -62,8 +65,7 @@ fn pairs_are_the_tiles_that_a_footprint_touches() {
     let (fx, fy, cx, cy) = (8.0 * small.fx, 8.0 * small.fy, 8.0 * small.cx, 8.0 * small.cy);
     let camera = Camera { width: 301, height: 187, fx, fy, cx, cy, ..small };
     let [across, down] = tiles(camera.width, camera.height);
-    for mask in [Mask::default(), Mask::ALL] {
-        let gpu = Gpu::open(&Choice::Best, mask).unwrap();
+    for gpu in Gpu::every_layout() {
         let model = Tensors::from_splats(&gpu, &splats(&cloud), 0).unwrap();
         let settings =
             RenderSettings { background: [0.2; 3], sh_degree: 0, antialiased: false, style: Style::default() };

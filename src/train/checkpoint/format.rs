@@ -15,7 +15,7 @@ use super::super::changes::Change;
 use super::super::config::Config;
 use super::super::poses::Found;
 use crate::hash::hex;
-use crate::splat::{TENSOR_NAMES, TENSOR_WIDTHS};
+use crate::splat::{TENSOR_NAMES, TENSOR_WIDTHS, tensor_count};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -50,7 +50,7 @@ pub struct State {
 
 /// The names, widths and places of the tensors of models of an SH degree.
 fn tensors(sh_degree: u32) -> impl Iterator<Item = (String, usize, [usize; 2])> {
-    let used = 5 + sh_degree as usize;
+    let used = tensor_count(sh_degree);
     (0..GROUPS.len()).flat_map(move |group| {
         (0..used).map(move |i| (format!("{}.{}", GROUPS[group], TENSOR_NAMES[i]), TENSOR_WIDTHS[i], [group, i]))
     })
@@ -161,7 +161,7 @@ fn read_tensors(file: &SafeTensors<'_>, mut state: State) -> Result<State, Strin
         let least = if name.starts_with("v.") { 0.0 } else { f32::MIN };
         match values.iter().filter(|value| !(**value >= least && value.is_finite())).count() {
             0 => Ok(values),
-            bad => Err(format!("{name} has {bad} invalid values of {}", values.len())),
+            bad => Err(format!("{name} has {bad} of {} values that are invalid", values.len())),
         }
     };
     let mut expected = 1;

@@ -1,8 +1,8 @@
 //! Small changes that are recorded with a training step: opacity reset, regularizers, jitter.
 
-use super::rebuild::{WORKGROUP, seed_words};
+use super::rebuild::seed_words;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use crate::splat::Tensors;
 
 /// Opacity that a reset leaves at most.

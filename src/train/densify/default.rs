@@ -5,10 +5,10 @@
 //! budget of Taming 3DGS, Mallick et al. 2024, whose score has more terms than the gradient). Opacities are not reset. Its
 //! statistics are absolute gradients ([`crate::train::GradientOptions`]).
 
-use super::rebuild::{Rebuild, Scratch, Uniform, WORKGROUP, seed_words};
+use super::rebuild::{Rebuild, Scratch, Uniform, seed_words};
 use super::{Config, Counts, Run, State, Strategy};
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Sort};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Sort, WORKGROUP};
 use crate::splat::Tensors;
 
 /// By how much the samples of a split Gaussian are smaller than it was.

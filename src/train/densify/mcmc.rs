@@ -5,10 +5,10 @@
 //! drawn likewise. Both happen in one round: a live splat that is drawn n times becomes n + 1 splats that together look
 //! as it did. Where no splat is alive, there is nothing to move to, and all stay as they are.
 
-use super::rebuild::{Rebuild, Scratch, Uniform, WORKGROUP, seed_words};
+use super::rebuild::{Rebuild, Scratch, Uniform, seed_words};
 use super::{Config, Counts, Run, State};
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
 use crate::splat::Tensors;
 
 /// Most splats in one place that the relocation formula distinguishes.

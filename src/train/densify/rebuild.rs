@@ -3,12 +3,10 @@
 
 use super::State;
 use crate::error::Result;
-use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan};
+use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, WORKGROUP};
 use crate::splat::{TENSOR_WIDTHS, Tensors};
 use crate::train::backward::most_splats;
 
-/// Threads of a workgroup.
-pub(super) const WORKGROUP: u32 = 64;
 /// Words of [`Scratch::counters`]: pruned, non-finite, duplicated, split.
 pub(super) const COUNTERS: usize = 4;
 

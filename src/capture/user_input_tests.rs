@@ -72,8 +72,8 @@ fn poses_without_a_picture_are_left_out() {
 #[test]
 fn long_lists_are_cut() {
     let names: Vec<String> = (0..25).map(|i| i.to_string()).collect();
-    assert_eq!(messages::some(&names[..2]), "0, 1");
-    assert!(messages::some(&names).ends_with("18, 19 and 5 more"));
+    assert_eq!(messages::list_names(&names[..2]), "0, 1");
+    assert!(messages::list_names(&names).ends_with("18, 19 and 5 more"));
 }
 
 #[test]
