@@ -1,6 +1,6 @@
 //! Cameras that lie beside a folder of photographs, where other programs put them, and whether they are of these.
 
-use super::file_names::{RECORD, is_hidden, is_scene};
+use super::file_names::{RECORD, SETTINGS, is_hidden, is_scene};
 use super::loose::{OTHERS, images_in};
 use super::messages::list_names;
 use super::names::SMALLER;
@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The settings beside results: photographs that were lit have the names of those that they were made from.
-const SETTINGS: &str = "settings.toml";
 /// What the folder of a COLMAP project's photographs is called.
 const CUSTOMARY: [&str; 2] = ["images", "input"];
 

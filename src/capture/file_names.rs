@@ -9,6 +9,10 @@ pub const ENDINGS: [&str; 5] = ["png", "jpg", "jpeg", "tif", "tiff"];
 
 /// The file by which a folder of results is known.
 pub const RECORD: &str = "run.json";
+/// The settings in an output folder.
+pub const SETTINGS: &str = "settings.toml";
+/// Files with the poses of a scene, in the order in which they are looked for.
+pub const TRANSFORMS: [&str; 2] = ["transforms_train.json", "transforms.json"];
 
 /// Ends of the names, less their endings, of masks that lie beside their photographs.
 pub const MASK_ENDS: [&str; 2] = ["_mask", ".mask"];
@@ -47,7 +51,7 @@ pub fn check_text(path: &Path) -> Result<()> {
 pub fn is_scene(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let has = |name: &&str| path.join(name).exists();
-    ["transforms_train.json", "transforms.json", "sparse"].iter().any(has) || {
+    TRANSFORMS.iter().chain(&["sparse"]).any(has) || {
         let names = names_in(path);
         let is_picture =
             |name: &String| name == "images" || name == "train" || ENDINGS.contains(&&*ending(Path::new(name)));

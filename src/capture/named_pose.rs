@@ -1,5 +1,6 @@
 //! Where the cameras of another program's result stand, without their lenses and images.
 
+use super::file_names::TRANSFORMS;
 use super::names::is_absolute;
 use super::pose::NamedPose;
 use super::resolve::outside;
@@ -24,7 +25,7 @@ pub struct NamedPoses {
 /// # Errors
 /// A damaged file, a pose that is not rigid, or points outside the folder.
 pub fn named_poses(folder: &Path) -> Result<Option<NamedPoses>> {
-    let file = ["transforms_train.json", "transforms.json"].iter().map(|name| folder.join(name)).find(|p| p.is_file());
+    let file = TRANSFORMS.iter().map(|name| folder.join(name)).find(|p| p.is_file());
     let named = file.map(|path| of_transforms(folder, path)).transpose()?;
     if named.as_ref().is_some_and(|named| named.points.is_some()) {
         return Ok(named);

@@ -2,6 +2,7 @@
 
 use super::elsewhere::scene_below;
 use super::exposure::assign_gains;
+use super::file_names::TRANSFORMS;
 use super::frame::{Frame, refuse_frame, view};
 use super::loose::images_in;
 use super::mask::{Mask, MaskUse};
@@ -106,7 +107,7 @@ impl Source {
         if root.is_file() {
             return Ok(Self { ply_file_path: None, ..Self::read(root.into())? });
         }
-        for name in ["transforms_train.json", "transforms.json"] {
+        for name in TRANSFORMS {
             let path = root.join(name);
             if path.exists() {
                 return Self::read(path);

@@ -145,7 +145,7 @@ impl View {
         Ok(alpha.map(|alpha| self.lens.map(|lens| lens.undistort(&alpha)).unwrap_or(alpha)))
     }
 
-    pub(super) fn file(&self) -> Result<&Path> {
+    pub(crate) fn file(&self) -> Result<&Path> {
         self.image.as_deref().ok_or_else(|| {
             Error::input(&self.name, "this view has no image", "add the image file, or remove its frame")
         })

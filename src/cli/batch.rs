@@ -41,7 +41,7 @@ impl Batch {
         let job = Job {
             out,
             folder: self.folder,
-            layers: self.settings.layers(None),
+            layers: self.settings.layers(),
             overwrite: self.out.overwrite,
             jobs: self.jobs as usize,
         };

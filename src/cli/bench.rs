@@ -46,7 +46,7 @@ impl Bench {
         let time = Duration::try_from_secs_f64(self.seconds)
             .map_err(|_| Error::setting("--seconds", self.seconds.to_string(), "give a number of seconds from 0 on"))?;
         let earlier = self.compare.as_deref().map(Report::read).transpose()?;
-        let adapter = self.settings.resolve(None)?.adapter_choice();
+        let adapter = self.settings.resolve()?.adapter_choice();
         let variants: Wanted = self.variants.parse()?;
         let config = Config { adapter, mask: Mask::of_process(), variants, only: self.only, time };
         if self.tune {

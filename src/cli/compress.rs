@@ -148,7 +148,7 @@ impl Compress {
             return Err(Error::setting("--second-order", self.second_order.to_string(), "give a number"));
         }
         self.check_out(target)?;
-        let settings = self.settings.resolve(None)?;
+        let settings = self.settings.resolve()?;
         let Input { found, frame, views } = self.input(target)?;
         let antialiased = self.antialiased || found.antialiased;
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;

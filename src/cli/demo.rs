@@ -4,7 +4,7 @@ use super::outcome::show;
 use super::output::{self, LogFlag, OutFolder, shared};
 use super::progress::Reporter;
 use super::report;
-use super::setting_flags::{AllOfDemo, SettingFlags, Tables};
+use super::setting_flags::{AllOfDemo, SettingFlags};
 use naka_gs::Result;
 use naka_gs::pipeline::demo;
 use naka_gs::scenes::Scene;
@@ -34,7 +34,7 @@ pub struct Demo {
 
 impl Demo {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let settings = self.settings.resolve(Some(AllOfDemo::defaults()))?;
+        let settings = self.settings.resolve()?;
         let scene = match &self.scene {
             Some(path) => Scene::load(path)?,
             None => Scene::night()?,

@@ -35,7 +35,7 @@ struct Report {
 
 impl Doctor {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let settings = self.settings.resolve(None)?;
+        let settings = self.settings.resolve()?;
         let gpu = Gpu::open(&settings.adapter_choice(), Mask::of_process())?;
         match &self.golden {
             Some(folder) => self.check_golden(&gpu, folder, reporter),

@@ -98,7 +98,7 @@ impl Edit {
         let target = Target::of(&self.out.path, false)?;
         self.out.check()?;
         output::not_in_place(&self.splats, &self.out.path)?;
-        let settings = self.settings.resolve(None)?;
+        let settings = self.settings.resolve()?;
         let (found, frame) = splat::read_framed(&self.splats)?;
         let cameras = self.cameras(target)?;
         found.check_axes(&self.splats, &frame, &cameras);

@@ -27,7 +27,7 @@ pub struct Enhance {
 
 impl Enhance {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let settings = self.settings.resolve(None)?;
+        let settings = self.settings.resolve()?;
         let job = photos::Job {
             out: self.out.or_named_after(self.namesake()),
             inputs: self.inputs,

@@ -34,7 +34,7 @@ pub struct Ppm {
 
 impl Ppm {
     pub fn run(self, _reporter: &Reporter) -> Result<()> {
-        let settings = self.settings.resolve(None)?;
+        let settings = self.settings.resolve()?;
         self.out.check_with_settings()?;
         let plot = self.stats.as_ref().map(|stats| stats.with_extension("svg"));
         if self.stats.is_some() && self.stats == plot {

@@ -26,7 +26,7 @@ pub struct Prior {
 
 impl Prior {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let settings = self.settings.resolve(None)?;
+        let settings = self.settings.resolve()?;
         self.out.check_with_settings()?;
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
         let given = [&settings.prior.points, &settings.prior.colors].into_iter().flatten();

@@ -72,7 +72,7 @@ enum FrameFormat {
 
 impl Render {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
-        let settings = self.settings.resolve(None)?;
+        let settings = self.settings.resolve()?;
         match &self.poses {
             Poses { cameras: Some(cameras), .. } => self.views(cameras, &settings, reporter),
             Poses { path: Some(path), .. } => self.along(path, &settings, reporter),

@@ -19,9 +19,9 @@ pub trait Tables {
     /// Keys of other tables.
     const ALSO: &'static [&'static str];
 
-    /// What a setting is where nobody sets it.
-    fn defaults() -> Settings {
-        Settings::default()
+    /// What to start from where no preset is named; the preset *standard* if `None`.
+    fn base() -> Option<Settings> {
+        None
     }
 }
 
@@ -69,8 +69,8 @@ impl Tables for AllOfDemo {
     const EXCEPT: &'static [&'static str] = All::EXCEPT;
     const ALSO: &'static [&'static str] = All::ALSO;
 
-    fn defaults() -> Settings {
-        settings::demo()
+    fn base() -> Option<Settings> {
+        Some(settings::demo())
     }
 }
 
@@ -82,23 +82,23 @@ pub struct SettingFlags<T> {
 }
 
 impl<T: Tables> SettingFlags<T> {
-    /// The resolved settings; `base` is what to start from where no preset is named.
-    pub fn resolve(&self, base: Option<Settings>) -> Result<Settings> {
-        self.layers(base).resolve()
+    /// The resolved settings.
+    pub fn resolve(&self) -> Result<Settings> {
+        self.layers().resolve()
     }
 
     /// As [`SettingFlags::resolve`] from the preset, which follows what the photographs of `scene` are like.
     pub fn resolve_for(&self, scene: &Path) -> Result<Settings> {
-        Layers { photographs: Facts::of(scene, settings::MANY), ..self.layers(None) }.resolve()
+        Layers { photographs: Facts::of(scene, settings::MANY), ..self.layers() }.resolve()
     }
 
     /// As [`SettingFlags::resolve`], not yet resolved.
-    pub fn layers(&self, base: Option<Settings>) -> Layers {
-        Layers { base, file: self.config.clone(), flags: self.flags.clone(), ..Layers::default() }
+    pub fn layers(&self) -> Layers {
+        Layers { base: T::base(), file: self.config.clone(), flags: self.flags.clone(), ..Layers::default() }
     }
 
     fn keys() -> impl Iterator<Item = Key> {
-        keys_from(&T::defaults()).into_iter().filter(|key| {
+        keys_from(&T::base().unwrap_or_default()).into_iter().filter(|key| {
             let table = key.section.split('.').next().unwrap_or_default();
             let path = key.path.as_str();
             if table.is_empty() {

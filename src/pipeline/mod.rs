@@ -259,50 +259,66 @@ fn run_posed(
     describe_cameras(&job.scene, &posed);
     let steps_with = |changes: &[Change]| steps(job, inputs, &capture, &posed, &origin, changes);
     let earlier = earlier(job)?;
-    let (mut steps, actions) = {
-        let steps = steps_with(&earlier.as_ref().map(Run::changes_under_way).unwrap_or_default());
-        let actions = decide(&steps, earlier.as_ref(), folder, job.overwrite)?;
-        let trained = steps.iter().zip(&actions).any(|(s, action)| s.stage == Stage::TRAIN && *action == Action::Keep);
-        if trained { (steps, actions) } else { plan(steps_with(&[]), earlier.as_ref(), folder, job.overwrite)? }
-    };
+    let plan = |changes: &[Change]| Planned::new(steps_with(changes), earlier.as_ref(), work);
+    // A training that was changed on the way is kept with its changes; one that is made starts without.
+    let changed = plan(&earlier.as_ref().map(Run::changes_under_way).unwrap_or_default())?;
+    let planned = if changed.makes(|stage| stage == Stage::TRAIN) { plan(&[])? } else { changed };
     settings::file::check(&folder.join(names::SETTINGS), job.overwrite)?;
-    let written = steps.iter().flat_map(|step| &step.outputs).map(String::as_str);
+    // What comes after `last` is planned too, so that results of a different run are in the way of a part as of the whole.
+    let written = planned.steps.iter().flat_map(|step| &step.outputs).map(String::as_str);
     ensure_no_input(&job.out, written, &inputs.paths())?;
-    // What comes after is planned too, so that results of a different run are in the way of a part as of the whole.
-    let idle = steps.iter().zip(&actions).all(|(step, action)| step.stage > last || *action == Action::Keep);
-    let gpu = if idle { None } else { Some(shared.gpu(job)?) };
-    let trains = steps.iter().zip(&actions).any(|(step, action)| step.stage == Stage::TRAIN && *action != Action::Keep);
-    if let Some(gpu) = gpu.as_ref().filter(|_| trains && last >= Stage::TRAIN) {
+    let gpu = if planned.makes(|stage| stage <= last) { Some(shared.gpu(job)?) } else { None };
+    let trains = last >= Stage::TRAIN && planned.makes(|stage| stage == Stage::TRAIN);
+    if let Some(gpu) = gpu.as_ref().filter(|_| trains) {
         crate::train::check_size(gpu, &posed.train, job.settings.downscale)?;
     }
     let mut session = Session::new(work, shared, posed.clone(), origin.clone(), gpu, earlier, progress)?;
-    let mut at = 0;
-    while at < steps.len() && steps[at].stage <= last {
-        // What is current depends on what the stages before have just written.
-        let action = decide(&steps, Some(session.run()), folder, true)?[at];
+    make_stages(&mut session, planned.steps, last, &steps_with)?;
+    Ok(session.finish())
+}
+
+/// What a run is going to do: its stages, and what becomes of each.
+struct Planned {
+    steps: Vec<Step>,
+    actions: Vec<Action>,
+}
+
+impl Planned {
+    fn new(steps: Vec<Step>, earlier: Option<&Run>, work: &Work<'_>) -> Result<Self> {
+        let actions = decide(&steps, earlier, work.folder, work.job.overwrite)?;
+        Ok(Self { steps, actions })
+    }
+
+    /// Whether a stage that is `wanted` has to be made.
+    fn makes(&self, wanted: impl Fn(Stage) -> bool) -> bool {
+        self.steps.iter().zip(&self.actions).any(|(step, action)| wanted(step.stage) && *action != Action::Keep)
+    }
+}
+
+/// Makes the stages up to `last` that are not there yet; `steps_with` plans them with the changes of a training.
+fn make_stages(
+    session: &mut Session<'_>,
+    mut steps: Vec<Step>,
+    last: Stage,
+    steps_with: &dyn Fn(&[Change]) -> Vec<Step>,
+) -> Result<()> {
+    for at in 0..steps.len() {
         let stage = steps[at].stage;
-        match action {
-            Action::Keep => execute::keep(&mut session, stage)?,
-            Action::Make | Action::Replace => execute::make(&mut session, &steps[at], action, &steps[at + 1..])?,
+        if stage > last {
+            break;
+        }
+        // What is current depends on what the stages before have just written.
+        match decide(&steps, Some(session.run()), session.folder, true)?[at] {
+            Action::Keep => execute::keep(session, stage)?,
+            action => execute::make(session, &steps[at], action, &steps[at + 1..])?,
         }
         if stage == Stage::TRAIN {
             // What was changed on the way makes another model, and other results of it.
             let changes = session.run().stage(Stage::TRAIN).map(StageRecord::changes).unwrap_or_default();
             steps = steps_with(&changes);
         }
-        at += 1;
     }
-    Ok(session.finish())
-}
-
-fn plan(
-    steps: Vec<Step>,
-    earlier: Option<&Run>,
-    folder: &OutputFolder,
-    overwrite: bool,
-) -> Result<(Vec<Step>, Vec<Action>)> {
-    let actions = decide(&steps, earlier, folder, overwrite)?;
-    Ok((steps, actions))
+    Ok(())
 }
 
 /// Fails where two frames of `source` would be rendered into one file.

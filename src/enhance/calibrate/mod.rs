@@ -14,7 +14,7 @@ mod write;
 
 use super::camera::Camera;
 use crate::capture::{Capture, Image, View, list_names, read_image};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::parallel::try_map;
 use crate::progress::Progress;
 use blocks::Block;
@@ -82,7 +82,7 @@ pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn P
     }
     progress.begin("calibrate", "pairs", pairs.len() as u64);
     let read = par_map(&pairs, progress, |(dark, lit)| {
-        let (dark, lit) = (file(dark)?, file(lit)?);
+        let (dark, lit) = (dark.file()?, lit.file()?);
         let images = (read_image(dark)?, read_image(lit)?);
         checks::sizes([dark, lit], [&images.0, &images.1])?;
         Ok(blocks::paired(&images.0, &images.1))
@@ -132,7 +132,7 @@ fn fitted(sources: [&Path; 2], blocks: &[Block], mut report: Report) -> Result<C
 fn by_quantiles(dark: &Capture, lit: &Capture, progress: &dyn Progress) -> Result<Calibration> {
     let views: Vec<&View> = dark.train.iter().chain(&lit.train).collect();
     progress.begin("calibrate", "images", views.len() as u64);
-    let mut read = par_map(&views, progress, |view| Ok(blocks::single(&read_image(file(view)?)?)))?;
+    let mut read = par_map(&views, progress, |view| Ok(blocks::single(&read_image(view.file()?)?)))?;
     progress.end();
     let lit_areas = read.split_off(dark.train.len()).concat();
     let report = Report { images: [dark.train.len(), lit.train.len()], ..Report::default() };
@@ -239,11 +239,6 @@ fn kind(view: &View) -> String {
 
 fn path(view: &View) -> &Path {
     view.image.as_deref().unwrap_or(Path::new(&view.name))
-}
-
-fn file(view: &View) -> Result<&Path> {
-    let missing = || Error::input(&view.name, "this view has no image", "add the image file, or remove its frame");
-    view.image.as_deref().ok_or_else(missing)
 }
 
 /// `work` on every item in parallel, in order, with progress.

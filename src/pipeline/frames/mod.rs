@@ -81,13 +81,13 @@ pub(super) fn photographs(job: &Job, inputs: &Hashes, progress: &dyn Progress) -
     let unreadable = || Error::input(&job.scene, "cannot be read", "check the file");
     let content = inputs.of(&job.scene).ok_or_else(unreadable)?;
     let source = Source { file: std::path::absolute(&job.scene).map_err(Error::io(&job.scene))?, content };
-    look_ahead(job, &source)?;
+    check_before_extracting(job, &source)?;
     let folder = make(job, &source, progress)?;
     Ok((of_frames(job)?, Some(Frames { source, _folder: folder })))
 }
 
 /// Fails for what would end the run after the frames are made, which takes long.
-fn look_ahead(job: &Job, source: &Source) -> Result<()> {
+fn check_before_extracting(job: &Job, source: &Source) -> Result<()> {
     let earlier = super::earlier(job)?;
     let other = |run: &Run| run.video.as_ref().is_none_or(|video| video.content != source.content);
     if !job.overwrite && earlier.as_ref().is_some_and(|run| !run.stages.is_empty() && other(run)) {
@@ -103,40 +103,41 @@ fn look_ahead(job: &Job, source: &Source) -> Result<()> {
 /// Makes the frames that are not there yet, in the folder that it returns.
 fn make(job: &Job, source: &Source, progress: &dyn Progress) -> Result<OutputFolder> {
     let folder = OutputFolder::open(&folder_of(&job.out)?)?;
-    let (config, overwrite) = (&job.settings.video, job.overwrite);
-    let earlier = Manifest::read(folder.path());
-    let is_current = |manifest: &Manifest| manifest.is_of(source, config);
-    if !overwrite {
-        let kept = earlier.as_ref().filter(|manifest| is_current(manifest));
-        if let Some(present) = in_the_way(&folder, kept) {
-            return Err(Error::Exists(present));
-        }
+    let config = &job.settings.video;
+    let (current, outdated) = match Manifest::read(folder.path()) {
+        Some(manifest) if manifest.is_of(source, config) => (Some(manifest), None),
+        other => (None, other),
+    };
+    if !job.overwrite
+        && let Some(present) = in_the_way(&folder, current.as_ref())
+    {
+        return Err(Error::Exists(present));
     }
-    if earlier.as_ref().is_some_and(|manifest| is_current(manifest) && folder.intact(&manifest.files())) {
-        set_aside_others(&folder, earlier.as_ref())?;
+    if let Some(manifest) = current.as_ref().filter(|manifest| folder.intact(&manifest.files())) {
+        set_aside_others(&folder, manifest)?;
         tracing::info!("{}: the frames of {} are kept", folder.path().display(), source.file.display());
         return Ok(folder);
     }
     let video = Video::open(&source.file, progress)?;
-    let manifest = match earlier {
-        Some(manifest) if is_current(&manifest) => manifest,
-        other => {
-            let frames = video.choose(config, progress)?;
-            // Nothing is removed before there is something to replace it.
-            let mine = other.as_ref().map(|_| None);
-            if let Some(other) = other {
-                folder.remove(&other.files())?;
-            }
-            folder.make_way(MANIFEST, mine.as_ref())?;
-            let manifest = Manifest::new(source, config, frames);
-            // What is left under these names is somebody else's.
-            manifest.files().keys().try_for_each(|name| folder.make_way(name, None))?;
-            manifest
-        }
+    let manifest = match current {
+        Some(manifest) => manifest,
+        // Nothing is removed before there is something to replace it.
+        None => replace(&folder, outdated.as_ref(), Manifest::new(source, config, video.choose(config, progress)?))?,
     };
-    set_aside_others(&folder, Some(&manifest))?;
+    set_aside_others(&folder, &manifest)?;
     extract(&video, &folder, manifest, progress)?;
     Ok(folder)
+}
+
+/// Makes room for the frames of `manifest`: those of an `outdated` one go, and whatever else has their names is kept.
+fn replace(folder: &OutputFolder, outdated: Option<&Manifest>, manifest: Manifest) -> Result<Manifest> {
+    if let Some(outdated) = outdated {
+        folder.remove(&outdated.files())?;
+    }
+    folder.make_way(MANIFEST, outdated.map(|_| None).as_ref())?;
+    // What is left under these names is somebody else's.
+    manifest.files().keys().try_for_each(|name| folder.make_way(name, None))?;
+    Ok(manifest)
 }
 
 /// Writes the frames that are missing or not as they were written.
@@ -190,6 +191,6 @@ fn others(folder: &OutputFolder, manifest: Option<&Manifest>) -> Vec<String> {
     names
 }
 
-fn set_aside_others(folder: &OutputFolder, manifest: Option<&Manifest>) -> Result<()> {
-    others(folder, manifest).iter().try_for_each(|name| folder.make_way(name, None))
+fn set_aside_others(folder: &OutputFolder, manifest: &Manifest) -> Result<()> {
+    others(folder, Some(manifest)).iter().try_for_each(|name| folder.make_way(name, None))
 }

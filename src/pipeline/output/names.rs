@@ -23,9 +23,9 @@ pub const SPLATS: &str = "splats.ply";
 /// PSNR and SSIM of every view.
 pub const METRICS: &str = "metrics.json";
 /// The record of the run.
-pub const RUN: &str = "run.json";
+pub const RUN: &str = crate::capture::RECORD;
 /// The resolved settings.
-pub const SETTINGS: &str = "settings.toml";
+pub const SETTINGS: &str = crate::capture::SETTINGS;
 /// What commands without a record of a run have written.
 pub const RESULTS: &str = "results.json";
 /// The page about the run.

@@ -2,9 +2,8 @@
 //! rest.
 
 use super::similarity::{Basis, Pair, Similarity, Undetermined, fit};
-use crate::capture::median;
+use crate::capture::{median, median_vec};
 use crate::random::hash;
-use glam::DVec3;
 
 /// A similarity, and which pairs it rests on.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,8 +65,7 @@ pub fn residual(similarity: &Similarity, pair: &Pair) -> f64 {
 
 /// The median distance of the centers to reach from their median: the size of the capture, whatever a few are.
 pub fn extent(pairs: &[Pair]) -> f64 {
-    let component = |pick: fn(&Pair) -> f64| median(pairs.iter().map(pick).collect());
-    let center = DVec3::new(component(|p| p.to.x), component(|p| p.to.y), component(|p| p.to.z));
+    let center = median_vec(&pairs.iter().map(|pair| pair.to).collect::<Vec<_>>());
     median(pairs.iter().map(|pair| pair.to.distance(center)).collect())
 }
 
