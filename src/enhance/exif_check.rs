@@ -24,7 +24,7 @@ pub struct Exposed<'a> {
     pub pixels: &'a [[f32; 3]],
 }
 
-/// What speaks against the EXIF data of these photographs, if anything does.
+/// What contradicts the EXIF data of these photographs, if anything does.
 pub fn contradiction(photographs: &[Exposed<'_>]) -> Option<String> {
     let line = Line::through(photographs);
     if line.is_some_and(|line| line.slope + CERTAIN * line.error < MOST_SLOPE) {

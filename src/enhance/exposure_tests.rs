@@ -138,7 +138,7 @@ fn exposures_that_cannot_be_are_refused() {
     assert!(Config { exposure: -5.0, ..Config::default() }.validate().is_ok());
     for response in [Response::Naka, Response::Log, Response::None] {
         let found = message(Config { exposure: 0.33, response, ..Config::default() });
-        assert!(found.contains("enhance.exposure") && found.contains("`response`"), "{found}");
+        assert!(found.contains("enhance.exposure") && found.contains("`enhance.response`"), "{found}");
         assert!(Config { response, ..Config::default() }.validate().is_ok());
     }
 }

@@ -229,7 +229,7 @@ fn map_few<T: Sync, R: Send>(pictures: &[T], pixels: u64, work: impl Fn(&T) -> R
 /// where one response serves all of it.
 struct Prepared<'g> {
     kernels: &'g Kernels<'g>,
-    /// The settings; EXIF data are not believed where the pixels speak against them.
+    /// The settings; without `exif_exposure` where the pixels contradict it.
     config: Config,
     downscale: u32,
     choice: Choice,

@@ -53,7 +53,7 @@ pub fn sample(sources: &[Source<'_>], config: &Config, downscale: u32, progress:
     Ok(Samples { pixels: samples.concat(), ignore_exif: contradiction.is_some() })
 }
 
-/// What speaks against the EXIF exposures of the photographs. Nobody equalizes the samples of a sensor.
+/// What contradicts the EXIF exposures of the photographs. Nobody equalizes the samples of a sensor.
 fn exif_contradiction(sources: &[Source<'_>], config: &Config, samples: &[Vec<[f32; 3]>]) -> Option<String> {
     let both = sources.iter().zip(samples);
     let exposed: Vec<Exposed<'_>> = both
