@@ -32,6 +32,8 @@ struct List {
 pub struct Listed<'f> {
     folder: &'f OutputFolder,
     files: Files,
+    /// As the list on the disk has them.
+    saved: Files,
 }
 
 impl<'f> Listed<'f> {
@@ -52,7 +54,7 @@ impl<'f> Listed<'f> {
                 }
             },
         };
-        Ok(Self { folder, files })
+        Ok(Self { folder, saved: files.clone(), files })
     }
 
     /// Whether the file `name` is listed, be it as it was written or not.
@@ -108,18 +110,18 @@ impl<'f> Listed<'f> {
     /// # Errors
     /// The list cannot be written.
     pub fn note<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
-        let before = self.files.clone();
         for name in names {
             match self.folder.content(name) {
                 Some(written) => _ = self.files.insert(name.into(), Some(written)),
                 None => _ = self.files.remove(name),
             }
         }
-        if before == self.files { Ok(()) } else { self.write() }
+        if self.saved == self.files { Ok(()) } else { self.write() }
     }
 
     /// Writes the list; one of no files is removed.
-    fn write(&self) -> Result<()> {
+    fn write(&mut self) -> Result<()> {
+        self.saved.clone_from(&self.files);
         let path = self.folder.join(names::RESULTS);
         if std::fs::read(&path).is_ok_and(|text| parse(&text).is_none()) {
             self.folder.make_way(names::RESULTS, None)?;
@@ -293,6 +295,20 @@ mod tests {
         // Of the one that was not noted nothing can be told.
         let listed = Listed::read(&folder, false).unwrap();
         assert!(listed.foreign(&names) == Some("a.jpg") && listed.is_ours("b.jpg"));
+    }
+
+    #[test]
+    fn pictures_that_were_finished_at_once_are_listed_by_their_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = OutputFolder::open(dir.path()).unwrap();
+        let plan = || Results::plan(&folder, vec!["a.jpg".into()], true).unwrap();
+        let write = |journal: &dyn Journal| {
+            storage::write_bytes(folder.join("a.jpg"), b"picture")?;
+            journal.finished(&folder.join("a.jpg"))
+        };
+        plan().make(&Settings::default(), write).unwrap();
+        fs::write(folder.join("a.jpg"), "retouched").unwrap();
+        assert!(!Listed::read(&folder, false).unwrap().is_ours("a.jpg"));
     }
 
     #[test]
