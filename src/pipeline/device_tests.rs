@@ -66,11 +66,18 @@ fn a_device_that_is_lost_ends_any_stage_and_the_next_run_goes_on() {
         assert!(message.contains(&format!("stage {stage}")) && message.contains("again"), "{message}");
         assert_eq!(message.contains("checkpoint"), stage == "train", "{message}");
         assert_eq!(status(&job, stage), record::Status::Failed);
+        let mut noted = Run::read(&job.out).unwrap().unwrap();
+        noted.stage_mut(Stage::named(stage).unwrap()).unwrap().seconds = 1000.0;
+        noted.write(&job.out).unwrap();
     }
     let shared = Shared { gpu: Some(open(Mask::default())), ..Shared::default() };
     let run = run(&job, &shared, &Silent::default()).unwrap().run;
     let counts = &run.stage(Stage::TRAIN).unwrap().counts;
     assert_eq!(counts["resumed_at"], 10, "training did not go on from its checkpoint");
+    for stage in [Stage::ENHANCE, Stage::PRIOR, Stage::TRAIN, Stage::RENDER] {
+        let seconds = run.stage(stage).unwrap().seconds;
+        assert!(seconds > 1000.0, "{}: {seconds} s, without the attempt before", stage.name());
+    }
 }
 
 #[test]

@@ -26,7 +26,8 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
     session.progress.check()?;
     invalidate(session, step, later)?;
     let folder = session.folder;
-    let (earlier, counts): (Files, Counts) = match session.run.stage(step.stage).cloned() {
+    let before = session.run.stage(step.stage).cloned();
+    let (earlier, counts): (Files, Counts) = match before.clone() {
         None => Default::default(),
         Some(record) if action == Action::Replace => {
             remove_earlier(session, step.stage)?;
@@ -46,14 +47,16 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
         (name.clone(), written.filter(|written| action == Action::Make && folder.unchanged(name, written)))
     };
     let made_from = session.run.made_by(step.builds_on());
-    let outputs = step.outputs.iter().map(finished).collect();
+    let outputs: Files = step.outputs.iter().map(finished).collect();
+    let spent = before.filter(|_| action == Action::Make).map_or(0.0, |before| seconds_spent(&before, &outputs));
     let mut record = StageRecord::beginning(step.stage, &step.fingerprint, made_from, outputs);
-    record.counts = counts;
+    // On record from the start: a run that is killed loses only its own time.
+    (record.counts, record.seconds) = (counts, spent);
     let started = Instant::now();
     session.run.put(record.clone());
     session.run.write(&session.job.out)?;
     let made = definition(step.stage).make(session).and_then(|counts| session.check_gpu().map(|()| counts));
-    record.seconds = started.elapsed().as_secs_f64();
+    record.seconds = spent + started.elapsed().as_secs_f64();
     record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.content(name))).collect();
     match made {
         Ok(counts) => {
@@ -82,6 +85,18 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
             Err(error)
         }
     }
+}
+
+/// Seconds on the record `before` of what a stage goes on from: those of an unfinished attempt, or of a finished one the
+/// share of its files that are `kept`.
+fn seconds_spent(before: &StageRecord, kept: &Files) -> f64 {
+    let share = match before.status {
+        Status::Running | Status::Interrupted | Status::Failed => 1.0,
+        Status::Done | Status::Kept | Status::Stale => {
+            (kept.values().flatten().count() as f64 / before.outputs.len().max(1) as f64).min(1.0)
+        }
+    };
+    share * before.seconds
 }
 
 /// Notes in `run.json` that `step`, the stages `later` and the files of no stage are not current, then removes what of
@@ -113,4 +128,31 @@ fn remove_earlier(session: &Session<'_>, stage: Stage) -> Result<()> {
     let Some(record) = session.run.stage(stage) else { return Ok(()) };
     session.folder.remove(&record.outputs)?;
     definition(stage).discard_partial(&session.job.out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::fingerprint::Content;
+
+    #[test]
+    fn time_counts_as_far_as_its_result_is_kept() {
+        let content = Content { bytes: 1, sha256: String::new() };
+        let outputs = |finished: usize| -> Files {
+            (0..4).map(|at| (at.to_string(), (at < finished).then(|| content.clone()))).collect()
+        };
+        let mut before = StageRecord::beginning(Stage::RENDER, "", String::new(), outputs(4));
+        before.seconds = 8.0;
+        // An attempt that ended early may go on from more than its files.
+        for status in [Status::Running, Status::Interrupted, Status::Failed] {
+            before.status = status;
+            assert_eq!(seconds_spent(&before, &outputs(0)), 8.0);
+        }
+        for status in [Status::Done, Status::Kept, Status::Stale] {
+            before.status = status;
+            assert_eq!([0, 3, 4].map(|kept| seconds_spent(&before, &outputs(kept))), [0.0, 6.0, 8.0]);
+        }
+        before.outputs = Files::new();
+        assert_eq!(seconds_spent(&before, &Files::new()), 0.0);
+    }
 }

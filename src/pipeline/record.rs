@@ -56,7 +56,7 @@ pub struct StageRecord {
     pub stage: Stage,
     /// How far it came.
     pub status: Status,
-    /// Wall time of the run that made it.
+    /// Wall time of all attempts that led to its result; that of a process that was killed is not known.
     pub seconds: f64,
     /// What the stage reports: images, points, splats, …
     #[serde(default)]
