@@ -3,6 +3,7 @@
 use super::flag_names::{aliases, is_common, long, words};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource};
 use naka_gs::Result;
+use naka_gs::batch::SETTINGS_FILE;
 use naka_gs::capture::Facts;
 use naka_gs::settings::{self, Key, Layers, Settings, keys_from};
 use std::marker::PhantomData;
@@ -87,8 +88,15 @@ impl<T: Tables> SettingFlags<T> {
         self.layers().resolve()
     }
 
-    /// As [`SettingFlags::resolve`] from the preset, which follows what the photographs of `scene` are like.
+    /// As [`SettingFlags::resolve`] from the preset, which follows what the photographs of `scene` are like. A settings file of
+    /// the scene's own is not read, which a warning says.
     pub fn resolve_for(&self, scene: &Path) -> Result<Settings> {
+        if let Some(own) = unread(scene, self.config.as_deref()) {
+            let own = own.display();
+            tracing::warn!(
+                "{own}: not read, since only `naka-gs batch` does that by itself; --config {own} reads it here"
+            );
+        }
         Layers { photographs: Facts::of(scene, settings::MANY), ..self.layers() }.resolve()
     }
 
@@ -125,6 +133,13 @@ impl<T: Tables> Args for SettingFlags<T> {
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
+}
+
+/// The settings file that lies in the folder `scene` and is not the one that is given, `config`.
+fn unread(scene: &Path, config: Option<&Path>) -> Option<PathBuf> {
+    let own = scene.join(SETTINGS_FILE);
+    let given = config.is_some_and(|config| config.canonicalize().ok() == own.canonicalize().ok());
+    (own.is_file() && !given).then_some(own)
 }
 
 fn flag(key: &Key) -> Arg {
@@ -193,5 +208,23 @@ impl<T: Tables> FromArgMatches for SettingFlags<T> {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_a_scene_that_are_not_read_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (scene, other) = (dir.path(), dir.path().join("my.toml"));
+        std::fs::write(&other, "").unwrap();
+        assert_eq!(unread(scene, None), None);
+        let own = scene.join("naka-gs.toml");
+        std::fs::write(&own, "").unwrap();
+        assert_eq!(unread(scene, None), Some(own.clone()));
+        assert_eq!(unread(scene, Some(&other)), Some(own.clone()));
+        assert_eq!(unread(scene, Some(&scene.join(".").join("naka-gs.toml"))), None);
     }
 }

@@ -32,13 +32,14 @@ struct Outcome {
     by: Option<Layer>,
 }
 
-/// Refuses a preset that changes nothing, and warns of what else the file `file` keeps from being as flags ask.
+/// Refuses a preset that the user's own file lets change nothing, and warns of what else the file `file`, the `layer`, keeps
+/// from being as flags ask.
 ///
 /// # Errors
 /// [`Error::Setting`] for the preset.
-pub(super) fn check(file: &Path, changes: &[Change<'_>], start: &Settings, now: &Settings) -> Result<()> {
+pub(super) fn check(file: &Path, layer: Layer, changes: &[Change<'_>], start: &Settings, now: &Settings) -> Result<()> {
     let outcomes = outcomes(changes, start, now);
-    let warnings = [preset(file, changes, &outcomes, now)?, times(file, &outcomes, now)];
+    let warnings = [preset(file, layer, changes, &outcomes, now)?, times(file, layer, &outcomes, now)];
     for warning in warnings.into_iter().flatten() {
         if lock(&GIVEN).insert(warning.clone()) {
             tracing::warn!("{warning}");
@@ -57,14 +58,20 @@ fn outcomes(changes: &[Change<'_>], start: &Settings, now: &Settings) -> Vec<Out
 }
 
 /// What is to be said of a preset that is a flag; nothing where the file was made for the same one.
-fn preset(file: &Path, changes: &[Change<'_>], outcomes: &[Outcome], now: &Settings) -> Result<Option<String>> {
+fn preset(
+    file: &Path,
+    layer: Layer,
+    changes: &[Change<'_>],
+    outcomes: &[Outcome],
+    now: &Settings,
+) -> Result<Option<String>> {
     let of = |layer| changes.iter().rev().find(|change| change.layer == layer && change.key.path == "preset");
     if of(Layer::Flag).is_none() {
         return Ok(None);
     }
     // A file that names none is made for the one that is the default.
     let mut made_for = Settings::default();
-    of(Layer::File).map_or(Ok(()), |change| change.apply(&mut made_for))?;
+    of(layer).map_or(Ok(()), |change| change.apply(&mut made_for))?;
     if made_for.preset == now.preset {
         return Ok(None);
     }
@@ -79,14 +86,15 @@ fn preset(file: &Path, changes: &[Change<'_>], outcomes: &[Outcome], now: &Setti
         outcome.path != "preset" && presets.iter().any(|preset| value(*preset, &outcome.path) != first)
     };
     let all = presets.each_ref().map(|(preset, _)| *preset);
-    let against = outcomes.iter().filter(|outcome| outcome.by == Some(Layer::File) && outcome.start != outcome.now);
+    let against = outcomes.iter().filter(|outcome| outcome.by == Some(layer) && outcome.start != outcome.now);
     let against: Vec<&str> = against.filter(|of| differs(of, &all)).map(|outcome| outcome.path.as_str()).collect();
     if against.is_empty() {
         return Ok(None);
     }
     let (name, file, list) = (text(now.preset), file.display(), list_names(&against));
     let mut changed = outcomes.iter().filter(|outcome| differs(outcome, &[made_for.preset, now.preset]));
-    if changed.all(|outcome| outcome.by.is_some()) {
+    // A scene that has settings of its own is no reason to refuse a preset for all.
+    if layer == Layer::File && changed.all(|outcome| outcome.by.is_some()) {
         let found = format!(
             "{name} has no effect: {file} sets everything that presets differ in, with other values for {list}"
         );
@@ -97,10 +105,10 @@ fn preset(file: &Path, changes: &[Change<'_>], outcomes: &[Outcome], now: &Setti
 }
 
 /// What is to be said of times that do not follow a flag for the steps.
-fn times(file: &Path, outcomes: &[Outcome], now: &Settings) -> Option<String> {
+fn times(file: &Path, layer: Layer, outcomes: &[Outcome], now: &Settings) -> Option<String> {
     let flagged = outcomes.iter().any(|outcome| outcome.path == "train.steps" && outcome.by == Some(Layer::Flag));
     let grows = now.train.densify.strategy != Strategy::None;
-    let of_file = |outcome: &&Outcome| outcome.by == Some(Layer::File) && outcome.start != outcome.now;
+    let of_file = |outcome: &&Outcome| outcome.by == Some(layer) && outcome.start != outcome.now;
     let fixed = outcomes.iter().filter(|outcome| TIMES.contains(&outcome.path.as_str())).filter(of_file);
     let fixed = fixed.filter(|outcome| grows || !outcome.path.contains("densify"));
     let list: Vec<String> =
@@ -120,16 +128,22 @@ fn text(preset: Preset) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Layers, Preset, Settings};
+    use super::super::{Layer, Layers, Preset, Settings};
     use crate::train;
 
     /// What is said of `flags` over a file that holds `text`.
     fn said(text: &str, flags: &[(&str, &str)]) -> Result<Vec<String>, String> {
+        said_over(Layer::File, text, flags)
+    }
+
+    /// As [`said`], of the file of a `layer`.
+    fn said_over(layer: Layer, text: &str, flags: &[(&str, &str)]) -> Result<Vec<String>, String> {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("my.toml");
         std::fs::write(&file, text).unwrap();
         let flags = flags.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let layers = Layers { file: Some(file.clone()), flags, ..Layers::default() };
+        let [users, own] = [Layer::File, Layer::Scene].map(|of| (of == layer).then(|| file.clone()));
+        let layers = Layers { file: users, own_file: own, flags, ..Layers::default() };
         layers.resolve().map_err(|error| error.to_string())?;
         let keys = super::super::keys();
         let changes = layers.changes(&keys).unwrap();
@@ -137,8 +151,8 @@ mod tests {
         let mut now = start.clone();
         changes.iter().for_each(|change| change.apply(&mut now).unwrap());
         let outcomes = super::outcomes(&changes, &start, &now);
-        let preset = super::preset(&file, &changes, &outcomes, &now).unwrap();
-        Ok([preset, super::times(&file, &outcomes, &now)].into_iter().flatten().collect())
+        let preset = super::preset(&file, layer, &changes, &outcomes, &now).unwrap();
+        Ok([preset, super::times(&file, layer, &outcomes, &now)].into_iter().flatten().collect())
     }
 
     #[test]
@@ -160,6 +174,22 @@ mod tests {
         assert!(warned.len() == 1 && warned[0].ends_with("not set: downscale"), "{warned:?}");
         assert_eq!(of("preset = \"paper\"\ndownscale = 3\nseed = 7\n"), [""; 0]);
         assert_eq!(of("preset = \"preview\"\ndownscale = 1\n"), [""; 0], "made for this preset");
+    }
+
+    #[test]
+    fn what_a_scene_of_its_own_settings_keeps_from_flags_is_named() {
+        let mut of_run: toml::Table = Preset::Standard.settings().to_toml().unwrap().parse().unwrap();
+        of_run.remove("allow_outside");
+        for (table, key) in [("poses", "poses_from"), ("poses", "colmap"), ("prior", "points"), ("prior", "colors")] {
+            of_run.get_mut(table).unwrap().as_table_mut().unwrap().remove(key);
+        }
+        let of_run = toml::to_string(&of_run).unwrap();
+        let warned = said_over(Layer::Scene, &of_run, &[("preset", "preview"), ("steps", "20000")]).unwrap();
+        assert!(warned.len() == 2 && warned[1].contains("train.densify.stop = 1500"), "{warned:?}");
+        for words in ["my.toml takes precedence over the preset preview", "downscale"] {
+            assert!(warned[0].contains(words), "'{words}' is not in: {}", warned[0]);
+        }
+        assert_eq!(said_over(Layer::Scene, "downscale = 1\n", &[("steps", "20000")]), Ok(vec![]));
     }
 
     #[test]

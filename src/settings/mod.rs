@@ -128,7 +128,7 @@ impl Layers {
     ///
     /// # Errors
     /// [`Error::Setting`] for unknown keys and unusable values, naming flag or file and key, and for a preset among the flags
-    /// that the file leaves nothing to set.
+    /// that the settings file leaves nothing to set.
     pub fn resolve(&self) -> Result<Settings> {
         let keys = keys();
         let changes = self.changes(&keys)?;
@@ -136,8 +136,10 @@ impl Layers {
         let mut settings = start.clone();
         changes.iter().try_for_each(|change| change.apply(&mut settings))?;
         settings.check()?;
-        if let Some(file) = &self.file {
-            conflicts::check(file, &changes, &start, &settings)?;
+        for (file, layer) in [(&self.file, Layer::File), (&self.own_file, Layer::Scene)] {
+            if let Some(file) = file {
+                conflicts::check(file, layer, &changes, &start, &settings)?;
+            }
         }
         Ok(settings)
     }
