@@ -41,8 +41,11 @@ pub struct Mask {
 const EXACT: [&str; 3] = ["png", "tif", "tiff"];
 
 impl Mask {
-    /// The weight of every pixel of the photograph, 0 (hidden) to 1, in all three channels.
-    fn read(&self) -> Result<Option<Image>> {
+    /// The weight of every pixel of the photograph, 0 (hidden) to 1, in all three channels; `None` where all count.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn read(&self) -> Result<Option<Image>> {
         let alpha = match &self.alpha {
             Some(path) => read_alpha(path)?,
             None => None,

@@ -11,7 +11,7 @@ use super::resolve::{Folders, Purpose, Resolver};
 use super::{Capture, image_size};
 use crate::error::{Error, Result};
 use crate::limits;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 const FOLDERS: [&str; 2] = ["masks", "mask"];
@@ -188,4 +188,27 @@ pub fn add_masks(photos: &mut Capture, masks: MaskUse) -> Result<()> {
     }
     finder.report(photos);
     Ok(())
+}
+
+/// What hides pixels of pictures without a capture, `images` in or below `folder`, by their paths: their alpha channels, and mask
+/// files where a scene has them of the test pictures in `folder`.
+///
+/// # Errors
+/// A mask of another shape than its picture.
+pub fn masks_of<'a>(
+    folder: &Path,
+    images: impl IntoIterator<Item = &'a Path>,
+    masks: MaskUse,
+) -> Result<BTreeMap<PathBuf, Mask>> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(Error::io(path));
+    let folder = absolute(folder)?;
+    // The scene.
+    let finder = Finder::new(folder.parent().unwrap_or(&folder), masks);
+    let mut found = BTreeMap::new();
+    for image in images {
+        if let Some(mask) = finder.find(&absolute(image)?, None)? {
+            found.insert(image.to_path_buf(), mask);
+        }
+    }
+    Ok(found)
 }

@@ -80,7 +80,7 @@ pub use image::{Image, mean_image};
 pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, is_image, photos, poses, readable_photos};
 pub use mask::{Mask, MaskUse};
-pub use mask_files::add_masks;
+pub use mask_files::{add_masks, masks_of};
 pub(crate) use medians::{median, median_vec};
 pub(crate) use messages::list_names;
 pub use named_pose::{NamedPoses, named_poses};

@@ -2,7 +2,9 @@
 
 use super::output;
 use super::progress::Reporter;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use naka_gs::Result;
+use naka_gs::capture::MaskUse;
 use naka_gs::eval::{Config, Group, Lpips, Metrics, compare_folders};
 use std::path::PathBuf;
 
@@ -13,6 +15,10 @@ pub struct Eval {
     renders: PathBuf,
     /// Folder of references; pairs by file name without ending, in any case
     references: PathBuf,
+    /// Masks in or beside the folder of references, and alpha channels: `use` (what is black in a mask is not compared),
+    /// `invert` (what is bright is not) or `ignore`
+    #[arg(long, value_name = "WORD", default_value = "use", hide_possible_values = true, value_parser = mask_use())]
+    masks: MaskUse,
     /// Measure LPIPS with these weights, too: a safetensors file, or AlexNet's and LPIPS' original files separated by a
     /// comma
     #[arg(long, value_name = "FILES", default_value_t = Config::default().lpips)]
@@ -25,9 +31,14 @@ pub struct Eval {
 impl Eval {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
         let lpips = Lpips::open(&Config { lpips: self.lpips })?;
-        let metrics = compare_folders(&self.renders, &self.references, lpips.as_ref(), reporter)?;
+        let metrics = compare_folders(&self.renders, &self.references, self.masks, lpips.as_ref(), reporter)?;
         if self.json { output::json(&metrics) } else { table(&metrics) }
     }
+}
+
+fn mask_use() -> impl TypedValueParser<Value = MaskUse> {
+    PossibleValuesParser::new(["use", "invert", "ignore"])
+        .try_map(|word| serde_json::from_value::<MaskUse>(word.into()))
 }
 
 /// The numbers of every view and their means, as a table.

@@ -4,7 +4,7 @@ use super::jpeg::through_jpeg;
 use super::metrics::{broken_pixels, ssim_where};
 use super::{Counted, Lpips, fit_affine, fit_quadratic, flicker, offset, psnr, sharpness, ssim};
 use crate::capture::ending;
-use crate::capture::{Image, image_size, read_alpha, resize_area};
+use crate::capture::{Image, Mask, MaskUse, image_size, list_names, masks_of, read_alpha, resize_area};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::progress::Progress;
@@ -37,6 +37,9 @@ pub struct ViewMetrics {
     #[serde(default)]
     pub offset: [f64; 3],
 }
+
+/// What to do where two pictures cannot be compared.
+const SAME_VIEW: &str = "compare pictures of the same view";
 
 /// What is measured beside the distance of colors.
 #[derive(Clone, Copy, Default)]
@@ -155,9 +158,8 @@ pub fn compare(
         }
     };
     numbers.ok_or_else(|| {
-        let sizes = (render.width, render.height, reference.width, reference.height);
-        let found = format!("the render has {}x{} pixels, its reference {}x{}", sizes.0, sizes.1, sizes.2, sizes.3);
-        Error::setting(name, found, "compare pictures of the same view")
+        let found = other_sizes(render, reference).unwrap_or_else(|| "the pictures have no pixels".into());
+        Error::setting(name, found, SAME_VIEW)
     })
 }
 
@@ -198,21 +200,38 @@ fn to_common_size(render: &Image, reference: &Image) -> (Option<Image>, Option<I
     }
 }
 
-/// The numbers of all `pairs`, in their order.
+/// The numbers of all `pairs`, in their order. Transparent pixels of references are left out.
 ///
 /// # Errors
-/// What [`compare`] reports, files that cannot be read, and a stop that was asked for.
+/// What [`compare`] reports, a picture that was cropped by a pixel, files that cannot be read, and a stop that was asked for.
 pub fn compare_pairs(pairs: &[Pair], lpips: Option<&Lpips>, progress: &dyn Progress) -> Result<Group> {
+    compare_weighted(pairs, &read_alpha, lpips, progress)
+}
+
+/// As [`compare_pairs`]; `weights` are those of a reference's pixels, `None` where all count.
+fn compare_weighted(
+    pairs: &[Pair],
+    weights: &dyn Fn(&Path) -> Result<Option<Image>>,
+    lpips: Option<&Lpips>,
+    progress: &dyn Progress,
+) -> Result<Group> {
     progress.begin("eval", "images", pairs.len() as u64);
     let extras = Extras { lpips, through_jpeg: false };
     let mut views = Vec::with_capacity(pairs.len());
+    let mut resized = Vec::new();
     for pair in pairs {
         progress.check()?;
         let (render, reference) = (read_8bit(&pair.render)?, read_8bit(&pair.reference)?);
-        let counted = counted(&pair.reference)?;
+        let counted = weights(&pair.reference)?.map(|weights| counted(&weights));
         if counted.as_ref().is_some_and(Counted::is_empty) {
-            tracing::warn!("{}: every pixel is transparent; left out", pair.reference.display());
+            tracing::warn!("{}: every pixel is transparent or hidden by a mask; left out", pair.reference.display());
             continue;
+        }
+        if let Some(sizes) = other_sizes(&render, &reference) {
+            if is_cropped(&render, &reference) {
+                return Err(Error::input(&pair.render, format!("{sizes}: one of them was cropped"), SAME_VIEW));
+            }
+            resized.push(format!("{} ({sizes})", pair.name));
         }
         let view = compare(&pair.name, &render, &reference, counted.as_ref(), extras).map_err(|error| match error {
             Error::Setting { found, remedy, .. } => Error::input(&pair.render, found, remedy),
@@ -222,24 +241,44 @@ pub fn compare_pairs(pairs: &[Pair], lpips: Option<&Lpips>, progress: &dyn Progr
         progress.set(views.len() as u64, "");
     }
     progress.end();
+    if !resized.is_empty() {
+        let (of, list) = (views.len(), list_names(&resized));
+        tracing::warn!(
+            "{} of {of} pairs differ in size, so the larger picture was averaged down: {list}",
+            resized.len()
+        );
+    }
     Ok(Group::new(views))
 }
 
-/// The pixels of a picture that are not transparent, where it has an alpha channel.
-fn counted(path: &Path) -> Result<Option<Counted>> {
-    let weights = |alpha: &Image| alpha.pixels.iter().map(|pixel| pixel[0]).collect::<Vec<_>>();
-    Ok(read_alpha(path)?.map(|alpha| Counted::new(alpha.width, alpha.height, &weights(&alpha))))
+fn counted(weights: &Image) -> Counted {
+    let only: Vec<f32> = weights.pixels.iter().map(|pixel| pixel[0]).collect();
+    Counted::new(weights.width, weights.height, &only)
+}
+
+/// The sizes of two pictures, where they differ.
+fn other_sizes(render: &Image, reference: &Image) -> Option<String> {
+    let (a, b) = ((render.width, render.height), (reference.width, reference.height));
+    (a != b).then(|| format!("the render has {}x{} pixels, its reference {}x{}", a.0, a.1, b.0, b.1))
+}
+
+/// Whether pictures of two sizes differ by a pixel at most, which no scaling does.
+fn is_cropped(render: &Image, reference: &Image) -> bool {
+    render.width.abs_diff(reference.width) <= 1 && render.height.abs_diff(reference.height) <= 1
 }
 
 /// Compares the pictures of two folders and the folders below them, paired by path without ending and regard to case
 /// (`cam0/0031.JPG` and `cam0/0031.png`), in the order of their paths, in which numbers count by value.
-/// Pictures without a partner are left out, with a warning.
+/// Pictures without a partner are left out, with a warning, and so are pixels that a reference's alpha channel hides, or a mask
+/// file where a scene would have it whose test pictures the references are.
 ///
 /// # Errors
-/// [`Error::Input`] if no picture has a partner or a folder holds two of one stem; unreadable files.
+/// [`Error::Input`] if no picture has a partner or a folder holds two of one stem, for a mask of another shape than its
+/// reference, and as [`compare_pairs`]; unreadable files.
 pub fn compare_folders(
     renders: &Path,
     references: &Path,
+    masks: MaskUse,
     lpips: Option<&Lpips>,
     progress: &dyn Progress,
 ) -> Result<Metrics> {
@@ -259,10 +298,22 @@ pub fn compare_folders(
         let found = format!("no picture here has the name of one in {}", references.display());
         return Err(Error::input(renders, found, "pairs are made by file name without extension, such as 0031"));
     }
-    for path in alone.iter().chain(references_by_stem.values()) {
+    let masks = masks_of(references, pairs.iter().map(|pair| pair.reference.as_path()), masks)?;
+    let mask_files: Vec<&Path> = masks.values().filter_map(|mask| mask.file.as_deref()).collect();
+    if !masks.is_empty() {
+        tracing::info!(
+            "{} of {} references have a mask file, {} an alpha channel; what these hide is not compared",
+            mask_files.len(),
+            pairs.len(),
+            masks.values().filter(|mask| mask.alpha.is_some()).count()
+        );
+    }
+    let is_mask = |path: &Path| std::path::absolute(path).is_ok_and(|path| mask_files.contains(&path.as_path()));
+    for path in alone.iter().chain(references_by_stem.values().filter(|path| !is_mask(path))) {
         tracing::warn!("{}: no picture of this name in the other folder; left out", path.display());
     }
-    Ok(Metrics { test: compare_pairs(&pairs, lpips, progress)?, holdout: None })
+    let weights = |reference: &Path| masks.get(reference).map_or(Ok(None), Mask::read);
+    Ok(Metrics { test: compare_weighted(&pairs, &weights, lpips, progress)?, holdout: None })
 }
 
 /// The pictures of a folder and the folders below it by lower-case path without ending.
@@ -282,7 +333,7 @@ fn pictures(folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
                 continue;
             }
             let extension = ending(&path);
-            if !["jpg", "jpeg", "png", "tif", "tiff"].contains(&extension.as_str()) || !path.is_file() {
+            if !["jpg", "jpeg", "png", "tif", "tiff", "webp"].contains(&extension.as_str()) || !path.is_file() {
                 continue;
             }
             let key = below(folder, &path.with_extension("")).to_lowercase();
@@ -326,7 +377,7 @@ fn read_8bit(path: &Path) -> Result<Image> {
     let open = || ::image::ImageReader::open(path)?.with_guessed_format();
     let decoded = open().map_err(Error::io(path))?.decode();
     let unreadable =
-        |e| Error::input(path, format!("cannot be decoded ({e})"), "replace it by a whole JPEG, PNG or TIFF");
+        |e| Error::input(path, format!("cannot be decoded ({e})"), "replace it by a whole JPEG, PNG, TIFF or WebP");
     Ok(Image::from_rgb8(&decoded.map_err(unreadable)?.to_rgb8()))
 }
 

@@ -27,7 +27,7 @@ fn folders_pair_by_stem_whatever_the_case() {
     picture(40, 24, 0.0).to_rgb8().save(references.join("frame1.png")).unwrap();
     picture(40, 24, 0.0).to_rgb8().save(references.join("FRAME2.PNG")).unwrap();
 
-    let metrics = compare_folders(&renders, &references, None, &Silent::default()).unwrap();
+    let metrics = compare_folders(&renders, &references, MaskUse::Use, None, &Silent::default()).unwrap();
     let views = &metrics.test.views;
     assert_eq!(
         views.iter().map(|v| v.name.as_str()).collect::<Vec<_>>(),
@@ -119,7 +119,7 @@ fn views_follow_one_another_by_number() {
         ::image::RgbImage::from_pixel(8, 8, ::image::Rgb([60 + i; 3])).save(renders.join(format!("v{i}.png"))).unwrap();
         ::image::RgbImage::from_pixel(8, 8, ::image::Rgb([60; 3])).save(references.join(format!("v{i}.png"))).unwrap();
     }
-    let group = compare_folders(&renders, &references, None, &Silent::default()).unwrap().test;
+    let group = compare_folders(&renders, &references, MaskUse::Use, None, &Silent::default()).unwrap().test;
     let names: Vec<&str> = group.views.iter().map(|view| view.name.as_str()).collect();
     assert_eq!(names[..3], ["v1.png", "v2.png", "v3.png"]);
     assert!((group.flicker.unwrap() - 3f64.sqrt()).abs() < 1e-3, "{:?}", group.flicker);
@@ -139,17 +139,52 @@ fn transparent_pixels_of_a_reference_do_not_count() {
     let reference = |x, alpha| ::image::Rgba(if x < 12 { [60, 60, 60, 255] } else { [250, 0, 0, alpha] });
     let psnr = |alpha| {
         ::image::RgbaImage::from_fn(24, 20, |x, _| reference(x, alpha)).save(references.join("0.png")).unwrap();
-        compare_folders(&renders, &references, None, &Silent::default()).unwrap().test.psnr.unwrap()
+        compare_folders(&renders, &references, MaskUse::Use, None, &Silent::default()).unwrap().test.psnr.unwrap()
     };
     assert_eq!(psnr(0), 100.0);
     assert!(psnr(255) < 12.0);
+}
+
+/// A scene has its references in `test/`, and masks of them where it has those of its photographs.
+#[test]
+fn what_the_masks_of_a_scene_hide_does_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let [renders, references, masks] = ["renders", "scene/test", "scene/masks"].map(|name| dir.path().join(name));
+    [&renders, &references, &masks].iter().for_each(|folder| std::fs::create_dir_all(folder).unwrap());
+    let halves = |left: u8, right: u8| {
+        ::image::RgbImage::from_fn(24, 20, |x, _| ::image::Rgb([if x < 12 { left } else { right }; 3]))
+    };
+    halves(60, 60).save(renders.join("0.png")).unwrap();
+    halves(60, 250).save(references.join("0.webp")).unwrap();
+    halves(255, 0).save(masks.join("0.png")).unwrap();
+    let psnr =
+        |masks| compare_folders(&renders, &references, masks, None, &Silent::default()).unwrap().test.psnr.unwrap();
+    let [used, inverted, ignored] = [MaskUse::Use, MaskUse::Invert, MaskUse::Ignore].map(psnr);
+    assert!(used == 100.0 && inverted < ignored && ignored < 12.0, "{used} {inverted} {ignored}");
+}
+
+#[test]
+fn pictures_of_another_size_are_compared_unless_they_are_cropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let [renders, references] = ["renders", "references"].map(|name| dir.path().join(name));
+    [&renders, &references].iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
+    picture(40, 30, 0.0).to_rgb8().save(references.join("0.png")).unwrap();
+    let compared = |width, height| {
+        let render = resize_area(&picture(40, 30, 0.0), width, height);
+        render.to_rgb8().save(renders.join("0.png")).unwrap();
+        compare_folders(&renders, &references, MaskUse::Use, None, &Silent::default())
+    };
+    assert!(compared(20, 15).unwrap().test.psnr.unwrap() > 45.0);
+    let text = compared(39, 29).unwrap_err().to_string();
+    assert!(text.contains("39x29 pixels, its reference 40x30: one of them was cropped"), "{text}");
 }
 
 #[test]
 fn bad_folders_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-    let message = |a: &Path, b: &Path| compare_folders(a, b, None, &Silent::default()).unwrap_err().to_string();
+    let message =
+        |a: &Path, b: &Path| compare_folders(a, b, MaskUse::Use, None, &Silent::default()).unwrap_err().to_string();
     assert!(message(&a, &b).contains("check the path"));
     [&a, &b].iter().for_each(|d| std::fs::create_dir(d).unwrap());
     assert!(message(&a, &b).contains("no picture here"));
