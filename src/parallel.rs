@@ -1,10 +1,12 @@
-//! Work on many items at once, whose failures do not depend on which was quickest.
+//! Work on many items at once, whose failures do not depend on which was quickest. Messages of the work are in the caller's span:
+//! threads are shared by the scenes of a batch.
 
 use crate::error::Result;
 use crate::sync::lock;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use tracing::Span;
 
 /// What `work` makes of every item, in order. Of several failures it is the first in order that is returned, whichever
 /// came first in time: the same input gives the same message. Items after a failed one may be left out.
@@ -12,12 +14,12 @@ use std::sync::{Mutex, PoisonError};
 /// # Errors
 /// Those of `work`.
 pub fn try_map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let failed = AtomicUsize::new(usize::MAX);
+    let (failed, span) = (AtomicUsize::new(usize::MAX), Span::current());
     let one = |(index, item)| {
         if index > failed.load(Ordering::Relaxed) {
             return None;
         }
-        let result = work(item);
+        let result = span.in_scope(|| work(item));
         if result.is_err() {
             failed.fetch_min(index, Ordering::Relaxed);
         }
@@ -42,8 +44,9 @@ pub fn overlap<T: Send, R: Send>(
     work: impl Fn(T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
     let (under_way, failed, results) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
+    let span = Span::current();
     let one = |index: usize, item: T| {
-        let result = work(item);
+        let result = span.in_scope(|| work(item));
         failed.fetch_or(result.is_err(), Ordering::Relaxed);
         lock(&results).push((index, result));
     };
@@ -139,5 +142,32 @@ mod tests {
         assert!(made.into_inner() < 100);
         assert_eq!(overlap((0..9).map(|i| failing(3, i)), |i| failing(7, i)).unwrap_err().to_string(), "3");
         assert_eq!(overlap((0..9).map(|i| failing(7, i)), |i| failing(3, i)).unwrap_err().to_string(), "3");
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn work_is_done_in_the_span_of_its_caller() {
+        use std::sync::Arc;
+        use tracing::Subscriber;
+        use tracing::span::Id;
+        use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+        /// Counts how often spans are entered.
+        struct Entered(Arc<AtomicUsize>);
+
+        impl<S: Subscriber> Layer<S> for Entered {
+            fn on_enter(&self, _: &Id, _: Context<'_, S>) {
+                self.0.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+
+        let entered = Arc::new(AtomicUsize::new(0));
+        let subscriber = tracing_subscriber::registry().with(Entered(Arc::clone(&entered)));
+        tracing::subscriber::with_default(subscriber, || {
+            let _scene = tracing::error_span!("scene").entered();
+            try_map(&[0; 9], |_| Ok(())).unwrap();
+            overlap((0..9).map(Ok), |_| Ok(())).unwrap();
+        });
+        assert_eq!(entered.load(Ordering::SeqCst), 1 + 9 + 9);
     }
 }

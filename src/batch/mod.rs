@@ -116,6 +116,8 @@ fn next_scene<'s>(scenes: &'s [Found], next: &AtomicUsize, stop: &Stop) -> Optio
 }
 
 fn run_scene(job: &Job, scene: &Found, watch: &dyn Watch) -> Result<Outcome> {
+    // Of the level that is always shown: messages say of which scene they are.
+    let _scene = tracing::error_span!("scene", name = %scene.name).entered();
     let progress = watch.of_scene(&scene.name);
     let run = pipeline::Job {
         scene: scene.folder.clone(),

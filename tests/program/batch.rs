@@ -96,8 +96,16 @@ fn goes_on_after_a_failure_resumes_and_reports() {
 
     // What failed is tried again, what is finished is kept.
     fs::copy(bench.scene("b/train/0001.JPG"), bench.scene("b/train/0002.JPG")).unwrap();
+    // Masks are missing, which a message says, and of which scene.
+    let (width, height) = image::image_dimensions(bench.scene("b/train/0001.JPG")).unwrap();
+    fs::create_dir(bench.scene("b/masks")).unwrap();
+    let mask = image::GrayImage::from_pixel(width, height, image::Luma([255]));
+    mask.save(bench.scene("b/masks/0001.png")).unwrap();
     let output = bench.command(3, &["--jobs", "2"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let of_masks: Vec<&str> = stderr.lines().filter(|line| line.contains("photographs have a mask;")).collect();
+    assert!(!of_masks.is_empty() && of_masks.iter().all(|line| line.contains("WARN scene{name=b}: ")), "{stderr}");
     assert_eq!(bench.statuses(), ["a room kept", "b done", "site/c kept"]);
 
     // The results are runs: they can be submitted, and reported again.
