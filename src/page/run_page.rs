@@ -59,6 +59,10 @@ fn top(run: &Run, metrics: &MetricsFile) -> Vec<(&'static str, String)> {
         ("PSNR, held-out views", holdout.and_then(|group| group.psnr).map(|v| format!("{v:.2} dB"))),
         ("Models averaged", metrics.seeds.map(|v| v.to_string())),
         ("PSNR of splats.ply alone, test views", alone.and_then(|alone| alone.test.psnr).map(|v| format!("{v:.2} dB"))),
+        (
+            "PSNR of splats.ply alone, held-out views",
+            alone.and_then(|alone| alone.holdout.as_ref()?.psnr).map(|v| format!("{v:.2} dB")),
+        ),
         ("Splats", run.splats.map(|v| v.to_string())),
         ("Steps", run.steps.map(|v| v.to_string())),
         ("Steps per second", run.steps_per_second.map(|v| format!("{v:.1}"))),
@@ -254,6 +258,7 @@ fn words(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::{Group, Metrics};
     use crate::pipeline::record::Status;
     use serde_json::json;
 
@@ -276,6 +281,17 @@ mod tests {
         assert!(table.to_string().contains("camera") && !table.to_string().contains("curve"));
         record.counts.remove("curve");
         assert!(matches!(enhancement(Some(&record)), [None, None, Some(_)]));
+    }
+
+    #[test]
+    fn what_the_file_of_several_seeds_scores_is_told_without_references_too() {
+        let group = |psnr| Group { psnr: Some(psnr), ..Group::default() };
+        let of = |psnr| Metrics { holdout: Some(group(psnr)), ..Metrics::default() };
+        let metrics = MetricsFile { metrics: of(25.0), distilled: Some(of(24.5)), ..MetricsFile::default() };
+        let facts = top(&Run::default(), &metrics);
+        let value = |name: &str| facts.iter().find(|(fact, _)| *fact == name).map(|(_, value)| value.as_str());
+        assert_eq!(value("PSNR, held-out views"), Some("25.00 dB"));
+        assert_eq!(value("PSNR of splats.ply alone, held-out views"), Some("24.50 dB"));
     }
 
     #[test]

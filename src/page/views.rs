@@ -1,7 +1,7 @@
 //! The pictures of a run's report: photographs, lit photographs, renders, references and their differences.
 
 use super::parts::ViewFigure;
-use crate::capture::{Camera, Image, View, read_image, resize_area};
+use crate::capture::{Camera, Image, SceneFrame, View, read_image, resize_area};
 use crate::error::Result;
 use crate::eval::{ViewMetrics, as_exposed};
 use crate::gpu::{Gpu, Mask};
@@ -10,8 +10,8 @@ use crate::pipeline::output::names;
 use crate::pipeline::record::Run;
 use crate::pipeline::{Job, MetricsFile, Painter, Scope, capture_of, render_name, spread};
 use crate::progress::Progress;
-use crate::splat;
-use std::path::Path;
+use crate::splat::{self, Splats};
+use std::path::{Path, PathBuf};
 
 /// Longest side of a picture in the page.
 const SIDE: u32 = 560;
@@ -44,12 +44,12 @@ pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progr
         }
     };
     let (settings, out) = (&job.settings, &job.out);
-    let splats = out.join(names::SPLATS);
-    let splats = if splats.is_file() { Some(splat::read_in(splats, &capture.frame)?) } else { None };
-    let gpu = if splats.is_some() { Some(Gpu::open(&settings.adapter_choice(), Mask::of_process())?) } else { None };
-    let painter = match (&gpu, &splats) {
-        (Some(gpu), Some(splats)) => Some(Painter::new(gpu, splats, settings.train.antialiased)?),
-        _ => None,
+    let models = models_shown(out, settings.seeds, &capture.frame)?;
+    let gpu = if models.is_empty() { None } else { Some(Gpu::open(&settings.adapter_choice(), Mask::of_process())?) };
+    let painter = match (&gpu, models.as_slice()) {
+        (Some(gpu), [model]) => Some(Painter::new(gpu, model, settings.train.antialiased)?),
+        (Some(gpu), several) => Some(Painter::mean(gpu, several, settings.train.antialiased)?),
+        (None, _) => None,
     };
     let mut gallery = Gallery { out, run, painter, progress, done: 0 };
     let chosen = [&capture.train, &capture.holdout, &capture.test];
@@ -69,6 +69,17 @@ pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progr
     }
     progress.end();
     Ok(views)
+}
+
+/// The models whose mean the renders and numbers of a run of so many `seeds` are; else, and where some are gone, `splats.ply`.
+fn models_shown(out: &Path, seeds: u32, frame: &SceneFrame) -> Result<Vec<Splats>> {
+    let model = |index: u32| out.join(names::model(index));
+    let several = seeds > 1 && (0..seeds).all(|index| model(index).is_file());
+    let files: Vec<PathBuf> = match several {
+        true => (0..seeds).map(model).collect(),
+        false => vec![out.join(names::SPLATS)],
+    };
+    files.into_iter().filter(|file| file.is_file()).map(|file| splat::read_in(file, frame)).collect()
 }
 
 struct Gallery<'a> {
@@ -158,7 +169,6 @@ fn figures(numbers: Option<&ViewMetrics>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::SceneFrame;
     use crate::color::exposed;
     use crate::pipeline::record::{Stage, StageRecord};
     use crate::settings::Settings;
@@ -204,6 +214,24 @@ mod tests {
         let shown = pictures(&out, &run);
         assert!((mean(&shown[1]) - mean(&shown[0])).abs() < 0.02, "{} {}", mean(&shown[1]), mean(&shown[0]));
         assert!(mean(&shown[2]) < 0.5 * differ, "{} {differ}", mean(&shown[2]));
+    }
+
+    #[test]
+    fn of_several_seeds_the_models_are_shown_that_the_numbers_are_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, count: usize| {
+            let model = splat::reference::splats(&splat::reference::cloud(count, 7));
+            splat::ply::write_in(dir.path().join(name), &model, &SceneFrame::IDENTITY, false).unwrap();
+        };
+        let shown = |seeds: u32| -> Vec<usize> {
+            models_shown(dir.path(), seeds, &SceneFrame::IDENTITY).unwrap().iter().map(Splats::len).collect()
+        };
+        assert!(shown(2).is_empty());
+        write(names::SPLATS, 30);
+        write(&names::model(0), 10);
+        assert_eq!((shown(1), shown(2)), (vec![30], vec![30]));
+        write(&names::model(1), 20);
+        assert_eq!((shown(1), shown(2)), (vec![30], vec![10, 20]));
     }
 
     fn plain(value: f32) -> Image {
