@@ -1,5 +1,5 @@
-//! Work on many items at once, whose failures do not depend on which was quickest. Messages of the work are in the caller's span:
-//! threads are shared by the scenes of a batch.
+//! Work on many items at once, whose failures do not depend on which was quickest. Messages of the work are in the caller's
+//! span: threads are shared by the scenes of a batch.
 
 use crate::error::Result;
 use crate::sync::lock;

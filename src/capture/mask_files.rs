@@ -190,8 +190,8 @@ pub fn add_masks(photos: &mut Capture, masks: MaskUse) -> Result<()> {
     Ok(())
 }
 
-/// What hides pixels of pictures without a capture, `images` in or below `folder`, by their paths: their alpha channels, and mask
-/// files where a scene has them of the test pictures in `folder`.
+/// What hides pixels of pictures without a capture, `images` in or below `folder`, by their paths: their alpha channels, and
+/// mask files where a scene has them of the test pictures in `folder`.
 ///
 /// # Errors
 /// A mask of another shape than its picture.
