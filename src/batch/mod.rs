@@ -1,9 +1,11 @@
 //! Many scenes, one after the other or several at a time; one that fails does not stop the others.
 
+mod complete;
 mod find;
 pub mod summary;
 mod table;
 
+pub use complete::ensure_complete;
 pub use find::{Found, find};
 pub use summary::{Row, Status};
 

@@ -2,6 +2,7 @@
 
 use super::output;
 use super::progress::Reporter;
+use naka_gs::batch;
 use naka_gs::capture::{self, is_scene};
 use naka_gs::submit::{self, FinishedRun, Job, NTIRE_3DRR, Readme, Scene, Template};
 use naka_gs::{Error, Result};
@@ -56,6 +57,7 @@ impl Submit {
         if zip.exists() && !self.overwrite {
             return Err(output::taken(&zip));
         }
+        self.inputs.iter().try_for_each(|input| batch::ensure_complete(input))?;
         let wanted = self.readme || self.description.is_some() || self.extra_data.is_some();
         let readme = wanted.then_some(Readme { extra_data: self.extra_data, description: self.description });
         let job = Job { outs: self.inputs, zip, template, average: self.average, readme, scenes: self.scenes };
@@ -72,6 +74,7 @@ impl Submit {
                 scenes.push(Scene::open(input, &capture::Options::default())?);
                 continue;
             }
+            batch::ensure_complete(input)?;
             for out in submit::find_runs(std::slice::from_ref(input))? {
                 scenes.push(FinishedRun::open(&out, self.scenes.as_deref())?.scene);
             }

@@ -169,6 +169,10 @@ fn batches_that_cannot_be() {
         assert_eq!(output.status.code(), Some(1));
         assert!(bench.rows()[0][4].contains(word), "{:?}", bench.rows());
     }
+    // A zip without a scene of the batch would pass for a whole one.
+    let mut submit = naka_gs();
+    submit.arg("submit").arg(bench.out("")).arg("-o").arg(bench.dir.path().join("entry.zip"));
+    assert_refused(&submit.output().unwrap(), 1, &["summary.csv", "no run: a"]);
 }
 
 #[cfg(unix)]
