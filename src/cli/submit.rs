@@ -68,26 +68,34 @@ impl Submit {
     }
 
     fn check_zip(&self, zip: &Path, template: &Template, reporter: &Reporter) -> Result<()> {
-        let mut scenes = Vec::new();
-        for input in &self.inputs {
-            if is_scene(input) {
-                scenes.push(Scene::open(input, &capture::Options::default())?);
-                continue;
-            }
-            batch::ensure_complete(input)?;
-            for out in submit::find_runs(std::slice::from_ref(input))? {
-                scenes.push(FinishedRun::open(&out, self.scenes.as_deref())?.scene);
-            }
-        }
         // Runs that were averaged are of one scene.
-        let mut distinct: Vec<Scene> = Vec::new();
-        for scene in scenes {
-            if !distinct.contains(&scene) {
-                distinct.push(scene);
+        let mut scenes: Vec<Scene> = Vec::new();
+        for input in &self.inputs {
+            for scene in self.scenes_of(input)? {
+                if !scenes.contains(&scene) {
+                    scenes.push(scene);
+                }
             }
         }
-        let scenes = distinct;
         let images = submit::check(zip, &scenes, template, reporter)?;
         output::line(format!("{}: {images} images of {} scenes, all as they should be", zip.display(), scenes.len()))
+    }
+
+    /// The scene that `input` is, those of the runs in it, or, where it holds none, those that lie in it.
+    fn scenes_of(&self, input: &Path) -> Result<Vec<Scene>> {
+        let open = |scene: &Path| Scene::open(scene, &capture::Options::default());
+        if is_scene(input) {
+            return Ok(vec![open(input)?]);
+        }
+        batch::ensure_complete(input)?;
+        match submit::find_runs(&[input.to_path_buf()]) {
+            Ok(outs) => outs.iter().map(|out| Ok(FinishedRun::open(out, self.scenes.as_deref())?.scene)).collect(),
+            Err(no_runs) => {
+                // Without poses there are none to test.
+                let found = batch::find(input, Path::new("")).unwrap_or_default();
+                let scenes: Vec<_> = found.into_iter().filter(|scene| is_scene(&scene.folder)).collect();
+                if scenes.is_empty() { Err(no_runs) } else { scenes.iter().map(|scene| open(&scene.folder)).collect() }
+            }
+        }
     }
 }

@@ -46,6 +46,13 @@ pub struct Hashed {
     state: State,
 }
 
+impl Hashed {
+    /// What the file held.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+}
+
 /// What changes when a file is written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {

@@ -69,7 +69,7 @@ struct Picture<'a> {
 ///
 /// # Errors
 /// The first thing that is wrong: see [`FinishedRun`]; pictures that do not decode, are not of their frame's size or
-/// black; names that are not unique; several runs of a scene without `average`.
+/// black; names that are not unique; several runs of a scene without `average`; two scenes of one name.
 pub fn submit(job: &Job, progress: &dyn Progress) -> Result<Submitted> {
     let runs = open_runs(job)?;
     let count = runs.len();
@@ -152,6 +152,12 @@ fn group(runs: Vec<FinishedRun>, average: bool) -> Result<Vec<Group>> {
             continue;
         };
         let first = &group.0[0];
+        if !first.is_of_capture_of(&run) {
+            let scenes = [&run, first].map(|run| run.record.scene.display());
+            let found = format!("is of {}, which has the name of {}, but holds other files", scenes[0], scenes[1]);
+            let remedy = "submit them apart, or rename one of these folders and run it again";
+            return Err(Error::input(&run.out, found, remedy));
+        }
         let found = format!("is a run of the scene {}, as is {}", run.scene.name, first.out.display());
         if !average {
             let remedy = "leave one out, or give `average` to submit the mean of both";

@@ -3,11 +3,13 @@
 use crate::capture::{self, View};
 use crate::error::{Error, Result};
 use crate::hash::sha256;
+use crate::pipeline::fingerprint::Content;
 use crate::pipeline::output::names;
 use crate::pipeline::record::{RUN_FILE, Run, Stage, StageRecord};
 use crate::pipeline::{render_fingerprint, render_name, unique_renders};
 use crate::scenes;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 /// A scene's name and its test frames, in the order of `transforms_test.json`.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,6 +71,24 @@ impl FinishedRun {
         Ok(run)
     }
 
+    /// Whether this run and `other` are of one capture, wherever it lay: what one of them read of it is among what the other
+    /// read, which may have read masks or points, too.
+    pub(super) fn is_of_capture_of(&self, other: &Self) -> bool {
+        if self.record.scene == other.record.scene {
+            return true;
+        }
+        let (own, others) = (self.files_of_scene(), other.files_of_scene());
+        let (few, many) = if own.len() <= others.len() { (own, others) } else { (others, own) };
+        !few.is_empty() && few.iter().all(|(name, content)| many.get(name) == Some(content))
+    }
+
+    /// The files of the scene that the run read, by their path in its folder.
+    fn files_of_scene(&self) -> BTreeMap<&Path, &Content> {
+        let files = self.record.inputs.iter();
+        let below = files.map(|(path, file)| (Path::new(path).strip_prefix(&self.record.scene), file.content()));
+        below.filter_map(|(path, content)| Some((path.ok()?, content))).collect()
+    }
+
     /// The file of the render of a test frame.
     pub fn render(&self, view: &View) -> PathBuf {
         self.out.join(names::RENDERS).join(render_name(&view.name))
@@ -126,9 +146,35 @@ impl FinishedRun {
     }
 }
 
+/// The folder of a scene that was `recorded`, or the one like it in the folder `scenes`: as many of its last folders count as
+/// `scenes` has, for scenes may lie in groups.
 fn scene_folder(recorded: &Path, scenes: Option<&Path>) -> PathBuf {
-    match (scenes, recorded.file_name()) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => recorded.to_path_buf(),
+    let Some(scenes) = scenes else { return recorded.to_path_buf() };
+    let names: Vec<Component<'_>> = recorded.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+    let below = |from: usize| names[from..].iter().fold(scenes.to_path_buf(), |path, name| path.join(name));
+    let own = below(names.len().saturating_sub(1));
+    (0..names.len()).map(below).find(|path| path.is_dir()).unwrap_or(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenes_elsewhere_keep_their_groups() {
+        let dir = tempfile::tempdir().unwrap();
+        for scene in ["low/Land", "mid/Land", "Port"] {
+            std::fs::create_dir_all(dir.path().join(scene)).unwrap();
+        }
+        for (recorded, place) in [
+            ("/data/low/Land", "low/Land"),
+            ("/data/mid/Land", "mid/Land"),
+            ("/data/mid/Port", "Port"),
+            ("low/Land", "low/Land"),
+            ("/data/low/Gone", "Gone"),
+        ] {
+            assert_eq!(scene_folder(Path::new(recorded), Some(dir.path())), dir.path().join(place), "{recorded}");
+        }
+        assert_eq!(scene_folder(Path::new("/data/low/Land"), None), Path::new("/data/low/Land"));
     }
 }

@@ -38,6 +38,12 @@ impl Bench {
         command.arg("--scenes").arg(self.at("scenes")).args(more).output().unwrap()
     }
 
+    /// Of the scenes where the runs found them.
+    fn submit_where_they_lie(&self, more: &[&str]) -> Output {
+        let mut command = naka_gs();
+        command.args(["submit", "-w"]).arg(self.at("runs")).arg("-o").arg(self.zip()).args(more).output().unwrap()
+    }
+
     fn check(&self) -> Output {
         let mut command = naka_gs();
         command.arg("submit").arg(self.at("scenes/Night")).arg("--check").arg(self.zip()).output().unwrap()
@@ -228,15 +234,50 @@ fn two_runs_of_a_scene_are_an_error_or_a_mean() {
     copy(&bench.at("scenes/Night"), &bench.at("elsewhere/Night"));
     let path = bench.at("elsewhere/Night/transforms_test.json");
     fs::write(&path, fs::read_to_string(&path).unwrap().replace("0008", "0009")).unwrap();
-    fs::rename(bench.at("elsewhere/Night/test/0008.JPG"), bench.at("elsewhere/Night/test/0009.JPG")).unwrap();
+    fs::remove_file(bench.at("elsewhere/Night/test/0008.JPG")).unwrap();
     let mut run = naka_gs();
     run.arg("run").arg(bench.at("elsewhere/Night")).arg("-o").arg(bench.at("runs/night-2"));
     run.args(["-w", "--config"]).arg(bench.at("runs/night/settings.toml"));
     accepted(&run.output().unwrap());
-    bench.edit("night", |record| record["scene"] = json!(bench.at("scenes/Night")));
-    let mut submit = naka_gs();
-    submit.args(["submit", "--average", "-w"]).arg(bench.at("runs")).arg("-o").arg(bench.zip());
-    assert_refused(&submit.output().unwrap(), 1, &["night-2", "test poses differ"]);
+    assert_refused(&bench.submit_where_they_lie(&["--average"]), 1, &["night-2", "test poses differ"]);
+}
+
+/// Captures in several light levels have the same folder names and test poses.
+#[test]
+fn two_captures_of_one_name_have_no_mean() {
+    let bench = Bench::new();
+    bench.another_run();
+    copy(&bench.at("scenes/Night"), &bench.at("low/Night"));
+    bench.edit("night-2", |record| {
+        let (earlier, now) = (record["scene"].as_str().unwrap().to_string(), bench.at("low/Night"));
+        let now = now.to_str().unwrap();
+        let files = record["inputs"].as_object().unwrap().clone();
+        record["inputs"] = files.into_iter().map(|(path, file)| (path.replace(&earlier, now), file)).collect();
+        record["scene"] = json!(now);
+    });
+    accepted(&bench.submit_where_they_lie(&["--average"]));
+    bench.edit("night-2", |record| {
+        let files = record["inputs"].as_object_mut().unwrap();
+        let photograph = files.iter_mut().find(|(path, _)| path.ends_with("0001.JPG")).unwrap().1;
+        photograph["sha256"] = json!("another");
+    });
+    for more in [&[][..], &["--average"]] {
+        assert_refused(&bench.submit_where_they_lie(more), 1, &["night-2", "low", "holds other files"]);
+    }
+}
+
+#[test]
+fn scenes_in_groups_are_found_elsewhere_and_checked() {
+    let bench = Bench::new();
+    fs::create_dir(bench.at("scenes/low")).unwrap();
+    fs::rename(bench.at("scenes/Night"), bench.at("scenes/low/Night")).unwrap();
+    bench.edit("night", |record| record["scene"] = json!("/gone/low/Night"));
+    accepted(&bench.submit(&[]));
+    let mut check = naka_gs();
+    check.arg("submit").arg(bench.at("scenes")).arg("--check").arg(bench.zip());
+    assert!(accepted(&check.output().unwrap()).contains("2 images of 1 scenes"));
+    fs::remove_dir_all(bench.at("scenes/low")).unwrap();
+    assert_refused(&check.output().unwrap(), 1, &["scenes", "run.json"]);
 }
 
 #[test]
