@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// Settings of the photometric restoration. The default chooses a response for the whole capture by itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
@@ -87,6 +88,25 @@ impl Config {
             eight_bit: true,
             ..Self::default()
         }
+    }
+
+    /// The file of the camera response, where one is named.
+    pub fn camera_file(&self) -> Option<&Path> {
+        Some(Path::new(&self.camera)).filter(|_| self.camera.ends_with(".toml"))
+    }
+
+    /// The file with the weights of the network, where one is named.
+    pub fn weights_file(&self) -> Option<&Path> {
+        Some(Path::new(&self.weights)).filter(|_| !["", "auto", "none"].contains(&self.weights.as_str()))
+    }
+
+    /// What the result depends on beside the contents of the files that are named: their paths may be spelled otherwise.
+    #[must_use]
+    pub fn cache_key(&self) -> Self {
+        let word = |file: Option<&Path>, named: &String| file.map_or_else(|| named.clone(), |_| "file".into());
+        let camera = word(self.camera_file(), &self.camera);
+        let weights = word(self.weights_file(), &self.weights);
+        Self { camera, weights, ..self.clone() }
     }
 
     /// Fails with [`Error::Setting`] where a value is outside what the formulas allow.

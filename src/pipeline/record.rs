@@ -127,7 +127,7 @@ pub struct Run {
     /// The video that its photographs are frames of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub video: Option<Source>,
-    /// The resolved [`Settings`].
+    /// The resolved [`Settings`], with paths in full.
     pub settings: Value,
     /// The frame that the model was trained in, where it is not the capture's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,7 +164,7 @@ impl Run {
             version: env!("CARGO_PKG_VERSION").into(),
             format: FORMAT,
             scene: std::path::absolute(scene).unwrap_or_else(|_| scene.to_path_buf()),
-            settings: to_value(settings).unwrap_or_default(),
+            settings: to_value(&settings.with_full_paths()).unwrap_or_default(),
             ..Self::default()
         }
     }

@@ -134,6 +134,13 @@ impl Config {
         }
     }
 
+    /// What the points depend on beside the contents of the files that are named: their paths may be spelled otherwise.
+    #[must_use]
+    pub fn cache_key(&self) -> Self {
+        let named = |file: &Option<PathBuf>| file.as_ref().map(|_| PathBuf::new());
+        Self { points: named(&self.points), colors: named(&self.colors), ..self.clone() }
+    }
+
     /// # Errors
     /// [`Error::Setting`] for a number out of range.
     pub(super) fn check(&self) -> Result<()> {

@@ -6,6 +6,7 @@
 mod conflicts;
 pub mod file;
 mod from_data;
+mod full_paths;
 mod keys;
 mod presets;
 
@@ -67,9 +68,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// As the text of a `settings.toml`.
+    /// As the text of a `settings.toml`, with paths in full: it is read in other folders, too.
     pub fn to_toml(&self) -> Result<String> {
-        let body = toml::to_string(self).map_err(|e| Error::setting("settings", e.to_string(), "report this bug"))?;
+        let body = toml::to_string(&self.with_full_paths())
+            .map_err(|e| Error::setting("settings", e.to_string(), "report this bug"))?;
         Ok(file::text(&body))
     }
 

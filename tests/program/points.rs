@@ -170,3 +170,35 @@ fn what_is_read_is_never_replaced() {
     done(&output);
     assert!(prior::read(&points).unwrap().len() <= 50);
 }
+
+/// Records and settings files are read in other folders, and a path has many spellings.
+#[test]
+fn files_that_settings_name_are_found_from_other_folders() {
+    let tiny = TinyScene::new(8);
+    let (work, elsewhere) = (tiny.scene.parent().unwrap(), tempfile::tempdir().unwrap());
+    write_ply(&work.join("p.ply"), &square(20, DVec3::ZERO));
+    fs::write(work.join("c.toml"), "kind = 'srgb-exposure'\nratio = 40.0\n").unwrap();
+    let run = |folder: &Path, more: &[&str]| {
+        let mut command = naka_gs();
+        command.arg("run").arg(&tiny.scene).arg("-o").arg(&tiny.out).args(more);
+        done(&command.current_dir(folder).output().unwrap());
+        let record: Value = serde_json::from_slice(&fs::read(tiny.out.join("run.json")).unwrap()).unwrap();
+        let stages = record["stages"].as_array().unwrap().clone();
+        stages.iter().map(|stage| stage["status"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let named = |points: &str, camera: &str| {
+        let more = ["--adapter", "cpu", "--weights", "none", "--steps", "3", "--sh-degree", "0", "--voxel-size", "0"];
+        run(work, &[&more[..], &["--points", points, "--camera", camera]].concat())
+    };
+    assert_eq!(named("p.ply", "c.toml"), ["done"; 6]);
+    let full = work.join("p.ply").to_str().unwrap().to_string();
+    for (points, camera) in [("./p.ply", "./scene/../c.toml"), (full.as_str(), "c.toml")] {
+        assert_eq!(named(points, camera), ["kept"; 6], "{points} {camera}");
+    }
+    let settings = tiny.out.join("settings.toml");
+    assert_eq!(run(elsewhere.path(), &["--config", settings.to_str().unwrap()]), ["kept"; 6]);
+    let mut report = naka_gs();
+    let output = report.arg("report").arg(&tiny.out).current_dir(elsewhere.path()).output().unwrap();
+    assert!(!done(&output).contains("no pictures"));
+    assert!(fs::read_to_string(tiny.out.join("report.html")).unwrap().contains("<img"));
+}

@@ -10,7 +10,6 @@ use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
 use crate::pipeline::stage::Stage;
 use crate::pipeline::{Job, Scope};
-use std::path::Path;
 
 pub(in crate::pipeline) struct Enhance;
 
@@ -30,10 +29,10 @@ impl Definition for Enhance {
     fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         let (job, settings) = (plan.job, &plan.job.settings);
         let camera = camera_files(job, plan.inputs);
-        let weights = plan.inputs.of(Path::new(&settings.enhance.weights));
+        let weights = settings.enhance.weights_file().and_then(|file| plan.inputs.of(file));
         let models = (weights, enhance::built_in_hash());
         let photos = photos_fingerprint(plan.inputs, plan.capture);
-        fingerprint::of(&(photos, camera, &settings.enhance, settings.downscale, models))
+        fingerprint::of(&(photos, camera, settings.enhance.cache_key(), settings.downscale, models))
     }
 
     fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
@@ -67,7 +66,7 @@ pub(super) fn photos_fingerprint(inputs: &Hashes, capture: &Capture) -> String {
 /// is opened by.
 pub(super) fn camera_files(job: &Job, inputs: &Hashes) -> [Option<Content>; 2] {
     let own = job.scene.join("camera.toml");
-    [own.as_path(), Path::new(&job.settings.enhance.camera)].map(|file| inputs.of(file))
+    [Some(own.as_path()), job.settings.enhance.camera_file()].map(|file| inputs.of(file?))
 }
 
 #[cfg(test)]

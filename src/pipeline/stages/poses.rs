@@ -36,7 +36,7 @@ impl Definition for Poses {
     /// The model is written for the size of the lit photographs, so this is part of it.
     fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
         let (settings, photos) = (&plan.job.settings, photos_fingerprint(plan.inputs, plan.capture));
-        let lit = (photos, camera_files(plan.job, plan.inputs), lighting(settings), settings.downscale);
+        let lit = (photos, camera_files(plan.job, plan.inputs), lighting(settings).cache_key(), settings.downscale);
         fingerprint::of(&(lit, settings.poses.cache_key()))
     }
 

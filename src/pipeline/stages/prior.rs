@@ -25,7 +25,7 @@ impl Definition for Prior {
     }
 
     fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
-        fingerprint::of(&(lit_fingerprint(plan), placed(plan), &plan.job.settings.prior))
+        fingerprint::of(&(lit_fingerprint(plan), placed(plan), plan.job.settings.prior.cache_key()))
     }
 
     fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
