@@ -26,7 +26,8 @@ pub const PAGE_FILE: &str = names::REPORT;
 /// Writes the page of the run in `out`, and returns its path. Views that were not rendered are rendered for it.
 ///
 /// # Errors
-/// A folder without a run; a `report.html` of another origin; pictures that cannot be read; no adapter.
+/// A folder without a run; a `report.html` of another origin, or of a scene that cannot be read any more; pictures that cannot be
+/// read; no adapter.
 pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     let mut run = Run::read(out)?.ok_or_else(|| nothing(out))?;
     let folder = OutputFolder::open(out)?;
@@ -56,20 +57,31 @@ pub fn write_batch(out: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes the page of `out`, whichever it holds: a run, or a batch with all its runs.
+/// Writes the page of `out`, whichever it holds: a run, or a batch with all its runs. A page of a run that cannot be written does
+/// not stop the others.
 ///
 /// # Errors
-/// Those of [`write_run`] and [`write_batch`].
+/// Those of [`write_run`] and [`write_batch`]; of several runs, the last. The others are warnings.
 pub fn write_any(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     if out.join(RUN_FILE).is_file() {
         return write_run(out, progress);
     }
     let rows = summary::read(out)?.ok_or_else(|| nothing(out))?;
+    let mut failed = None;
     for folder in rows.iter().map(|row| out.join(&row.scene)).filter(|folder| folder.join(RUN_FILE).is_file()) {
         within(out, &folder)?;
-        write_run(&folder, progress)?;
+        match write_run(&folder, progress) {
+            Ok(_) => {}
+            Err(stop @ Error::Interrupted(_)) => return Err(stop),
+            Err(error) => {
+                if let Some(before) = failed.replace(error) {
+                    tracing::warn!("{before}");
+                }
+            }
+        }
     }
-    write_batch(out)
+    let page = write_batch(out)?;
+    failed.map_or(Ok(page), Err)
 }
 
 /// Fails where `folder`, which a table names, is not below `out`: the table may come from somebody else.

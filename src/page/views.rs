@@ -2,7 +2,7 @@
 
 use super::parts::ViewFigure;
 use crate::capture::{Camera, Image, SceneFrame, View, read_image, resize_area};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::eval::{ViewMetrics, as_exposed};
 use crate::gpu::{Gpu, Mask};
 use crate::pipeline::fingerprint::has_recorded_content;
@@ -31,17 +31,15 @@ pub struct Views {
 /// Gathers the pictures of the run in `out`.
 ///
 /// # Errors
-/// Pictures and splats that cannot be read, an adapter that cannot be opened, a stop that was asked for.
+/// Pictures and splats that cannot be read, an adapter that cannot be opened, a stop that was asked for; a scene that cannot be read
+/// any more, where there is a page that a new one without pictures would replace.
 pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progress) -> Result<Views> {
     let settings = run.settings(out)?;
     let (scene, out) = (run.scene.clone(), out.to_path_buf());
     let job = Job { scene, out, settings, overwrite: false, scope: Scope::default() };
     let capture = match capture_of(&job, progress) {
         Ok(capture) => capture.with_exposures(&run.exposures()),
-        Err(error) => {
-            tracing::warn!("the report shows no pictures: {error}");
-            return Ok(Views::default());
-        }
+        Err(error) => return without_pictures(&job.out, error).map(|()| Views::default()),
     };
     let (settings, out) = (&job.settings, &job.out);
     let models = models_shown(out, settings.seeds, &capture.frame)?;
@@ -80,6 +78,22 @@ fn models_shown(out: &Path, seeds: u32, frame: &SceneFrame) -> Result<Vec<Splats
         false => vec![out.join(names::SPLATS)],
     };
     files.into_iter().filter(|file| file.is_file()).map(|file| splat::read_in(file, frame)).collect()
+}
+
+/// Fails where a page without pictures, because of `error`, would replace one in `out`.
+fn without_pictures(out: &Path, error: Error) -> Result<()> {
+    let page = out.join(names::REPORT);
+    if matches!(error, Error::Interrupted(_)) {
+        return Err(error);
+    }
+    if page.exists() {
+        let found = format!("is kept, for a new one would show no pictures ({error})");
+        let remedy = "run the scene into the same folder from where it lies now, which keeps what is current, then make the \
+                      report again; or move the page away";
+        return Err(Error::input(page, found, remedy));
+    }
+    tracing::warn!("the report shows no pictures: {error}");
+    Ok(())
 }
 
 struct Gallery<'a> {
@@ -232,6 +246,17 @@ mod tests {
         assert_eq!((shown(1), shown(2)), (vec![30], vec![30]));
         write(&names::model(1), 20);
         assert_eq!((shown(1), shown(2)), (vec![30], vec![10, 20]));
+    }
+
+    #[test]
+    fn a_page_is_not_replaced_by_one_without_pictures() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = Run::new(&dir.path().join("moved away"), &Settings::default());
+        let gathered = || gather(dir.path(), &run, &MetricsFile::default(), &crate::Silent::default());
+        assert!(gathered().unwrap().train.is_empty());
+        std::fs::write(dir.path().join(names::REPORT), "a page").unwrap();
+        let error = gathered().err().unwrap().to_string();
+        assert!(error.contains(names::REPORT) && error.contains("moved away"), "{error}");
     }
 
     fn plain(value: f32) -> Image {

@@ -131,6 +131,13 @@ fn goes_on_after_a_failure_resumes_and_reports() {
     fs::rename(bench.scene("b"), bench.dir.path().join("b")).unwrap();
     assert!(bench.command(3, &[]).output().unwrap().status.success());
     assert_eq!(bench.statuses(), ["a room kept", "site/c kept", "b done"]);
+    // Without its scene a page would have no pictures: the one with them stays, and the others are made.
+    let (shown, batch) = (fs::read(bench.out("b/report.html")).unwrap(), bench.out("report.html"));
+    fs::remove_file(&batch).unwrap();
+    let report = naka_gs().arg("report").arg(bench.out("")).output().unwrap();
+    assert_refused(&report, 1, &["report.html", "no pictures", "scenes"]);
+    assert_eq!(fs::read(bench.out("b/report.html")).unwrap(), shown);
+    assert!(batch.is_file());
     fs::rename(bench.dir.path().join("b"), bench.scene("b")).unwrap();
     for _ in 0..2 {
         assert!(naka_gs().arg("report").arg(bench.out("")).output().unwrap().status.success());
