@@ -56,6 +56,11 @@ pub(super) trait Definition: Sync {
     /// Notes that its files are current, where the session may hold other data.
     fn keep(&self, _session: &mut Session<'_>) {}
 
+    /// What an unfinished attempt leaves beside its outputs to be continued from, by its path below the output folder.
+    fn partial(&self) -> Option<String> {
+        None
+    }
+
     /// Removes what an unfinished attempt in the output folder `out` would be continued from.
     fn discard_partial(&self, _out: &Path) -> Result<()> {
         Ok(())

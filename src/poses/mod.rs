@@ -22,7 +22,7 @@ mod work;
 
 pub use config::{Config, Lens, Mapper};
 pub use program::Program;
-pub use work::{PICTURES, announce, remove as remove_work};
+pub use work::{DATABASE, PICTURES, announce, remove as remove_work};
 
 use crate::capture::View;
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 //! A stage is kept if it finished, was made from the same inputs and settings (its fingerprint, which includes the
 //! fingerprints of the stages before it), from what those stages wrote (`made_from`), and if its files are as it wrote
 //! them. A stage that was begun from other inputs or settings belongs to a different run: it is replaced only with
-//! `--overwrite`, and then only it and what follows it.
+//! `--overwrite`, and then only it and what follows it. One that failed before it wrote anything is no result of any run.
 
 use super::definition::{Definition, PlanContext};
 use super::output::OutputFolder;
@@ -57,7 +57,7 @@ pub enum Action {
 /// Decides over every step, given the record of the folder.
 ///
 /// # Errors
-/// [`Error::Exists`] if results of a different run, or files that no run wrote, would be replaced
+/// [`Error::Exists`] if results of a different run, finished or not, or files that no run wrote, would be replaced
 /// without `overwrite`.
 pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, overwrite: bool) -> Result<Vec<Action>> {
     let mut actions: Vec<Action> = Vec::with_capacity(steps.len());
@@ -66,7 +66,8 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
         let listed = |name: &String| record.is_some_and(|record| record.outputs.contains_key(name));
         let unrecorded = step.outputs.iter().find(|name| !listed(name) && folder.occupied(name));
         let different = record.is_some_and(|record| record.fingerprint != step.fingerprint);
-        if !overwrite && (different || unrecorded.is_some()) {
+        let results = record.filter(|record| different && !left_nothing(record, folder));
+        if !overwrite && (results.is_some() || unrecorded.is_some()) {
             // Where nothing of the different run is finished yet, the folder is what is in the way.
             let present = step.outputs.iter().find(|name| folder.occupied(name));
             return Err(Error::Exists(present.map_or_else(|| folder.path().to_path_buf(), |name| folder.join(name))));
@@ -88,6 +89,13 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
     }
     make_together(steps, &mut actions);
     Ok(actions)
+}
+
+/// Whether a stage failed before it wrote anything: its inputs may be repaired since, and nothing is lost by making it again.
+fn left_nothing(record: &StageRecord, folder: &OutputFolder) -> bool {
+    let partial = stages::definition(record.stage).partial();
+    let mut files = record.outputs.keys().chain(&partial);
+    record.status == Status::Failed && !files.any(|name| folder.occupied(name))
 }
 
 fn is_current(record: &StageRecord, step: &Step, folder: &OutputFolder) -> bool {

@@ -80,6 +80,27 @@ fn a_different_run_needs_overwrite_and_replaces_only_what_differs() {
 }
 
 #[test]
+fn a_stage_that_failed_before_it_wrote_anything_is_in_nobodys_way() {
+    for (stage, partial) in
+        [(Stage::ENHANCE, None), (Stage::TRAIN, Some("checkpoints")), (Stage::POSES, Some("poses/database.db"))]
+    {
+        let steps = [step(stage, "new")];
+        let refused = |bench: &Bench| matches!(bench.decide(&steps, false), Err(crate::Error::Exists(_)));
+        let bench = Bench::new(&[(stage, "old", Status::Failed)]);
+        assert!(refused(&bench), "what it wrote is there");
+        std::fs::remove_file(bench.path().join(stage.name())).unwrap();
+        assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Replace]);
+        if let Some(partial) = partial {
+            std::fs::create_dir_all(bench.path().join(partial)).unwrap();
+            assert!(refused(&bench), "it could be continued");
+        }
+        let bench = Bench::new(&[(stage, "old", Status::Interrupted)]);
+        std::fs::remove_file(bench.path().join(stage.name())).unwrap();
+        assert!(refused(&bench), "it did not fail");
+    }
+}
+
+#[test]
 fn files_without_a_record_are_not_ours() {
     let bench = Bench::new(&[]);
     let steps = [step(Stage::TRAIN, "a")];

@@ -73,6 +73,10 @@ impl Definition for Poses {
         counts(&report)
     }
 
+    fn partial(&self) -> Option<String> {
+        Some(format!("{}/{}", names::POSES, poses::DATABASE))
+    }
+
     fn discard_partial(&self, out: &Path) -> Result<()> {
         poses::remove_work(&out.join(names::POSES))
     }

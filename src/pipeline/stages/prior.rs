@@ -53,6 +53,10 @@ impl Definition for Prior {
         counts(&report)
     }
 
+    fn partial(&self) -> Option<String> {
+        Some(names::STEREO.into())
+    }
+
     fn discard_partial(&self, out: &Path) -> Result<()> {
         stereo::discard(&out.join(names::STEREO))
     }

@@ -74,6 +74,10 @@ impl Definition for Train {
         counts(&report)
     }
 
+    fn partial(&self) -> Option<String> {
+        Some(names::CHECKPOINTS.into())
+    }
+
     fn discard_partial(&self, out: &Path) -> Result<()> {
         train::discard_checkpoints(&out.join(names::CHECKPOINTS))
     }
