@@ -37,7 +37,7 @@ fn check_table(folder: &Path) -> Result<()> {
     let (made, absent): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(has_run);
     for row in made.iter().filter(|row| !matches!(row.status, Status::Done | Status::Kept)) {
         let (folder, status) = (folder.join(&row.scene), row.status.name());
-        tracing::warn!("{}: {status} in the table of its batch, so it holds an earlier run", folder.display());
+        tracing::warn!("{}: {status} in the table of its batch, so it may hold an earlier run", folder.display());
     }
     if absent.is_empty() {
         return Ok(());

@@ -26,8 +26,8 @@ pub const PAGE_FILE: &str = names::REPORT;
 /// Writes the page of the run in `out`, and returns its path. Views that were not rendered are rendered for it.
 ///
 /// # Errors
-/// A folder without a run; a `report.html` of another origin, or of a scene that cannot be read any more; pictures that cannot be
-/// read; no adapter.
+/// A folder without a run; a `report.html` of another origin, or of a scene that cannot be read any more; pictures that
+/// cannot be read; no adapter.
 pub fn write_run(out: &Path, progress: &dyn Progress) -> Result<PathBuf> {
     let mut run = Run::read(out)?.ok_or_else(|| nothing(out))?;
     let folder = OutputFolder::open(out)?;
@@ -57,8 +57,8 @@ pub fn write_batch(out: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes the page of `out`, whichever it holds: a run, or a batch with all its runs. A page of a run that cannot be written does
-/// not stop the others.
+/// Writes the page of `out`, whichever it holds: a run, or a batch with all its runs. A page of a run that cannot be
+/// written does not stop the others.
 ///
 /// # Errors
 /// Those of [`write_run`] and [`write_batch`]; of several runs, the last. The others are warnings.

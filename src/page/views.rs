@@ -31,8 +31,8 @@ pub struct Views {
 /// Gathers the pictures of the run in `out`.
 ///
 /// # Errors
-/// Pictures and splats that cannot be read, an adapter that cannot be opened, a stop that was asked for; a scene that cannot be read
-/// any more, where there is a page that a new one without pictures would replace.
+/// Pictures and splats that cannot be read, an adapter that cannot be opened, a stop that was asked for; a scene that cannot
+/// be read any more, where there is a page that a new one without pictures would replace.
 pub fn gather(out: &Path, run: &Run, metrics: &MetricsFile, progress: &dyn Progress) -> Result<Views> {
     let settings = run.settings(out)?;
     let (scene, out) = (run.scene.clone(), out.to_path_buf());
@@ -88,8 +88,8 @@ fn without_pictures(out: &Path, error: Error) -> Result<()> {
     }
     if page.exists() {
         let found = format!("is kept, for a new one would show no pictures ({error})");
-        let remedy = "run the scene into the same folder from where it lies now, which keeps what is current, then make the \
-                      report again; or move the page away";
+        let remedy = "run the scene into the same folder from where it lies now, which keeps what is current, then make \
+                      the report again; or move the page away";
         return Err(Error::input(page, found, remedy));
     }
     tracing::warn!("the report shows no pictures: {error}");

@@ -71,8 +71,8 @@ impl FinishedRun {
         Ok(run)
     }
 
-    /// Whether this run and `other` are of one capture, wherever it lay: what one of them read of it is among what the other
-    /// read, which may have read masks or points, too.
+    /// Whether this run and `other` are of one capture, wherever it lay: what one of them read of it is among what the
+    /// other read, which may have read masks or points, too.
     pub(super) fn is_of_capture_of(&self, other: &Self) -> bool {
         if self.record.scene == other.record.scene {
             return true;
@@ -146,8 +146,8 @@ impl FinishedRun {
     }
 }
 
-/// The folder of a scene that was `recorded`, or the one like it in the folder `scenes`: as many of its last folders count as
-/// `scenes` has, for scenes may lie in groups.
+/// The folder of a scene that was `recorded`, or the one like it in the folder `scenes`: as many of its last folders count
+/// as `scenes` has, for scenes may lie in groups.
 fn scene_folder(recorded: &Path, scenes: Option<&Path>) -> PathBuf {
     let Some(scenes) = scenes else { return recorded.to_path_buf() };
     let names: Vec<Component<'_>> = recorded.components().filter(|part| matches!(part, Component::Normal(_))).collect();

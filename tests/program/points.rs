@@ -187,8 +187,8 @@ fn files_that_settings_name_are_found_from_other_folders() {
         stages.iter().map(|stage| stage["status"].as_str().unwrap().to_string()).collect::<Vec<_>>()
     };
     let named = |points: &str, camera: &str| {
-        let more = ["--adapter", "cpu", "--weights", "none", "--steps", "3", "--sh-degree", "0", "--voxel-size", "0"];
-        run(work, &[&more[..], &["--points", points, "--camera", camera]].concat())
+        let quick = ["--adapter", "cpu", "--weights", "none", "--steps", "3", "--sh-degree", "0", "--voxel-size", "0"];
+        run(work, &[&quick[..], &["--holdout", "4", "--points", points, "--camera", camera]].concat())
     };
     assert_eq!(named("p.ply", "c.toml"), ["done"; 6]);
     let full = work.join("p.ply").to_str().unwrap().to_string();

@@ -91,7 +91,7 @@ pub fn decide(steps: &[Step], earlier: Option<&Run>, folder: &OutputFolder, over
     Ok(actions)
 }
 
-/// Whether a stage failed before it wrote anything: its inputs may be repaired since, and nothing is lost by making it again.
+/// Whether a stage failed before it wrote anything: its inputs may be repaired since, and nothing is lost.
 fn left_nothing(record: &StageRecord, folder: &OutputFolder) -> bool {
     let partial = stages::definition(record.stage).partial();
     let mut files = record.outputs.keys().chain(&partial);
