@@ -56,6 +56,8 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
     session.run.put(record.clone());
     session.run.write(&session.job.out)?;
     let made = definition(step.stage).make(session).and_then(|counts| session.check_gpu().map(|()| counts));
+    // What a stage misses in a folder that was moved says less.
+    folder.ensure_held()?;
     record.seconds = spent + started.elapsed().as_secs_f64();
     record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.content(name))).collect();
     match made {

@@ -6,8 +6,10 @@
 
 #[cfg(test)]
 pub(crate) mod faults;
+mod held;
 mod leftovers;
 
+pub use held::{HeldFolder, ensure_held, is_same_file};
 pub use leftovers::{remove_leftovers, remove_leftovers_below};
 
 use crate::error::{Error, Result};
@@ -53,8 +55,9 @@ impl Seek for Output {
     }
 }
 
-/// A change that is about to happen at `path`.
+/// A change that is about to happen at `path`; not in a folder that is another one by now.
 fn announce(kind: Change, path: &Path) -> io::Result<()> {
+    held::check(path)?;
     #[cfg(test)]
     return faults::change(kind, path);
     #[cfg(not(test))]

@@ -2,10 +2,11 @@
 //!
 //! The lock is the operating system's, on the file `.naka-gs.lock`: it ends with the process, however that ends, so a
 //! stale file is no obstacle. On Linux it works over NFS (`flock` is a byte-range lock there). The file holds
-//! who works there, and is removed at the end.
+//! who works there, and is removed at the end. Where the folder is moved, or removed and made anew, nothing more is written
+//! under its name ([`HeldFolder`]).
 
 use crate::error::{Error, Result};
-use crate::storage;
+use crate::storage::{self, HeldFolder, is_same_file};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub struct Lock {
     folder: PathBuf,
     /// The folders that were created for it, and go if nothing was written into them; the innermost first.
     created: Vec<PathBuf>,
-    file: Option<File>,
+    held: Option<HeldFolder>,
 }
 
 impl Lock {
@@ -40,15 +41,16 @@ impl Lock {
                         "{}: this file system has no locks ({error}); do not start a second run in this folder",
                         folder.display()
                     );
-                    return Ok(Self { folder: folder.into(), created, file: None });
+                    return Ok(Self { folder: folder.into(), created, held: None });
                 }
             }
             // Its last owner may have removed the file between the opening and the lock.
-            if same_file(&file, &path) {
+            if is_same_file(&file, &path) {
                 let owner = format!("{} on {}\n", std::process::id(), host());
                 // Only what another process prints depends on it.
                 let _ = file.set_len(0).and_then(|()| file.write_all(owner.as_bytes()));
-                return Ok(Self { folder: folder.into(), created, file: Some(file) });
+                let held = Some(HeldFolder::new(folder, &path, file));
+                return Ok(Self { folder: folder.into(), created, held });
             }
         }
     }
@@ -56,9 +58,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if self.file.is_some() {
+        if let Some(held) = self.held.take() {
             // While the lock is held, so that nobody else's file is removed.
             let _ = std::fs::remove_file(self.folder.join(FILE));
+            drop(held);
         }
         for folder in &self.created {
             storage::remove_empty_folder(folder);
@@ -87,19 +90,4 @@ fn in_use(folder: &Path, file: &mut File) -> Error {
 
 fn host() -> String {
     gethostname::gethostname().to_string_lossy().into_owned()
-}
-
-#[cfg(unix)]
-fn same_file(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (file.metadata(), std::fs::symlink_metadata(path)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    }
-}
-
-/// A file that is open cannot be removed there.
-#[cfg(not(unix))]
-fn same_file(_file: &File, path: &Path) -> bool {
-    path.exists()
 }

@@ -48,6 +48,14 @@ impl OutputFolder {
         &self.path
     }
 
+    /// Fails where it was moved, or removed and made anew.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) naming the folder.
+    pub fn ensure_held(&self) -> Result<()> {
+        storage::ensure_held(&self.path)
+    }
+
     /// The file or folder `name` in it.
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)

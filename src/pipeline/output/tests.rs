@@ -118,6 +118,30 @@ fn a_lock_is_no_link() {
     assert!(fs::symlink_metadata(out.join(".naka-gs.lock")).unwrap().is_symlink());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_folder_that_was_moved_or_made_anew_is_not_written_into() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let first = OutputFolder::open(&out).unwrap();
+    storage::write_bytes(first.join("a.jpg"), b"picture").unwrap();
+    first.ensure_held().unwrap();
+    fs::rename(&out, dir.path().join("moved")).unwrap();
+    let refused = storage::write_bytes(first.join("checkpoints/a"), b"state").unwrap_err().to_string();
+    assert!(refused.contains("checkpoints") && refused.contains("was moved"), "{refused}");
+    assert!(!out.exists());
+    // Another one works in a new folder of this name.
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join(".naka-gs.lock"), "12345 on another").unwrap();
+    assert!(storage::write_bytes(first.join("a.jpg"), b"picture").is_err());
+    assert!(first.ensure_held().unwrap_err().to_string().contains("was moved"));
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
+    // Moved back.
+    fs::remove_dir_all(&out).unwrap();
+    fs::rename(dir.path().join("moved"), &out).unwrap();
+    storage::write_bytes(first.join("a.jpg"), b"picture").unwrap();
+}
+
 #[test]
 fn a_folder_has_one_owner() {
     let dir = tempfile::tempdir().unwrap();
