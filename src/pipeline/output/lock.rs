@@ -58,6 +58,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        // What has the name of a folder that was moved, or removed and made anew, is not ours.
+        if storage::ensure_held(&self.folder).is_err() {
+            return;
+        }
         if let Some(held) = self.held.take() {
             // While the lock is held, so that nobody else's file is removed.
             let _ = std::fs::remove_file(self.folder.join(FILE));

@@ -142,6 +142,21 @@ fn a_folder_that_was_moved_or_made_anew_is_not_written_into() {
     storage::write_bytes(first.join("a.jpg"), b"picture").unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn the_lock_of_a_folder_made_anew_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let first = OutputFolder::open(&out).unwrap();
+    fs::remove_dir_all(&out).unwrap();
+    fs::create_dir(&out).unwrap();
+    let second = OutputFolder::open(&out).unwrap();
+    assert!(first.ensure_held().is_err());
+    drop(first);
+    second.ensure_held().unwrap();
+    assert!(matches!(OutputFolder::open(&out), Err(crate::Error::InUse { .. })));
+}
+
 #[test]
 fn a_folder_has_one_owner() {
     let dir = tempfile::tempdir().unwrap();
