@@ -48,7 +48,7 @@ use definition::PlanContext;
 use fingerprint::Hashes;
 use output::{OutputFolder, ensure_disjoint, ensure_no_input, names};
 use plan::{Action, Step, decide};
-use record::{Run, Stage, StageRecord};
+use record::{Run, Stage};
 use session::Session;
 use stages::STAGES;
 use std::collections::BTreeMap;
@@ -312,10 +312,11 @@ fn make_stages(
             Action::Keep => execute::keep(session, stage)?,
             action => execute::make(session, &steps[at], action, &steps[at + 1..])?,
         }
-        if stage == Stage::TRAIN {
-            // What was changed on the way makes another model, and other results of it.
-            let changes = session.run().stage(Stage::TRAIN).map(StageRecord::changes).unwrap_or_default();
-            steps = steps_with(&changes);
+        let Some(trained) = session.run().stage(stage).filter(|_| stage == Stage::TRAIN) else { continue };
+        // What was changed on the way makes another model, and other results of it. Without changes the plan stands: inputs
+        // that have changed or gone since it was made are for the next run to find.
+        if trained.fingerprint != steps[at].fingerprint {
+            steps = steps_with(&trained.changes());
         }
     }
     Ok(())

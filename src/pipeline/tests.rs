@@ -1,5 +1,7 @@
+use super::test_bed::Bed;
 use super::*;
 use crate::capture::Camera;
+use crate::{Silent, Stop};
 use glam::{DMat4, DVec3};
 
 fn view(image: &Path) -> View {
@@ -137,4 +139,36 @@ fn a_run_of_one_seed_is_what_it_was_before_there_were_several() {
     assert_eq!(two.outputs, ["seeds/splats-1.ply", "seeds/splats-2.ply", "splats.ply"]);
     assert!(two.related.contains(&one[train].fingerprint) && two.related.contains(&steps_of(3)[train].fingerprint));
     assert!(!two.related.contains(&two.fingerprint));
+}
+
+/// Takes a folder away once a training begins.
+struct Away<'a> {
+    folder: &'a Path,
+    to: PathBuf,
+    stop: Stop,
+}
+
+impl Progress for Away<'_> {
+    fn begin(&self, stage: &str, _: &str, _: u64) {
+        if stage == "train" && !self.to.exists() {
+            std::fs::rename(self.folder, &self.to).unwrap();
+        }
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+}
+
+#[test]
+fn a_scene_that_is_away_while_it_is_trained_on_makes_no_other_run() {
+    let bed = Bed::new();
+    let mut job = bed.job("out");
+    job.settings.train.steps = 2;
+    let away = Away { folder: &bed.capture, to: bed.dir.path().join("away"), stop: Stop::default() };
+    // It ends where references are read.
+    assert!(bed.run(&job, &away).is_err());
+    std::fs::rename(&away.to, &bed.capture).unwrap();
+    let run = bed.run(&job, &Silent::default()).unwrap().run;
+    assert_eq!(run.stage(Stage::RENDER).unwrap().status, record::Status::Kept);
 }
