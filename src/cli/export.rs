@@ -49,9 +49,7 @@ impl Export {
         if target != Target::Page && self.cameras.is_some() {
             return Err(Error::setting("--cameras", "the file is no page", "leave it out, or choose a name.html"));
         }
-        if out.exists() && !self.overwrite {
-            return Err(output::taken(&out));
-        }
+        output::claim(&out, self.overwrite)?;
         output::not_in_place(&self.splats, &out)?;
         let (found, frame) = splat::read_framed(&self.splats)?;
         let antialiased = self.antialiased || found.antialiased;

@@ -5,7 +5,7 @@ use naka_gs::pipeline::Shared;
 use naka_gs::settings::{self, Settings};
 use naka_gs::splat::{self, write::is_level_folder};
 use naka_gs::train::{EventLog, Watch};
-use naka_gs::{Error, Result, prior};
+use naka_gs::{Error, Result, prior, storage};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,9 +30,17 @@ pub fn json(value: &impl serde::Serialize) -> Result<()> {
     line(text)
 }
 
-/// The error for a file that is there already and may not be replaced.
-pub fn taken(path: &Path) -> Error {
-    Error::input(path, "exists", "`overwrite` replaces it, or choose another name (`out`)")
+/// Claims the name of a single file that is going to be written. Fails where it is taken; what appears there later is not
+/// replaced either, unless `overwrite` allows both.
+pub fn claim(path: &Path, overwrite: bool) -> Result<()> {
+    if overwrite {
+        return Ok(());
+    }
+    if path.exists() {
+        return Err(Error::input(path, "exists", "`overwrite` replaces it, or choose another name (`out`)"));
+    }
+    storage::create_only(path);
+    Ok(())
 }
 
 /// Fails where `out` is the file `input` that is read: what came in is never replaced, whatever the flags.
@@ -163,9 +171,9 @@ pub struct OutFile {
 }
 
 impl OutFile {
-    /// Fails where the file exists and may not be replaced.
+    /// [`claim`]s the file.
     pub fn check(&self) -> Result<()> {
-        if self.path.exists() && !self.overwrite { Err(taken(&self.path)) } else { Ok(()) }
+        claim(&self.path, self.overwrite)
     }
 
     /// [`OutFile::check`], for the settings beside the file too.
@@ -182,12 +190,31 @@ impl OutFile {
     /// Where the picture of the file goes: `points.ply` → `points.sheet.jpg`. Fails like [`OutFile::check`].
     pub fn sheet(&self) -> Result<PathBuf> {
         let sheet = self.path.with_extension("sheet.jpg");
-        if sheet.exists() && !self.overwrite { Err(taken(&sheet)) } else { Ok(sheet) }
+        claim(&sheet, self.overwrite)?;
+        Ok(sheet)
     }
 
     /// Says that the file is written, with the settings beside it (`points.ply` → `points.settings.toml`).
     pub fn wrote(&self, settings: &Settings) -> Result<()> {
         settings::file::write(&self.settings_path(), settings, self.overwrite)?;
         line(self.path.display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_file_that_appears_while_a_command_works_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = |overwrite| OutFile { path: dir.path().join("x.ply"), overwrite };
+        out(false).check().unwrap();
+        fs::write(dir.path().join("x.ply"), "mine").unwrap();
+        let error = storage::write_bytes(&out(false).path, b"result").unwrap_err().to_string();
+        assert!(error.contains("x.ply") && error.contains("`overwrite`"), "{error}");
+        assert_eq!(fs::read(dir.path().join("x.ply")).unwrap(), b"mine");
+        assert!(out(false).check().is_err());
     }
 }

@@ -36,9 +36,7 @@ pub struct Path {
 
 impl Path {
     pub fn run(self) -> Result<()> {
-        if self.out.exists() && !self.overwrite {
-            return Err(output::taken(&self.out));
-        }
+        output::claim(&self.out, self.overwrite)?;
         let (views, inputs) = match self.scene.is_dir() {
             true => {
                 let scene = capture::load(&self.scene, &capture::Options::default())?;

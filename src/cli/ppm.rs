@@ -44,10 +44,7 @@ impl Ppm {
                 "name a .json file; the plot goes beside it",
             ));
         }
-        let replaced = self.stats.iter().chain(&plot).find(|path| path.exists() && !self.out.overwrite);
-        if let Some(path) = replaced {
-            return Err(output::taken(path));
-        }
+        self.stats.iter().chain(&plot).try_for_each(|path| output::claim(path, self.out.overwrite))?;
         let sheet = self.sheet.then(|| self.out.sheet()).transpose()?;
         let outs: Vec<&Path> = [Some(&self.out.path), self.stats.as_ref(), plot.as_ref(), sheet.as_ref()]
             .into_iter()

@@ -1,12 +1,12 @@
 //! `naka-gs render`
 
-use super::output::{self, OutFolder, not_in_place};
+use super::output::{self, OutFolder, claim, not_in_place};
 use super::progress::Reporter;
 use super::setting_flags::{Render as RenderTables, SettingFlags};
 use super::size::Size;
 use naka_gs::gpu::{Gpu, Mask};
 use naka_gs::paths::{CameraPath, Encoder};
-use naka_gs::pipeline::film::{Format, Frames, Video, ensure_nothing_at, film};
+use naka_gs::pipeline::film::{Format, Frames, Video, film};
 use naka_gs::pipeline::output::{Listed, OutputFolder, Results, ensure_apart, ensure_no_input};
 use naka_gs::pipeline::{Painter, render_name, render_views, unique_renders};
 use naka_gs::settings::Settings;
@@ -122,9 +122,7 @@ impl Render {
         });
         if let Some(video) = &self.film.video {
             [file, &self.splats].into_iter().try_for_each(|input| not_in_place(input, video))?;
-            if !self.out.overwrite {
-                ensure_nothing_at(video)?;
-            }
+            claim(video, self.out.overwrite)?;
         }
         let held = frames.as_ref().map(|frames| OutputFolder::open(&frames.folder)).transpose()?;
         let results = match held.as_ref().zip(frames.as_ref()) {

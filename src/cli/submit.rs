@@ -54,9 +54,7 @@ impl Submit {
             let found = format!("'{}'", zip.display());
             return Err(Error::setting("--out", found, "name a .zip file, such as submission.zip"));
         }
-        if zip.exists() && !self.overwrite {
-            return Err(output::taken(&zip));
-        }
+        output::claim(&zip, self.overwrite)?;
         self.inputs.iter().try_for_each(|input| batch::ensure_complete(input))?;
         let wanted = self.readme || self.description.is_some() || self.extra_data.is_some();
         let readme = wanted.then_some(Readme { extra_data: self.extra_data, description: self.description });

@@ -1,7 +1,7 @@
 //! `naka-gs view`
 
 use super::outcome::show;
-use super::output::OutFolder;
+use super::output::{OutFolder, claim};
 use super::progress::Reporter;
 use super::report;
 use super::setting_flags::{All, SettingFlags};
@@ -47,9 +47,7 @@ impl View {
         if self.screenshot.is_some() && self.path.is_none() {
             return Err(Error::setting("--screenshot", "no path", "say what to take a picture of"));
         }
-        if let Some(path) = self.screenshot.as_ref().filter(|path| path.exists() && !self.out.overwrite) {
-            return Err(Error::Exists(path.clone()));
-        }
+        self.screenshot.iter().try_for_each(|path| claim(path, self.out.overwrite))?;
         let camera = match self.at {
             Some(0) => return Err(Error::setting("--at", "0", "cameras are counted from 1")),
             camera => camera.map(|number| number - 1),

@@ -4,11 +4,13 @@
 //! folder, synced, then renamed over the target. Nothing here deletes a folder with something in it.
 //! Because all changes pass through this module, the tests can let each of them fail in turn (`faults`).
 
+mod created;
 #[cfg(test)]
 pub(crate) mod faults;
 mod held;
 mod leftovers;
 
+pub use created::create_only;
 pub use held::{HeldFolder, ensure_held, is_same_file};
 pub use leftovers::{remove_leftovers, remove_leftovers_below};
 
@@ -187,10 +189,10 @@ fn replace<T>(path: &Path, make: impl FnOnce(&Path) -> Result<(T, File)>) -> Res
     match made {
         // The file stays locked until it has its name.
         Ok((value, _file)) => {
-            // Not `persist`, which on Windows replaces no file that is open, and knows no long paths.
-            rename_patiently(&temporary, path).map_err(Error::io(path))?;
-            // Nothing has the temporary name any more.
-            temporary.disable_cleanup(true);
+            let gone = give_name(&temporary, path)? || announce(Change::Remove, &temporary).is_err();
+            created::done(path);
+            temporary.disable_cleanup(gone);
+            drop(temporary);
             sync_folder(parent);
             Ok(value)
         }
@@ -202,6 +204,27 @@ fn replace<T>(path: &Path, make: impl FnOnce(&Path) -> Result<(T, File)>) -> Res
             Err(error)
         }
     }
+}
+
+/// Gives the file `temporary` the name `path`; whether nothing has the temporary name any more.
+fn give_name(temporary: &Path, path: &Path) -> Result<bool> {
+    if created::is_due(path) {
+        // A second name replaces nothing.
+        match fs::hard_link(temporary, path) {
+            Ok(()) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(created::appeared(path)),
+            // Not every file system has hard links.
+            Err(_) if occupied(path) => return Err(created::appeared(path)),
+            Err(_) => {}
+        }
+    }
+    // Not `persist`, which on Windows replaces no file that is open, and knows no long paths.
+    rename_patiently(temporary, path).map(|()| true).map_err(Error::io(path))
+}
+
+/// Whether something is at `path`, be it a link that leads nowhere.
+pub fn occupied(path: impl AsRef<Path>) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
 /// Fails where something other than a file is at `path`, links followed: a rename would put a file in the place of
@@ -247,7 +270,7 @@ pub fn set_aside(path: impl AsRef<Path>) -> Result<PathBuf> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(if number == 1 { ".bak".into() } else { format!(".bak{number}") });
         let backup = path.with_file_name(name);
-        if fs::symlink_metadata(&backup).is_err() {
+        if !occupied(&backup) {
             rename(path, &backup)?;
             return Ok(backup);
         }
@@ -258,8 +281,11 @@ pub fn set_aside(path: impl AsRef<Path>) -> Result<PathBuf> {
 /// Removes a file. That there is none is no error.
 pub fn remove_file(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    if fs::symlink_metadata(path).is_err() {
+    if !occupied(path) {
         return Ok(());
+    }
+    if created::is_due(path) {
+        return Err(created::appeared(path));
     }
     match announce(Change::Remove, path).and_then(|()| fs::remove_file(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -292,9 +318,9 @@ fn temporary_path(path: &Path, parent: &Path) -> Result<TempPath> {
     // Whole, it could become longer than the file system allows.
     let start: String = name.to_string_lossy().chars().take(NAME_LETTERS).collect();
     let prefix = format!(".{start}.");
-    let unused = |path: &Path| match fs::symlink_metadata(path) {
-        Ok(_) => Err(io::Error::from(io::ErrorKind::AlreadyExists)),
-        Err(_) => Ok(()),
+    let unused = |path: &Path| match occupied(path) {
+        true => Err(io::Error::from(io::ErrorKind::AlreadyExists)),
+        false => Ok(()),
     };
     let mut builder = tempfile::Builder::new();
     builder.prefix(&prefix).suffix(TEMPORARY_ENDING).rand_bytes(RANDOM_LETTERS);

@@ -45,6 +45,34 @@ fn only_files_are_replaced() {
     }
 }
 
+#[test]
+fn a_file_that_is_to_be_created_replaces_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("result.txt");
+    create_only(&path);
+    let refused = write(&path, |out| {
+        fs::write(&path, "mine").unwrap();
+        out.write_all(b"result").map_err(Error::io(&path))
+    });
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("result.txt") && error.contains("appeared"), "{error}");
+    assert!(remove_file(&path).is_err());
+    assert_eq!(fs::read(&path).unwrap(), b"mine");
+    fs::remove_file(&path).unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("/nowhere/result.txt", &path).unwrap();
+        assert!(write_bytes(&path, b"result").is_err());
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        fs::remove_file(&path).unwrap();
+    }
+    // Once it is there it is ours.
+    write_bytes(&path, b"result").unwrap();
+    write_bytes(&path, b"other").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"other");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
 /// Windows syncs a file only for those who may write to it.
 #[test]
 fn what_is_synced_is_open_for_writing() {
