@@ -30,13 +30,14 @@ pub fn json(value: &impl serde::Serialize) -> Result<()> {
     line(text)
 }
 
-/// Claims the name of a single file that is going to be written. Fails where it is taken; what appears there later is not
+/// Claims the name of a single file that is going to be written. Fails where it is taken, be it by a link that leads
+/// nowhere (to a disk that is not mounted); what appears there later is not
 /// replaced either, unless `overwrite` allows both.
 pub fn claim(path: &Path, overwrite: bool) -> Result<()> {
     if overwrite {
         return Ok(());
     }
-    if path.exists() {
+    if storage::occupied(path) {
         return Err(Error::input(path, "exists", "`overwrite` replaces it, or choose another name (`out`)"));
     }
     storage::create_only(path);
@@ -216,5 +217,16 @@ mod tests {
         assert!(error.contains("x.ply") && error.contains("`overwrite`"), "{error}");
         assert_eq!(fs::read(dir.path().join("x.ply")).unwrap(), b"mine");
         assert!(out(false).check().is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_nowhere_is_replaced_only_when_asked_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = |overwrite| OutFile { path: dir.path().join("x.ply"), overwrite };
+        std::os::unix::fs::symlink("/nowhere/x.ply", &out(false).path).unwrap();
+        assert!(out(false).check().is_err() && out(true).check().is_ok());
+        std::os::unix::fs::symlink("/nowhere/x.jpg", dir.path().join("x.sheet.jpg")).unwrap();
+        assert!(out(false).sheet().is_err() && out(true).sheet().is_ok());
     }
 }
