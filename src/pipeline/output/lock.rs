@@ -67,8 +67,10 @@ impl Drop for Lock {
             let _ = std::fs::remove_file(self.folder.join(FILE));
             drop(held);
         }
-        for folder in &self.created {
-            storage::remove_empty_folder(folder);
+        let mut created = self.created.iter();
+        // What is in the folder needs those above it, also one that the name only passes through (`new/../out`).
+        if created.next().is_some_and(storage::remove_empty_folder) {
+            created.for_each(|folder| _ = storage::remove_empty_folder(folder));
         }
     }
 }

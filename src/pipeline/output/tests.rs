@@ -142,6 +142,16 @@ fn a_folder_that_was_moved_or_made_anew_is_not_written_into() {
     storage::write_bytes(first.join("a.jpg"), b"picture").unwrap();
 }
 
+#[test]
+fn a_name_that_leads_up_again_stays_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("new/x/../out");
+    let folder = OutputFolder::open(&out).unwrap();
+    storage::write_bytes(out.join("a.jpg"), b"picture").unwrap();
+    drop(folder);
+    assert!(out.join("a.jpg").is_file());
+}
+
 #[cfg(unix)]
 #[test]
 fn the_lock_of_a_folder_made_anew_stays() {
