@@ -24,7 +24,10 @@ fn refuse(error: &dyn std::error::Error) -> Error {
 /// (Not by `ctrlc`, which takes SIGHUP too where any other crate of a build asks for its feature `termination`.)
 #[cfg(unix)]
 fn install(stop: Stop) -> Result<()> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    // Handled, it ends no process: a write beyond the limit of file sizes is an error, which names the file.
+    let beyond = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    signal_hook::flag::register(SIGXFSZ, beyond).map_err(|error| refuse(&error))?;
     let signals = if hangup_is_ignored() { vec![SIGINT, SIGTERM] } else { vec![SIGINT, SIGTERM, SIGHUP] };
     let mut signals = signal_hook::iterator::Signals::new(signals).map_err(|error| refuse(&error))?;
     std::thread::spawn(move || signals.forever().for_each(|_| ask(&stop)));

@@ -7,8 +7,21 @@ use std::path::Path;
 /// Removes the temporary files that killed processes left in `folder` (not in folders below it). A file that is being
 /// written is locked by its writer, and stays.
 pub fn remove_leftovers(folder: &Path) {
+    remove_those(folder, is_temporary);
+}
+
+/// [`remove_leftovers`] of the file `path` alone, beside it.
+pub fn remove_leftovers_of(path: &Path) {
+    let Some(prefix) = super::temporary_prefix(path) else { return };
+    let length = prefix.len() + RANDOM_LETTERS + TEMPORARY_ENDING.len();
+    let is_of_it = |name: &str| is_temporary(name) && name.starts_with(&prefix) && name.len() == length;
+    remove_those(super::parent(path), is_of_it);
+}
+
+/// Removes the temporary files in `folder` whose names are `wanted`.
+fn remove_those(folder: &Path, wanted: impl Fn(&str) -> bool) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(&wanted)) {
         let path = entry.path();
         let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
         // Open for writing: over NFS only such a file can be locked.

@@ -12,7 +12,7 @@ mod leftovers;
 
 pub use created::create_only;
 pub use held::{HeldFolder, ensure_held, is_same_file};
-pub use leftovers::{remove_leftovers, remove_leftovers_below};
+pub use leftovers::{remove_leftovers, remove_leftovers_below, remove_leftovers_of};
 
 use crate::error::{Error, Result};
 use serde::Serialize;
@@ -310,14 +310,18 @@ fn parent(path: &Path) -> &Path {
 /// Letters of the target's name that a temporary one has.
 const NAME_LETTERS: usize = 24;
 
+/// What temporary names of `path` begin with; nothing where it is no name of a file.
+fn temporary_prefix(path: &Path) -> Option<String> {
+    // Whole, it could become longer than the file system allows.
+    let start: String = path.file_name()?.to_string_lossy().chars().take(NAME_LETTERS).collect();
+    Some(format!(".{start}."))
+}
+
 /// The path of a file that does not exist yet, in the folder of `path`.
 fn temporary_path(path: &Path, parent: &Path) -> Result<TempPath> {
-    let Some(name) = path.file_name() else {
+    let Some(prefix) = temporary_prefix(path) else {
         return Err(Error::input(path, "is not the name of a file", "give a file name to write to"));
     };
-    // Whole, it could become longer than the file system allows.
-    let start: String = name.to_string_lossy().chars().take(NAME_LETTERS).collect();
-    let prefix = format!(".{start}.");
     let unused = |path: &Path| match occupied(path) {
         true => Err(io::Error::from(io::ErrorKind::AlreadyExists)),
         false => Ok(()),

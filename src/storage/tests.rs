@@ -126,6 +126,23 @@ fn leftovers_are_only_ours() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), others.len() + 1);
 }
 
+#[test]
+fn leftovers_of_a_single_file_leave_those_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = [".b.ply.aB3xY9zQ.naka-part", ".a.ply.old.aB3xY9zQ.naka-part", ".a.ply.mine"];
+    others.iter().for_each(|name| fs::write(dir.path().join(name), "half").unwrap());
+    fs::write(dir.path().join(".a.ply.aB3xY9zQ.naka-part"), "half").unwrap();
+    let path = dir.path().join("a.ply");
+    write(&path, |out| {
+        remove_leftovers_of(&path);
+        out.write_all(b"whole").map_err(Error::io(&path))
+    })
+    .unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"whole");
+    assert!(others.iter().all(|name| dir.path().join(name).exists()));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), others.len() + 1);
+}
+
 /// Nor is one that another program is writing, where it can be locked meanwhile.
 #[cfg(unix)]
 #[test]

@@ -279,3 +279,18 @@ fn an_export_over_a_file_or_to_an_unknown_format() {
     assert!(output.status.success() && said.contains("does not name its axes") && said.contains("y and z"), "{said}");
     assert_refused(&middle("0,-1,-2,0.5", "d.ply"), 2, &["--sphere", "takes all of the 1 splats"]);
 }
+
+/// A limit on the size of files is an error that names the file, and nothing of the file stays.
+#[cfg(unix)]
+#[test]
+fn a_file_beyond_the_systems_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let floats = [0.0f32, 1.0, 2.0, 0.1, 0.1, 0.1].map(f32::to_le_bytes);
+    let splat = [floats.as_flattened(), &[200, 100, 50, 255, 255, 128, 128, 128]].concat();
+    std::fs::write(dir.path().join("a.splat"), splat.repeat(2000)).unwrap();
+    let limited = "ulimit -f 50; exec \"$0\" export a.splat -o b.ply";
+    let mut shell = std::process::Command::new("sh");
+    shell.current_dir(dir.path()).args(["-c", limited, env!("CARGO_BIN_EXE_naka-gs")]);
+    assert_refused(&shell.output().unwrap(), 1, &["b.ply", "large"]);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
