@@ -53,7 +53,9 @@ impl Batch {
             Ok(page) => output::line(page.display().to_string())?,
             Err(error) => tracing::warn!("no {}: {error}", page::PAGE_FILE),
         }
-        batch::verdict(&job.folder, &rows)
+        batch::verdict(&job.folder, &rows)?;
+        // A stop in the report of the last scene leaves no scene that is not done.
+        reporter.check()
     }
 }
 
@@ -68,7 +70,9 @@ impl Watch for Scenes<'_> {
     }
 
     fn finished(&self, out: &Path, outcome: &Outcome, progress: &dyn Progress) {
-        report::of_run(out, &outcome.run, progress);
+        if let Err(error) = report::of_run(out, &outcome.run, progress) {
+            tracing::warn!("no {}: {error}", page::PAGE_FILE);
+        }
     }
 
     fn stop(&self) -> &Stop {

@@ -46,8 +46,9 @@ impl Demo {
         }
         let log = self.log.create()?;
         let finished = demo::run(&scene, &out, settings, self.out.overwrite, &shared(&log), reporter)?;
-        report::of_run(&out, &finished.outcome.run, reporter);
+        let reported = report::of_run(&out, &finished.outcome.run, reporter);
         show(&out, &finished.outcome)?;
-        output::line(finished.sheet.display().to_string())
+        output::line(finished.sheet.display().to_string())?;
+        reported
     }
 }

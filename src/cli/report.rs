@@ -4,7 +4,7 @@ use super::once::again;
 use super::output;
 use super::progress::Reporter;
 use naka_gs::pipeline::record::Run;
-use naka_gs::{Progress, Result, page};
+use naka_gs::{Error, Progress, Result, page};
 use std::path::{Path, PathBuf};
 
 /// Make report.html of runs and batches again
@@ -21,13 +21,32 @@ impl Report {
     }
 }
 
-/// Writes the page of a run that has just finished. The run is whole without it, so a failure is a warning.
-pub fn of_run(out: &Path, run: &Run, progress: &dyn Progress) {
+/// Writes the page of a run that has just finished. The run is whole without it, so a failure is a warning; a stop is not.
+pub fn of_run(out: &Path, run: &Run, progress: &dyn Progress) -> Result<()> {
     let there = run.all_kept() && out.join(page::PAGE_FILE).exists();
-    if there {
-        return;
+    if there { Ok(()) } else { warn_of_failure(again(|| page::write_run(out, progress))) }
+}
+
+fn warn_of_failure(written: Result<PathBuf>) -> Result<()> {
+    match written {
+        Ok(_) => Ok(()),
+        Err(stopped @ Error::Interrupted(_)) => Err(stopped),
+        Err(error) => {
+            tracing::warn!("no {}: {error}", page::PAGE_FILE);
+            Ok(())
+        }
     }
-    if let Err(error) = again(|| page::write_run(out, progress)) {
-        tracing::warn!("no {}: {error}", page::PAGE_FILE);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_was_stopped_is_an_interruption_and_one_that_failed_is_not() {
+        assert!(warn_of_failure(Ok(PathBuf::from("report.html"))).is_ok());
+        assert!(warn_of_failure(Err(Error::input("report.html", "is edited", "move it"))).is_ok());
+        let stopped = warn_of_failure(Err(Error::Interrupted(String::new()))).unwrap_err();
+        assert_eq!(stopped.exit_code(), 130);
     }
 }

@@ -64,8 +64,9 @@ impl Run {
             return super::view::open(options, &|_| job.clone(), &of_frames, reporter);
         }
         let outcome = run(&job, &shared, reporter as &dyn Progress)?;
-        report::of_run(&job.out, &outcome.run, reporter);
-        show(&job.out, &outcome)
+        let reported = report::of_run(&job.out, &outcome.run, reporter);
+        show(&job.out, &outcome)?;
+        reported
     }
 }
 

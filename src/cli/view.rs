@@ -81,8 +81,8 @@ pub fn open(
     reporter: &Reporter,
 ) -> Result<()> {
     let finished = |job: &Job, outcome: &Outcome| {
-        report::of_run(&job.out, &outcome.run, reporter);
-        if let Err(error) = show(&job.out, outcome) {
+        let reported = report::of_run(&job.out, &outcome.run, reporter);
+        for error in [show(&job.out, outcome), reported].into_iter().filter_map(Result::err) {
             tracing::warn!("{error}");
         }
     };
