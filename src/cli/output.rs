@@ -31,8 +31,8 @@ pub fn json(value: &impl serde::Serialize) -> Result<()> {
 }
 
 /// Claims the name of a single file that is going to be written. Fails where it is taken, be it by a link that leads
-/// nowhere (to a disk that is not mounted); what appears there later is not
-/// replaced either, unless `overwrite` allows both. What a killed process left of the file goes.
+/// nowhere (to a disk that is not mounted); what appears there later is not replaced either, unless `overwrite` allows
+/// both. What a killed process left of the file goes.
 pub fn claim(path: &Path, overwrite: bool) -> Result<()> {
     if !overwrite && storage::occupied(path) {
         return Err(Error::input(path, "exists", "`overwrite` replaces it, or choose another name (`out`)"));

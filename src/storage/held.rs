@@ -44,13 +44,15 @@ impl HeldFolder {
 impl Drop for HeldFolder {
     fn drop(&mut self) {
         lock(&HELD).retain(|other| !Arc::ptr_eq(other, &self.0));
+        // A check under way on another thread keeps the file open.
+        let _ = self.0.file.unlock();
     }
 }
 
 /// Fails where `path` is, or lies below, the name of a folder that this process has locked and that is not there any more.
 pub(super) fn check(path: &Path) -> io::Result<()> {
     let above: Vec<Arc<Locked>> =
-        lock(&HELD).iter().filter(|locked| path.starts_with(&locked.folder)).map(Arc::clone).collect();
+        lock(&HELD).iter().filter(|locked| path.starts_with(&locked.folder)).cloned().collect();
     if above.iter().all(|locked| locked.is_here()) {
         return Ok(());
     }

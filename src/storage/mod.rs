@@ -278,7 +278,7 @@ pub fn set_aside(path: impl AsRef<Path>) -> Result<PathBuf> {
     Err(Error::input(path, "has too many backups", "move it away"))
 }
 
-/// Removes a file. That there is none is no error.
+/// Removes a file. That there is none is no error; one that is yet to be created ([`create_only`]) is not ours to remove.
 pub fn remove_file(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     if !occupied(path) {
