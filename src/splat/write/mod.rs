@@ -90,7 +90,7 @@ impl Format {
     }
 
     /// Whether a file of this format can state the origin of its coordinates.
-    fn tells_origin(self) -> bool {
+    pub(crate) fn tells_origin(self) -> bool {
         matches!(self, Self::Ply | Self::CompressedPly)
     }
 
