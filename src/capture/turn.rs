@@ -1,6 +1,6 @@
 //! Cameras of pictures that are turned by a right angle, as EXIF data tell viewers to turn them.
 
-use super::{Camera, Distortion, Extras, Lens};
+use super::{Camera, Distortion, Extras, Lens, View};
 use glam::{DMat4, DVec4};
 use image::metadata::Orientation;
 use std::path::Path;
@@ -73,6 +73,20 @@ impl Turn {
             }
             Distortion::Fov { .. } | Distortion::Division { .. } | Distortion::Unified { .. } => distortion,
         }
+    }
+}
+
+impl View {
+    /// The camera of the picture as viewers show it, by the EXIF data of its file; [`View::camera`] is that of the pixels as
+    /// they are stored.
+    pub fn shown_camera(&self) -> Camera {
+        let turns: &[Turn] = match self.image.as_deref().map(|image| Extras::read(image).orientation) {
+            Some(Orientation::Rotate90) => &[Turn::Clockwise],
+            Some(Orientation::Rotate180) => &[Turn::Clockwise, Turn::Clockwise],
+            Some(Orientation::Rotate270) => &[Turn::Counterclockwise],
+            _ => &[],
+        };
+        turns.iter().fold(self.camera.clone(), |camera, turn| turn.camera(&camera))
     }
 }
 

@@ -46,7 +46,7 @@ impl Path {
             false => (capture::poses(&self.scene)?, Inputs::default().file(&self.scene)),
         };
         inputs.ensure_kept([self.out.as_path()])?;
-        let cameras: Vec<_> = views.into_iter().map(|view| view.camera).collect();
+        let cameras: Vec<_> = views.iter().map(capture::View::shown_camera).collect();
         let Self { seconds, fps, closed, keyframes, .. } = self;
         let mut path = through(&cameras, &Tour { seconds, fps, closed, keyframes })?;
         if let Some(Size { width, height }) = self.size {

@@ -11,8 +11,8 @@ use std::path::Path;
 /// What a scene folder has that holds poses.
 const SCENE_FILES: [&str; 3] = ["transforms_train.json", "transforms.json", "sparse"];
 
-/// The training cameras of `scene`, in the capture's coordinates: an output folder of a run, a scene folder with poses, or
-/// a transforms file with `w` and `h`.
+/// The training cameras of `scene`, in the capture's coordinates and as viewers show their pictures: an output folder of a
+/// run, a scene folder with poses, or a transforms file with `w` and `h`.
 ///
 /// # Errors
 /// A folder without poses; a scene that cannot be read any more.
@@ -20,9 +20,9 @@ pub fn training_cameras(scene: &Path) -> Result<Vec<Camera>> {
     let cameras = if scene.join(RUN_FILE).is_file() {
         of_run(scene)?
     } else if scene.is_dir() {
-        plain(capture::load(scene, &capture::Options::default())?.train)
+        shown(&capture::load(scene, &capture::Options::default())?.train)
     } else {
-        plain(capture::poses(scene)?)
+        shown(&capture::poses(scene)?)
     };
     match cameras.is_empty() {
         true => {
@@ -54,9 +54,9 @@ fn of_run(out: &Path) -> Result<Vec<Camera>> {
     // From the frame of the training back to the capture's coordinates.
     let SceneFrame { origin, unit } = capture.frame;
     let leave = SceneFrame { origin: -origin / unit, unit: 1.0 / unit };
-    Ok(capture.train.iter().map(|view| leave.camera(&view.camera)).collect())
+    Ok(capture.train.iter().map(|view| leave.camera(&view.shown_camera())).collect())
 }
 
-fn plain(views: Vec<View>) -> Vec<Camera> {
-    views.into_iter().map(|view| view.camera).collect()
+fn shown(views: &[View]) -> Vec<Camera> {
+    views.iter().map(View::shown_camera).collect()
 }

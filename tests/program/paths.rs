@@ -1,6 +1,8 @@
 //! Camera paths through the binary: from cameras to a path, to frames and a film.
 
 use super::support::{assert_refused, contents, naka_gs};
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageEncoder, RgbImage};
 use naka_gs::eval::psnr;
 use naka_gs::prior::PointCloud;
 use naka_gs::{capture, paths::CameraPath, splat};
@@ -29,6 +31,26 @@ fn scene() -> tempfile::TempDir {
     let frames: Vec<_> = (0..5).map(frame).collect();
     let file = serde_json::json!({ "fl_x": 60.0, "w": 64, "h": 48, "frames": frames });
     std::fs::write(dir.path().join("transforms.json"), file.to_string()).unwrap();
+    dir
+}
+
+/// Photographs for the frames of [`scene`], which are portraits; every second one is stored on its side if `turned`.
+fn portraits(turned: bool) -> tempfile::TempDir {
+    let dir = scene();
+    let poses = dir.path().join("transforms.json");
+    let text = std::fs::read_to_string(&poses).unwrap();
+    std::fs::write(&poses, text.replace("\"w\":64", "\"w\":48").replace("\"h\":48", "\"h\":64")).unwrap();
+    for i in 0..5 {
+        let on_its_side = turned && i % 2 == 0;
+        let (width, height) = if on_its_side { (64, 48) } else { (48, 64) };
+        let mut bytes = Vec::new();
+        let mut encoder = JpegEncoder::new(&mut bytes);
+        // EXIF data with nothing but an orientation: viewers turn the pixels clockwise, or not at all.
+        let entry: [u8; 12] = [0x12, 0x01, 3, 0, 1, 0, 0, 0, if on_its_side { 6 } else { 1 }, 0, 0, 0];
+        encoder.set_exif_metadata([&b"II*\0\x08\0\0\0\x01\0"[..], &entry, &[0; 4]].concat()).unwrap();
+        encoder.encode_image(&RgbImage::new(width, height)).unwrap();
+        std::fs::write(dir.path().join(format!("{i}.jpg")), bytes).unwrap();
+    }
     dir
 }
 
@@ -91,6 +113,23 @@ fn a_path_through_cameras_becomes_frames() {
     finish(render(dir, &path).arg("-o").arg(&out).args(jpeg));
     let picture = capture::read_image(&out.join("00008.jpg")).unwrap();
     assert_eq!((picture.width, picture.height), (50, 20));
+}
+
+#[test]
+fn a_path_does_not_roll_through_pictures_that_are_stored_turned() {
+    let path = |turned: bool| {
+        let scene = portraits(turned);
+        let out = scene.path().join("camera_path.json");
+        finish(&mut naka(&["path", "-o"], &[&out, scene.path()]));
+        CameraPath::read(&out).unwrap()
+    };
+    let (upright, turned) = (path(false), path(true));
+    assert_eq!((turned.width, turned.height, turned.keyframes.len()), (48, 64, 5));
+    assert_eq!((upright.width, upright.height, upright.keyframes.len()), (48, 64, 5));
+    for (a, b) in upright.keyframes.iter().zip(&turned.keyframes) {
+        assert!(a.pose.position.distance(b.pose.position) < 1e-6 && (a.pose.fov - b.pose.fov).abs() < 1e-6);
+        assert!(a.pose.rotation.angle_between(b.pose.rotation) < 1e-4, "{:?}, not {:?}", b.pose, a.pose);
+    }
 }
 
 #[test]
