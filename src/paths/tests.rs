@@ -283,3 +283,18 @@ fn a_tour_goes_through_cameras_the_short_way() {
     assert_eq!((closed.keyframes.len(), closed.poses().unwrap().len()), (13, 120));
     assert!(through(&cameras[..1], &tour).is_err() && through(&cameras, &Tour { keyframes: 1, ..tour }).is_err());
 }
+
+#[test]
+fn a_tour_through_portraits_and_landscapes_of_one_lens_does_not_zoom() {
+    let camera = |width: u32, height: u32, f: f64, x: f64| {
+        let camera = pose(x, 0.0, 0.0, 0.0).camera(width, height);
+        Camera { fx: f, fy: f, ..camera }
+    };
+    // The third is a smaller copy.
+    let cameras = [camera(120, 90, 104.0, 0.0), camera(90, 120, 104.0, 1.0), camera(60, 45, 52.0, 2.0)];
+    let tour = Tour { seconds: 4.0, fps: 2.0, closed: false, keyframes: 3 };
+    let path = through(&cameras, &tour).unwrap();
+    let own = 2.0 * (45.0f64 / 104.0).atan().to_degrees();
+    let fields: Vec<f64> = path.keyframes.iter().map(|key| key.pose.fov).collect();
+    assert!(fields.len() == 3 && fields.iter().all(|fov| (fov - own).abs() < 1e-9), "{fields:?}, not {own}");
+}

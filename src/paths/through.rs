@@ -23,7 +23,7 @@ pub struct Tour {
 /// # Errors
 /// [`Error::Setting`] for fewer than two cameras or keyframes.
 pub fn through(cameras: &[Camera], tour: &Tour) -> Result<CameraPath> {
-    let poses: Vec<Pose> = cameras.iter().map(Pose::of).collect();
+    let poses: Vec<Pose> = cameras.iter().map(|camera| pose_in(&cameras[0], camera)).collect();
     let ([first, _, ..], Some(camera)) = (poses.as_slice(), cameras.first()) else {
         let found = format!("{} cameras", cameras.len());
         return Err(Error::setting("a camera path", found, "at least two cameras are needed to go through"));
@@ -46,6 +46,14 @@ pub fn through(cameras: &[Camera], tour: &Tour) -> Result<CameraPath> {
     };
     path.check()?;
     Ok(path)
+}
+
+/// The pose of `camera` in pictures of the shape of `film`. A lens sees as much whichever way it is held, so that the focal
+/// length counts by the diagonal.
+fn pose_in(film: &Camera, camera: &Camera) -> Pose {
+    let diagonal = |camera: &Camera| f64::from(camera.width).hypot(f64::from(camera.height));
+    let fy = camera.fy * (diagonal(film) / diagonal(camera));
+    Pose::of(&Camera { height: film.height, fy, ..camera.clone() })
 }
 
 /// `first`, and always the nearest one that is left.
