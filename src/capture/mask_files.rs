@@ -11,9 +11,10 @@ use super::resolve::{Folders, Purpose, Resolver};
 use super::{Capture, image_size};
 use crate::error::{Error, Result};
 use crate::limits;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Folders of masks, in any letter case.
 const FOLDERS: [&str; 2] = ["masks", "mask"];
 /// Memory of a pixel of a mask while it is decoded.
 const BYTES: u64 = 8 + 12;
@@ -70,6 +71,11 @@ impl<'a> Finder<'a> {
 
     /// The folders that the mask of the photograph `image` may lie in, of those that there are.
     fn folders(&self, image: &Path) -> Vec<PathBuf> {
+        self.places(image).iter().filter_map(|[_, own]| self.folders.folder(own)).collect()
+    }
+
+    /// The folders that it may lie in, each behind the folder of masks that it is in, or is.
+    fn places(&self, image: &Path) -> Vec<[PathBuf; 2]> {
         let (Some(folder), Some(name)) = (image.parent(), image.file_name()) else { return Vec::new() };
         let mut places = vec![(folder, Path::new(name))];
         if let Ok(below) = image.strip_prefix(self.root) {
@@ -82,10 +88,14 @@ impl<'a> Finder<'a> {
                 _ => places.extend(self.root.parent().map(|parent| (parent, below))),
             }
         }
-        let folders = places.into_iter().flat_map(|(base, below)| {
-            FOLDERS.iter().map(move |folder| base.join(folder).join(below.parent().unwrap_or(Path::new(""))))
-        });
-        folders.filter(|folder| folder.is_dir()).collect()
+        let of = |(base, below): (&Path, &Path)| {
+            FOLDERS.map(|masks| {
+                let top = base.join(masks);
+                let own = top.join(below.parent().unwrap_or(Path::new("")));
+                [top, own]
+            })
+        };
+        places.into_iter().flat_map(of).collect()
     }
 
     fn first(&self, folder: &Path, mut names: impl Iterator<Item = String>) -> Option<PathBuf> {
@@ -118,25 +128,41 @@ impl<'a> Finder<'a> {
 
     /// What is to say of images in folders of masks where none is that of a photograph.
     pub(super) fn misnamed(&self, capture: &Capture) -> Vec<String> {
-        let images: Vec<&Path> =
-            capture.train.iter().chain(&capture.holdout).filter_map(|view| view.image.as_deref()).collect();
-        let folders: BTreeSet<PathBuf> = images.iter().flat_map(|image| self.folders(image)).collect();
-        let told = |folder: &PathBuf| {
-            let files = images_in(folder).ok()?;
-            let names: Vec<_> = files.iter().take(NAMED).filter_map(|file| file.file_name()?.to_str()).collect();
-            let (name, stem) =
-                (images.first()?.file_name()?.to_string_lossy(), images.first()?.file_stem()?.to_string_lossy());
-            Some(format!(
-                "{}: holds {} images ({}{}), but none is named as the mask of a photograph, so they hide nothing: the \
-                 mask of {name} would be {name}.png, {stem}.png or {stem}_mask.png",
-                folder.display(),
-                files.len(),
-                names.join(", "),
-                if files.len() > NAMED { ", …" } else { "" }
-            ))
-        };
-        folders.iter().filter_map(told).collect()
+        let images = capture.train.iter().chain(&capture.holdout).filter_map(|view| view.image.as_deref());
+        // By the nearest folder that there is: where the mask of a photograph would be, and that photograph. The first
+        // photograph counts, and the last of its places: below the folder of masks as below that of the photographs.
+        let mut found = BTreeMap::<PathBuf, (PathBuf, &Path)>::new();
+        for image in images.rev() {
+            for [top, own] in self.places(image) {
+                let mut within = own.ancestors().take_while(|folder| folder.starts_with(&top));
+                if let Some(folder) = within.find_map(|folder| self.folders.folder(folder)) {
+                    found.insert(folder, (own, image));
+                }
+            }
+        }
+        let told = found.iter().filter_map(|(folder, (own, image))| Some((folder, misplaced(folder, own, image)?)));
+        let told: Vec<(&PathBuf, String)> = told.collect();
+        // What lies in a folder below one is told of that one.
+        let is_above = |folder: &PathBuf| told.iter().any(|(other, _)| *other != folder && other.starts_with(folder));
+        told.iter().filter(|(folder, _)| !is_above(folder)).map(|(_, words)| words.clone()).collect()
     }
+}
+
+/// What is to say of the images in `folder`, none of which is the mask of a photograph; that of `image` would be in `own`.
+fn misplaced(folder: &Path, own: &Path, image: &Path) -> Option<String> {
+    let files = images_in(folder).ok()?;
+    let names: Vec<_> = files.iter().take(NAMED).filter_map(|file| file.strip_prefix(folder).ok()?.to_str()).collect();
+    let (name, stem) = (image.file_name()?.to_string_lossy(), image.file_stem()?.to_string_lossy());
+    Some(format!(
+        "{}: holds {} images ({}{}), but none has the place and the name of a photograph's mask, so they hide nothing: \
+         the mask of {} would be {name}.png, {stem}.png or {stem}_mask.png in {}",
+        folder.display(),
+        files.len(),
+        names.join(", "),
+        if files.len() > NAMED { ", …" } else { "" },
+        image.display(),
+        own.display()
+    ))
 }
 
 /// What the mask of the photograph `name` may be called in a folder of masks.

@@ -53,6 +53,7 @@ fn masks_are_found_where_programs_put_them() {
         "masks/1.jpg.png",
         "masks/1.png",
         "mask/1.PNG",
+        "Masks/1.png",
         "images/masks/1.png",
         "masks/images/1.png",
         "masks/1_mask.png",
@@ -113,6 +114,30 @@ fn masks_of_no_photograph_are_named() {
     let [told] = &told()[..] else { panic!("one folder of masks") };
     for words in ["masks", "4 images (m1.png, m2.png, m3.png, …)", "0.jpg.png, 0.png or 0_mask.png"] {
         assert!(told.contains(words), "{words}: {told}");
+    }
+}
+
+#[test]
+fn masks_in_other_folders_than_their_photographs_are_named() {
+    // The folder of the photographs, where the masks lie, how they are listed, and where they would be.
+    for (photographs, masks, listed, place) in
+        [("images/a", "masks", "(0.png)", "masks/a"), ("images", "masks/a", "(a/0.png)", "masks")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        scene(root, &[]);
+        fs::rename(root.join("images"), root.join("moved")).unwrap();
+        fs::create_dir_all(root.join(photographs).parent().unwrap()).unwrap();
+        fs::rename(root.join("moved"), root.join(photographs)).unwrap();
+        let text = fs::read_to_string(root.join("transforms.json")).unwrap();
+        fs::write(root.join("transforms.json"), text.replace("images/", &format!("{photographs}/"))).unwrap();
+        save(&root.join(masks).join("0.png"), &half());
+        let capture = load(root, MaskUse::Use).unwrap();
+        assert!(capture.train[0].mask.is_none());
+        let told = super::mask_files::Finder::new(root, MaskUse::Use).misnamed(&capture);
+        let [told] = &told[..] else { panic!("{told:?}") };
+        let place = root.join(place);
+        assert!(told.contains(listed) && told.trim_end_matches('/').ends_with(place.to_str().unwrap()), "{told}");
     }
 }
 

@@ -291,7 +291,7 @@ impl Folders {
     }
 
     /// The folder `wanted`, whatever the letter case of its parts.
-    fn folder(&self, wanted: &Path) -> Option<PathBuf> {
+    pub fn folder(&self, wanted: &Path) -> Option<PathBuf> {
         if wanted.is_dir() {
             return Some(wanted.to_path_buf());
         }
