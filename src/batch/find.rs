@@ -39,7 +39,7 @@ pub fn find(folder: &Path, out: &Path) -> Result<Vec<Found>> {
     }
     let scenes = if is_scene(folder) { vec![] } else { below(folder, "", results.as_deref(), DEEPEST)? };
     if is_scene(folder) || (photographs(folder) && !posed(&scenes)) {
-        if holds_results(folder) {
+        if Run::is_in(folder) {
             let remedy = "give the folder of the scene, or one with scenes below it";
             return Err(Error::input(folder, "holds the results of a run, which are no scene", remedy));
         }
@@ -71,7 +71,7 @@ fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Resul
         if own.starts_with('.') || !path.is_dir() || (results && !is_scene(&path)) {
             continue;
         }
-        if holds_results(&path) {
+        if Run::is_in(&path) {
             tracing::info!("{} holds the results of a run: skipped", path.display());
             continue;
         }
@@ -85,14 +85,6 @@ fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Resul
         }
     }
     Ok(scenes)
-}
-
-/// Whether a run of this program worked in `folder`: its results look like a scene where poses were estimated.
-fn holds_results(folder: &Path) -> bool {
-    match Run::read(folder) {
-        Ok(run) => run.is_some_and(|run| !run.stages.is_empty()),
-        Err(_) => Run::is_later(folder),
-    }
 }
 
 /// Whether `folder` holds photographs enough to find poses for.
@@ -165,7 +157,7 @@ mod tests {
         assert_eq!(find(dir.path(), dir.path()).unwrap_err().exit_code(), 2);
     }
 
-    /// Results of photographs without poses have COLMAP's `sparse/0` and pictures, as a scene does.
+    /// Results have pictures, and COLMAP's `sparse/0` or `transforms.json`, as a scene does.
     #[test]
     fn earlier_results_are_no_scenes_of_a_batch() {
         let dir = tempfile::tempdir().unwrap();

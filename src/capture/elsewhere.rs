@@ -71,8 +71,10 @@ pub fn scene_below(scene: &Path) -> Option<PathBuf> {
     while let Some((folder, depth)) = folders.pop() {
         let below: Vec<PathBuf> = entries(&folder).into_iter().filter(|path| path.is_dir()).collect();
         seen += below.len();
+        // Results look like scenes.
         let is_one = |path: &&PathBuf| {
-            is_scene(path) && (depth > 0 || path.file_name().is_none_or(|name| !name.eq_ignore_ascii_case("sparse")))
+            let like_one = is_scene(path) && !path.join(RECORD).exists();
+            like_one && (depth > 0 || path.file_name().is_none_or(|name| !name.eq_ignore_ascii_case("sparse")))
         };
         let found = below.iter().find(is_one).filter(|path| {
             folder_in(path, "sparse").is_none() || models::find(path).is_ok_and(|model| model.is_some())

@@ -4,6 +4,7 @@ use super::output;
 use super::progress::Reporter;
 use naka_gs::batch;
 use naka_gs::capture::{self, is_scene};
+use naka_gs::pipeline::record::Run;
 use naka_gs::submit::{self, FinishedRun, Job, NTIRE_3DRR, Readme, Scene, Template};
 use naka_gs::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -82,7 +83,8 @@ impl Submit {
     /// The scene that `input` is, those of the runs in it, or, where it holds none, those that lie in it.
     fn scenes_of(&self, input: &Path) -> Result<Vec<Scene>> {
         let open = |scene: &Path| Scene::open(scene, &capture::Options::default());
-        if is_scene(input) {
+        // The results of a run look like a scene.
+        if is_scene(input) && !Run::is_in(input) {
             return Ok(vec![open(input)?]);
         }
         batch::ensure_complete(input)?;

@@ -75,6 +75,8 @@ pub(super) struct PlanContext<'a> {
     pub capture: &'a Capture,
     /// With the poses that the prior leads to.
     pub posed: &'a Capture,
+    /// Whether this program estimated the poses: their model lies in the output folder.
+    pub estimated: bool,
     pub origin: &'a Origin,
     /// Those of the settings while the model was trained.
     pub changes: &'a [Change],

@@ -24,6 +24,7 @@ mod session;
 mod several;
 mod stage;
 mod stages;
+mod transforms;
 mod unposed;
 
 pub use beside::{training_cameras, training_cameras_beside};
@@ -159,9 +160,10 @@ fn run_stages(
     if let (Some(_), Some(settings)) = (&video, shared.settings) {
         job.settings = settings(&job.scene)?;
     }
-    let (job, work) = (&job, Work { job: &job, folder, inputs, video });
     let options = job.settings.capture_options(&job.scene);
-    match unposed::find(job, &options, progress)? {
+    let photos = unposed::find(&job, &options, progress)?;
+    let (job, work) = (&job, Work { job: &job, folder, inputs, video, estimated: photos.is_some() });
+    match photos {
         Some(photos) => {
             let (capture, run) = unposed::pose(&work, &photos, shared, progress)?;
             if last == Stage::POSES { Ok(run) } else { run_posed(&work, capture, last, shared, progress) }
@@ -184,6 +186,8 @@ struct Work<'a> {
     inputs: Hashes,
     /// The video that the photographs come from.
     video: Option<frames::Frames>,
+    /// Whether the poses are estimated here.
+    estimated: bool,
 }
 
 /// The hashes that an earlier run of `job` found.
@@ -228,7 +232,7 @@ pub fn posed_and_lit(job: &Job, progress: &dyn Progress) -> Result<Option<Captur
     }
     let (folder, inputs) = (OutputFolder::open(&job.out)?, known_inputs(job)?);
     let (job, video) = frames::photographs(job, &inputs, progress)?;
-    let (job, work) = (&job, Work { job: &job, folder: &folder, inputs, video });
+    let (job, work) = (&job, Work { job: &job, folder: &folder, inputs, video, estimated: true });
     let Some(photos) = photos.map_or_else(|| find(job), |photos| Ok(Some(photos)))? else { return Ok(None) };
     let (capture, _) = unposed::pose(&work, &photos, &Shared::default(), progress)?;
     run_posed(&work, capture.clone(), Stage::ENHANCE, &Shared::default(), progress)?;
@@ -252,12 +256,12 @@ fn run_posed(
     shared: &Shared<'_>,
     progress: &dyn Progress,
 ) -> Result<Run> {
-    let Work { job, folder, inputs, .. } = work;
+    let Work { job, folder, inputs, estimated, .. } = work;
     ensure_disjoint(&job.out, &capture)?;
     unique_renders(&job.scene, &capture.test)?;
     let (posed, origin) = prior::locate(&capture, &job.settings.prior)?;
     describe_cameras(&job.scene, &posed);
-    let steps_with = |changes: &[Change]| steps(job, inputs, &capture, &posed, &origin, changes);
+    let steps_with = |changes: &[Change]| steps(job, inputs, [&capture, &posed], *estimated, &origin, changes);
     let earlier = earlier(job)?;
     let plan = |changes: &[Change]| Planned::new(steps_with(changes), earlier.as_ref(), work);
     // A training that was changed on the way is kept with its changes; one that is made starts without.
@@ -266,13 +270,16 @@ fn run_posed(
     settings::file::check(&folder.join(names::SETTINGS), job.overwrite)?;
     // What comes after `last` is planned too, so that results of a different run are in the way of a part as of the whole.
     let written = planned.steps.iter().flat_map(|step| &step.outputs).map(String::as_str);
-    ensure_no_input(&job.out, written, &inputs.paths())?;
+    let mut read = inputs.paths();
+    read.push(job.scene.join(names::TRANSFORMS));
+    ensure_no_input(&job.out, written, &read)?;
     let gpu = if planned.makes(|stage| stage <= last) { Some(shared.gpu(job)?) } else { None };
     let trains = last >= Stage::TRAIN && planned.makes(|stage| stage == Stage::TRAIN);
     if let Some(gpu) = gpu.as_ref().filter(|_| trains) {
         crate::train::check_size(gpu, &posed.train, job.settings.downscale)?;
     }
     let mut session = Session::new(work, shared, posed.clone(), origin.clone(), gpu, earlier, progress)?;
+    session.given = (!estimated).then(|| capture.clone());
     make_stages(&mut session, planned.steps, last, &steps_with)?;
     Ok(session.finish())
 }
@@ -344,16 +351,17 @@ fn load(job: &Job) -> Result<Capture> {
     capture::load(&job.scene, &job.settings.capture_options(&job.scene))
 }
 
-/// The stages of a run with poses, each with its fingerprint, which includes those that it builds on.
+/// The stages of a run with poses, each with its fingerprint, which includes those that it builds on: of the capture as it
+/// came and as it is posed, whose poses may have been `estimated` here.
 fn steps(
     job: &Job,
     inputs: &Hashes,
-    capture: &Capture,
-    posed: &Capture,
+    [capture, posed]: [&Capture; 2],
+    estimated: bool,
     origin: &Origin,
     changes: &[Change],
 ) -> Vec<Step> {
-    let mut plan = PlanContext { job, inputs, capture, posed, origin, changes, before: BTreeMap::new() };
+    let mut plan = PlanContext { job, inputs, capture, posed, estimated, origin, changes, before: BTreeMap::new() };
     let mut steps = Vec::new();
     for definition in STAGES.iter().filter(|definition| definition.is_in(&job.scope)) {
         let step = Step::of(*definition, &plan);

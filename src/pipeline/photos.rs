@@ -1,7 +1,7 @@
 //! Photographs lit for their own sake: single ones, folders, or those of a scene, without a model after them.
 
-use super::before_after;
 use super::output::{Listed, OutputFolder, Results, ensure_disjoint, ensure_no_input, names};
+use super::{before_after, transforms};
 use crate::capture::{self, Capture, View, is_scene, read_image};
 use crate::enhance::{self, Folders, Report};
 use crate::error::{Error, Result};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files beside the pictures that no picture may be named like.
-const RESERVED: [&str; 5] = [names::SHEET, MAPS, names::SETTINGS, names::RESULTS, names::RUN];
+const RESERVED: [&str; 6] = [names::SHEET, MAPS, names::SETTINGS, names::RESULTS, names::RUN, names::TRANSFORMS];
 const MAPS: &str = "maps";
 /// Images decoded at one time.
 const IN_WORK: usize = 6;
@@ -90,11 +90,14 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
         [(job.sheet, names::SHEET), (job.maps, MAPS)].map(|(wanted, name)| wanted.then(|| job.out.join(name)));
     let map_files = names.clone().flat_map(|name| enhance::map_names(name).map(|map| format!("{MAPS}/{map}")));
     let targets = names.cloned().chain(map_files.filter(|_| job.maps));
-    let targets: Vec<String> = targets.chain(sheet.iter().map(|_| names::SHEET.into())).collect();
+    let is_posed = is_scene(&job.inputs[0]);
+    let cameras = is_posed.then(|| job.out.join(names::TRANSFORMS));
+    let beside = sheet.iter().map(|_| names::SHEET).chain(cameras.iter().map(|_| names::TRANSFORMS));
+    let targets: Vec<String> = targets.chain(beside.map(String::from)).collect();
     let folder = OutputFolder::open(&job.out)?;
     ensure_not_beside(job, &folder, &targets)?;
     let results = Results::plan(&folder, targets, job.overwrite)?;
-    if !is_scene(&job.inputs[0]) {
+    if !is_posed {
         unreadable.extend(set_aside(&mut photos, progress)?);
     }
     for error in &unreadable {
@@ -112,6 +115,9 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
             let [dark, lit] = [&photos, &lit].map(|capture| lit_views(capture).cloned().collect::<Vec<_>>());
             before_after::lay_out(&dark, &lit, path)?;
         }
+        if let Some(path) = &cameras {
+            transforms::write(path, &photos, downscale, "")?;
+        }
         Ok(report)
     })?;
     Ok(Lit { report, sheet, unreadable })
@@ -123,7 +129,8 @@ fn ensure_apart(job: &Job, photos: &Capture) -> Result<()> {
     let in_folders = photos.train.iter().filter(|view| !named(view)).cloned().collect();
     ensure_disjoint(&job.out, &Capture { train: in_folders, ..photos.clone() })?;
     let files = lit_views(photos).chain(&photos.test).flat_map(View::files);
-    let files: Vec<PathBuf> = files.map(Path::to_path_buf).collect();
+    let poses = job.inputs.iter().map(|input| input.join(names::TRANSFORMS));
+    let files: Vec<PathBuf> = files.map(Path::to_path_buf).chain(poses).collect();
     let names = lit_views(photos).map(|view| view.name.as_str());
     ensure_no_input(&job.out, names.chain(RESERVED), &files)
 }

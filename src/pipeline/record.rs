@@ -203,6 +203,14 @@ impl Run {
         serde_json::from_slice(&text).is_ok_and(|value| later_format(&value))
     }
 
+    /// Whether a run of this program worked in the folder `out`: its results look like a scene.
+    pub fn is_in(out: &Path) -> bool {
+        match Self::read(out) {
+            Ok(run) => run.is_some_and(|run| !run.stages.is_empty()),
+            Err(_) => Self::is_later(out),
+        }
+    }
+
     /// The settings of the run.
     ///
     /// # Errors

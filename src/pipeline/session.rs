@@ -26,6 +26,8 @@ pub(super) struct Session<'a> {
     pub(super) progress: &'a dyn Progress,
     /// With the poses that the prior leads to.
     pub(super) capture: Capture,
+    /// As it came; nothing where it came without poses.
+    pub(super) given: Option<Capture>,
     pub(super) origin: Origin,
     gpu: Option<Arc<Gpu>>,
     pub(super) run: Run,
@@ -72,8 +74,22 @@ impl<'a> Session<'a> {
             run.variants = Some(gpu.variants());
         }
         settings::file::write(&folder.join(names::SETTINGS), &job.settings, job.overwrite)?;
-        let (lit, points, made_points, splats, models) = (None, None, false, None, Vec::new());
-        Ok(Self { job, folder, shared, progress, capture, origin, gpu, run, lit, points, made_points, splats, models })
+        Ok(Self {
+            job,
+            folder,
+            shared,
+            progress,
+            capture,
+            given: None,
+            origin,
+            gpu,
+            run,
+            lit: None,
+            points: None,
+            made_points: false,
+            splats: None,
+            models: Vec::new(),
+        })
     }
 
     /// The record so far.

@@ -24,7 +24,7 @@ fn job(out: &Path, settings: Settings) -> Job {
 
 fn fingerprints(settings: Settings, capture: &Capture) -> Vec<String> {
     let (posed, origin) = prior::locate(capture, &settings.prior).unwrap();
-    steps(&job(Path::new("out"), settings), &Hashes::default(), capture, &posed, &origin, &[])
+    steps(&job(Path::new("out"), settings), &Hashes::default(), [capture, &posed], false, &origin, &[])
         .into_iter()
         .map(|step| step.fingerprint)
         .collect()
@@ -126,7 +126,7 @@ fn a_run_of_one_seed_is_what_it_was_before_there_were_several() {
     let (posed, origin) = prior::locate(&capture, &settings.prior).unwrap();
     let steps_of = |seeds| {
         let job = job(Path::new("out"), Settings { seeds, ..settings.clone() });
-        steps(&job, &Hashes::default(), &capture, &posed, &origin, &[])
+        steps(&job, &Hashes::default(), [&capture, &posed], false, &origin, &[])
     };
     let one = steps_of(1);
     let at = |steps: &[Step], stage| steps.iter().position(|step| step.stage == stage).unwrap();

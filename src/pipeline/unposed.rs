@@ -123,8 +123,8 @@ pub(super) fn posed(job: &Job, photos: &Capture) -> Result<Capture> {
 fn step(work: &Work<'_>, photos: &Capture) -> Step {
     let origin = Origin::default();
     let (job, inputs, changes) = (work.job, &work.inputs, &[][..]);
-    let plan =
-        PlanContext { job, inputs, capture: photos, posed: photos, origin: &origin, changes, before: BTreeMap::new() };
+    let (capture, posed, origin, before) = (photos, photos, &origin, BTreeMap::new());
+    let plan = PlanContext { job, inputs, capture, posed, estimated: true, origin, changes, before };
     Step::of(stages::definition(Stage::POSES), &plan)
 }
 

@@ -1,8 +1,10 @@
 //! `naka-gs enhance` as a photographer uses it: files of every kind come out as the same kind, lit.
 
 use super::support::{assert_refused, contents, naka_gs};
+use super::tiny_scene::TinyScene;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageBuffer, ImageDecoder, ImageEncoder, ImageReader, Luma, Rgb, Rgba};
+use naka_gs::capture;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -330,4 +332,43 @@ fn pictures_in_the_way_of_views_kept_from_training_stay() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(std::fs::read(bench.out.join("3.jpg.bak")).unwrap(), b"mine");
     assert_eq!(bench.lit("3.jpg").width(), 40);
+}
+
+/// Undistorted pictures do not fit the lens that took them.
+#[test]
+fn the_pictures_of_a_scene_lie_beside_cameras_that_fit_them() {
+    let tiny = TinyScene::new(4);
+    tiny.edit(|json| json["k1"] = serde_json::json!(-0.15));
+    let lit = tiny.scene.with_file_name("lit");
+    let settings = ["--weights", "none", "--downscale", "1"];
+    for _ in 0..2 {
+        let output = tiny.run(&[&["--until", "enhance"][..], &settings].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let mut enhance = naka_gs();
+    enhance.arg("enhance").arg(&tiny.scene).arg("-o").arg(&lit).args(["--adapter", "cpu"]).args(settings);
+    for more in [&[][..], &["-w"]] {
+        let output = enhance.args(more).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.contains("4 pictures are undistorted"), "{stderr}");
+    }
+    assert!(std::fs::read_to_string(lit.join("results.json")).unwrap().contains("transforms.json"));
+    assert!(!lit.join("transforms.json.bak").exists());
+    let load = |scene: &Path| capture::load(scene, &capture::Options::default()).unwrap().train;
+    let given = load(&tiny.scene);
+    for (folder, pictures) in [(&tiny.out, tiny.out.join("images")), (&lit, lit.clone())] {
+        let found = load(folder);
+        assert_eq!((found.len(), given.len()), (4, 4));
+        for (view, given) in found.iter().zip(&given) {
+            assert_eq!(view.image.as_deref(), Some(pictures.join(&given.name).as_path()));
+            assert!(given.lens.is_some() && view.lens.is_none());
+            let (camera, pinhole) = (&view.camera, &given.camera);
+            assert!((camera.fx - pinhole.fx).abs() < 1e-9 && (camera.cy - pinhole.cy).abs() < 1e-9);
+            assert!(camera.center().distance(pinhole.center()) < 1e-9);
+        }
+    }
+    // It looks like a scene, and is the results of a run.
+    let mut batch = naka_gs();
+    let refused = batch.arg("batch").arg(&tiny.out).arg("-o").arg(tiny.scene.with_file_name("batch")).output().unwrap();
+    assert_refused(&refused, 1, &["results of a run"]);
 }

@@ -94,6 +94,7 @@ fn photographs_alone_become_a_scene_that_other_tools_can_open() {
     let record = json(&bench.path("out/run.json"));
     assert_eq!(record["stages"][0]["counts"]["registered"], count - 1);
     assert_eq!(contents(&bench.path("out/images")).len(), count - 1, "without a pose there is nothing to light for");
+    assert!(!bench.path("out/transforms.json").exists(), "the model has the poses");
     for name in ["images/0001.JPG", "sparse/0/cameras.txt", "colmap.log", "splats.ply", "renders/0001.JPG"] {
         assert!(bench.path("out").join(name).is_file(), "{name} is missing");
     }

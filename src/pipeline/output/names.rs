@@ -2,6 +2,8 @@
 
 /// The lit photographs.
 pub const IMAGES: &str = "images";
+/// The cameras of the lit photographs of a capture that came with poses.
+pub const TRANSFORMS: &str = "transforms.json";
 /// One picture for each test pose.
 pub const RENDERS: &str = "renders";
 /// The state of an interrupted training.

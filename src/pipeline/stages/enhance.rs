@@ -9,7 +9,7 @@ use crate::pipeline::output::names;
 use crate::pipeline::record::Counts;
 use crate::pipeline::session::{Session, counts};
 use crate::pipeline::stage::Stage;
-use crate::pipeline::{Job, Scope};
+use crate::pipeline::{Job, Scope, transforms};
 
 pub(in crate::pipeline) struct Enhance;
 
@@ -37,7 +37,9 @@ impl Definition for Enhance {
 
     fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
         let views = plan.capture.train.iter().chain(&plan.capture.holdout);
-        views.map(|view| format!("{}/{}", names::IMAGES, view.name)).collect()
+        let pictures = views.map(|view| format!("{}/{}", names::IMAGES, view.name));
+        // Of estimated poses the model is there already.
+        pictures.chain((!plan.estimated).then(|| names::TRANSFORMS.to_string())).collect()
     }
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
@@ -48,6 +50,10 @@ impl Definition for Enhance {
         let (lit, report) =
             enhance::enhance_capture(gpu, capture, &settings.enhance, settings.downscale, out, progress)?;
         session.lit = Some(lit);
+        if let Some(given) = &session.given {
+            let (path, folder) = (session.out(names::TRANSFORMS), format!("{}/", names::IMAGES));
+            transforms::write(&path, given, settings.downscale, &folder)?;
+        }
         counts(&report)
     }
 }
