@@ -162,6 +162,12 @@ impl Compress {
         }
         let mut compressor = Compressor::new(&gpu, found.splats, antialiased, views.likeness(), &config, reporter)?;
         let all = compressor.original().len();
+        if compressor.unseen() == all {
+            let found = format!("the cameras see none of its {all} splats");
+            let remedy =
+                "give the cameras of these splats (--cameras), or a file that states their origin, as PLY does";
+            return Err(Error::input(&self.splats, found, remedy));
+        }
         if compressor.unseen() > 0 {
             tracing::info!("{} of {all} splats are seen in none of the views; they go first", compressor.unseen());
         }

@@ -67,6 +67,29 @@ fn levels_of_detail_are_made_read_and_never_mixed_with_other_files() {
 }
 
 #[test]
+fn cameras_that_see_no_splats_are_named_and_not_compressed_for() {
+    let (run, folder) = (finished().join("runs/night"), tempfile::tempdir().unwrap());
+    let poses = fs::read(finished().join("scenes/Night/transforms_test.json")).unwrap();
+    let mut poses: serde_json::Value = serde_json::from_slice(&poses).unwrap();
+    // Cameras look along -z: the scene lies far behind them.
+    for frame in poses["frames"].as_array_mut().unwrap() {
+        for row in 0..3_usize {
+            let forward = -frame["transform_matrix"][row][2].as_f64().unwrap();
+            frame["transform_matrix"][row][3] = (1e4 * forward).into();
+        }
+    }
+    let (far, small) = (folder.path().join("far.json"), folder.path().join("small.ply"));
+    fs::write(&far, poses.to_string()).unwrap();
+    let output = compress(&run, &small, &["--splats", "80", "--cameras", far.to_str().unwrap()]);
+    assert_refused(&output, 1, &["see none of its", "--cameras"]);
+    assert!(!small.exists());
+    let mut render = naka_gs();
+    render.arg("render").arg(run.join("splats.ply")).arg("--cameras").arg(&far).args(["--adapter", "cpu"]);
+    let words = said(&render.arg("-o").arg(folder.path().join("black")).output().unwrap());
+    assert!(words.contains("splats.ply: the cameras see none of its splats"), "{words}");
+}
+
+#[test]
 fn a_log_has_figures_and_pictures() {
     let files: Vec<_> = fs::read_dir(finished().join("logs")).unwrap().map(|file| file.unwrap().path()).collect();
     let name = files[0].file_name().unwrap().to_string_lossy();

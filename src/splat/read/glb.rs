@@ -5,7 +5,9 @@
 
 use super::super::Splats;
 use super::super::gltf::{self, ANTIALIASED, BINARY, COLOR_SPACE, EXTENSION, JSON, KERNEL};
-use super::bytes_in_memory;
+use super::super::write::FRAME;
+use super::{bytes_in_memory, frame_in};
+use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::limits;
 use serde::Deserialize;
@@ -65,11 +67,11 @@ struct Primitive {
     extras: Value,
 }
 
-/// Reads the splats, and whether they were trained for antialiased rendering.
+/// Reads the splats, whether they were trained for antialiased rendering, and the frame that the file states.
 ///
 /// # Errors
 /// A file that is cut off or damaged, without splats, or with splats in a form that is not read.
-pub fn read(path: &Path) -> Result<(Splats, bool)> {
+pub fn read(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
     let content = limits::read(path)?;
     let (document, binary) = parts(path, &content)?;
     let document: Document = serde_json::from_slice(document)
@@ -104,7 +106,8 @@ pub fn read(path: &Path) -> Result<(Splats, bool)> {
         splats.sh.extend(harmonics.iter().flat_map(|column| column.row::<3>(i)));
     }
     gltf::axes().to_ply(&mut splats);
-    Ok((splats, primitive.extras.get(ANTIALIASED).is_some_and(|value| value == true)))
+    let antialiased = primitive.extras.get(ANTIALIASED).is_some_and(|value| value == true);
+    Ok((splats, antialiased, frame_in(primitive.extras.get(FRAME))))
 }
 
 /// The JSON and the binary part.

@@ -45,6 +45,17 @@ fn glb(change: impl FnOnce(&mut Value)) -> Result<Found> {
 }
 
 #[test]
+fn a_frame_that_cannot_be_computed_with_is_passed_over() {
+    let plain = glb(|_| ()).unwrap();
+    for frame in [json!({"origin": [1, 2, 3], "unit": 0}), json!({"origin": [1, null, 3], "unit": 1}), json!("far")] {
+        let stated = |document: &mut Value| {
+            document["meshes"][0]["primitives"][0]["extras"] = json!({"naka_gs_frame": frame});
+        };
+        assert_eq!(glb(stated).unwrap(), plain);
+    }
+}
+
+#[test]
 fn glb_that_contradicts_itself_is_refused_with_a_reason() {
     assert_eq!(glb(|_| ()).unwrap().splats.len(), 2);
     let refusals: [(&str, &str, Value, &str); 11] = [

@@ -27,6 +27,8 @@ use crate::error::{Error, Result};
 use crate::ply::{ElementFile, is_ply};
 use flate2::read::GzDecoder;
 use foreign::Foreign;
+use serde_json::Value;
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -81,14 +83,14 @@ pub fn read_in(path: impl AsRef<Path>, frame: &SceneFrame) -> Result<Splats> {
 /// As there.
 pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
     let path = path.as_ref();
-    let stated = match Kind::of(path)? {
-        Kind::Ply => ElementFile::vertices(path)?.stated_frame(),
-        _ => None,
-    };
-    match stated {
-        Some(frame) => read_file_in(path, &frame).map(|found| (found, frame)),
-        None => SceneFrame::suiting(|frame| read_file_in(path, frame), |found| &found.splats.means),
+    let (found, stated) = read_stated(path, None)?;
+    if let Some(frame) = stated {
+        return Ok((found, frame));
     }
+    // The first frame that is tried is the capture's own, in which the splats are.
+    let first = Cell::new(Some(found));
+    let read = |frame: &SceneFrame| first.take().map_or_else(|| read_file_in(path, frame), Ok);
+    SceneFrame::suiting(read, |found| &found.splats.means)
 }
 
 /// As [`read_file`], in the scene frame `frame` of the capture.
@@ -96,20 +98,44 @@ pub fn read_framed(path: impl AsRef<Path>) -> Result<(Found, SceneFrame)> {
 /// # Errors
 /// As there.
 pub fn read_file_in(path: &Path, frame: &SceneFrame) -> Result<Found> {
+    read_stated(path, Some(frame)).map(|(found, _)| found)
+}
+
+/// The splats of a file in `frame`, and the frame that the file states. Without `frame` they are in the stated one, or else
+/// in the capture's own.
+fn read_stated(path: &Path, frame: Option<&SceneFrame>) -> Result<(Found, Option<SceneFrame>)> {
+    let within = |stated: Option<SceneFrame>| frame.copied().or(stated).unwrap_or_default();
+    let placed = |splats: Splats, stated: Option<SceneFrame>| {
+        // Positions are relative to the origin that the file states.
+        let (frame, origin) = (within(stated), stated.unwrap_or_default().origin);
+        splats.placed_in(&SceneFrame { origin: frame.origin - origin, unit: frame.unit })
+    };
     let mut orientation = Orientation::default();
-    let (mut splats, antialiased) = match Kind::of(path)? {
-        Kind::Ply => read_ply(path, frame)?,
+    let (mut splats, antialiased, stated) = match Kind::of(path)? {
+        Kind::Ply => {
+            let file = ElementFile::vertices(path)?;
+            let (antialiased, stated) = (file.is_antialiased(), file.stated_frame());
+            let splats = match compressed::is_compressed(&file) {
+                true => placed(compressed::read(path, file)?, stated),
+                false => ply::read(path, file, &within(stated))?,
+            };
+            (splats, antialiased, stated)
+        }
         Kind::Spz => {
             let (splats, antialiased, found) = spz::read(path)?;
             orientation = found;
-            (splats.placed_in(frame), antialiased)
+            (placed(splats, None), antialiased, None)
         }
-        Kind::Sog(read) => read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?,
+        Kind::Sog(read) => {
+            let (splats, antialiased, stated) = read(path)?;
+            (placed(splats, stated), antialiased, stated)
+        }
         Kind::Glb => {
             orientation = Orientation::of(gltf::axes(), false);
-            glb::read(path).map(|(splats, antialiased)| (splats.placed_in(frame), antialiased))?
+            let (splats, antialiased, stated) = glb::read(path)?;
+            (placed(splats, stated), antialiased, stated)
         }
-        Kind::Splat => (dot_splat::read(path)?.placed_in(frame), false),
+        Kind::Splat => (placed(dot_splat::read(path)?, None), false, None),
         Kind::Foreign(foreign) => return Err(foreign.refusal(path)),
     };
     let count = splats.len();
@@ -120,7 +146,12 @@ pub fn read_file_in(path: &Path, frame: &SceneFrame) -> Result<Found> {
     if splats.is_empty() {
         return Err(Error::input(path, format!("none of its {count} splats is usable"), REMEDY));
     }
-    Ok(Found { splats, dropped, antialiased, orientation })
+    Ok((Found { splats, dropped, antialiased, orientation }, stated))
+}
+
+/// The frame that an entry of a file's JSON states; `None` for one that cannot be computed with.
+fn frame_in(entry: Option<&Value>) -> Option<SceneFrame> {
+    serde_json::from_value(entry?.clone()).ok().filter(SceneFrame::is_usable)
 }
 
 /// The files that the splats of `path` are read from: itself, and those that a `lod-meta.json` names. Pictures of SOG
@@ -153,25 +184,10 @@ pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
     }
 }
 
-fn read_ply(path: &Path, frame: &SceneFrame) -> Result<(Splats, bool)> {
-    let file = ElementFile::vertices(path)?;
-    let antialiased = file.is_antialiased();
-    let splats = match compressed::is_compressed(&file) {
-        true => {
-            // Positions are relative to the origin that the file states.
-            let origin = file.stated_frame().unwrap_or_default().origin;
-            let relative = SceneFrame { origin: frame.origin - origin, unit: frame.unit };
-            compressed::read(path, file)?.placed_in(&relative)
-        }
-        false => ply::read(path, file, frame)?,
-    };
-    Ok((splats, antialiased))
-}
-
 enum Kind {
     Ply,
     Spz,
-    Sog(fn(&Path) -> Result<(Splats, bool)>),
+    Sog(fn(&Path) -> Result<(Splats, bool, Option<SceneFrame>)>),
     Glb,
     Splat,
     Foreign(Foreign),

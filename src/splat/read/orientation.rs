@@ -36,14 +36,22 @@ impl Orientation {
 }
 
 impl Found {
-    /// Says that the axes of the file `path` were assumed, as a warning where `cameras`, which are in the capture's
-    /// coordinates, see more of the splats by other axes. The splats are in `frame`.
+    /// Warns where `cameras`, which are in the capture's coordinates, see none of the splats. Says that the axes of the file
+    /// `path` were assumed, as a warning where cameras see more of the splats by other axes. The splats are in `frame`.
     pub fn check_axes(&self, path: &Path, frame: &SceneFrame, cameras: &[Camera]) {
+        let [seen, otherwise] = self.seen(frame, cameras);
+        if !cameras.is_empty() && seen == 0.0 && (otherwise == 0.0 || !self.orientation.assumed) {
+            tracing::warn!(
+                "{}: the cameras see none of its splats. They are those of another scene, or the splats are relative to \
+                 an origin that the file does not state, as SPZ and .splat cannot: use the splats.ply of the run",
+                path.display()
+            );
+            return;
+        }
         if !self.orientation.assumed {
             return;
         }
         let taken = "does not name its axes; they are read as right, up, back, as SPZ specifies";
-        let [seen, otherwise] = self.seen(frame, cameras);
         if otherwise >= LEAST_SEEN && otherwise > TIMES * seen {
             tracing::warn!(
                 "{}: {taken}. With these, the cameras see {:.1} % of the splats; with the axes of the PLY layout, which \

@@ -4,8 +4,9 @@
 
 use super::super::Splats;
 use super::super::write::MODEL_ANTIALIASED;
-use super::bytes_in_memory;
 use super::foreign::converted;
+use super::{bytes_in_memory, frame_in};
+use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::limits;
 use flate2::read::DeflateDecoder;
@@ -46,6 +47,8 @@ struct Meta {
     sh0: Table,
     #[serde(rename = "shN")]
     harmonics: Option<Harmonics>,
+    #[serde(rename = "naka_gs_frame")]
+    frame: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -74,11 +77,11 @@ struct Harmonics {
     files: [String; 2],
 }
 
-/// Reads the splats, and whether they were trained for antialiased rendering.
+/// Reads the splats, whether they were trained for antialiased rendering, and the frame that the file states.
 ///
 /// # Errors
 /// A file that is cut off or damaged, of another version, or claims more than it may take.
-pub fn read(path: &Path) -> Result<(Splats, bool)> {
+pub fn read(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
     let content = limits::read(path)?;
     let bytes = content.len() as u64;
     let zip =
@@ -92,7 +95,7 @@ pub fn read(path: &Path) -> Result<(Splats, bool)> {
 ///
 /// # Errors
 /// As there.
-pub fn read_beside(path: &Path) -> Result<(Splats, bool)> {
+pub fn read_beside(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
     let meta = limits::read(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let files = std::fs::read_dir(folder).map_err(Error::io(folder))?;
@@ -128,7 +131,7 @@ struct Archive<'p> {
 }
 
 impl Archive<'_> {
-    fn read(&self, meta: &[u8]) -> Result<(Splats, bool)> {
+    fn read(&self, meta: &[u8]) -> Result<(Splats, bool, Option<SceneFrame>)> {
         let (path, bytes) = (self.path, self.bytes);
         let unreadable =
             |error: serde_json::Error| damaged(path, format!("is a SOG file whose meta.json cannot be read: {error}"));
@@ -151,7 +154,7 @@ impl Archive<'_> {
         self.geometry(&meta, &mut splats)?;
         self.colors(&meta, degree, &mut splats)?;
         let antialiased = meta.model.map_or(meta.antialias, |model| model == MODEL_ANTIALIASED);
-        Ok((splats, antialiased))
+        Ok((splats, antialiased, frame_in(meta.frame.as_ref())))
     }
 }
 

@@ -4,8 +4,9 @@
 
 use super::super::write::MODEL_ANTIALIASED;
 use super::super::{Splats, raise_bands};
-use super::bytes_in_memory;
 use super::sog::{damaged, is_below, read_beside};
+use super::{bytes_in_memory, frame_in};
+use crate::capture::SceneFrame;
 use crate::error::Result;
 use crate::limits;
 use serde::Deserialize;
@@ -19,6 +20,8 @@ struct Streamed {
     tree: Node,
     model: Option<Value>,
     environment: Option<String>,
+    #[serde(rename = "naka_gs_frame")]
+    frame: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -82,11 +85,11 @@ impl Part {
     }
 }
 
-/// Reads the splats, and whether they were trained for antialiased rendering.
+/// Reads the splats, whether they were trained for antialiased rendering, and the frame that the file states.
 ///
 /// # Errors
 /// A `lod-meta.json` that cannot be understood; files that it names, as [`read_beside`].
-pub fn read(path: &Path) -> Result<(Splats, bool)> {
+pub fn read(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
     let streamed = Streamed::of(path)?;
     let mut parts = BTreeMap::new();
     streamed.tree.finest(&mut parts);
@@ -105,12 +108,12 @@ pub fn read(path: &Path) -> Result<(Splats, bool)> {
         if read.contains(&file) {
             return Err(damaged(path, format!("names {} twice", name.escape_debug())));
         }
-        let (splats, of_file) = read_beside(&file)?;
+        let (splats, of_file, _) = read_beside(&file)?;
         antialiased.get_or_insert(of_file);
         all.push(part.of(&file, splats)?);
         read.push(file);
     }
-    Ok((joined(path, all)?, antialiased.unwrap_or_default()))
+    Ok((joined(path, all)?, antialiased.unwrap_or_default(), frame_in(streamed.frame.as_ref())))
 }
 
 /// The files of a streamed scene beside `path` that describe its splats.

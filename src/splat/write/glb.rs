@@ -5,7 +5,7 @@
 
 use super::super::axes::Signs;
 use super::super::gltf::{self, ANTIALIASED, BINARY, COLOR_SPACE, EXTENSION, JSON, KERNEL, MAGIC, VERSION};
-use super::{Cut, Export, write_words};
+use super::{Cut, Export, FRAME, write_words};
 use crate::color::SH_C0;
 use crate::storage::Writer;
 use serde_json::{Value, json};
@@ -108,6 +108,9 @@ fn document(export: &Export, attributes: &[Attribute]) -> Value {
     let mut primitive = json!({"attributes": names, "mode": POINTS, "extensions": {EXTENSION: splatting}});
     if export.antialiased {
         primitive["extras"] = json!({ANTIALIASED: true});
+    }
+    if let Some(frame) = export.stated_frame() {
+        primitive["extras"][FRAME] = frame;
     }
     json!({
         "asset": {"version": "2.0", "generator": concat!("naka-gs ", env!("CARGO_PKG_VERSION"))},

@@ -24,9 +24,12 @@ use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::storage::{self, Writer};
 use cut::Cut;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 
+/// The key of the frame in the JSON of SOG and GLB, which PLY states in comments.
+pub(super) const FRAME: &str = "naka_gs_frame";
 /// What a GLB may hold beside its header, which takes some kilobytes.
 const MOST_BINARY: u64 = u32::MAX as u64 - (1 << 16);
 
@@ -91,7 +94,7 @@ impl Format {
 
     /// Whether a file of this format can state the origin of its coordinates.
     pub(crate) fn tells_origin(self) -> bool {
-        matches!(self, Self::Ply | Self::CompressedPly)
+        !matches!(self, Self::Spz | Self::Spz4 | Self::Splat)
     }
 
     /// The highest degree of spherical harmonics that a file of this format holds.
@@ -203,6 +206,11 @@ impl Export<'_> {
         if self.splats.sh_degree > format.most_bands() {
             tracing::warn!("{}: the format holds no colors that depend on the direction of view", path.display());
         }
+    }
+
+    /// The frame as JSON states it; nothing for the capture's own.
+    fn stated_frame(&self) -> Option<Value> {
+        (!self.frame.is_identity()).then(|| json!(self.frame))
     }
 
     fn len(&self) -> usize {

@@ -4,7 +4,7 @@
 //! Space is cut in two at the median until a box holds few splats. A box names, for each level, a run of splats in a file,
 //! so that a viewer loads near boxes finely and far ones coarsely. Files of one level are `LEVEL_NUMBER/meta.json`.
 
-use super::{Export, Format, check, morton, sog};
+use super::{Export, FRAME, Format, check, morton, sog};
 use crate::capture::SceneFrame;
 use crate::error::Result;
 use crate::parallel::try_map;
@@ -74,6 +74,9 @@ pub fn write_levels(path: &Path, levels: &[Splats], frame: SceneFrame, antialias
     });
     if antialiased {
         meta["model"] = json!(sog::ANTIALIASED);
+    }
+    if let Some(frame) = exports[0].stated_frame() {
+        meta[FRAME] = frame;
     }
     storage::write_bytes(path, meta.to_string().as_bytes())
 }

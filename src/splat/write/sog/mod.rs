@@ -12,7 +12,7 @@ mod codebook;
 mod palette;
 mod picture;
 
-use super::{Export, largest, morton, unorm};
+use super::{Export, FRAME, largest, morton, unorm};
 use crate::error::{Error, Result};
 use crate::parallel::try_map;
 use codebook::Codebook;
@@ -66,6 +66,9 @@ pub fn files(path: &Path, export: &Export, order: Vec<u32>) -> Result<Vec<(&'sta
     if export.antialiased {
         // Read by PlayCanvas's programs, which pass over the specification's `antialias`.
         meta["model"] = json!(ANTIALIASED);
+    }
+    if let Some(frame) = export.stated_frame() {
+        meta[FRAME] = frame;
     }
     if export.splats.sh_degree > 0 {
         let (of_harmonics, entry) = harmonics(export, &layout);
