@@ -48,9 +48,10 @@ pub struct Config {
     pub eight_bit: bool,
 }
 
-/// Most that `exposure` may ask for, in EV, and `warmth`.
-const MOST_STOPS: f32 = 5.0;
-const MOST_WARMTH: f32 = 2.0;
+/// Most that `exposure` may ask for, in EV.
+pub const MOST_STOPS: f32 = 5.0;
+/// Most that `warmth` may ask for, in EV.
+pub const MOST_WARMTH: f32 = 2.0;
 
 impl Default for Config {
     fn default() -> Self {

@@ -26,7 +26,7 @@ mod tone;
 pub mod weights;
 
 pub use balance::Balance;
-pub use config::{Config, Normalize, Response, Scope, Sigma};
+pub use config::{Config, MOST_STOPS, MOST_WARMTH, Normalize, Response, Scope, Sigma};
 pub use correct::{built_in_hash, built_in_weights};
 pub use dequantize::{dequantize, read_dark};
 pub use estimate::estimate;
