@@ -46,7 +46,8 @@ struct Poses {
 /// What the pictures of a path are like.
 #[derive(clap::Args)]
 struct FilmFlags {
-    /// A film of the path, by an installed ffmpeg; frames are then written only where -o is given
+    /// A film of the path, by an installed ffmpeg: .mp4, .m4v, .mov, .mkv or .webm; frames are then written only where -o is
+    /// given
     #[arg(long, value_name = "FILE.mp4", conflicts_with = "cameras")]
     video: Option<PathBuf>,
     /// How frames are stored
@@ -135,7 +136,7 @@ impl Render {
             None => None,
         };
         let video = match &self.film.video {
-            Some(file) => Some(Video { path: file.clone(), encoder: Encoder::find()?, fps: path.fps }),
+            Some(file) => Some(Video { path: file.clone(), encoder: Encoder::find(file)?, fps: path.fps }),
             None => None,
         };
         let (found, frame) = splat::read_framed(&self.splats)?;

@@ -13,7 +13,7 @@ mod through;
 mod video;
 
 pub use through::{Tour, through};
-pub use video::{Encoder, Film};
+pub use video::{Encoder, Film, is_film};
 
 use crate::capture::{Camera, MAX_POSITION};
 use crate::error::{Error, Result};

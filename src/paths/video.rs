@@ -1,5 +1,6 @@
-//! Films: pictures through an installed ffmpeg into an MP4 file, whole or not at all.
+//! Films: pictures through an installed ffmpeg into a file of the kind that its ending names, whole or not at all.
 
+use crate::capture::ending;
 use crate::error::{Error, Result};
 use crate::program::{OutputReader, file_url, run_capturing};
 use crate::progress::Progress;
@@ -25,19 +26,53 @@ const WAITING: usize = 2;
 /// How much of its last words a message quotes.
 const QUOTED: usize = 400;
 
-/// Encoders by preference, with their settings for a quality that hardly shows.
-const ENCODERS: [(&str, &[&str]); 3] =
+/// An encoder of ffmpeg, with its settings for a quality that hardly shows.
+type Codec = (&'static str, &'static [&'static str]);
+
+/// By preference.
+const H264: [Codec; 3] =
     [("libx264", &["-preset", "medium", "-crf", "18"]), ("libopenh264", &["-b:v", "16M"]), ("mpeg4", &["-q:v", "2"])];
+const VP9: [Codec; 1] = [("libvpx-vp9", &["-crf", "18", "-b:v", "0", "-row-mt", "1", "-cpu-used", "4"])];
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug)]
+struct Container {
+    ending: &'static str,
+    muxer: &'static [&'static str],
+    codecs: &'static [Codec],
+}
+
+const CONTAINERS: [Container; 5] = [
+    Container { ending: "mp4", muxer: &["-movflags", "+faststart", "-f", "mp4"], codecs: &H264 },
+    Container { ending: "m4v", muxer: &["-movflags", "+faststart", "-f", "mp4"], codecs: &H264 },
+    Container { ending: "mov", muxer: &["-movflags", "+faststart", "-f", "mov"], codecs: &H264 },
+    Container { ending: "mkv", muxer: &["-f", "matroska"], codecs: &H264 },
+    Container { ending: "webm", muxer: &["-f", "webm"], codecs: &VP9 },
+];
 
 const INSTALL: &str = "install it (Debian, Ubuntu: apt install ffmpeg; Fedora: dnf install ffmpeg-free; Arch: pacman -S \
                        ffmpeg; macOS: brew install ffmpeg; Windows: winget install ffmpeg), or render pictures without \
                        `video`";
 
-/// An installed ffmpeg that makes MP4 files.
+/// Whether the ending of `path` names a kind of film.
+pub fn is_film(path: &Path) -> bool {
+    Container::of(path).is_some()
+}
+
+impl Container {
+    /// By the ending of `path`.
+    fn of(path: &Path) -> Option<Self> {
+        let ending = ending(path);
+        CONTAINERS.into_iter().find(|container| container.ending == ending)
+    }
+}
+
+/// An installed ffmpeg that makes films of one kind.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     program: String,
-    codec: (&'static str, &'static [&'static str]),
+    container: Container,
+    codec: Codec,
 }
 
 /// What pictures go into.
@@ -51,15 +86,21 @@ pub struct Film<'a> {
 }
 
 impl Encoder {
-    /// Looks for `ffmpeg` on the path.
+    /// Looks for `ffmpeg`, among the programs that are installed, for a film that is called `film`.
     ///
     /// # Errors
-    /// [`Error::Setting`]: none there, one that does not answer, one without a fitting encoder.
-    pub fn find() -> Result<Self> {
-        Self::named("ffmpeg")
+    /// [`Error::Input`]: a name with another ending than those of films. [`Error::Setting`]: no ffmpeg, one that does not
+    /// answer, one without a fitting encoder.
+    pub fn find(film: &Path) -> Result<Self> {
+        let container = Container::of(film).ok_or_else(|| {
+            let known = CONTAINERS.map(|container| format!(".{}", container.ending)).join(", ");
+            let remedy = format!("choose one of {known}; ffmpeg makes other kinds of such a file");
+            Error::input(film, "has no ending of a film that can be written", remedy)
+        })?;
+        Self::named("ffmpeg", container)
     }
 
-    fn named(program: &str) -> Result<Self> {
+    fn named(program: &str, container: Container) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["-hide_banner", "-encoders"]);
         let output = run_capturing(&mut command, ANSWER_WITHIN).map_err(|error| {
@@ -70,11 +111,12 @@ impl Encoder {
             Error::setting("video", found, INSTALL)
         })?;
         let has = |name: &str| output.split_whitespace().any(|word| word == name);
-        let codec = ENCODERS.into_iter().find(|(name, _)| has(name)).ok_or_else(|| {
-            let names = ENCODERS.map(|(name, _)| name).join(", ");
-            Error::setting("video", format!("`{program}` has none of the encoders {names}"), INSTALL)
+        let codec = container.codecs.iter().find(|(name, _)| has(name)).ok_or_else(|| {
+            let names: Vec<&str> = container.codecs.iter().map(|(name, _)| *name).collect();
+            let found = format!("`{program}` has none of the encoders {} of .{}", names.join(", "), container.ending);
+            Error::setting("video", found, INSTALL)
         })?;
-        Ok(Self { program: program.into(), codec })
+        Ok(Self { program: program.into(), container, codec: *codec })
     }
 
     /// Makes the film `path` of what `fill` puts into it: pictures of `size`, `fps` a second. An odd last row or column
@@ -153,7 +195,7 @@ impl Encoder {
             "-color_range",
             "tv",
         ]);
-        command.args(["-movflags", "+faststart", "-f", "mp4"]).arg(file_url(to));
+        command.args(self.container.muxer).arg(file_url(to));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }

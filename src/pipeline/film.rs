@@ -58,7 +58,7 @@ impl Frames {
     }
 }
 
-/// A film as an MP4 file.
+/// A film as one file.
 #[derive(Clone, Debug)]
 pub struct Video {
     /// The file.

@@ -3,7 +3,7 @@
 use super::scene::Scene;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::paths::{CameraPath, Encoder};
+use crate::paths::{CameraPath, Encoder, is_film};
 use crate::pipeline::Painter;
 use crate::pipeline::film::{Format, Frames, Video, ensure_nothing_at, film};
 use crate::progress::{Board, Stop};
@@ -16,7 +16,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 #[derive(Clone, Debug)]
 pub struct Filming {
     pub path: CameraPath,
-    /// A file that ends in `.mp4` is a film, by an installed ffmpeg; anything else is a folder of PNG files.
+    /// A file with the ending of a film is one, by an installed ffmpeg; anything else is a folder of PNG files.
     pub to: PathBuf,
     pub antialiased: bool,
 }
@@ -34,11 +34,11 @@ impl Filming {
     /// A path without a way, files that are there already, no ffmpeg.
     fn run(self, gpu: &Gpu, splats: &Splats, board: &Board) -> Result<()> {
         let cameras = self.path.cameras()?;
-        let is_film = self.to.extension().is_some_and(|e| e.eq_ignore_ascii_case("mp4"));
         let (mut frames, mut video) = (None, None);
-        if is_film {
+        if is_film(&self.to) {
             ensure_nothing_at(&self.to)?;
-            video = Some(Video { path: self.to, encoder: Encoder::find()?, fps: self.path.fps });
+            let encoder = Encoder::find(&self.to)?;
+            video = Some(Video { path: self.to, encoder, fps: self.path.fps });
         } else {
             let all = Frames { folder: self.to, format: Format::Png };
             (0..cameras.len()).try_for_each(|index| ensure_nothing_at(&all.file(index)))?;

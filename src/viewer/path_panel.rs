@@ -172,7 +172,8 @@ fn film(state: &mut UiState, filming: Option<&Camera<'_>>, ui: &mut egui::Ui) {
     let moves = !state.recorder.path.keyframes.is_empty() || !state.recorder.path.frames.is_empty();
     ui.horizontal(|ui| {
         let field = egui::TextEdit::singleline(&mut state.recorder.film).hint_text("path.mp4").desired_width(146.0);
-        ui.add(field).on_hover_text("FILE.mp4 for a film (by ffmpeg), or a folder for PNG files");
+        ui.add(field)
+            .on_hover_text("FILE.mp4 for a film (by ffmpeg; also .mov, .mkv, .webm), or a folder for PNG files");
         let to = PathBuf::from(state.recorder.film.trim());
         let button = ui.add_enabled(can && moves && !to.as_os_str().is_empty(), egui::Button::new("Film"));
         if button.clicked() {

@@ -140,6 +140,9 @@ fn a_path_becomes_a_film_where_ffmpeg_is() {
     let without = render(dir, &path).args(["--video", "film.mp4"]).env("PATH", dir).output().unwrap();
     assert_refused(&without, 2, &["--video", "no program `ffmpeg`", "apt install ffmpeg"]);
     assert_eq!(contents(dir), before, "nothing is written without ffmpeg");
+    let other = render(dir, &path).args(["--video", "film.gif"]).output().unwrap();
+    assert_refused(&other, 1, &["film.gif", ".mp4", ".webm"]);
+    assert_eq!(contents(dir), before, "nor under the name of another kind");
     if Command::new("ffmpeg").arg("-version").output().is_err() {
         eprintln!("skipped: ffmpeg is not installed");
         return;

@@ -16,7 +16,7 @@ fn fake(dir: &Path, script: &str) -> Encoder {
     // A file that was just written may still be busy in a process that another test has just forked.
     let started = Instant::now();
     loop {
-        match Encoder::named(&path.to_string_lossy()) {
+        match Encoder::named(&path.to_string_lossy(), CONTAINERS[0]) {
             Err(error) if error.to_string().contains("busy") && started.elapsed().as_secs() < 10 => {}
             found => return found.unwrap(),
         }
@@ -46,32 +46,40 @@ fn left(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn a_film_has_the_pictures() {
-    let Ok(encoder) = Encoder::find() else {
-        eprintln!("skipped: ffmpeg is not installed");
-        return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let film = dir.path().join("film.mp4");
+    for (name, format) in [("film.mp4", "mp4"), ("film.MOV", "mov"), ("film.mkv", "matroska"), ("film.webm", "webm")] {
+        let dir = tempfile::tempdir().unwrap();
+        let film = dir.path().join(name);
+        match Encoder::find(&film) {
+            Ok(encoder) => has_the_pictures(&encoder, &film, format),
+            Err(error) => eprintln!("skipped: {error}"),
+        }
+    }
+}
+
+/// Makes the film and takes it apart again.
+fn has_the_pictures(encoder: &Encoder, film: &Path, format: &str) {
+    let dir = film.parent().unwrap();
     let limit = Duration::from_secs(60);
     encoder
-        .film_within(&film, [63, 48], 12.0, &Silent::default(), limit, |film| {
+        .film_within(film, [63, 48], 12.0, &Silent::default(), limit, |film| {
             (0..12).try_for_each(|index| film.put(&picture(index)))
         })
         .unwrap();
-    assert_eq!(left(dir.path()), [film.as_path()]);
+    assert_eq!(left(dir), [film]);
+    // A demuxer that is named takes no other kind, but that MP4 and MOV, and Matroska and WebM, have one.
     let mut back = Command::new("ffmpeg");
-    back.args(["-loglevel", "error", "-i"]).arg(&film).arg(dir.path().join("%02d.png"));
-    assert!(back.status().unwrap().success());
-    assert_eq!(left(dir.path()).len(), 13, "twelve pictures");
+    back.args(["-loglevel", "error", "-f", format, "-i"]).arg(film).arg(dir.join("%02d.png"));
+    assert!(back.status().unwrap().success(), "{format}");
+    assert_eq!(left(dir).len(), 13, "twelve pictures");
     for index in 0..12 {
-        let found = ::image::open(dir.path().join(format!("{:02}.png", index + 1))).unwrap().to_rgb8();
+        let found = ::image::open(dir.join(format!("{:02}.png", index + 1))).unwrap().to_rgb8();
         assert_eq!((found.width(), found.height()), (62, 48));
         let (mut error, wanted) = (0.0, picture(index));
         for (x, y, pixel) in found.enumerate_pixels() {
             error += (0..3).map(|c| f64::from(pixel[c].abs_diff(wanted.get_pixel(x, y)[c]))).sum::<f64>();
         }
         let mean = error / f64::from(3 * 62 * 48);
-        assert!(mean < 3.0, "picture {index} is {mean} levels off");
+        assert!(mean < 3.0, "picture {index} of {format} is {mean} levels off");
     }
 }
 
@@ -120,9 +128,13 @@ fn a_stop_ends_the_film() {
 #[test]
 fn films_that_cannot_be_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let missing = Encoder::named("/nowhere/ffmpeg").unwrap_err();
+    for name in ["film.gif", "film.avi", "film"] {
+        let other = Encoder::find(Path::new(name)).unwrap_err().to_string();
+        assert!(other.contains(name) && other.contains(".mp4, .m4v, .mov, .mkv, .webm"), "{other}");
+    }
+    let missing = Encoder::named("/nowhere/ffmpeg", CONTAINERS[0]).unwrap_err();
     assert!(missing.exit_code() == 2 && missing.to_string().contains("apt install ffmpeg"), "{missing}");
-    assert!(Encoder::named("true").unwrap_err().to_string().contains("none of the encoders"));
+    assert!(Encoder::named("true", CONTAINERS[0]).unwrap_err().to_string().contains("none of the encoders"));
     let encoder = fake(dir.path(), "exec cat > \"$out\"");
     let film = dir.path().join("film.mp4");
     let small = encoder.film(&film, [1, 48], 12.0, &Silent::default(), |_| Ok(()));
