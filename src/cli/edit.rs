@@ -21,7 +21,7 @@ use std::path::PathBuf;
   naka-gs edit scan.spz -o scan.html --cameras my-scene --hull 0.5 --max-relative-size 0.3
 What each filter takes: docs/edit.md")]
 pub struct Edit {
-    /// Splats in any format that is read
+    /// Splats in any format that is read, or the output folder of a run
     splats: PathBuf,
     #[command(flatten)]
     out: OutFile,
@@ -94,7 +94,8 @@ impl Filters {
 }
 
 impl Edit {
-    pub fn run(self, reporter: &Reporter) -> Result<()> {
+    pub fn run(mut self, reporter: &Reporter) -> Result<()> {
+        self.splats = output::splats_file(self.splats);
         let target = Target::of(&self.out.path, false)?;
         self.out.check()?;
         output::not_in_place(&self.splats, &self.out.path)?;

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 What each format loses: docs/splats.md"
 )]
 pub struct Export {
-    /// Splats in any format that is read: PLY, SuperSplat's compressed PLY, SPZ, SOG, GLB, .splat
+    /// Splats in any format that is read: PLY, SuperSplat's compressed PLY, SPZ, SOG, GLB, .splat; or the folder of a run
     splats: PathBuf,
     /// File to write [default with --html: SPLATS with the ending .html]
     #[arg(short = 'o', long = "out", value_name = "FILE", required_unless_present = "html")]
@@ -43,7 +43,8 @@ pub struct Export {
 }
 
 impl Export {
-    pub fn run(self, reporter: &Reporter) -> Result<()> {
+    pub fn run(mut self, reporter: &Reporter) -> Result<()> {
+        self.splats = output::splats_file(self.splats);
         let out = self.out.clone().unwrap_or_else(|| self.splats.with_extension("html"));
         let target = Target::of(&out, self.html)?;
         if target != Target::Page && self.cameras.is_some() {

@@ -2,6 +2,8 @@
 
 use naka_gs::capture::{Capture, View};
 use naka_gs::pipeline::Shared;
+use naka_gs::pipeline::output::names;
+use naka_gs::pipeline::record::RUN_FILE;
 use naka_gs::settings::{self, Settings};
 use naka_gs::splat::{self, write::is_level_folder};
 use naka_gs::train::{EventLog, Watch};
@@ -42,6 +44,11 @@ pub fn claim(path: &Path, overwrite: bool) -> Result<()> {
     }
     storage::remove_leftovers_of(path);
     Ok(())
+}
+
+/// The file of splats that `path` stands for: itself, or that of the run whose output folder it is.
+pub fn splats_file(path: PathBuf) -> PathBuf {
+    if path.join(RUN_FILE).is_file() { path.join(names::SPLATS) } else { path }
 }
 
 /// Fails where `out` is the file `input` that is read: what came in is never replaced, whatever the flags.

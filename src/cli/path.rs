@@ -3,13 +3,15 @@
 use super::output::{self, Inputs};
 use super::size::Size;
 use naka_gs::paths::{Tour, through};
+use naka_gs::pipeline::record::RUN_FILE;
+use naka_gs::pipeline::training_cameras;
 use naka_gs::{Result, capture};
 use std::path::PathBuf;
 
 /// A smooth camera path through the cameras of a scene, for `naka-gs render --path` or nerfstudio
 #[derive(clap::Args)]
 pub struct Path {
-    /// A scene folder, or a transforms file with `w` and `h`
+    /// A scene folder, the output folder of a run, or a transforms file with `w` and `h`
     scene: PathBuf,
     /// Camera path to write
     #[arg(short, long, value_name = "camera_path.json")]
@@ -37,16 +39,21 @@ pub struct Path {
 impl Path {
     pub fn run(self) -> Result<()> {
         output::claim(&self.out, self.overwrite)?;
-        let (views, inputs) = match self.scene.is_dir() {
-            true => {
-                let scene = capture::load(&self.scene, &capture::Options::default())?;
-                let inputs = Inputs::default().scene(&scene);
-                (scene.train, inputs)
-            }
-            false => (capture::poses(&self.scene)?, Inputs::default().file(&self.scene)),
+        let run = self.scene.join(RUN_FILE);
+        let (cameras, inputs) = if run.is_file() {
+            (training_cameras(&self.scene)?, Inputs::default().file(&run))
+        } else {
+            let (views, inputs) = match self.scene.is_dir() {
+                true => {
+                    let scene = capture::load(&self.scene, &capture::Options::default())?;
+                    let inputs = Inputs::default().scene(&scene);
+                    (scene.train, inputs)
+                }
+                false => (capture::poses(&self.scene)?, Inputs::default().file(&self.scene)),
+            };
+            (views.iter().map(capture::View::shown_camera).collect(), inputs)
         };
         inputs.ensure_kept([self.out.as_path()])?;
-        let cameras: Vec<_> = views.iter().map(capture::View::shown_camera).collect();
         let Self { seconds, fps, closed, keyframes, .. } = self;
         let mut path = through(&cameras, &Tour { seconds, fps, closed, keyframes })?;
         if let Some(Size { width, height }) = self.size {

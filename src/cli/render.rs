@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Pictures of a splat file from the poses of a transforms file, or along a camera path
 #[derive(clap::Args)]
 pub struct Render {
-    /// Splats: a PLY in the 3DGS layout, SuperSplat's compressed PLY, SPZ, SOG, GLB, or .splat
+    /// Splats: a PLY in the 3DGS layout, SuperSplat's compressed PLY, SPZ, SOG, GLB, or .splat; or the output folder of a run
     splats: PathBuf,
     #[command(flatten)]
     poses: Poses,
@@ -72,7 +72,8 @@ enum FrameFormat {
 }
 
 impl Render {
-    pub fn run(self, reporter: &Reporter) -> Result<()> {
+    pub fn run(mut self, reporter: &Reporter) -> Result<()> {
+        self.splats = output::splats_file(self.splats);
         let settings = self.settings.resolve()?;
         match &self.poses {
             Poses { cameras: Some(cameras), .. } => self.views(cameras, &settings, reporter),

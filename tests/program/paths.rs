@@ -1,5 +1,6 @@
 //! Camera paths through the binary: from cameras to a path, to frames and a film.
 
+use super::finished::finished;
 use super::support::{assert_refused, contents, naka_gs};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ImageEncoder, RgbImage};
@@ -163,6 +164,31 @@ fn a_path_becomes_a_film_where_ffmpeg_is() {
         &["film.mp4", "--overwrite"],
     );
     assert_eq!(std::fs::read(&film).unwrap(), whole);
+}
+
+/// Commands that read splats or cameras take the output folder of a run.
+#[test]
+fn the_folder_of_a_run_stands_for_its_splats_and_cameras() {
+    let (run, scene, dir) =
+        (finished().join("runs/night"), finished().join("scenes/Night"), tempfile::tempdir().unwrap());
+    let at = |name: &str| dir.path().join(name);
+    finish(naka(&["export", "-o"], &[&at("all.ply"), &run]).arg("-w"));
+    finish(&mut naka(&["edit", "--min-opacity", "0", "-o"], &[&at("edited.ply"), &run]));
+    let [whole, all, edited] =
+        [run.join("splats.ply"), at("all.ply"), at("edited.ply")].map(|f| splat::read(f).unwrap());
+    assert!(whole == all && whole == edited);
+    let folder = naka(&["export", "-o"], &[&at("b.ply"), &scene]).output().unwrap();
+    assert_refused(&folder, 1, &["Night", "is a folder", "PLY"]);
+
+    let cameras = [&run, &scene].map(|from| {
+        let path = at("path.json");
+        finish(naka(&["path", "-w", "--keyframes", "4", "--fps", "2", "-o"], &[&path, from]).arg("--loop"));
+        CameraPath::read(&path).unwrap().cameras().unwrap()
+    });
+    assert!(cameras[0].len() == cameras[1].len());
+    for (one, other) in cameras[0].iter().zip(&cameras[1]) {
+        assert!(one.viewmat.abs_diff_eq(other.viewmat, 1e-9), "{one:?} {other:?}");
+    }
 }
 
 #[test]

@@ -195,6 +195,9 @@ enum Kind {
 
 impl Kind {
     fn of(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Err(Error::input(path, "is a folder, not a file of splats", REMEDY));
+        }
         let mut start = Vec::new();
         File::open(path).and_then(|file| file.take(START).read_to_end(&mut start)).map_err(Error::io(path))?;
         let is_ply_by_name = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ply"));
