@@ -8,6 +8,7 @@ use super::loose::images_in;
 use super::mask::{Mask, MaskUse};
 use super::messages::list_names;
 use super::resolve::{Folders, Purpose, Resolver};
+use super::turn::Turn;
 use super::{Capture, image_size};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -188,12 +189,21 @@ fn with_endings(base: String) -> impl Iterator<Item = String> {
 /// much memory as the photograph may.
 fn check_size(mask: &Path, image: &Path) -> Result<()> {
     let ((w, h), (width, height)) = (image_size(mask)?, image_size(image)?);
-    // The same to a pixel of the smaller one.
-    let (across, down) = (f64::from(w) / f64::from(width), f64::from(h) / f64::from(height));
-    let slack = 1.0 / f64::from(w.min(h).min(width).min(height));
-    if (across / down - 1.0).abs() > slack {
+    let fits = |w: u32, h: u32| {
+        let (across, down) = (f64::from(w) / f64::from(width), f64::from(h) / f64::from(height));
+        // The same to a pixel of the smaller one.
+        (across / down - 1.0).abs() <= 1.0 / f64::from(w.min(h).min(width).min(height))
+    };
+    if !fits(w, h) {
         let found = format!("the mask has {w} × {h} pixels, its photograph {} {width} × {height}", image.display());
-        return Err(Error::input(mask, found, "give a mask of the photograph's shape, or remove it"));
+        let remedy = match Turn::to_stored(image) {
+            Some(_) if fits(h, w) => {
+                "the photograph is stored turned, and viewers turn it back as its EXIF data say: turn the mask to the \
+                 stored pixels, or save the photograph upright"
+            }
+            _ => "give a mask of the photograph's shape, or remove it",
+        };
+        return Err(Error::input(mask, found, remedy));
     }
     let bytes = |path: &Path| std::fs::metadata(path).map(|data| data.len()).map_err(Error::io(path));
     let needed = u64::from(w) * u64::from(h) * BYTES;

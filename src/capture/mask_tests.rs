@@ -179,6 +179,15 @@ fn a_mask_of_another_shape_is_refused_and_a_smaller_one_scaled() {
     save(&mask, &GrayImage::new(8, 12));
     let error = load(dir.path(), MaskUse::Use).unwrap_err().to_string();
     assert!(error.contains("0.png") && error.contains("8 × 12") && error.contains("12 × 8"), "{error}");
+    assert!(!error.contains("EXIF"), "{error}");
+    // The photograph's shape as viewers show it: an orientation of 6.
+    let (mut bytes, exif) = (Vec::new(), b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0");
+    let mut encoder = ::image::codecs::jpeg::JpegEncoder::new(&mut bytes);
+    ::image::ImageEncoder::set_exif_metadata(&mut encoder, exif.to_vec()).unwrap();
+    encoder.encode_image(&RgbImage::new(SIZE.0, SIZE.1)).unwrap();
+    fs::write(dir.path().join("images/0.jpg"), bytes).unwrap();
+    let error = load(dir.path(), MaskUse::Use).unwrap_err().to_string();
+    assert!(error.contains("0.png") && error.contains("EXIF"), "{error}");
     fs::write(&mask, "no picture").unwrap();
     assert!(load(dir.path(), MaskUse::Use).unwrap_err().to_string().contains("0.png"));
 }
