@@ -6,8 +6,7 @@
 use super::super::Splats;
 use super::super::gltf::{self, ANTIALIASED, BINARY, COLOR_SPACE, EXTENSION, JSON, KERNEL};
 use super::super::write::FRAME;
-use super::{bytes_in_memory, frame_in};
-use crate::capture::SceneFrame;
+use super::{FramedModel, bytes_in_memory, frame_in};
 use crate::error::{Error, Result};
 use crate::limits;
 use serde::Deserialize;
@@ -71,7 +70,7 @@ struct Primitive {
 ///
 /// # Errors
 /// A file that is cut off or damaged, without splats, or with splats in a form that is not read.
-pub fn read(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
+pub fn read(path: &Path) -> Result<FramedModel> {
     let content = limits::read(path)?;
     let (document, binary) = parts(path, &content)?;
     let document: Document = serde_json::from_slice(document)

@@ -184,10 +184,14 @@ pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
     }
 }
 
+/// What readers of formats give that can state more than splats: these, whether they are antialiased, and the frame that
+/// the file states.
+type FramedModel = (Splats, bool, Option<SceneFrame>);
+
 enum Kind {
     Ply,
     Spz,
-    Sog(fn(&Path) -> Result<(Splats, bool, Option<SceneFrame>)>),
+    Sog(fn(&Path) -> Result<FramedModel>),
     Glb,
     Splat,
     Foreign(Foreign),

@@ -5,8 +5,7 @@
 use super::super::Splats;
 use super::super::write::MODEL_ANTIALIASED;
 use super::foreign::converted;
-use super::{bytes_in_memory, frame_in};
-use crate::capture::SceneFrame;
+use super::{FramedModel, bytes_in_memory, frame_in};
 use crate::error::{Error, Result};
 use crate::limits;
 use flate2::read::DeflateDecoder;
@@ -81,7 +80,7 @@ struct Harmonics {
 ///
 /// # Errors
 /// A file that is cut off or damaged, of another version, or claims more than it may take.
-pub fn read(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
+pub fn read(path: &Path) -> Result<FramedModel> {
     let content = limits::read(path)?;
     let bytes = content.len() as u64;
     let zip =
@@ -95,7 +94,7 @@ pub fn read(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
 ///
 /// # Errors
 /// As there.
-pub fn read_beside(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
+pub fn read_beside(path: &Path) -> Result<FramedModel> {
     let meta = limits::read(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let files = std::fs::read_dir(folder).map_err(Error::io(folder))?;
@@ -131,7 +130,7 @@ struct Archive<'p> {
 }
 
 impl Archive<'_> {
-    fn read(&self, meta: &[u8]) -> Result<(Splats, bool, Option<SceneFrame>)> {
+    fn read(&self, meta: &[u8]) -> Result<FramedModel> {
         let (path, bytes) = (self.path, self.bytes);
         let unreadable =
             |error: serde_json::Error| damaged(path, format!("is a SOG file whose meta.json cannot be read: {error}"));

@@ -5,8 +5,7 @@
 use super::super::write::MODEL_ANTIALIASED;
 use super::super::{Splats, raise_bands};
 use super::sog::{damaged, is_below, read_beside};
-use super::{bytes_in_memory, frame_in};
-use crate::capture::SceneFrame;
+use super::{FramedModel, bytes_in_memory, frame_in};
 use crate::error::Result;
 use crate::limits;
 use serde::Deserialize;
@@ -89,7 +88,7 @@ impl Part {
 ///
 /// # Errors
 /// A `lod-meta.json` that cannot be understood; files that it names, as [`read_beside`].
-pub fn read(path: &Path) -> Result<(Splats, bool, Option<SceneFrame>)> {
+pub fn read(path: &Path) -> Result<FramedModel> {
     let streamed = Streamed::of(path)?;
     let mut parts = BTreeMap::new();
     streamed.tree.finest(&mut parts);
