@@ -1,34 +1,29 @@
 //! The optimization loop: render a view, compare, step back through the kernels, update, now and then densify.
 //!
-//! A step is one recording; nothing is waited for but the figures of the step before last ([`LateReader`]).
+//! [`step`] has what happens in each of its steps.
 
-use super::adam::{Moments, Update};
+mod step;
+
 use super::backward::Gradients;
 use super::canvas::Canvas;
 use super::changes::Change;
 use super::checkpoint::{Checkpoint, State as Saved};
-use super::config::{Background, Config};
+use super::config::Config;
 use super::densify::State;
 use super::kernels::Kernels;
-use super::loss::LossScratch;
-use super::order::{Order, random};
+use super::order::Order;
 use super::poses::Poses;
-use super::soundness::{self, CHECK_EVERY, COUNTS};
+use super::soundness::{self, COUNTS};
 use super::targets::{Budget, Targets};
 use super::watch::{Snapshot, StepFigures};
 use crate::capture::{Camera, Capture, Image};
 use crate::error::{Error, Result};
-use crate::gpu::{Buffer, Gpu, LateReader, Recorder, Timings};
+use crate::gpu::{Gpu, LateReader, Recorder, Timings};
 use crate::progress::Stop;
-use crate::splat::{Raster, RenderSettings, Splats, Style, Tensors, Workspace};
-use rand::RngExt;
+use crate::splat::{RenderSettings, Splats, Style, Tensors, Workspace};
 
-/// Steps between recordings whose kernels are timed.
-const PROFILE_EVERY: u32 = 100;
 /// Steps that the host may be ahead of the device.
 const STEPS_AHEAD: usize = 2;
-/// Steps between two raisings of scales to their floor: at the published rate they fall some 5 % below it in between.
-const FLOOR_EVERY: u32 = 10;
 
 /// Words of a step's figures that come home: counters and loss.
 const FIGURES: usize = 4;
@@ -139,99 +134,6 @@ impl<'g> Trainer<'g> {
     /// Splats in the model.
     pub fn count(&self) -> usize {
         self.parameters.count
-    }
-
-    /// One step of the optimization.
-    ///
-    /// # Errors
-    /// A training image cannot be read, the device fails, or the training diverged ([`crate::Error::NotFinite`]).
-    pub fn step(&mut self) -> Result<()> {
-        // Before a step rather than after one: what was just added or split is not fitted yet, and must not be what
-        // a run ends with or is measured by.
-        if self.kernels.densifier.due(self.step) {
-            self.densify()?;
-        }
-        let step = self.step;
-        let upcoming = self.order.upcoming(step, self.config.steps, |step| self.config.downscale_at(step));
-        let (view, downscale) = upcoming[0];
-        let camera = self.poses.cameras()[view].downscaled(downscale);
-        let target = self.targets.get(self.gpu, upcoming[0], &upcoming[1..])?;
-        let settings = self.render_settings(step, self.background(step));
-        self.fit_canvas(&camera)?;
-        if self.config.deterministic {
-            self.render_whole(&camera, &settings)?;
-        }
-        self.trained_degree = self.trained_degree.max(settings.sh_degree);
-        self.gradients.sh_degree = self.trained_degree;
-        let timed = step % PROFILE_EVERY == PROFILE_EVERY / 4;
-        let mut recorder = if timed { Recorder::profiled(self.gpu) } else { Recorder::new(self.gpu) };
-        self.record_gradients(&mut recorder, &camera, &settings, &target)?;
-        self.record_update(&mut recorder);
-        if step % CHECK_EVERY == CHECK_EVERY - 1 {
-            let groups = [&self.parameters, &self.first_moments, &self.second_moments];
-            self.kernels.soundness.record(&mut recorder, groups);
-            self.checked = step + 1;
-        }
-        self.submit(recorder, timed)?;
-        self.step += 1;
-        self.targets.prefetch(&upcoming[1..]);
-        Ok(())
-    }
-
-    /// Records the render of a view (a deterministic training has it already), its loss and the gradients.
-    fn record_gradients(
-        &self,
-        recorder: &mut Recorder<'_>,
-        camera: &Camera,
-        settings: &RenderSettings,
-        target: &Buffer<u32>,
-    ) -> Result<()> {
-        let Self { kernels, parameters, gradients, .. } = self;
-        let (Canvas { work, v_image, .. }, scratch) = of_step(self.canvas.as_ref())?;
-        if !self.config.deterministic {
-            kernels.renderer.record(recorder, parameters, camera, settings, work, Raster::Color);
-        }
-        kernels.loss.record(recorder, scratch, &work.image, target, v_image);
-        kernels.backward.record(recorder, parameters, [camera.width, camera.height], work, v_image, gradients);
-        Ok(())
-    }
-
-    /// Records what the gradients do to the model, and what else happens to it between two steps.
-    fn record_update(&self, recorder: &mut Recorder<'_>) {
-        let Self { gpu, config, kernels, parameters, step, .. } = self;
-        let (gradients, m, v) = (&self.gradients.parameters, &self.first_moments, &self.second_moments);
-        let (opacity, scale) = (config.opacity_regularizer, config.scale_regularizer);
-        if (opacity, scale) != (0.0, 0.0) {
-            kernels.densifier.record_regularizers(gpu, recorder, parameters, gradients, opacity, scale);
-        }
-        let rates = config.learning_rates(*step, self.scene_scale);
-        let update = Update { learning_rates: rates, step: step + 1, sh_degree: self.trained_degree };
-        kernels.adam.record(recorder, parameters, gradients, Moments { first: m, second: v }, update);
-        kernels.densifier.record_noise(gpu, recorder, parameters, rates[0], *step, config.seed);
-        if kernels.densifier.reset_due(step + 1) {
-            kernels.densifier.record_reset(recorder, parameters, m, v);
-        }
-        let last = step + 1 == config.steps;
-        if let Some(floor) = kernels.floor.as_ref().filter(|_| last || step % FLOOR_EVERY == FLOOR_EVERY - 1) {
-            floor.record(recorder, parameters);
-        }
-    }
-
-    /// Submits a step, and takes note of the figures of an earlier one. One that is `timed` is waited for.
-    fn submit(&mut self, recorder: Recorder<'g>, timed: bool) -> Result<()> {
-        if timed {
-            for (kernel, milliseconds) in recorder.submit_timed()? {
-                *self.timings.entry(kernel).or_default() += milliseconds;
-            }
-            self.timed_steps += 1;
-            return Ok(());
-        }
-        let (Canvas { work, .. }, scratch) = of_step(self.canvas.as_ref())?;
-        let figures = [(&work.counters, 2), (scratch.totals(), 2), (self.kernels.soundness.counts(), COUNTS)];
-        match self.late.submit(self.gpu, recorder, &figures)? {
-            Some(words) => self.note(&words),
-            None => Ok(()),
-        }
     }
 
     /// Waits for all steps that are under way.
@@ -357,64 +259,4 @@ impl<'g> Trainer<'g> {
         let sh_degree = self.config.sh_degree_at(step).min(self.parameters.sh_degree);
         RenderSettings { background, sh_degree, antialiased: self.config.antialiased, style: Style::default() }
     }
-
-    /// Renders a view into the canvas with all of its splat–tile pairs. Otherwise pairs that find no room are left out
-    /// of a step, and how much room there is depends on when the run was last interrupted. Waits for the device.
-    fn render_whole(&mut self, camera: &Camera, settings: &RenderSettings) -> Result<()> {
-        loop {
-            self.fit_canvas(camera)?;
-            let Some(Canvas { work, .. }) = &self.canvas else { return Ok(()) };
-            let mut recorder = Recorder::new(self.gpu);
-            self.kernels.renderer.record(&mut recorder, &self.parameters, camera, settings, work, Raster::Color);
-            recorder.submit();
-            let wanted = self.gpu.read_part(&work.counters, 1, 1)?.iter().sum::<u32>() as usize;
-            if wanted <= work.pair_capacity() {
-                return Ok(());
-            }
-            self.pairs = Workspace::room_for(self.gpu, wanted);
-        }
-    }
-
-    fn note(&mut self, words: &[u32]) -> Result<()> {
-        soundness::verdict(&words[FIGURES..], self.parameters.count, self.checked)?;
-        let wanted = words[1] as usize;
-        let [l1, ssim] = [f32::from_bits(words[2]), f32::from_bits(words[3])];
-        let loss = (1.0 - self.config.ssim_weight) * l1 + self.config.ssim_weight * (1.0 - ssim);
-        self.figures = StepFigures { loss, visible: words[0] as usize, pairs: wanted };
-        let room = self.canvas.as_ref().map_or(0, |c| c.work.pair_capacity());
-        self.overflows += u32::from(wanted > room);
-        if wanted > room {
-            tracing::debug!("{wanted} splat–tile pairs, room for {room}: some were left out of one step");
-        }
-        // Grow before it overflows: the count changes little from view to view.
-        if wanted + wanted / 8 > self.pairs {
-            self.pairs = Workspace::room_for(self.gpu, wanted);
-        }
-        soundness::check_loss(loss, self.step)
-    }
-
-    fn fit_canvas(&mut self, camera: &Camera) -> Result<()> {
-        let (count, pairs) = (self.parameters.count, self.pairs);
-        let mut canvas = match self.canvas.take().filter(|canvas| canvas.fits(camera, count, pairs)) {
-            Some(canvas) => canvas,
-            // The old one is gone by now, so that both need not fit.
-            None => Canvas::new(self.gpu, self.poses.cameras(), (self.parameters.capacity, pairs))?,
-        };
-        canvas.prepare_loss(self.gpu, camera, &self.kernels.loss, self.config.ssim_weight)?;
-        self.canvas = Some(canvas);
-        Ok(())
-    }
-
-    fn background(&self, step: u32) -> [f32; 3] {
-        match self.config.background {
-            Background::Black => [0.0; 3],
-            Background::Random => random(self.config.seed, 2, step).random(),
-        }
-    }
-}
-
-/// The buffers of a step, which are made before it is recorded.
-fn of_step(canvas: Option<&Canvas>) -> Result<(&Canvas, &LossScratch)> {
-    let both = canvas.and_then(|canvas| Some((canvas, canvas.loss()?)));
-    both.ok_or_else(|| Error::Gpu("a training step has no buffers for its image".into()))
 }
