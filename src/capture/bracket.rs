@@ -80,7 +80,11 @@ pub(super) fn join(views: Vec<View>) -> Result<Vec<View>> {
 }
 
 fn named(views: &[&View]) -> String {
-    views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>().join(" and ")
+    let names: Vec<&str> = views.iter().map(|view| view.name.as_str()).collect();
+    match names[..] {
+        [first, .., last] if names.len() > 4 => format!("{first} to {last} ({} photographs)", names.len()),
+        _ => names.join(" and "),
+    }
 }
 
 /// Indices of photographs that were taken from one pose, by the same camera: groups of two and more, in order.
@@ -93,18 +97,36 @@ fn same_pose(views: &[View]) -> Vec<Vec<usize>> {
     let extent = distances.get(distances.len() / 2).copied().unwrap_or_default();
     let mut order: Vec<usize> = (0..views.len()).collect();
     order.sort_by(|a, b| centers[*a].x.total_cmp(&centers[*b].x));
-    let mut group: Vec<usize> = (0..views.len()).collect();
-    for (at, &a) in order.iter().enumerate() {
-        let tolerance = SAME_POSE / views[a].camera.fx;
-        for &b in order[at + 1..].iter().take_while(|b| centers[**b].x - centers[a].x <= tolerance * extent) {
-            if centers[a].distance(centers[b]) <= tolerance * extent && is_same(&views[a], &views[b], tolerance) {
-                let (from, to) = (group[a].max(group[b]), group[a].min(group[b]));
-                group.iter_mut().filter(|of| **of == from).for_each(|of| *of = to);
-            }
+    let mut place = vec![0; views.len()];
+    order.iter().enumerate().for_each(|(at, &view)| place[view] = at);
+    let mut taken = vec![false; views.len()];
+    let mut groups = Vec::new();
+    // Pairs are not chained: where a camera moves slowly each has the pose of the one before, but not all have one.
+    for first in 0..views.len() {
+        if taken[first] {
+            continue;
         }
+        let tolerance = SAME_POSE / views[first].camera.fx;
+        let reach = tolerance * extent;
+        let near = |other: &&usize| (centers[**other].x - centers[first].x).abs() <= reach;
+        let (before, after) = (&order[..place[first]], &order[place[first] + 1..]);
+        let around = before.iter().rev().take_while(near).chain(after.iter().take_while(near)).copied();
+        let same = |other: &usize| {
+            *other > first
+                && !taken[*other]
+                && centers[first].distance(centers[*other]) <= reach
+                && is_same(&views[first], &views[*other], tolerance)
+        };
+        let mut group: Vec<usize> = around.filter(same).collect();
+        if group.is_empty() {
+            continue;
+        }
+        group.push(first);
+        group.sort_unstable();
+        group.iter().for_each(|member| taken[*member] = true);
+        groups.push(group);
     }
-    let members = |first: usize| (first..views.len()).filter(|i| group[*i] == first).collect::<Vec<_>>();
-    (0..views.len()).filter(|i| group[*i] == *i).map(members).filter(|members| members.len() > 1).collect()
+    groups
 }
 
 /// Whether two cameras at one place look the same way through the same lens.

@@ -109,3 +109,28 @@ fn what_is_no_bracket_stays_as_it_is() {
     let error = load(dir.path(), &Options::default()).unwrap_err().to_string();
     assert!(error.contains("1a.png"), "{error}");
 }
+
+#[test]
+fn a_slow_move_with_changing_exposure_is_no_bracket() {
+    let dir = tempfile::tempdir().unwrap();
+    let slow = (0..12).map(|i| (format!("s{i:02}.png"), 0.09 * f64::from(i), 0.1 * 1.4f32.powi(i)));
+    let far = (0..13).map(|i| (format!("t{i:02}.png"), (5.0 + f64::from(i)) * f64::from(i % 2 * 2 - 1), 1.0));
+    let all: Vec<_> = slow.chain(far).collect();
+    scene(dir.path(), &all.iter().map(|(name, at, exposure)| (name.as_str(), *at, *exposure)).collect::<Vec<_>>());
+    let most = open(dir.path(), None).train.iter().map(|view| view.shots.len()).max().unwrap();
+    assert!(most <= 2, "{most} shots beside one: the pose moved by more than a pixel");
+}
+
+/// A tripod's photographs by the thousand, which once took the cube of their number.
+#[test]
+fn thousands_of_photographs_have_one_pose() {
+    let dir = tempfile::tempdir().unwrap();
+    scene(dir.path(), &BRACKETS[..1]);
+    let view = open(dir.path(), None).train[0].clone();
+    let named = |i: usize| View { image: Some(format!("{i}.png").into()), ..view.clone() };
+    let views: Vec<View> = (0..4000).map(named).collect();
+    let started = std::time::Instant::now();
+    let groups = super::same_pose(&views);
+    assert_eq!((groups.len(), groups[0].len()), (1, 4000));
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}

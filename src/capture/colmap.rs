@@ -255,10 +255,8 @@ fn images_binary(path: &Path) -> Result<Vec<Posed>> {
     Ok(images)
 }
 
-fn text_lines(path: &Path) -> Result<Vec<(usize, String)>> {
-    let text = limits::read_text(path)?;
-    let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim().to_string()));
-    Ok(lines.filter(|(_, line)| !line.starts_with('#')).collect())
+fn text_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().map(|(i, line)| (i + 1, line.trim())).filter(|(_, line)| !line.starts_with('#'))
 }
 
 fn bad_line(path: &Path, number: usize, expected: &str) -> Error {
@@ -267,8 +265,9 @@ fn bad_line(path: &Path, number: usize, expected: &str) -> Error {
 
 fn cameras_text(path: &Path) -> Result<Cameras> {
     let mut cameras = Cameras::new();
-    for (number, line) in text_lines(path)?.into_iter().filter(|(_, line)| !line.is_empty()) {
-        let (id, camera) = camera_line(path, number, &line)?;
+    let text = limits::read_text(path)?;
+    for (number, line) in text_lines(&text).filter(|(_, line)| !line.is_empty()) {
+        let (id, camera) = camera_line(path, number, line)?;
         cameras.insert(id, camera);
     }
     Ok(cameras)
@@ -291,12 +290,13 @@ pub fn camera_line(path: &Path, number: usize, line: &str) -> Result<(u32, Model
 /// Two lines an image: the pose, then its key points (a line that may be blank, and that scripts leave away).
 fn images_text(path: &Path) -> Result<Vec<Posed>> {
     let mut images = Vec::new();
-    let mut lines = text_lines(path)?.into_iter().peekable();
+    let text = limits::read_text(path)?;
+    let mut lines = text_lines(&text).peekable();
     while let Some((number, line)) = lines.next() {
         if line.is_empty() {
             continue;
         }
-        images.push(posed_line(&line).ok_or_else(|| bad_line(path, number, "ID QW QX QY QZ TX TY TZ CAMERA NAME"))?);
+        images.push(posed_line(line).ok_or_else(|| bad_line(path, number, "ID QW QX QY QZ TX TY TZ CAMERA NAME"))?);
         lines.next_if(|(_, next)| are_keypoints(next) || posed_line(next).is_none());
     }
     Ok(images)

@@ -1,16 +1,24 @@
-//! Ctrl-C and its relatives: the first asks the running stage to stop cleanly, the second ends the program at once.
+//! Ctrl-C and its relatives: the first asks the running stage to stop cleanly, the second ends the program at once. So does
+//! the first where no stage has begun and no output folder is in use.
 
 use super::output::say;
 use super::progress::Reporter;
-use naka_gs::{Error, Progress, Result, Stop};
+use naka_gs::{Error, Progress, Result, Stop, storage};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Installs the handlers: for Ctrl-C, and on Unix for SIGTERM and SIGHUP, unless the latter is ignored (`nohup`).
 pub fn on_ctrl_c(reporter: &Reporter) -> Result<()> {
-    install(reporter.stop().clone())
+    install(reporter.stop().clone(), reporter.begun())
 }
 
-fn ask(stop: &Stop) {
+fn ask(stop: &Stop, begun: &AtomicBool) {
     if stop.requested() {
+        std::process::exit(130);
+    }
+    // A command without a stage has no safe point to wait for: its files are there whole, or not at all.
+    if !begun.load(Ordering::SeqCst) && !storage::holds_folders() {
+        say("interrupted");
         std::process::exit(130);
     }
     stop.request();
@@ -23,20 +31,20 @@ fn refuse(error: &dyn std::error::Error) -> Error {
 
 /// (Not by `ctrlc`, which takes SIGHUP too where any other crate of a build asks for its feature `termination`.)
 #[cfg(unix)]
-fn install(stop: Stop) -> Result<()> {
+fn install(stop: Stop, begun: Arc<AtomicBool>) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
     // Handled, it ends no process: a write beyond the limit of file sizes is an error, which names the file.
-    let beyond = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let beyond = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGXFSZ, beyond).map_err(|error| refuse(&error))?;
     let signals = if hangup_is_ignored() { vec![SIGINT, SIGTERM] } else { vec![SIGINT, SIGTERM, SIGHUP] };
     let mut signals = signal_hook::iterator::Signals::new(signals).map_err(|error| refuse(&error))?;
-    std::thread::spawn(move || signals.forever().for_each(|_| ask(&stop)));
+    std::thread::spawn(move || signals.forever().for_each(|_| ask(&stop, &begun)));
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn install(stop: Stop) -> Result<()> {
-    ctrlc::set_handler(move || ask(&stop)).map_err(|error| refuse(&error))
+fn install(stop: Stop, begun: Arc<AtomicBool>) -> Result<()> {
+    ctrlc::set_handler(move || ask(&stop, &begun)).map_err(|error| refuse(&error))
 }
 
 /// Whether whoever started this program wants it to outlive the terminal.

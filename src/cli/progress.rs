@@ -6,6 +6,7 @@ use super::output::say;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use naka_gs::{Progress, Stop};
 use std::io::{IsTerminal, Write, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tracing_subscriber::Layer;
@@ -31,6 +32,8 @@ pub struct Reporter {
     stop: Stop,
     mode: ProgressMode,
     stage: Arc<Mutex<Option<Stage>>>,
+    /// Whether a stage has begun.
+    begun: Arc<AtomicBool>,
     /// What stages belong to, before their names; may be empty.
     prefix: String,
 }
@@ -51,7 +54,12 @@ impl Reporter {
     /// A reporter for `mode`; bars need a terminal on stderr.
     pub fn new(mode: ProgressMode) -> Self {
         let mode = if mode == ProgressMode::Auto && !stderr().is_terminal() { ProgressMode::Plain } else { mode };
-        Self { stop: Stop::default(), mode, stage: Arc::default(), prefix: String::new() }
+        Self { stop: Stop::default(), mode, stage: Arc::default(), begun: Arc::default(), prefix: String::new() }
+    }
+
+    /// Whether a stage has begun, which can be asked to stop.
+    pub fn begun(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.begun)
     }
 
     /// A reporter for one of several things that are done, with its name before the stages'. If there are `several` at
@@ -62,7 +70,8 @@ impl Reporter {
             mode if several => (mode, Arc::default()),
             mode => (mode, Arc::clone(&self.stage)),
         };
-        Self { stop: self.stop.clone(), mode, stage, prefix: format!("{name}: ") }
+        let begun = Arc::clone(&self.begun);
+        Self { stop: self.stop.clone(), mode, stage, begun, prefix: format!("{name}: ") }
     }
 
     /// Sends log messages of this crate to stderr, above the bars.
@@ -115,6 +124,7 @@ impl Reporter {
 
 impl Progress for Reporter {
     fn begin(&self, name: &str, unit: &str, total: u64) {
+        self.begun.store(true, Ordering::SeqCst);
         let now = Instant::now();
         let (name, unit) = (format!("{}{name}", self.prefix), unit.to_string());
         if self.mode == ProgressMode::Plain {

@@ -258,6 +258,7 @@ pub(super) fn check(gpu: &Gpu, capture: &Capture, share: f64, config: &Config, p
         return Ok(());
     }
     let found = format!("views agree on a depth for only {:.2} % of the pixels", 100.0 * share);
+    tracing::info!("{found}: other readings of the poses are tried");
     match better(gpu, capture, &Reading::ALL, progress)? {
         Some(Better { reading, share, times }) => {
             let found = format!("{found}; read {reading}, for {:.0} %", 100.0 * share);
@@ -300,8 +301,10 @@ pub(super) fn better(
     let views = some_of(capture);
     let as_is = quick_share(gpu, capture, views.to_vec(), progress)?;
     let mut best: Option<Better> = None;
-    for &reading in readings {
+    progress.begin("poses", "readings", readings.len() as u64);
+    for (done, &reading) in readings.iter().enumerate() {
         progress.check()?;
+        progress.set(done as u64, "");
         // An order is one of all views.
         let read = match reading {
             Reading::Order(_) => reading
@@ -320,5 +323,6 @@ pub(super) fn better(
             break;
         }
     }
+    progress.end();
     Ok(best)
 }

@@ -49,6 +49,11 @@ impl Drop for HeldFolder {
     }
 }
 
+/// Whether this process works in an output folder.
+pub fn holds_folders() -> bool {
+    !lock(&HELD).is_empty()
+}
+
 /// Fails where `path` is, or lies below, the name of a folder that this process has locked and that is not there any more.
 pub(super) fn check(path: &Path) -> io::Result<()> {
     let above: Vec<Arc<Locked>> =

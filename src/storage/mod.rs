@@ -11,7 +11,7 @@ mod held;
 mod leftovers;
 
 pub use created::create_only;
-pub use held::{HeldFolder, ensure_held, is_same_file};
+pub use held::{HeldFolder, ensure_held, holds_folders, is_same_file};
 pub use leftovers::{remove_leftovers, remove_leftovers_below, remove_leftovers_of};
 
 use crate::error::{Error, Result};
