@@ -125,7 +125,7 @@ fn a_slow_move_with_changing_exposure_is_no_bracket() {
 #[test]
 fn thousands_of_photographs_have_one_pose() {
     let dir = tempfile::tempdir().unwrap();
-    scene(dir.path(), &BRACKETS[..1]);
+    scene(dir.path(), &BRACKETS);
     let view = open(dir.path(), None).train[0].clone();
     let named = |i: usize| View { image: Some(format!("{i}.png").into()), ..view.clone() };
     let views: Vec<View> = (0..4000).map(named).collect();
