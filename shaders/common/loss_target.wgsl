@@ -1,4 +1,4 @@
-// The target image of the loss: RGBA in 8 bits, a word a pixel, rows padded as the rendered image's; or, with
+// The target image of the loss: RGBA in 8 bits, one word per pixel, rows padded as the rendered image's; or, with
 // FLOAT_TARGET, planes of floats like it. Kernels bind it as TargetPixel.
 #ifdef FLOAT_TARGET
 alias TargetPixel = f32;

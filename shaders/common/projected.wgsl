@@ -3,8 +3,8 @@
 //   [1] conic xx, xy, yy (inverse 2D covariance), index of the splat in the model and clamped channels (bits)
 // and `colors` one: RGB (after clamping at 0), camera-space depth. They are two buffers, so that more splats
 // fit a binding.
-// Slots are handed out in no particular order, or with PLACED in the model's; counters[0] is their number, counters[1] the splat–tile pairs,
-// counters[2] the visible splats that found no slot.
+// Slots are handed out in no particular order, or with PLACED in the model's order; counters[0] is their number, counters[1] the
+// splat–tile pairs, counters[2] the visible splats that found no slot.
 const PROJECTED_STRIDE = 2u;
 // Of the word with the index: the index itself, and above it a bit for each channel that was clamped at 0.
 const INDEX_BITS = 28u;

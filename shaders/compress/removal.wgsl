@@ -1,5 +1,5 @@
 // What the rendered view would lose if a splat were removed, for every splat in one walk, front to back.
-// One workgroup of 64 threads a tile, four pixels in a row a thread (with TALL 16 threads, four such rows), as in
+// One workgroup of 64 threads per tile, four pixels in a row per thread (with TALL 16 threads, four such rows), as in
 // raster_backward. The color C of a pixel is affine in each α: with S_i the light from behind splat i, its removal changes C by
 // exactly Δ_i = α_i (S_i / (1 − α_i) − T_i c_i),
 // which is also −α_i ∂C/∂α_i. Transmittance is a fourth channel, so that holes count on any background.

@@ -1,5 +1,5 @@
 // Gradient of the mean squared error of a rendered view, as raster_backward takes it: ∂L/∂(red, green, blue, alpha).
-// One invocation four pixels in a row. Reads image and goal (planes of raster_forward, the fourth of them transmittance,
+// One invocation per four pixels in a row. Reads image and goal (planes of raster_forward, the fourth of them transmittance,
 // which is compared, too); writes v_image, zero where tiles reach beyond the picture.
 // Cost per pixel: 8 loads, 4 stores.
 #import common/view

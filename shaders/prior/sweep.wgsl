@@ -1,7 +1,7 @@
 // First planes of a view: of a number of inverse depths, evenly spaced over the range, the one of the least cost, as a
 // plane parallel to the picture (Collins 1996).
 //
-// One invocation per pixel. Reads images (see common/patch_match); writes planes: (w, dw/dx, dw/dy, cost) a pixel.
+// One invocation per pixel. Reads images (see common/patch_match); writes planes: (w, dw/dx, dw/dy, cost) per pixel.
 #import common/patch_match
 
 @group(0) @binding(2) var<storage, read_write> planes: array<vec4f>;

@@ -1,6 +1,6 @@
 // Draws the outline of each splat, front to back: the ellipse of two standard deviations, or the edge of what is drawn
 // of the splat where that is smaller, over a faint fill.
-// One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread. Reads projected, colors, pair_slots and
+// One workgroup of 64 threads per tile of 16 × 16 pixels, four pixels in a row per thread. Reads projected, colors, pair_slots and
 // tile_ranges; writes image: planes of vec4f quads as raster_forward, with the depth.
 // Cost per pair and thread: 12 loads; per pixel: 5 stores.
 #import common/view

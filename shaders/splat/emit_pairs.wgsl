@@ -18,7 +18,7 @@
 @group(0) @binding(6) var<storage, read_write> pair_slots: array<u32>;
 
 #ifdef SHARED
-// More tiles than this are taken by all lanes of the subgroup together.
+// Splats with more pairs than this are shared by all lanes of the subgroup.
 const ALONE = 32u;
 
 // Fills the places [first, end) of a splat: a row of its box for each lane.
@@ -54,7 +54,7 @@ fn main(
     let rank = linear_id(id, groups, 64u);
     let ranks = counters[0];
 #ifdef SHARED
-    // Nobody leaves: large splats are everybody's. Behind the last rank there is nothing to fill.
+    // No invocation returns early: all lanes help with large splats. Those behind the last rank have nothing of their own.
     let there = rank < ranks;
     let slot = sorted_slots[min(rank, max(ranks, 1u) - 1u)];
 #else
@@ -83,6 +83,7 @@ fn main(
                 subgroupShuffle(box, source), subgroupShuffle(next, source), subgroupShuffle(end, source), lane, lanes);
         }
     }
+    // Large splats are done.
     next = select(next, end, large);
 #endif
     var row = box.y;

@@ -1,5 +1,5 @@
 // Alpha-blends the splats of each tile, front to back.
-// One workgroup of 64 threads a tile of 16 × 16 pixels, four pixels in a row a thread (with TALL 16 threads: common/tall_forward).
+// One workgroup of 64 threads per tile of 16 × 16 pixels, four pixels in a row per thread (with TALL 16 threads: common/tall_forward).
 // Reads projected, colors, pair_slots and tile_ranges; writes image: planes of vec4f quads (tile-padded): red, green, blue with
 // the background, transmittance, and depth (α-weighted camera z) where DEPTH is defined.
 // Cost per pair: 13 loads of one lane for each subgroup of its tile and about 40 operations to cull (80 with TALL); per pixel of a block

@@ -1,5 +1,5 @@
 // Adam (Kingma & Ba 2015) on one tensor, as torch.optim.Adam with β = (0.9, 0.999), ε = 1e-15.
-// One invocation four values. Reads gradients; updates parameters and both moments. Values with a gradient that is
+// One invocation per four values. Reads gradients; updates parameters and both moments. Values with a gradient that is
 // not finite are left as they are.
 // Cost per value: 4 loads, 3 stores, a root and two divisions.
 #import common/view

@@ -1,5 +1,5 @@
 // Gradient of the blended image with respect to every splat's footprint and color.
-// One workgroup of 64 threads a tile, four pixels in a row a thread (with TALL 16 threads: common/tall_backward), the same walk as
+// One workgroup of 64 threads per tile, four pixels in a row per thread (with TALL 16 threads: common/tall_backward), the same walk as
 // raster_forward, front to back:
 // with C the pixel's final color and v = ∂L/∂C, what lies behind splat i contributes
 // S_i = v · C − Σ_{j ≤ i} w_j (v · c_j), so that ∂L/∂α_i = T_i (v · c_i) − S_i / (1 − α_i) needs no stored order.

@@ -1,10 +1,11 @@
 // Gradient of the SH coefficients: ∂L/∂sh[k] = Y_k(direction) · ∂L/∂color.
-// One invocation per slot, one dispatch for each part of the bands. Reads means, projected and the color part of splat_gradients; writes v_sh of the splat.
-// BAND_1 to BAND_3 are defined for the bands that the model has.
+// One invocation per slot, one dispatch for each part of the bands. Reads means, projected and the color part of
+// splat_gradients; writes v_sh of the splat. BAND_1 to BAND_3 are defined for the bands that the model has.
 // Cost per slot: 9 loads, 3 stores per basis function of the model (at most 48); without TALL also a load and a store of workgroup
 // memory for each of these stores.
 #import common/view
 #import common/part
+#import common/color_gradient
 #import common/projected
 #import common/sh
 #import common/splat_gradients
@@ -39,10 +40,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let sh_degree = unspecialized(view.sh_degree, id);
     let mean = vec3f(means[3u * splat], means[3u * splat + 1u], means[3u * splat + 2u]);
     let d = normalize(mean - view.position);
-    let g = GRADIENT_STRIDE * slot;
-    // A color clamped at 0 has no gradient.
-    let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
-    let v = select(v_color, vec3f(0.0), clamped_channels(shape));
+    let v = color_gradient(slot, shape);
     v_sh0[3u * i + 0u] = SH_C0 * v.x;
     v_sh0[3u * i + 1u] = SH_C0 * v.y;
     v_sh0[3u * i + 2u] = SH_C0 * v.z;
@@ -113,6 +111,12 @@ var<workgroup> staged: array<f32, 1344>;
 var<workgroup> rows: array<u32, 64>;
 const NO_ROW = 0xffffffffu;
 
+// Where the staged value `at` of a band of `width` floats belongs, or NO_ROW.
+fn place_of(at: u32, width: u32) -> u32 {
+    let row = rows[at / width];
+    return select(width * row + at % width, NO_ROW, row == NO_ROW);
+}
+
 fn stage(at: u32, y: f32, v: vec3f) {
     staged[at] = y * v.x;
     staged[at + 1u] = y * v.y;
@@ -135,15 +139,12 @@ fn main(
     let sh_degree = unspecialized(view.sh_degree, group);
     let mean = vec3f(means[3u * splat], means[3u * splat + 1u], means[3u * splat + 2u]);
     let d = normalize(mean - view.position);
-    let g = GRADIENT_STRIDE * slot;
-    // A color clamped at 0 has no gradient.
-    let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
-    let v = select(v_color, vec3f(0.0), clamped_channels(shape));
+    let v = color_gradient(slot, shape);
     stage(3u * thread, SH_C0, v);
     workgroupBarrier();
     for (var at = thread; at < 192u; at += 64u) {
-        let row = rows[at / 3u];
-        if row != NO_ROW { v_sh0[3u * row + at % 3u] = staged[at]; }
+        let to = place_of(at, 3u);
+        if to != NO_ROW { v_sh0[to] = staged[at]; }
     }
 #ifdef BAND_1
     workgroupBarrier();
@@ -153,8 +154,8 @@ fn main(
     stage(9u * thread + 6u, y1.z, v);
     workgroupBarrier();
     for (var at = thread; at < select(0u, 576u, sh_degree >= 1u); at += 64u) {
-        let row = rows[at / 9u];
-        if row != NO_ROW { v_sh1[9u * row + at % 9u] = staged[at]; }
+        let to = place_of(at, 9u);
+        if to != NO_ROW { v_sh1[to] = staged[at]; }
     }
 #endif
 #ifdef BAND_2
@@ -167,8 +168,8 @@ fn main(
     stage(15u * thread + 12u, y2[4], v);
     workgroupBarrier();
     for (var at = thread; at < select(0u, 960u, sh_degree >= 2u); at += 64u) {
-        let row = rows[at / 15u];
-        if row != NO_ROW { v_sh2[15u * row + at % 15u] = staged[at]; }
+        let to = place_of(at, 15u);
+        if to != NO_ROW { v_sh2[to] = staged[at]; }
     }
 #endif
 #ifdef BAND_3
@@ -183,8 +184,8 @@ fn main(
     stage(21u * thread + 18u, y3[6], v);
     workgroupBarrier();
     for (var at = thread; at < select(0u, 1344u, sh_degree >= 3u); at += 64u) {
-        let row = rows[at / 21u];
-        if row != NO_ROW { v_sh3[21u * row + at % 21u] = staged[at]; }
+        let to = place_of(at, 21u);
+        if to != NO_ROW { v_sh3[to] = staged[at]; }
     }
 #endif
 }

@@ -1,9 +1,11 @@
 // Gradient of the means through the viewing direction: ∂L/∂mean += (∂d/∂mean)ᵀ Σ_k ∇Y_k (sh[k] · ∂L/∂color).
-// One invocation per slot, one dispatch for each part of the bands. Reads means, SH bands 1–3, projected and splat_gradients; adds to v_means of the splat. BAND_2 and BAND_3 are
-// defined for the bands that the model has beside the first.
-// Cost per slot: 13 loads, 3 per basis function of the model (at most 45), 3 stores.
+// One invocation per slot, one dispatch for each part of the bands. Reads means, SH bands 1–3, projected and
+// splat_gradients; adds to v_means of the splat. BAND_2 and BAND_3 are defined for the bands that the model has beside the
+// first.
+// Cost per slot: 13 loads, 3 more per basis function of the model (at most 45), 3 stores.
 #import common/view
 #import common/part
+#import common/color_gradient
 #import common/projected
 #import common/sh
 #import common/splat_gradients
@@ -39,10 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let offset = mean - view.position;
     let inverse_distance = inverseSqrt(dot(offset, offset));
     let d = offset * inverse_distance;
-    let g = GRADIENT_STRIDE * slot;
-    // A color clamped at 0 has no gradient.
-    let v_color = vec3f(splat_gradients[g + G_RED], splat_gradients[g + G_GREEN], splat_gradients[g + G_BLUE]);
-    let v = select(v_color, vec3f(0.0), clamped_channels(shape));
+    let v = color_gradient(slot, shape);
     var v_d = SH_C1 * vec3f(
         -dot(vec3f(sh1[9u * i + 6u], sh1[9u * i + 7u], sh1[9u * i + 8u]), v),
         -dot(vec3f(sh1[9u * i + 0u], sh1[9u * i + 1u], sh1[9u * i + 2u]), v),

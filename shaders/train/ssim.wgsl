@@ -1,7 +1,7 @@
 // SSIM and its derivatives by the local moments of both pictures, all three channels.
 //
 // Reads  rendered (planes of pitch × rows), targets (see common/loss_target).
-// Writes partials: three planes a channel, ∂loss/∂(blur of a), ∂loss/∂(blur of a²) and ∂loss/∂(blur of a·t) (a rendered, t
+// Writes partials: three planes per channel, ∂loss/∂(blur of a), ∂loss/∂(blur of a²) and ∂loss/∂(blur of a·t) (a rendered, t
 //        target), at the centers of windows that lie inside the image (elsewhere it must be zero), and
 //        sums[workgroup]: SSIM summed over the workgroup.
 // Cost per pixel and channel: 2 loads and 3 stores, 44 multiply-adds down and 44 along, both 1.2 times (borders of lines) and

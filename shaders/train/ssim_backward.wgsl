@@ -1,6 +1,6 @@
 // The gradient of the loss with respect to the rendered image: all three channels, and alpha, on which it does not depend.
 //
-// Reads  partials (three planes a channel, see ssim), rendered, targets.
+// Reads  partials (three planes per channel, see ssim), rendered, targets.
 // Writes v_image (three planes; 0 in the padding): l1_scale · sign(a − t) + blur(∂a) + 2a · blur(∂a²) + t · blur(∂a·t), the
 //        fourth plane: 0, since whoever reads it may find another image's colors there, and sums[workgroup]: |a − t| summed over
 //        the workgroup.

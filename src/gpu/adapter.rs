@@ -155,7 +155,7 @@ pub(super) fn subgroups_fit([least, most]: [u32; 2]) -> bool {
 }
 
 /// Whether some of these sizes fit. Metal reports 4 to 64 for every device, though Apple's have 32.
-fn subgroups_may_fit([least, most]: [u32; 2]) -> bool {
+pub(super) fn subgroups_may_fit([least, most]: [u32; 2]) -> bool {
     least <= 64 && most >= 8
 }
 

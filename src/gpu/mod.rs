@@ -136,28 +136,39 @@ impl Gpu {
         Ok(Self::of(info, capabilities, limits, variants, device, queue))
     }
 
-    /// On a device of the embedding program. Optional features are used where it was opened with them. Its handlers of
-    /// loss and of errors that no scope catches are replaced ([`Gpu::check`] reports both), and [`Gpu::wait`] waits for
-    /// the program's own work, too.
+    /// On a device of the embedding program. Optional features are used where it was opened with them. Make one `Gpu` per
+    /// device and share it: the device's handlers of loss and of errors that no scope catches are replaced ([`Gpu::check`]
+    /// reports both), also those of an earlier `Gpu`. [`Gpu::wait`] waits for the program's own work, too.
     ///
     /// # Errors
     /// [`Error::Gpu`] where its limits are below WebGPU's defaults.
-    pub fn on(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
-        let (info, has, limits) = (adapter.get_info(), device.features(), device.limits());
+    pub fn on(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let (info, has, limits) = (device.adapter_info(), device.features(), device.limits());
         let mut lacking = Vec::new();
         let fail = |name: &'static str, needed: u64, has: u64| lacking.push(format!("{name}: {has} of {needed}"));
         wgpu::Limits::default().check_limits_with_fail_fn(&limits, false, fail);
         if !lacking.is_empty() {
-            return Err(Error::Gpu(format!("the device was opened with too low limits ({})", lacking.join(", "))));
+            let lacking = lacking.join(", ");
+            return Err(Error::Gpu(format!(
+                "the device's limits are below WebGPU's defaults ({lacking}): open it with wgpu::Limits::default() or more"
+            )));
         }
-        let fits = adapter::subgroups_fit([info.subgroup_min_size, info.subgroup_max_size]);
-        let capabilities = Capabilities {
-            subgroups: has.contains(wgpu::Features::SUBGROUP) && fits,
-            float_atomics: has.contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
-            timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY),
+        let sizes = [info.subgroup_min_size, info.subgroup_max_size];
+        let with = |subgroups: bool| -> Result<Self> {
+            let capabilities = Capabilities {
+                subgroups,
+                float_atomics: has.contains(wgpu::Features::SHADER_FLOAT32_ATOMIC),
+                timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY),
+            };
+            let variants = variants::choose(&info, capabilities, &driver(&info, capabilities), &Wanted::default())?;
+            Ok(Self::of(info.clone(), capabilities, limits.clone(), variants, device.clone(), queue.clone()))
         };
-        let variants = variants::choose(&info, capabilities, &driver(&info, capabilities), &Wanted::default())?;
-        Ok(Self::of(info, capabilities, limits, variants, device, queue))
+        let (subgroups, fit) = (has.contains(wgpu::Features::SUBGROUP), adapter::subgroups_fit(sizes));
+        let uncertain = subgroups && !fit && adapter::subgroups_may_fit(sizes);
+        match if uncertain { with(true)?.after_trial(&Wanted::default())? } else { None } {
+            Some(gpu) => Ok(gpu),
+            None => with(subgroups && fit),
+        }
     }
 
     fn of(
@@ -334,7 +345,23 @@ fn flags() -> wgpu::InstanceFlags {
 
 #[cfg(test)]
 mod tests {
-    use super::{Buffer, Gpu, Kernel};
+    use super::{Buffer, Capabilities, Choice, Gpu, Kernel, adapter};
+
+    #[test]
+    fn a_device_of_another_program_runs_kernels_with_what_it_was_opened_with() {
+        let adapter = adapter::choose(&adapter::instance(), &Choice::Best, None).unwrap();
+        let on = |required_limits| {
+            let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
+            let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
+            Gpu::on(device, queue)
+        };
+        let gpu = on(wgpu::Limits::default()).unwrap();
+        assert_eq!(gpu.capabilities(), Capabilities { subgroups: false, float_atomics: false, timestamps: false });
+        assert!(crate::self_test::run(&gpu).unwrap().iter().all(|check| check.pass));
+        let low = wgpu::Limits { max_storage_buffers_per_shader_stage: 4, ..wgpu::Limits::default() };
+        let error = on(low).err().unwrap().to_string();
+        assert!(error.contains("max_storage_buffers_per_shader_stage: 4 of 8"), "{error}");
+    }
 
     #[test]
     fn devices_kernels_and_buffers_are_shared_between_threads() {

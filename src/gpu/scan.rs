@@ -13,19 +13,19 @@ const TOP: usize = 8 * BLOCK;
 /// Levels that `u32` counts can need: 1024³ elements.
 const MAX_LEVELS: usize = 3;
 
-/// Elements of a buffer that can hold a count.
-const PLACES: [u32; 4] = [0, 1, 2, 3];
+/// Places in a buffer that can hold a count.
+const PLACES: usize = 4;
 /// Twin of `Source` in `shaders/common/count_source.wgsl`, 256 bytes from the next: what a binding may begin at.
-pub(super) type Place = [u32; 64];
+pub(super) type Source = [u32; 64];
 
-/// For each place that a count can have in its buffer: that place, and the most that it may be.
-pub(super) fn sources(gpu: &Gpu, limit: u32) -> Result<Buffer<Place>> {
-    let row = |place: u32| {
-        let mut row = [0; 64];
-        row[..2].copy_from_slice(&[place, limit]);
-        row
-    };
-    gpu.upload("places of counts", &PLACES.map(row))
+/// A [`Source`] for each place that a count can have in its buffer; `limit` is the most that it may be.
+pub(super) fn count_sources(gpu: &Gpu, limit: u32) -> Result<Buffer<Source>> {
+    let sources: [Source; PLACES] = std::array::from_fn(|place| {
+        let mut source = [0; 64];
+        source[..2].copy_from_slice(&[place as u32, limit]);
+        source
+    });
+    gpu.upload("places of counts", &sources)
 }
 
 /// Exclusive prefix sums over `u32` buffers of up to `capacity` elements. Sums
@@ -37,8 +37,8 @@ pub struct Scan {
     reduce: Kernel,
     block: Kernel,
     top: Kernel,
-    /// See [`sources`].
-    sources: Buffer<Place>,
+    /// See [`count_sources`].
+    sources: Buffer<Source>,
     /// Per level: workgroups (x, y, z) and number of elements. Of a single level: the capacity, and number of elements.
     levels: [Buffer<u32>; MAX_LEVELS],
     /// Block sums of the levels below the top one.
@@ -70,7 +70,7 @@ impl Scan {
             reduce: gpu.kernel("gpu/scan_reduce", &block_size)?,
             block: gpu.kernel("gpu/scan_block", &block_size)?,
             top: gpu.kernel("gpu/scan_block", top)?,
-            sources: sources(gpu, limit)?,
+            sources: count_sources(gpu, limit)?,
             levels: [level()?, level()?, level()?],
             sums,
             total: gpu.buffer("scan total", 1)?,

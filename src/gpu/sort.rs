@@ -69,7 +69,7 @@ impl Sort {
     }
 
     /// Sorts the first `count.0[count.1]` pairs (cut off at the capacity) of `keys` and `values` (each at least
-    /// `capacity` long) by the low `bits` bits of the keys, 1–32. The result is in [`Sort::sorted`]; what `keys` and
+    /// `capacity` long) by the low `bits` bits of the keys, 1–32. `count.1` is at most 3. The result is in [`Sort::sorted`]; what `keys` and
     /// `values` hold then is of no use.
     pub fn record(
         &self,

@@ -55,13 +55,17 @@ impl Gpu {
     /// Those of [`Gpu::open_with`].
     pub(super) fn with_tried_subgroups(adapter: &wgpu::Adapter, mask: Mask, wanted: &Wanted) -> Result<Option<Self>> {
         let capabilities = adapter::capabilities(adapter, mask);
-        let mut gpu = Self::with_capabilities(adapter, mask, capabilities, &Wanted::default())?;
-        let trial = gpu.try_subgroups();
-        tracing::debug!("subgroups of {}: {trial:?}", gpu.name());
+        Self::with_capabilities(adapter, mask, capabilities, &Wanted::default())?.after_trial(wanted)
+    }
+
+    /// This device, whose adapter reports too wide a range of sizes, if its subgroups turn out to be usable.
+    pub(super) fn after_trial(mut self, wanted: &Wanted) -> Result<Option<Self>> {
+        let trial = self.try_subgroups();
+        tracing::debug!("subgroups of {}: {trial:?}", self.name());
         let Some(trial) = trial.ok().filter(|trial| trial.is_usable()) else { return Ok(None) };
-        [gpu.info.subgroup_min_size, gpu.info.subgroup_max_size] = trial.lanes;
-        gpu.variants = variants::choose(&gpu.info, capabilities, &gpu.driver(), wanted)?;
-        Ok(Some(gpu))
+        [self.info.subgroup_min_size, self.info.subgroup_max_size] = trial.lanes;
+        self.variants = variants::choose(&self.info, self.capabilities, &self.driver(), wanted)?;
+        Ok(Some(self))
     }
 }
 

@@ -67,15 +67,14 @@ impl Config {
     /// # Errors
     /// [`Error::Setting`] for a name or value that no setting has.
     pub fn changed(&self, changes: &[Change]) -> Result<Self> {
-        let mut all = table(self)?;
+        let (mut all, mut changed) = (table(self)?, self.clone());
         for (name, value) in changes.iter().flat_map(|change| &change.settings) {
             all.insert(name.clone(), value.clone());
             // One by one, so that the setting is named.
-            serde_json::from_value::<Self>(Value::Object(all.clone())).map_err(|error| {
+            changed = serde_json::from_value(Value::Object(all.clone())).map_err(|error| {
                 Error::setting(format!("train.{name}"), format!("{value} ({error})"), "give another value")
             })?;
         }
-        let changed: Self = serde_json::from_value(Value::Object(all)).map_err(unknown)?;
         changed.validate()?;
         Ok(changed)
     }
@@ -91,14 +90,10 @@ pub(super) fn note(changes: &mut Vec<Change>, change: &Change) {
 }
 
 fn table(config: &Config) -> Result<Map<String, Value>> {
-    match serde_json::to_value(config).map_err(unknown)? {
+    match serde_json::to_value(config).map_err(|error| Error::setting("train", error.to_string(), "report this bug"))? {
         Value::Object(table) => Ok(table),
         other => Err(Error::setting("train", other.to_string(), "report this bug")),
     }
-}
-
-fn unknown(error: serde_json::Error) -> Error {
-    Error::setting("train", error.to_string(), "report this bug")
 }
 
 #[cfg(test)]

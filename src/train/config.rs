@@ -17,7 +17,8 @@ pub enum Background {
     Black,
 }
 
-/// Settings of the optimization, a field each, as in a settings file's table. The defaults are the published ones (NAKA-GS §III-C, 3DGS) but for the background.
+/// Settings of the optimization, a field each, as in a settings file's table. The defaults are the published ones
+/// (NAKA-GS §III-C, 3DGS) but for the background.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, DocumentedFields)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {

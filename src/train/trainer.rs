@@ -68,7 +68,7 @@ impl<'g> Trainer<'g> {
     /// A run from the start.
     ///
     /// # Errors
-    /// No views, splats whose tensors differ in length, the device.
+    /// [`Error::Input`] without views, [`Error::Setting`] for splats whose tensors differ in length; the device fails.
     pub fn new(gpu: &'g Gpu, capture: &Capture, splats: &Splats, config: &Config) -> Result<Self> {
         let parameters = Tensors::from_splats(gpu, splats, splats.len())?;
         let moments = |what: &str| Tensors::zeros(gpu, what, splats.len(), splats.len(), splats.sh_degree);
@@ -79,7 +79,7 @@ impl<'g> Trainer<'g> {
     /// A run from a checkpoint.
     ///
     /// # Errors
-    /// As there.
+    /// [`Error::Input`] without views; the device fails.
     pub fn resume(gpu: &'g Gpu, capture: &Capture, config: &Config, checkpoint: Checkpoint) -> Result<Self> {
         let Checkpoint { step, parameters, first_moments, second_moments, statistics, found, .. } = checkpoint;
         let mut trainer = Self::with_state(gpu, capture, config, parameters, first_moments, second_moments)?;

@@ -1,7 +1,8 @@
 //! Observing and controlling a training run.
 //!
 //! This trait is all that training knows of its observers. It is called on the training thread, between steps, and its
-//! commands are followed; a watcher that panics is left out from then on. [`super::Live`] is the watcher that another thread can look through.
+//! commands are followed; a watcher that panics is left out from then on. [`super::Live`] is the watcher that another
+//! thread can look through.
 
 use super::changes::Change;
 use super::config::Config;

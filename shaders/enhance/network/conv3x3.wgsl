@@ -73,7 +73,7 @@ fn sum3(sum: vec4f, v: vec3f, a: vec4f, b: vec4f, c: vec4f) -> vec4f {
     return fma(vec4f(v.z), c, fma(vec4f(v.y), b, fma(vec4f(v.x), a, sum)));
 }
 
-// What one column of taps needs of the source: a value a row (nine at stride 2).
+// What one column of taps needs of the source: a value per row (nine at stride 2).
 alias Column = array<f32, 10>;
 
 // The column from `at` on, rows `pitch` apart.

@@ -3,7 +3,7 @@
 
 use super::{Digits, Scatter, Values};
 use crate::error::Result;
-use crate::gpu::scan::{BLOCK as SCAN_BLOCK, Place, sources};
+use crate::gpu::scan::{BLOCK as SCAN_BLOCK, Source, count_sources};
 use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder, Scan};
 
 /// Pairs of a block that a workgroup of 64 threads sorts by itself.
@@ -78,8 +78,8 @@ pub(super) struct Blocks {
     /// Nothing for few blocks.
     scan: Option<Scan>,
     digits: Digits,
-    /// See [`sources`].
-    sources: Buffer<Place>,
+    /// See [`count_sources`].
+    sources: Buffer<Source>,
     /// Workgroups (x, y, z) and number of pairs. For few blocks: the capacity, and number of pairs.
     args: Buffer<u32>,
     table: Buffer<u32>,
@@ -108,7 +108,7 @@ impl Blocks {
             scan,
             blocks: blocks as u32,
             digits: Digits::new(gpu, shape.digit_bits)?,
-            sources: sources(gpu, limit)?,
+            sources: count_sources(gpu, limit)?,
             args: gpu.upload("sort arguments", &[limit, 0, 0, 0])?,
             table: gpu.buffer("sort counts", entries)?,
         })

@@ -7,39 +7,49 @@ use crate::splat::{Style, TILE};
 
 const UNTOUCHED: u32 = 77_777;
 
+/// [`camera`] eight times as large: footprints of a few tiles and of more than a subgroup leaves to one thread.
+fn large_camera() -> Camera {
+    let small = camera();
+    let [fx, fy, cx, cy] = [small.fx, small.fy, small.cx, small.cy].map(|value| 8.0 * value);
+    Camera { width: 301, height: 187, fx, fy, cx, cy, ..small }
+}
+
 #[test]
 fn a_splat_fills_the_room_that_was_counted_for_it_and_no_more() {
     Gpu::every_layout().iter().for_each(fills_what_was_counted);
 }
 
 fn fills_what_was_counted(gpu: &Gpu) {
+    const ROOM: usize = 20_000;
+    let camera = large_camera();
     let model = Tensors::from_splats(gpu, &splats(&cloud(50, 3)), 0).unwrap();
     let settings = RenderSettings { background: [0.2; 3], sh_degree: 3, antialiased: false, style: Style::default() };
     let renderer = Renderer::new(gpu).unwrap();
-    let work = Workspace::new(gpu, 50, 4000, camera().width, camera().height).unwrap();
+    let work = Workspace::new(gpu, 50, ROOM, camera.width, camera.height).unwrap();
     let mut recorder = Recorder::new(gpu);
-    renderer.record(&mut recorder, &model, &camera(), &settings, &work, Raster::Depth);
+    renderer.record(&mut recorder, &model, &camera, &settings, &work, Raster::Depth);
     recorder.submit();
     let [visible, pairs, ..] = gpu.read(&work.counters).unwrap()[..] else { panic!("no counters") };
     let image = gpu.read(&work.image).unwrap();
-    assert!(visible > 20 && pairs > visible && pairs + visible < 4000, "{visible} visible, {pairs} pairs");
+    assert!(visible > 20 && pairs > visible && ((pairs + visible) as usize) < ROOM, "{visible} visible, {pairs} pairs");
     let emit_again = |offsets: &[u32], total: u32| {
         work.tile_counts.write(gpu, 0, offsets);
         work.counters.write(gpu, 1, &[total]);
-        work.pair_tiles.write(gpu, 0, &[UNTOUCHED; 4000]);
+        work.pair_tiles.write(gpu, 0, &[UNTOUCHED; ROOM]);
         let mut recorder = Recorder::new(gpu);
         renderer.emit(&mut recorder, &work, 1);
         recorder.submit();
         gpu.read(&work.pair_tiles).unwrap()
     };
     let offsets = gpu.read_part(&work.tile_counts, 0, visible as usize).unwrap();
+    assert!(offsets.windows(2).any(|pair| pair[1] - pair[0] > 32), "no splat is shared by a subgroup");
     // One fewer of the last splat that has any, which is the end of the list.
     let cut = emit_again(&offsets, pairs - 1);
     assert!(cut[pairs as usize - 1..].iter().all(|tile| *tile == UNTOUCHED));
     // One more of every splat: a pair of no tile, which nothing draws.
     let wider: Vec<u32> = (0..).zip(&offsets).map(|(i, offset)| offset + i).collect();
     let found = emit_again(&wider, pairs + visible);
-    let [x, y] = tiles(camera().width, camera().height);
+    let [x, y] = tiles(camera.width, camera.height);
     let ends = wider[1..].iter().copied().chain([pairs + visible]);
     for (first, end) in wider.iter().zip(ends) {
         let of_splat = &found[*first as usize..end as usize];
@@ -49,7 +59,7 @@ fn fills_what_was_counted(gpu: &Gpu) {
     assert!(found[(pairs + visible) as usize..].iter().all(|tile| *tile == UNTOUCHED));
     let mut recorder = Recorder::new(gpu);
     recorder.clear(&work.tile_ranges);
-    renderer.blend(&mut recorder, &work, [camera().width, camera().height], Raster::Depth);
+    renderer.blend(&mut recorder, &work, [camera.width, camera.height], Raster::Depth);
     recorder.submit();
     assert!(gpu.read(&work.image).unwrap() == image, "pairs of no tile changed the picture");
 }
@@ -61,9 +71,7 @@ fn pairs_are_the_tiles_that_a_footprint_touches() {
     for (i, scales) in cloud[2].chunks_mut(3).enumerate() {
         scales[i % 3] += [0.0, 1.5, -3.0, 2.5][i % 4];
     }
-    let small = camera();
-    let (fx, fy, cx, cy) = (8.0 * small.fx, 8.0 * small.fy, 8.0 * small.cx, 8.0 * small.cy);
-    let camera = Camera { width: 301, height: 187, fx, fy, cx, cy, ..small };
+    let camera = large_camera();
     let [across, down] = tiles(camera.width, camera.height);
     for gpu in Gpu::every_layout() {
         let model = Tensors::from_splats(&gpu, &splats(&cloud), 0).unwrap();

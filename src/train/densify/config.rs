@@ -47,7 +47,8 @@ pub struct Config {
     pub max_splats: u32,
     /// Mcmc: fraction by which the model grows each time, up to the maximum.
     pub grow: f32,
-    /// Gradual: ratio of final to initial splats, up to the maximum and not counting those removed. Most are added early, all where absolute gradients (of the pixels one by one) are largest.
+    /// Gradual: ratio of final to initial splats, up to the maximum and not counting those removed. Most are added early, all
+    /// where absolute gradients (of the pixels one by one) are largest.
     pub growth_factor: f32,
     /// Mcmc: strength of the jitter of the positions (0: none).
     pub noise: f32,

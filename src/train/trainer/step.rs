@@ -36,9 +36,10 @@ impl<'g> Trainer<'g> {
         let camera = self.poses.cameras()[view].downscaled(downscale);
         let target = self.targets.get(self.gpu, upcoming[0], &upcoming[1..])?;
         let settings = self.render_settings(step, self.background(step));
-        self.fit_canvas(&camera)?;
         if self.config.deterministic {
             self.render_whole(&camera, &settings)?;
+        } else {
+            self.fit_canvas(&camera)?;
         }
         self.trained_degree = self.trained_degree.max(settings.sh_degree);
         self.gradients.sh_degree = self.trained_degree;
@@ -118,7 +119,7 @@ impl<'g> Trainer<'g> {
     fn render_whole(&mut self, camera: &Camera, settings: &RenderSettings) -> Result<()> {
         loop {
             self.fit_canvas(camera)?;
-            let Some(Canvas { work, .. }) = &self.canvas else { return Ok(()) };
+            let (Canvas { work, .. }, _) = of_step(self.canvas.as_ref())?;
             let mut recorder = Recorder::new(self.gpu);
             self.kernels.renderer.record(&mut recorder, &self.parameters, camera, settings, work, Raster::Color);
             recorder.submit();
