@@ -1,5 +1,5 @@
 # Builds naka-gs and runs its demo without a GPU:
-#   docker build -t naka-gs . && docker run --rm -v "$PWD/out:/work/out" naka-gs demo
+#   docker build -t naka-gs . && docker run --rm -v "$PWD:/work" naka-gs demo
 FROM rust:1.95-bookworm AS build
 WORKDIR /src
 COPY . .

@@ -9,7 +9,6 @@ use super::{colmap, models};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The settings beside results: photographs that were lit have the names of those that they were made from.
 /// What the folder of a COLMAP project's photographs is called.
 const CUSTOMARY: [&str; 2] = ["images", "input"];
 
@@ -66,6 +65,7 @@ fn may_rival(path: &Path) -> bool {
         return false;
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    // Results have the names of the photographs that they were made from.
     let results = [RECORD, SETTINGS].iter().any(|file| path.join(file).exists());
     let other = OTHERS.contains(&name.as_str()) || name.starts_with(SMALLER) || is_hidden(path);
     !results && !other && !is_scene(path)

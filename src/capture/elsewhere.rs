@@ -1,7 +1,6 @@
 //! Poses in places or formats that are not read, reported so that they are not overlooked.
 
-use super::file_names::ending;
-use super::file_names::{RECORD, folder_in, holds_model, is_hidden, is_scene};
+use super::file_names::{RECORD, ending, folder_in, holds_model, is_hidden, is_scene};
 use super::models;
 use crate::error::{Error, Result};
 use crate::limits;

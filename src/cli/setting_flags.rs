@@ -124,7 +124,7 @@ impl<T: Tables> Args for SettingFlags<T> {
             .long("config")
             .value_name("FILE.toml")
             .value_parser(clap::value_parser!(PathBuf))
-            .help("Settings from a file with the same keys as the flags; a flag wins over the file's value for the same key")
+            .help("Settings from a TOML file (keys: docs/usage.md, or the settings.toml of a run); a flag wins over the file's value")
             .help_heading("Settings")
             .hide_short_help(true);
         Self::keys().fold(command.arg(config), |command, key| command.arg(flag(&key)))

@@ -1,8 +1,7 @@
 //! Lit pictures as files, in the format their names ask for, with what belongs to the photograph they come from.
 
 use super::network::Maps;
-use crate::capture::ending;
-use crate::capture::{Extras, Image, View, resize_area};
+use crate::capture::{Extras, Image, View, ending, resize_area};
 use crate::error::{Error, Result};
 use crate::storage;
 use ::image::codecs::png::PngEncoder;

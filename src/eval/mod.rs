@@ -20,5 +20,5 @@ pub use jpeg::{Sampling, encode_jpeg, write_jpeg, write_jpeg_rgb8, write_jpeg_wi
 pub use lpips::Lpips;
 pub use masked::{Counted, as_exposed};
 pub use metrics::{PSNR_CAP, psnr, ssim};
-pub use report::{Extras, Group, Metrics, Pair, ViewMetrics, compare, compare_folders, compare_pairs};
+pub use report::{Extras, Group, Metrics, ViewMetrics, compare, compare_folders};
 pub use sheet::{Cell, Section, sheet};

@@ -3,8 +3,7 @@
 use super::jpeg::through_jpeg;
 use super::metrics::{broken_pixels, ssim_where};
 use super::{Counted, Lpips, fit_affine, fit_quadratic, flicker, offset, psnr, sharpness, ssim};
-use crate::capture::ending;
-use crate::capture::{Image, Mask, MaskUse, image_size, list_names, masks_of, read_alpha, resize_area};
+use crate::capture::{Image, Mask, MaskUse, ending, image_size, list_names, masks_of, resize_area};
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::progress::Progress;
@@ -110,7 +109,7 @@ pub struct Metrics {
 
 /// A render and its reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pair {
+struct Pair {
     /// What the numbers are of.
     pub name: String,
     /// The picture to judge.
@@ -200,16 +199,8 @@ fn to_common_size(render: &Image, reference: &Image) -> (Option<Image>, Option<I
     }
 }
 
-/// The numbers of all `pairs`, in their order. Transparent pixels of references are left out.
-///
-/// # Errors
-/// What [`compare`] reports, a picture that was cropped by a pixel, files that cannot be read, and a stop that was asked for.
-pub fn compare_pairs(pairs: &[Pair], lpips: Option<&Lpips>, progress: &dyn Progress) -> Result<Group> {
-    compare_weighted(pairs, &read_alpha, lpips, progress)
-}
-
-/// As [`compare_pairs`]; `weights` are those of a reference's pixels, `None` where all count.
-fn compare_weighted(
+/// The numbers of all `pairs`, in their order; `weights` are those of a reference's pixels, `None` where all count.
+fn compare_pairs(
     pairs: &[Pair],
     weights: &dyn Fn(&Path) -> Result<Option<Image>>,
     lpips: Option<&Lpips>,
@@ -274,7 +265,7 @@ fn is_cropped(render: &Image, reference: &Image) -> bool {
 ///
 /// # Errors
 /// [`Error::Input`] if no picture has a partner or a folder holds two of one stem, for a mask of another shape than its
-/// reference, and as [`compare_pairs`]; unreadable files.
+/// reference, for a picture that was cropped by a pixel, and as [`compare`]; unreadable files.
 pub fn compare_folders(
     renders: &Path,
     references: &Path,
@@ -313,7 +304,7 @@ pub fn compare_folders(
         tracing::warn!("{}: no picture of this name in the other folder; left out", path.display());
     }
     let weights = |reference: &Path| masks.get(reference).map_or(Ok(None), Mask::read);
-    Ok(Metrics { test: compare_weighted(&pairs, &weights, lpips, progress)?, holdout: None })
+    Ok(Metrics { test: compare_pairs(&pairs, &weights, lpips, progress)?, holdout: None })
 }
 
 /// The pictures of a folder and the folders below it by lower-case path without ending.

@@ -87,9 +87,9 @@ fn without_pictures(out: &Path, error: Error) -> Result<()> {
         return Err(error);
     }
     if page.exists() {
-        let found = format!("is kept, for a new one would show no pictures ({error})");
-        let remedy = "run the scene into the same folder from where it lies now, which keeps what is current, then make \
-                      the report again; or move the page away";
+        let found = format!("is kept, because a new report would have no pictures ({error})");
+        let remedy = "run the scene again from its present place into the same folder (what is current is kept), then make the \
+                      report again; or move the page away";
         return Err(Error::input(page, found, remedy));
     }
     tracing::warn!("the report shows no pictures: {error}");

@@ -94,8 +94,8 @@ impl Encoder {
     pub fn find(film: &Path) -> Result<Self> {
         let container = Container::of(film).ok_or_else(|| {
             let known = CONTAINERS.map(|container| format!(".{}", container.ending)).join(", ");
-            let remedy = format!("choose one of {known}; ffmpeg makes other kinds of such a file");
-            Error::input(film, "has no ending of a film that can be written", remedy)
+            let remedy = format!("use one of {known}; ffmpeg converts such a file to other formats");
+            Error::input(film, "does not end like a video that can be written", remedy)
         })?;
         Self::named("ffmpeg", container)
     }

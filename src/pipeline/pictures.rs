@@ -1,7 +1,6 @@
 //! Renders of a finished model.
 
-use crate::capture::ending;
-use crate::capture::{Camera, Image, View, mean_image};
+use crate::capture::{Camera, Image, View, ending, mean_image};
 use crate::error::Result;
 use crate::eval::{self, Sampling};
 use crate::gpu::Gpu;

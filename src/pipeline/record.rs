@@ -1,6 +1,6 @@
 //! `run.json`: what was made in an output folder, from what, how long it took; the memory that makes a run resumable.
 
-use super::fingerprint::{self, Hashed};
+use super::fingerprint::{self, Content, Hashed};
 use super::frames::Source;
 use super::output::{Files, names};
 pub use super::stage::Stage;
@@ -227,11 +227,13 @@ impl Run {
         })
     }
 
-    /// A hash of what the `stages` wrote.
+    /// A hash of what the `stages` wrote for others. No stage reads the cameras that lie beside the pictures, which runs of
+    /// earlier versions lack.
     pub fn made_by(&self, stages: &[Stage]) -> String {
-        fingerprint::of(
-            &stages.iter().map(|stage| self.stage(*stage).map(|record| &record.outputs)).collect::<Vec<_>>(),
-        )
+        fn read(record: &StageRecord) -> BTreeMap<&String, &Option<Content>> {
+            record.outputs.iter().filter(|(name, _)| *name != names::TRANSFORMS).collect()
+        }
+        fingerprint::of(&stages.iter().map(|stage| self.stage(*stage).map(read)).collect::<Vec<_>>())
     }
 
     /// Writes the record into the folder `out`.

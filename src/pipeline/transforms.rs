@@ -12,7 +12,9 @@ use std::path::Path;
 /// # Errors
 /// A file that cannot be written.
 pub fn write(path: &Path, capture: &Capture, downscale: u32, folder: &str) -> Result<()> {
-    let views = || capture.train.iter().chain(&capture.holdout);
+    let mut views: Vec<&View> = capture.train.iter().chain(&capture.holdout).collect();
+    // In this order programs hold out every N-th, whichever were held out here.
+    views.sort_by(|a, b| a.name.cmp(&b.name));
     let frame = |view: &View| {
         let camera = view.camera.downscaled(downscale);
         let Camera { width, height, fx, fy, cx, cy, .. } = camera;
@@ -23,9 +25,9 @@ pub fn write(path: &Path, capture: &Capture, downscale: u32, folder: &str) -> Re
             "transform_matrix": pose,
         })
     };
-    let frames: Vec<_> = views().map(frame).collect();
+    let frames: Vec<_> = views.iter().copied().map(frame).collect();
     storage::write_json(path, &json!({ "camera_model": "PINHOLE", "frames": frames }))?;
-    let undistorted = views().filter(|view| view.lens.is_some()).count();
+    let undistorted = views.iter().filter(|view| view.lens.is_some()).count();
     if undistorted > 0 {
         tracing::info!(
             "{undistorted} pictures are undistorted: they fit the cameras in {}, not those of the scene",
@@ -63,7 +65,8 @@ mod tests {
         let bent = capture::load(&scene, &options).unwrap();
         write(&out.join("transforms.json"), &bent, 2, "images/").unwrap();
         let found = capture::load(&out, &capture::Options::default()).unwrap();
-        let views: Vec<&View> = bent.train.iter().chain(&bent.holdout).collect();
+        let mut views: Vec<&View> = bent.train.iter().chain(&bent.holdout).collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
         assert_eq!((found.train.len(), views.len(), bent.holdout.len()), (4, 4, 1));
         for (view, given) in found.train.iter().zip(views) {
             assert!(given.lens.is_some() && view.lens.is_none() && view.name == given.name);

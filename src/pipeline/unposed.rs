@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
 /// Most training views that are rendered where there are no other poses to render.
 const RENDERED: usize = 32;
 
-/// The photographs of a scene folder without poses, by its `options` either: those directly in it, or in its `images/` or
-/// `train/`.
+/// The photographs of a scene folder that has no poses, and for which `options` name none: those directly in it, or in its
+/// `images/` or `train/`.
 ///
 /// # Errors
 /// Fewer than three that can be read. Others that cannot be read are left out, with a warning.

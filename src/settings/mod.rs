@@ -284,13 +284,16 @@ fn collect<'k>(
     Ok(())
 }
 
+/// Jaro–Winkler similarity from which a key is taken for a misspelling of another.
+const ALIKE: f64 = 0.85;
+
 /// The error for a key that does not exist, with the nearest one that does.
 fn unknown(keys: &[Key], origin: &str, flag: &str) -> Error {
-    let common = |key: &Key| key.flag.chars().zip(flag.chars()).take_while(|(a, b)| a == b).count();
-    let near = keys.iter().max_by_key(|key| (common(key), std::cmp::Reverse(key.flag.len())));
-    let remedy = match near.filter(|key| common(key) > 1) {
+    let likeness = |key: &Key| strsim::jaro_winkler(&key.flag, flag);
+    let near = keys.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let remedy = match near.filter(|key| likeness(key) >= ALIKE) {
         Some(key) => format!("did you mean {}?", key.path),
-        None => "see the list of settings".into(),
+        None => "docs/usage.md and the settings.toml of a run have the names of the keys".into(),
     };
     Error::setting(origin, "no such key", remedy)
 }

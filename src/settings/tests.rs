@@ -66,6 +66,12 @@ fn unknown_keys_name_file_and_key() {
     let (_dir, path) = file("hold-uot = 1\n");
     let error = Layers { file: Some(path), ..Layers::default() }.resolve().unwrap_err();
     assert!(error.to_string().contains("did you mean holdout"), "{error}");
+    // Flags of keys with other names are near to none.
+    for text in ["[prior]\nstereo-size = 5\n", "densify-start = 5\n"] {
+        let (_dir, path) = file(text);
+        let error = Layers { file: Some(path), ..Layers::default() }.resolve().unwrap_err().to_string();
+        assert!(error.contains("settings.toml") && !error.contains("did you mean"), "{error}");
+    }
 }
 
 #[test]

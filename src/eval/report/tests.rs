@@ -202,7 +202,7 @@ fn a_stop_is_obeyed() {
     let silent = Silent::default();
     silent.0.request();
     let pair = Pair { name: "a.jpg".into(), render: "a.jpg".into(), reference: "b.jpg".into() };
-    assert!(matches!(compare_pairs(&[pair], None, &silent), Err(Error::Interrupted(_))));
+    assert!(matches!(compare_pairs(&[pair], &|_| Ok(None), None, &silent), Err(Error::Interrupted(_))));
 }
 
 #[test]

@@ -118,12 +118,19 @@ fn a_lock_is_no_link() {
     assert!(fs::symlink_metadata(out.join(".naka-gs.lock")).unwrap().is_symlink());
 }
 
+/// An output folder `out` that is held, in a folder of its own.
 #[cfg(unix)]
-#[test]
-fn a_folder_that_was_moved_or_made_anew_is_not_written_into() {
+fn held() -> (tempfile::TempDir, std::path::PathBuf, OutputFolder) {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
     let first = OutputFolder::open(&out).unwrap();
+    (dir, out, first)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_was_moved_or_made_anew_is_not_written_into() {
+    let (dir, out, first) = held();
     storage::write_bytes(first.join("a.jpg"), b"picture").unwrap();
     first.ensure_held().unwrap();
     fs::rename(&out, dir.path().join("moved")).unwrap();
@@ -155,9 +162,7 @@ fn a_name_that_leads_up_again_stays_one() {
 #[cfg(unix)]
 #[test]
 fn the_lock_of_a_folder_made_anew_stays() {
-    let dir = tempfile::tempdir().unwrap();
-    let out = dir.path().join("out");
-    let first = OutputFolder::open(&out).unwrap();
+    let (_dir, out, first) = held();
     fs::remove_dir_all(&out).unwrap();
     fs::create_dir(&out).unwrap();
     let second = OutputFolder::open(&out).unwrap();

@@ -121,3 +121,17 @@ fn the_prior_is_made_again_for_a_new_ppm() {
     bench.run.put(record);
     assert_eq!(bench.decide(&steps, true).unwrap(), [Action::Replace, Action::Replace]);
 }
+
+/// Runs of versions that did not write the cameras beside the pictures.
+#[test]
+fn cameras_beside_the_pictures_make_nothing_else_outdated() {
+    let mut bench = Bench::new(&[(Stage::ENHANCE, "a", Status::Done), (Stage::TRAIN, "b", Status::Done)]);
+    let enhance = Step { outputs: vec!["enhance".into(), "transforms.json".into()], ..step(Stage::ENHANCE, "a") };
+    let steps = [enhance, step(Stage::TRAIN, "b")];
+    assert_eq!(bench.decide(&steps, false).unwrap()[0], Action::Make);
+    std::fs::write(bench.path().join("transforms.json"), "cameras").unwrap();
+    let mut record = bench.run.stage(Stage::ENHANCE).unwrap().clone();
+    record.outputs.insert("transforms.json".into(), bench.folder().content("transforms.json"));
+    bench.run.put(record);
+    assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep, Action::Keep]);
+}

@@ -13,8 +13,7 @@ mod sampler;
 mod tests;
 
 use super::{PointCloud, Similarity};
-use crate::capture::ending;
-use crate::capture::{SceneFrame, file_in};
+use crate::capture::{SceneFrame, ending, file_in};
 use crate::error::{Error, Result};
 use crate::ply::{ElementFile, is_ply};
 use glam::{DMat3, DVec3};
