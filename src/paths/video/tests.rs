@@ -32,8 +32,8 @@ fn picture(index: usize) -> RgbImage {
     image.to_rgb8()
 }
 
-fn make(encoder: &Encoder, path: &Path, progress: &dyn Progress) -> Result<()> {
-    encoder.film_within(path, [63, 48], 12.0, progress, Duration::from_millis(500), |film| {
+fn make(encoder: &Encoder, path: &Path, limit: Duration) -> Result<()> {
+    encoder.film_within(path, [63, 48], 12.0, &Silent::default(), limit, |film| {
         (0..12).try_for_each(|index| film.put(&picture(index)))
     })
 }
@@ -91,7 +91,7 @@ fn what_ffmpeg_says_is_the_reason_and_no_file_is_left() {
         "head -c 9000 > \"$out\"; echo 'the disk is on fire' >&2; exit 7",
         "cat > /dev/null; echo 'the disk is on fire' >&2; exit 7",
     ] {
-        let error = make(&fake(dir.path(), script), &film, &Silent::default()).unwrap_err().to_string();
+        let error = make(&fake(dir.path(), script), &film, Duration::from_secs(60)).unwrap_err().to_string();
         assert!(["film.mp4", "disk is on fire", "7"].iter().all(|word| error.contains(word)), "{error}");
         assert!(left(dir.path()).is_empty());
     }
@@ -104,7 +104,7 @@ fn an_ffmpeg_that_hangs_is_ended() {
     std::fs::write(&film, "an older film").unwrap();
     for script in ["exec sleep 60", "cat > \"$out\"; exec sleep 60"] {
         let started = Instant::now();
-        let error = make(&fake(dir.path(), script), &film, &Silent::default()).unwrap_err().to_string();
+        let error = make(&fake(dir.path(), script), &film, Duration::from_millis(500)).unwrap_err().to_string();
         assert!(error.contains("did not come to an end") && started.elapsed() < Duration::from_secs(30), "{error}");
         assert_eq!(left(dir.path()), [film.as_path()]);
     }
