@@ -36,7 +36,7 @@ pub struct Camera {
 }
 
 /// Reflectance that the mean of a scene is exposed for (ISO 2720's calibration of light meters).
-const MID_GRAY: f32 = 0.18;
+pub const MID_GRAY: f32 = 0.18;
 /// Least difference of channels, three tenths of a level: what is closer to gray is mixed less.
 const LEAST_CHROMA: f32 = 0.3 / 255.0;
 

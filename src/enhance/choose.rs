@@ -1,18 +1,19 @@
 //! The choice of one response for a whole capture.
 
-use super::camera::{self, Camera};
-use super::config::{Config, Normalize, Response, Sigma};
+use super::camera::{self, Camera, MID_GRAY};
+use super::config::{Config, MOST_STOPS, Normalize, Response, Sigma};
 use super::dequantize::shadow_hue;
 use super::estimate::{estimate, median_luminance};
 use super::tone::{Restoration, Tone};
-use crate::color::to_linear;
+use crate::color::{linear_to_srgb, to_linear};
 use crate::error::Result;
 use std::path::Path;
 
 /// Median luminance of the input from which on a capture counts as lit.
 pub const LIT: f32 = 0.15;
-/// A camera response is sensible where the lit median luminance lies between these …
-const MEDIAN: [f32; 2] = [0.12, 0.75];
+/// A camera response is sensible where the lit median luminance lies between these (the built-in one makes 48 to 161 of 255 of
+/// the 1 to 7 levels of captures that it was made for) …
+const MEDIAN: [f32; 2] = [0.12, 0.66];
 /// … and at most this part of the pixels has all channels at 0.98 or above.
 pub const MOST_SATURATED: f32 = 0.15;
 pub const SATURATED: f32 = 0.98;
@@ -136,19 +137,24 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
     if config.exposure != 0.0 {
         return Ok(Choice { reason: "its exposure is set".into(), ..choice });
     }
-    let lit = |choice: &Choice, pixels: &[[f32; 3]]| -> Vec<[f32; 3]> {
-        pixels.iter().map(|p| choice.restoration.apply(*p)).collect()
-    };
-    let median = median_luminance(&lit(&choice, samples));
-    let saturated = part_above(&lit(&choice, all), SATURATED);
+    let [median, saturated] = lights(&choice, samples, all);
     let found = format!("median {:.0} of 255, {:.1} % saturated", median * 255.0, saturated * 100.0);
     if (MEDIAN[0]..=MEDIAN[1]).contains(&median) && saturated <= MOST_SATURATED {
         return Ok(Choice { reason: format!("it exposes this capture sensibly ({found})"), ..choice });
     }
-    let reason = format!("the built-in camera response does not fit this exposure ({found})");
-    let naka = Config { response: Response::Naka, sigma: Sigma::Auto, normalize: Normalize::White, ..config.clone() };
-    let choice = estimated(&naka, samples, reason);
-    let bright = part_above(&lit(&choice, all), NEAR_WHITE);
+    let choice = match built_in_at_mid_gray(config, samples, all)? {
+        Some(other) => {
+            let stops = choice.exposure.map_or(0.0, |exposure| exposure.stops);
+            Choice { reason: format!("{stops:+.2} EV would not fit this capture ({found})"), ..other }
+        }
+        None => {
+            let reason = format!("the built-in camera response fits this capture at no exposure ({found})");
+            let (sigma, normalize) = (Sigma::Auto, Normalize::White);
+            let naka = Config { response: Response::Naka, sigma, normalize, ..config.clone() };
+            estimated(&naka, samples, reason)
+        }
+    };
+    let bright = part_above(&lit_by(&choice, all), NEAR_WHITE);
     if bright > MOST_SATURATED {
         tracing::warn!(
             "{:.0} % of the pixels become nearly white: what is lit already in these photographs loses its texture; a \
@@ -157,6 +163,49 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
         );
     }
     Ok(choice)
+}
+
+/// The built-in camera response at the exposure that brings the median of `samples` to mid-gray, or as near as may be without
+/// saturating too much of `all`; nothing where that is more than `exposure` can ask for.
+fn built_in_at_mid_gray(config: &Config, samples: &[[f32; 3]], all: &[[f32; 3]]) -> Result<Option<Choice>> {
+    let camera = Camera::open(camera::DEFAULT)?;
+    let mid_gray = linear_to_srgb(MID_GRAY);
+    let at = |stops: f32, becomes: &str| {
+        let exposure = Exposure { stops, reason: format!("the median becomes {becomes}"), warmth: config.warmth };
+        with_camera((camera.clone().exposed(stops).warmed(config.warmth), exposure), String::new())
+    };
+    let too_bright = |stops: f32| {
+        let [median, saturated] = lights(&at(stops, ""), samples, all);
+        median > mid_gray || saturated > MOST_SATURATED
+    };
+    // In hundredths, so that the same can be set.
+    let most = (100.0 * MOST_STOPS) as i32;
+    let stops = |hundredths: i32| hundredths as f32 / 100.0;
+    let [mut least, mut beyond] = [-most, most];
+    if too_bright(stops(least)) || !too_bright(stops(beyond)) {
+        return Ok(None);
+    }
+    while beyond - least > 1 {
+        let middle = i32::midpoint(least, beyond);
+        *(if too_bright(stops(middle)) { &mut beyond } else { &mut least }) = middle;
+    }
+    let held = lights(&at(stops(beyond), ""), samples, all)[1] > MOST_SATURATED;
+    let becomes = if held { as_bright_as_can_be() } else { "mid-gray".into() };
+    Ok(Some(at(stops(least), &becomes)))
+}
+
+/// What a median becomes that saturated pixels keep from mid-gray.
+fn as_bright_as_can_be() -> String {
+    format!("as bright as it can be with {:.0} % saturated", 100.0 * MOST_SATURATED)
+}
+
+fn lit_by(choice: &Choice, pixels: &[[f32; 3]]) -> Vec<[f32; 3]> {
+    pixels.iter().map(|p| choice.restoration.apply(*p)).collect()
+}
+
+/// The median luminance that `samples` are lit to, and the part of `all` that is saturated then.
+fn lights(choice: &Choice, samples: &[[f32; 3]], all: &[[f32; 3]]) -> [f32; 2] {
+    [median_luminance(&lit_by(choice, samples)), part_above(&lit_by(choice, all), SATURATED)]
 }
 
 /// By which median the pixels count as lit already, in words: that of all, or where more than half of them is black, that of
@@ -206,9 +255,7 @@ fn mid_gray(config: &Config, samples: &[[f32; 3]]) -> Choice {
     let light = format!("linear light of a {what} of {:.1} of 255", level * 255.0);
     let held = camera.ratio.is_some_and(|ratio| ratio > most);
     let (camera, becomes) = match held {
-        true => {
-            (Camera::exposure(most), format!("as bright as it can be with {:.0} % saturated", 100.0 * MOST_SATURATED))
-        }
+        true => (Camera::exposure(most), as_bright_as_can_be()),
         false => (camera, "mid-gray".into()),
     };
     let exposure = asked(config, &format!("the {what} becomes {becomes}"));

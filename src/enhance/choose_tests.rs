@@ -40,7 +40,7 @@ fn a_lit_subject_before_black_is_left_alone() {
 fn what_is_shown_before_black_says_how_bright_it_becomes() {
     // A dim subject, and a dark one.
     let dim = chosen(&samples(0.0, 0.31, 20.0), false);
-    assert!(dim.response.starts_with("naka"), "{}", dim.response);
+    assert!(dim.exposure.as_ref().is_some_and(|exposure| exposure.stops < -1.0), "{}", dim.response);
     let [low, high] = levels(&dim, 20.0);
     assert!(low > 60.0 && high < 243.0 && high > low + 15.0, "{low} {high}");
     let dark = chosen(&samples(0.0, 0.31, 4.0), false);
@@ -48,6 +48,48 @@ fn what_is_shown_before_black_says_how_bright_it_becomes() {
     // Nothing is different where little is black.
     let plain = chosen(&samples(2.0, 0.31, 4.0), false);
     assert_eq!((plain.response, plain.reason.contains("sensibly")), (dark.response, true));
+}
+
+/// The median luminance that pixels are lit to.
+fn median(choice: &Choice, pixels: &[[f32; 3]]) -> f32 {
+    estimate::median_luminance(&pixels.iter().map(|p| choice.restoration.apply(*p)).collect::<Vec<_>>())
+}
+
+/// Captures that are 10, 60 and 400 times too dark for a picture of mid-gray, and one in between.
+#[test]
+fn captures_of_other_exposures_become_mid_gray() {
+    for level in [0.3, 12.0, 33.0] {
+        let pixels = samples(level, 0.4, 1.2 * level);
+        let choice = chosen(&pixels, false);
+        assert!(
+            choice.response.contains("÷45), ") && choice.reason.contains("+0.00 EV would not fit"),
+            "{}",
+            choice.reason
+        );
+        assert!((median(&choice, &pixels) - 0.4613).abs() < 0.003, "{level}: {}", median(&choice, &pixels));
+        // What is said can be set.
+        let exposure = choice.exposure.unwrap();
+        assert_eq!(exposure.reason, "the median becomes mid-gray");
+        let config = Config { exposure: exposure.stops, ..Config::default() };
+        let root = tempfile::tempdir().unwrap();
+        let set = choose(&config, root.path(), &pixels, Origin::default()).unwrap();
+        assert_eq!((set.restoration, set.response), (choice.restoration, choice.response));
+    }
+    let own = chosen(&samples(3.0, 0.4, 3.6), false);
+    assert!(own.exposure.is_some_and(|exposure| exposure.stops == 0.0), "{}", own.response);
+}
+
+#[test]
+fn what_saturates_keeps_the_rest_dark_and_no_light_has_no_exposure() {
+    let window = samples(1.0, 0.3, 115.0);
+    let choice = chosen(&window, false);
+    let exposure = choice.exposure.as_ref().unwrap();
+    assert!(exposure.stops < 0.0 && exposure.reason.contains("with 15 % saturated"), "{exposure:?}");
+    let saturated = window.iter().filter(|p| choice.restoration.apply(**p)[1] >= 0.98).count();
+    assert!(saturated <= 150, "{saturated}");
+    // Lamps alone: whatever the exposure, more than half of the pixels stay black.
+    let lamps = chosen(&samples(0.0, 0.1, 200.0), false);
+    assert!(lamps.response.starts_with("naka") && lamps.reason.contains("at no exposure"), "{}", lamps.reason);
 }
 
 #[test]

@@ -140,7 +140,8 @@ impl Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Response {
-    /// The camera response where it exposes this capture sensibly, else Naka–Rushton; nothing for lit captures.
+    /// The camera response, at the exposure that makes the median mid-gray where its own is not sensible; Naka–Rushton where
+    /// no exposure is; nothing for lit captures.
     #[default]
     Auto,
     /// A calibrated monotone curve per channel, the same for every capture of that exposure.
