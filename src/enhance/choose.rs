@@ -142,13 +142,13 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
     if (MEDIAN[0]..=MEDIAN[1]).contains(&median) && saturated <= MOST_SATURATED {
         return Ok(Choice { reason: format!("it exposes this capture sensibly ({found})"), ..choice });
     }
-    let choice = match built_in_at_mid_gray(config, samples, all)? {
-        Some(other) => {
-            let stops = choice.exposure.map_or(0.0, |exposure| exposure.stops);
-            Choice { reason: format!("{stops:+.2} EV would not fit this capture ({found})"), ..other }
-        }
+    let stops = choice.exposure.map_or(0.0, |exposure| exposure.stops);
+    // Pictures that are too dark stay with the prior: at mid-gray some scenes lose more than others gain.
+    let darker = if median < MEDIAN[0] { None } else { built_in_at_mid_gray(config, stops, [samples, all])? };
+    let choice = match darker {
+        Some(darker) => Choice { reason: format!("{stops:+.2} EV would not fit this capture ({found})"), ..darker },
         None => {
-            let reason = format!("the built-in camera response fits this capture at no exposure ({found})");
+            let reason = format!("the built-in camera response does not fit this exposure ({found})");
             let (sigma, normalize) = (Sigma::Auto, Normalize::White);
             let naka = Config { response: Response::Naka, sigma, normalize, ..config.clone() };
             estimated(&naka, samples, reason)
@@ -165,9 +165,9 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
     Ok(choice)
 }
 
-/// The built-in camera response at the exposure that brings the median of `samples` to mid-gray, or as near as may be without
-/// saturating too much of `all`; nothing where that is more than `exposure` can ask for.
-fn built_in_at_mid_gray(config: &Config, samples: &[[f32; 3]], all: &[[f32; 3]]) -> Result<Option<Choice>> {
+/// The built-in camera response at the longest exposure, shorter than `own`, that brings the median of `samples` to mid-gray at
+/// most and saturates not too much of `all`; nothing where `exposure` cannot ask for as short a one.
+fn built_in_at_mid_gray(config: &Config, own: f32, [samples, all]: [&[[f32; 3]]; 2]) -> Result<Option<Choice>> {
     let camera = Camera::open(camera::DEFAULT)?;
     let mid_gray = linear_to_srgb(MID_GRAY);
     let at = |stops: f32, becomes: &str| {
@@ -179,19 +179,18 @@ fn built_in_at_mid_gray(config: &Config, samples: &[[f32; 3]], all: &[[f32; 3]])
         median > mid_gray || saturated > MOST_SATURATED
     };
     // In hundredths, so that the same can be set.
-    let most = (100.0 * MOST_STOPS) as i32;
     let stops = |hundredths: i32| hundredths as f32 / 100.0;
-    let [mut least, mut beyond] = [-most, most];
-    if too_bright(stops(least)) || !too_bright(stops(beyond)) {
+    let [mut fits, mut beyond] = [-MOST_STOPS, own].map(|stops| (100.0 * stops).ceil() as i32);
+    if beyond <= fits || too_bright(stops(fits)) {
         return Ok(None);
     }
-    while beyond - least > 1 {
-        let middle = i32::midpoint(least, beyond);
-        *(if too_bright(stops(middle)) { &mut beyond } else { &mut least }) = middle;
+    while beyond - fits > 1 {
+        let middle = i32::midpoint(fits, beyond);
+        *(if too_bright(stops(middle)) { &mut beyond } else { &mut fits }) = middle;
     }
     let held = lights(&at(stops(beyond), ""), samples, all)[1] > MOST_SATURATED;
     let becomes = if held { as_bright_as_can_be() } else { "mid-gray".into() };
-    Ok(Some(at(stops(least), &becomes)))
+    Ok(Some(at(stops(fits), &becomes)))
 }
 
 /// What a median becomes that saturated pixels keep from mid-gray.

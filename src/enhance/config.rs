@@ -24,8 +24,8 @@ pub struct Config {
     /// Camera response of `camera` and `auto`: a built-in name (`exposure-45`, `exposure-40`, `exposure-40-plain`) or a
     /// TOML file. Empty: `camera.toml` in the scene folder where there is one, else `exposure-45`.
     pub camera: String,
-    /// Exposure compensation of the camera response in EV (-5 to 5). 0: from how far EXIF data say the photographs lie below
-    /// their meter's exposure, else what is right on average.
+    /// Exposure compensation of the camera response in EV (-5 to 5), from its own exposure. 0: from how far EXIF data say the
+    /// photographs lie below their meter's exposure, else what is right on average; less where that would be far too bright.
     pub exposure: f32,
     /// Warmth of the camera response: EV of red relative to blue (-2 to 2, positive is warmer).
     pub warmth: f32,
@@ -140,8 +140,8 @@ impl Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Response {
-    /// The camera response, at the exposure that makes the median mid-gray where its own is not sensible; Naka–Rushton where
-    /// no exposure is; nothing for lit captures.
+    /// The camera response, at the exposure that makes the median mid-gray where its own is too bright; Naka–Rushton where it
+    /// is too dark; nothing for lit captures.
     #[default]
     Auto,
     /// A calibrated monotone curve per channel, the same for every capture of that exposure.

@@ -5,7 +5,7 @@
 
 Up to six pictures of FOLDER become dark ones of 360 pixels: light behind a camera's curve, divided by each ratio, with shot and
 read noise, as JPEG files. Prints mean PSNR of `enhance FLAGS --weights none` against the lit pictures, the median, and the response.
-Curves: sRGB alone, and a camera's (S-shaped behind sRGB). Needs numpy and Pillow.
+Curves: sRGB alone, a camera's (S-shaped behind sRGB), and film's (Hable's, with a long toe). Needs numpy and Pillow.
 """
 import subprocess
 import sys
@@ -21,6 +21,7 @@ FULL, READ = 20000.0, 3.0
 LEVELS = np.linspace(0, 1, 4097)
 SIGMOID = 1 / (1 + np.exp(-6 * (LEVELS**0.9 - 0.42)))
 CAMERA = (SIGMOID - SIGMOID[0]) / (SIGMOID[-1] - SIGMOID[0])
+FILM_LIGHT = np.linspace(0, 11.2 / 3.52, 100_001)
 
 
 def to_linear(x):
@@ -32,9 +33,18 @@ def to_srgb(x):
     return np.where(x <= 0.0031308, x * 12.92, 1.055 * x ** (1 / 2.4) - 0.055)
 
 
+def film(light):
+    def hable(v):
+        return (v * (0.22 * v + 0.03) + 0.002) / (v * (0.22 * v + 0.3) + 0.06) - 0.01 / 0.3
+
+    return to_srgb(hable(3.52 * np.maximum(light, 0)) / hable(11.2))
+
+
+FILM = film(FILM_LIGHT)
 CURVES = {
     "sRGB": (to_srgb, to_linear),
     "camera": (lambda light: np.interp(to_srgb(light), LEVELS, CAMERA), lambda y: to_linear(np.interp(y, CAMERA, LEVELS))),
+    "film": (film, lambda y: np.interp(y, FILM, FILM_LIGHT)),
 }
 
 
