@@ -158,7 +158,7 @@ impl ElementFile {
                 return Err(Error::input(&self.path, found, TRUNCATED));
             };
             row.clear();
-            row.extend(line.split_ascii_whitespace().map_while(|word| word.parse::<T>().ok()));
+            row.extend(line.split_ascii_whitespace().map_while(number::<T>));
             if row.len() < self.columns.len() {
                 let found = format!(
                     "row {index} has {} readable numbers where the header names {} properties",
@@ -171,6 +171,21 @@ impl ElementFile {
         }
         Ok(())
     }
+}
+
+/// A number in text. What C libraries print for values that are not finite counts: `-nan`, `-nan(ind)`, `1.#QNAN`, `-1.#INF`.
+fn number<T: Number>(word: &str) -> Option<T> {
+    let other = || {
+        let (sign, size) = word.strip_prefix('-').map_or(("", word), |size| ("-", size));
+        let size = size.to_ascii_lowercase();
+        let begins = |names: &[&str]| names.iter().any(|name| size.starts_with(name));
+        match size.as_str() {
+            _ if begins(&["nan", "1.#qnan", "1.#snan", "1.#ind"]) => "NaN".parse().ok(),
+            _ if begins(&["1.#inf"]) => format!("{sign}inf").parse().ok(),
+            _ => None,
+        }
+    };
+    word.parse().ok().or_else(other)
 }
 
 /// The comment that marks splats for antialiased rendering (Mip-Splatting).

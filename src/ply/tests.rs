@@ -54,6 +54,17 @@ fn headers_of_every_system_are_read() {
 }
 
 #[test]
+fn numbers_that_are_none_are_read_as_c_libraries_print_them() {
+    let lines: [&[u8]; 5] =
+        [b"format ascii 1.0", b"element vertex 3", b"property float x", b"property float y", b"property float z"];
+    let data = b"-nan(ind) nan -nan\n-inf inf 1.#QNAN\n-1.#IND -1.#INF 1.#INF\n";
+    let found = rows("", &lines, "\n", data);
+    let kind = |v: &f32| if v.is_nan() { 0 } else { v.signum() as i32 * i32::from(v.is_infinite()) };
+    let kinds: Vec<Vec<i32>> = found.iter().map(|row| row.iter().map(kind).collect()).collect();
+    assert_eq!(kinds, [[0, 0, 0], [-1, 1, 0], [0, -1, 1]]);
+}
+
+#[test]
 fn names_that_are_no_words_keep_their_place_in_a_row() {
     let lines: [&[u8]; 8] = [
         b"format binary_little_endian 1.0",

@@ -16,6 +16,8 @@ use std::path::Path;
 pub use super::super::gltf::MAGIC;
 
 const DAMAGED: &str = "it is cut off or damaged: copy or export it again";
+/// Extensions that a reader may have to know, and this one does; it reads the integers of the second.
+const KNOWN: [&str; 2] = [EXTENSION, "KHR_mesh_quantization"];
 const OTHERWISE: &str = "export the splats as PLY or SPZ, or as uncompressed GLB with one mesh";
 
 #[derive(Default, Deserialize)]
@@ -24,7 +26,19 @@ struct Document {
     accessors: Vec<Accessor>,
     buffer_views: Vec<View>,
     meshes: Vec<Mesh>,
-    nodes: Vec<Map<String, Value>>,
+    nodes: Vec<Node>,
+    extensions_required: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Node {
+    mesh: Option<usize>,
+    children: Vec<usize>,
+    matrix: Option<Vec<f64>>,
+    translation: Option<Vec<f64>>,
+    rotation: Option<Vec<f64>>,
+    scale: Option<Vec<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -79,7 +93,11 @@ pub fn read(path: &Path) -> Result<FramedModel> {
     let attribute = |name: &str, width: usize| document.attribute(path, binary, primitive, name, width);
     let positions = attribute("POSITION", 3)?;
     let count = positions.count;
-    let degree = (1..=4usize).take_while(|d| primitive.attributes.contains_key(&gltf::harmonic(d * d))).count() as u32;
+    let has = |degree: usize| {
+        (degree * degree..(degree + 1) * (degree + 1)).any(|k| primitive.attributes.contains_key(&gltf::harmonic(k)))
+    };
+    // What one of these lacks below is named as missing.
+    let degree = (1..=4usize).rev().find(|degree| has(*degree)).unwrap_or(0) as u32;
     if degree > 3 {
         let found = format!("has spherical harmonics of degree {degree}; degrees 0 to 3 are drawn");
         return Err(Error::input(path, found, "export it with harmonics up to degree 3"));
@@ -131,9 +149,14 @@ impl Document {
     /// The one primitive with splats.
     fn primitive(&self, path: &Path) -> Result<&Primitive> {
         let refused = |found: String| Err(Error::input(path, format!("is a glTF scene {found}"), OTHERWISE));
-        let mut all = self.meshes.iter().flat_map(|mesh| &mesh.primitives);
-        let mut splats = all.by_ref().filter(|primitive| primitive.extensions.contains_key(EXTENSION));
-        let Some(primitive) = splats.next() else { return refused(format!("without {EXTENSION}")) };
+        if let Some(name) = self.extensions_required.iter().find(|name| !KNOWN.contains(&name.as_str())) {
+            return refused(format!("that needs {name}, which is not read"));
+        }
+        let meshes = self.meshes.iter().enumerate();
+        let all =
+            meshes.flat_map(|(mesh, Mesh { primitives })| primitives.iter().map(move |primitive| (mesh, primitive)));
+        let mut splats = all.filter(|(_, primitive)| primitive.extensions.contains_key(EXTENSION));
+        let Some((mesh, primitive)) = splats.next() else { return refused(format!("without {EXTENSION}")) };
         if splats.next().is_some() {
             return refused("with several sets of splats".into());
         }
@@ -148,14 +171,21 @@ impl Document {
                 return refused(format!("with splats of {key} `{}`, where `{known}` is read", text(key)));
             }
         }
-        if self
-            .nodes
-            .iter()
-            .any(|node| ["matrix", "translation", "rotation", "scale"].iter().any(|key| node.contains_key(*key)))
-        {
+        if self.leading_to(mesh).any(|node| !node.rests()) {
             return refused("whose nodes are moved, turned or scaled".into());
         }
         Ok(primitive)
+    }
+
+    /// The nodes that place `mesh`: those that have it, and those above.
+    fn leading_to(&self, mesh: usize) -> impl Iterator<Item = &Node> {
+        let mut leads: Vec<bool> = self.nodes.iter().map(|node| node.mesh == Some(mesh)).collect();
+        loop {
+            let above = |node: &Node| node.children.iter().any(|child| leads.get(*child) == Some(&true));
+            let Some(next) = (0..leads.len()).find(|index| !leads[*index] && above(&self.nodes[*index])) else { break };
+            leads[next] = true;
+        }
+        self.nodes.iter().zip(leads).filter(|(_, leads)| *leads).map(|(node, _)| node)
     }
 
     fn attribute<'b>(
@@ -188,6 +218,16 @@ impl Document {
         let content = binary.get(start..).and_then(|rest| rest.get(..bytes)).filter(|_| reach <= view.byte_length);
         let bytes = content.ok_or_else(|| damaged("lies outside of the file"))?;
         Ok(Column { bytes, stride, number, count: accessor.count })
+    }
+}
+
+impl Node {
+    /// Whether it leaves what is below it where it is.
+    fn rests(&self) -> bool {
+        let is = |found: &Option<Vec<f64>>, resting: &[f64]| found.as_ref().is_none_or(|found| found == resting);
+        let identity: [f64; 16] = std::array::from_fn(|i| if i % 5 == 0 { 1.0 } else { 0.0 });
+        let rotation = is(&self.rotation, &[0.0, 0.0, 0.0, 1.0]) || is(&self.rotation, &[0.0, 0.0, 0.0, -1.0]);
+        is(&self.matrix, &identity) && is(&self.translation, &[0.0; 3]) && rotation && is(&self.scale, &[1.0; 3])
     }
 }
 

@@ -58,7 +58,7 @@ fn a_frame_that_cannot_be_computed_with_is_passed_over() {
 #[test]
 fn glb_that_contradicts_itself_is_refused_with_a_reason() {
     assert_eq!(glb(|_| ()).unwrap().splats.len(), 2);
-    let refusals: [(&str, &str, Value, &str); 11] = [
+    let refusals: [(&str, &str, Value, &str); 13] = [
         ("/accessors/0/count", "", json!(u64::MAX / 16), "lies outside"),
         ("/accessors/0", "byteOffset", json!(u64::MAX), "lies outside"),
         ("/accessors/2/count", "", json!(1), "different lengths"),
@@ -79,6 +79,8 @@ fn glb_that_contradicts_itself_is_refused_with_a_reason() {
             json!({"KHR_gaussian_splatting_compression_spz_2": {}}),
             "compression_spz_2",
         ),
+        ("", "extensionsRequired", json!(["KHR_draco_mesh_compression"]), "needs KHR_draco"),
+        ("/meshes/0/primitives/0/attributes", "KHR_gaussian_splatting:SH_DEGREE_2_COEF_3", json!(5), "is missing"),
         ("/meshes", "", json!([]), "without KHR_gaussian_splatting"),
     ];
     for (place, key, value, words) in refusals {
@@ -96,11 +98,23 @@ fn glb_that_contradicts_itself_is_refused_with_a_reason() {
         }
     };
     assert!(glb(of_degree_4).unwrap_err().to_string().contains("degree 4"));
-    // Integers as the extension allows them: opacity as bytes, which are those of the color.
+    // A node above that rests, and a camera that stands elsewhere.
+    let placed = glb(|document| {
+        document["extensionsRequired"] = json!(["KHR_gaussian_splatting"]);
+        document["nodes"] = json!([
+            {"mesh": 0, "rotation": [0, 0, 0, 1], "translation": [0.0, -0.0, 0.0]},
+            {"children": [0], "scale": [1, 1, 1]},
+            {"camera": 0, "translation": [1, 2, 3]},
+        ]);
+    });
+    assert_eq!(placed.unwrap(), glb(|_| ()).unwrap());
+    let above = glb(|document| document["nodes"] = json!([{"mesh": 0}, {"children": [0], "scale": [2, 2, 2]}]));
+    assert!(above.unwrap_err().to_string().contains("moved"));
+    // Integers as the extension allows them: opacity in 16 bits, which are those of the color.
     let found = glb(|document| {
-        document["accessors"][4] = json!({"bufferView": 1, "byteOffset": 3, "componentType": 5121, "normalized": true,
+        document["accessors"][4] = json!({"bufferView": 1, "byteOffset": 6, "componentType": 5123, "normalized": true,
             "count": 2, "type": "SCALAR"});
-        document["bufferViews"][1]["byteStride"] = json!(4);
+        document["bufferViews"][1]["byteStride"] = json!(8);
     });
     let opacity = 1.0 / (1.0 + (-found.unwrap().splats.logit_opacities[1]).exp());
     assert!((opacity - 0.622_46).abs() < 0.003, "{opacity}");
@@ -108,6 +122,11 @@ fn glb_that_contradicts_itself_is_refused_with_a_reason() {
 
 /// The pictures and the description of the file, with the latter changed, and one of the former if it is named.
 fn sog(change: impl FnOnce(&mut Value), other: Option<(&str, &[u8])>) -> Result<Found> {
+    sog_in("", change, other)
+}
+
+/// The same, with what stands before the names of the archive.
+fn sog_in(folder: &str, change: impl FnOnce(&mut Value), other: Option<(&str, &[u8])>) -> Result<Found> {
     let archive = written("a.sog");
     let zip = rawzip::ZipArchive::from_slice(archive).unwrap();
     let mut parts = Vec::new();
@@ -122,13 +141,20 @@ fn sog(change: impl FnOnce(&mut Value), other: Option<(&str, &[u8])>) -> Result<
     let mut zip = ZipArchiveWriter::new(Vec::new());
     for (name, content) in parts {
         let content = other.filter(|(replaced, _)| *replaced == name).map_or(&content[..], |(_, content)| content);
-        let (mut file, config) = zip.new_file(&name).start().unwrap();
+        let (mut file, config) = zip.new_file(format!("{folder}{name}")).start().unwrap();
         let mut data = config.wrap(&mut file);
         data.write_all(content).unwrap();
         let (_, descriptor) = data.finish().unwrap();
         file.finish(descriptor).unwrap();
     }
     read_bytes("a.sog", &zip.finish().unwrap())
+}
+
+#[test]
+fn a_sog_may_be_packed_with_its_folder() {
+    let plain = sog(|_| (), None).unwrap();
+    assert_eq!(sog_in("scene/", |_| (), None).unwrap(), plain);
+    assert!(sog_in("not-", |_| (), None).unwrap_err().to_string().contains("meta.json"));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::super::axes::Axes;
 use super::Found;
 use crate::capture::{Camera, SceneFrame};
 use glam::DVec3;
+use rayon::prelude::*;
 use std::path::Path;
 
 /// Splats and cameras that are looked at, at most.
@@ -40,7 +41,8 @@ impl Found {
     /// `path` were assumed, as a warning where cameras see more of the splats by other axes. The splats are in `frame`.
     pub fn check_axes(&self, path: &Path, frame: &SceneFrame, cameras: &[Camera]) {
         let [seen, otherwise] = self.seen(frame, cameras);
-        if !cameras.is_empty() && seen == 0.0 && (otherwise == 0.0 || !self.orientation.assumed) {
+        let unseen = !cameras.is_empty() && seen == 0.0 && (otherwise == 0.0 || !self.orientation.assumed);
+        if unseen && !self.is_seen(frame, cameras) {
             tracing::warn!(
                 "{}: the cameras see none of its splats. They are those of another scene, or the splats are relative to \
                  an origin that the file does not state, as SPZ and .splat cannot: use the splats.ply of the run",
@@ -68,11 +70,20 @@ impl Found {
         }
     }
 
+    /// Whether a camera sees any of the splats.
+    fn is_seen(&self, frame: &SceneFrame, cameras: &[Camera]) -> bool {
+        let cameras = some_of(cameras);
+        self.splats.means.par_iter().any(|mean| {
+            let place = frame.leave(DVec3::from(mean.map(f64::from)));
+            cameras.iter().any(|camera| camera.sees(place).is_some())
+        })
+    }
+
     /// The part of the splats that a camera sees, on average, as they are and by the axes of the PLY layout.
     fn seen(&self, frame: &SceneFrame, cameras: &[Camera]) -> [f64; 2] {
         let means = &self.splats.means;
         let some = || means.iter().step_by(means.len().div_ceil(MOST_SPLATS).max(1));
-        let cameras: Vec<&Camera> = cameras.iter().step_by(cameras.len().div_ceil(MOST_CAMERAS).max(1)).collect();
+        let cameras = some_of(cameras);
         let part = |sign: f64| {
             let turned = DVec3::new(1.0, sign, sign);
             let places = some().map(|mean| turned * frame.leave(DVec3::from(mean.map(f64::from))));
@@ -81,6 +92,10 @@ impl Found {
         };
         [1.0, -1.0].map(part)
     }
+}
+
+fn some_of(cameras: &[Camera]) -> Vec<&Camera> {
+    cameras.iter().step_by(cameras.len().div_ceil(MOST_CAMERAS).max(1)).collect()
 }
 
 #[cfg(test)]
@@ -131,5 +146,20 @@ mod tests {
         let [seen, otherwise] = parts(false);
         assert!(seen > LEAST_SEEN && seen > TIMES * otherwise, "{seen} {otherwise}");
         assert_eq!(parts(true), [otherwise, seen]);
+    }
+
+    #[test]
+    fn one_splat_in_view_of_many_is_seen() {
+        let mut scene = splats(&cloud(3 * MOST_SPLATS, 2));
+        scene.means.iter_mut().for_each(|[_, _, z]| *z = -50.0);
+        let cameras = [Camera { viewmat: glam::DMat4::IDENTITY, ..camera() }];
+        let found = |splats: &crate::splat::Splats| {
+            let found =
+                Found { splats: splats.clone(), dropped: 0, antialiased: false, orientation: Orientation::default() };
+            (found.seen(&SceneFrame::IDENTITY, &cameras)[0], found.is_seen(&SceneFrame::IDENTITY, &cameras))
+        };
+        assert_eq!(found(&scene), (0.0, false));
+        scene.means[1] = [0.0, 0.0, 4.0];
+        assert_eq!(found(&scene), (0.0, true));
     }
 }

@@ -255,9 +255,13 @@ impl Archive<'_> {
                 return Err(damaged(format!("names {}, which is not in its folder", name.escape_debug())));
             }
         };
+        // A folder that was packed as a whole stands before the names.
+        let is_it = |path: &[u8]| {
+            path.strip_suffix(name.as_bytes()).is_some_and(|folder| folder.is_empty() || folder.ends_with(b"/"))
+        };
         let mut entries = zip.entries();
         while let Some(record) = entries.next_entry().map_err(broken)? {
-            if record.file_path().as_bytes() != name.as_bytes() {
+            if !is_it(record.file_path().as_bytes()) {
                 continue;
             }
             let method = record.compression_method();

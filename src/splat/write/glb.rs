@@ -6,7 +6,7 @@
 use super::super::axes::Signs;
 use super::super::gltf::{self, ANTIALIASED, BINARY, COLOR_SPACE, EXTENSION, JSON, KERNEL, MAGIC, VERSION};
 use super::{Cut, Export, FRAME, write_words};
-use crate::color::SH_C0;
+use crate::color::{SH_C0, srgb_to_linear};
 use crate::storage::Writer;
 use serde_json::{Value, json};
 use std::io::{Result, Write};
@@ -14,11 +14,11 @@ use std::io::{Result, Write};
 /// Logarithms of scales that floats hold.
 const LOG_SCALES: [f32; 2] = [-80.0, 80.0];
 const FLOAT: u32 = 5126;
-const UNSIGNED_BYTE: u32 = 5121;
+const UNSIGNED_SHORT: u32 = 5123;
 const ARRAY_BUFFER: u32 = 34962;
 const POINTS: u32 = 0;
 
-/// An attribute: its name, glTF's type of it, and the floats of a splat; none are bytes of a color.
+/// An attribute: its name, glTF's type of it, and the floats of a splat; none are the four 16-bit values of a color.
 struct Attribute {
     name: String,
     kind: &'static str,
@@ -46,8 +46,11 @@ pub fn write(out: &mut Writer, export: &Export, cut: &mut Cut) -> Result<()> {
         floats(out, &signed(export.position(i), position))?;
     }
     for i in all.clone() {
-        let [r, g, b] = color(export, i).map(|v| (v * 255.0).round() as u8);
-        out.write_all(&[r, g, b, (export.opacity(i) * 255.0).round() as u8])?;
+        // Of linear light, as in all of glTF.
+        let [r, g, b] = color(export, i).map(srgb_to_linear);
+        for value in [r, g, b, export.opacity(i)] {
+            out.write_all(&((value * 65535.0).round() as u16).to_le_bytes())?;
+        }
     }
     for i in all.clone() {
         let [w, x, y, z] = signed(export.rotation(i), rotation);
@@ -81,7 +84,7 @@ fn attributes(export: &Export) -> Vec<Attribute> {
 impl Attribute {
     /// Bytes of a splat.
     fn bytes(&self) -> usize {
-        4 * self.floats.max(1)
+        if self.floats == 0 { 8 } else { 4 * self.floats }
     }
 }
 
@@ -93,7 +96,7 @@ fn document(export: &Export, attributes: &[Attribute]) -> Value {
         let bytes = attribute.bytes() * count;
         views.push(json!({"buffer": 0, "byteOffset": offset, "byteLength": bytes, "target": ARRAY_BUFFER}));
         offset += bytes;
-        let component = if attribute.floats == 0 { UNSIGNED_BYTE } else { FLOAT };
+        let component = if attribute.floats == 0 { UNSIGNED_SHORT } else { FLOAT };
         let mut accessor = json!({"bufferView": i, "componentType": component, "count": count, "type": attribute.kind});
         if attribute.floats == 0 {
             accessor["normalized"] = true.into();

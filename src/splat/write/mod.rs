@@ -19,11 +19,13 @@ pub(super) use sog::ANTIALIASED as MODEL_ANTIALIASED;
 pub use sog::META;
 pub use streamed::{LOD_META, is_level_folder, write_levels};
 
-use super::{Splats, ply};
+use super::axes::Axes;
+use super::{Splats, gltf, ply};
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use crate::storage::{self, Writer};
 use cut::Cut;
+use glam::DVec3;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -95,6 +97,16 @@ impl Format {
     /// Whether a file of this format can state the origin of its coordinates.
     pub(crate) fn tells_origin(self) -> bool {
         !matches!(self, Self::Spz | Self::Spz4 | Self::Splat)
+    }
+
+    /// The origin of `frame` in the axes of a file of this format.
+    fn origin(self, frame: &SceneFrame) -> DVec3 {
+        let axes = match self {
+            Self::Spz | Self::Spz4 => Axes::RUB,
+            Self::Glb => gltf::axes(),
+            Self::Ply | Self::CompressedPly | Self::Sog | Self::Splat => Axes::RDF,
+        };
+        frame.origin * DVec3::from(axes.signs().position.map(f64::from))
     }
 
     /// The highest degree of spherical harmonics that a file of this format holds.
@@ -196,10 +208,15 @@ impl Export<'_> {
                 path.display()
             );
         }
-        if self.frame.is_recentered() && !format.tells_origin() {
-            let [x, y, z] = self.frame.origin.to_array();
+        if self.frame.is_recentered() {
+            let [x, y, z] = format.origin(&self.frame).to_array();
+            let stated = match format.tells_origin() {
+                true => "the file states it, but other programs do not read that",
+                false => "the format cannot state it",
+            };
             tracing::warn!(
-                "{}: positions are relative to the origin {x} {y} {z}, which the format cannot state",
+                "{}: positions are relative to ({x}, {y}, {z}), in the file's axes: too far from the origin for its \
+                 precision; {stated}",
                 path.display()
             );
         }

@@ -272,6 +272,32 @@ fn frames_are_left_and_stated() {
     assert_eq!(read_framed(&levels).unwrap().1, frame);
 }
 
+/// Files are in axes of their own, and so is the origin that is told.
+#[test]
+fn the_origin_is_told_in_the_axes_of_the_file() {
+    let frame = SceneFrame { origin: glam::DVec3::new(432_096.0, 5_412_256.0, 160.0), unit: 1.0 };
+    assert_eq!(Format::Ply.origin(&frame), frame.origin);
+    assert_eq!(Format::Spz.origin(&frame).to_array(), [432_096.0, -5_412_256.0, -160.0]);
+    assert_eq!(Format::Glb.origin(&frame).to_array(), [-432_096.0, -5_412_256.0, 160.0]);
+}
+
+/// Viewers that draw points multiply linear light.
+#[test]
+fn colors_of_points_in_glb_are_of_linear_light() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.glb");
+    let mut splats = sample(1, 0);
+    splats.sh.copy_from_slice(&[0.0, 1e3, -1e3]);
+    splats.logit_opacities[0] = 0.0;
+    write(&path, &export(&splats)).unwrap();
+    let content = fs::read(&path).unwrap();
+    let binary = content.len() - glb::binary_bytes(&export(&splats)) as usize;
+    let color: Vec<u16> =
+        content[binary + 12..][..8].chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    // sRGB's 0.5 is 0.214 of the light.
+    assert_eq!(color, [14_027, 65_535, 0, 32_768]);
+}
+
 #[test]
 fn cut_off_files_of_splats_are_refused() {
     let dir = tempfile::tempdir().unwrap();
