@@ -32,7 +32,8 @@ fn check_folders(folder: &Path) -> Result<()> {
 
 /// Somebody else's file of that name is no table.
 fn check_table(folder: &Path) -> Result<()> {
-    let rows = summary::read(folder).ok().flatten().unwrap_or_default();
+    let unread = |error| tracing::warn!("{error}; whether a scene of a batch has no run there is not checked");
+    let rows = summary::read(folder).map_err(unread).ok().flatten().unwrap_or_default();
     let has_run = |row: &&Row| folder.join(&row.scene).join(RUN_FILE).is_file();
     let (made, absent): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(has_run);
     for row in made.iter().filter(|row| !matches!(row.status, Status::Done | Status::Kept)) {

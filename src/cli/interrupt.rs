@@ -16,9 +16,10 @@ fn ask(stop: &Stop, begun: &AtomicBool) {
     if stop.requested() {
         std::process::exit(130);
     }
-    // A command without a stage has no safe point to wait for: its files are there whole, or not at all.
+    // A command without a stage has no safe point to wait for: of its files those that are whole stay.
     if !begun.load(Ordering::SeqCst) && !storage::holds_folders() {
-        say("interrupted");
+        storage::remove_unfinished();
+        say("naka-gs: interrupted");
         std::process::exit(130);
     }
     stop.request();

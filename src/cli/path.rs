@@ -3,7 +3,7 @@
 use super::output::{self, Inputs};
 use super::size::Size;
 use naka_gs::paths::{Tour, through};
-use naka_gs::pipeline::record::RUN_FILE;
+use naka_gs::pipeline::record::{RUN_FILE, Run};
 use naka_gs::pipeline::training_cameras;
 use naka_gs::{Result, capture};
 use std::path::PathBuf;
@@ -39,9 +39,8 @@ pub struct Path {
 impl Path {
     pub fn run(self) -> Result<()> {
         output::claim(&self.out, self.overwrite)?;
-        let run = self.scene.join(RUN_FILE);
-        let (cameras, inputs) = if run.is_file() {
-            (training_cameras(&self.scene)?, Inputs::default().file(&run))
+        let (cameras, inputs) = if Run::is_in(&self.scene) {
+            (training_cameras(&self.scene)?, Inputs::default().file(&self.scene.join(RUN_FILE)))
         } else {
             let (views, inputs) = match self.scene.is_dir() {
                 true => {

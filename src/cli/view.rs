@@ -11,6 +11,7 @@ use naka_gs::pipeline::{Job, Outcome, Scope, SettingsFor};
 use naka_gs::viewer::{self, Options, ViewerContext};
 use naka_gs::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// Walk around in splats, points or the results of a run, in a window; or in a scene while it is trained
 #[derive(clap::Args)]
@@ -80,6 +81,8 @@ pub fn open(
     settings: SettingsFor<'_>,
     reporter: &Reporter,
 ) -> Result<()> {
+    // The window closes, and ends a film that it makes.
+    reporter.begun().store(true, Ordering::SeqCst);
     let finished = |job: &Job, outcome: &Outcome| {
         let reported = report::of_run(&job.out, &outcome.run, reporter);
         for error in [show(&job.out, outcome), reported].into_iter().filter_map(Result::err) {

@@ -58,8 +58,13 @@ pub fn holds_folders() -> bool {
 pub(super) fn check(path: &Path) -> io::Result<()> {
     let above: Vec<Arc<Locked>> =
         lock(&HELD).iter().filter(|locked| path.starts_with(&locked.folder)).cloned().collect();
-    if above.iter().all(|locked| locked.is_here()) {
-        return Ok(());
+    let Some(lost) = above.iter().find(|locked| !locked.is_here()) else { return Ok(()) };
+    if lost.folder.is_dir() && std::fs::symlink_metadata(&lost.path).is_err() {
+        return Err(io::Error::other(format!(
+            "{}, by which this command holds the output folder, was deleted, or the folder was made anew; run the same \
+             command again",
+            lost.path.display()
+        )));
     }
     Err(io::Error::other(
         "the output folder was moved, or removed and made anew, since this command began; move it back, or run the same \

@@ -9,17 +9,21 @@ mod created;
 pub(crate) mod faults;
 mod held;
 mod leftovers;
+mod unfinished;
 
 pub use created::create_only;
 pub use held::{HeldFolder, ensure_held, holds_folders, is_same_file};
 pub use leftovers::{remove_leftovers, remove_leftovers_below, remove_leftovers_of};
+pub use unfinished::remove_unfinished;
 
 use crate::error::{Error, Result};
+use crate::hash::sha256;
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
+use unfinished::Unfinished;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
@@ -181,6 +185,7 @@ fn replace<T>(path: &Path, make: impl FnOnce(&Path) -> Result<(T, File)>) -> Res
     create_folder(parent)?;
     announce(Change::Create, path).map_err(Error::io(path))?;
     let mut temporary = temporary_path(path, parent)?;
+    let _unfinished = Unfinished::new(&temporary);
     let made = make(&temporary).and_then(|(value, file)| {
         let synced = announce(Change::Sync, path).and_then(|()| sync_file(&file));
         synced.and_then(|()| announce(Change::Rename, path)).map_err(Error::io(path))?;
@@ -307,14 +312,19 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Letters of the target's name that a temporary one has.
+/// Letters of the target's name that a temporary one has: whole, it could become longer than the file system allows.
 const NAME_LETTERS: usize = 24;
+/// Hexadecimal digits that tell longer names apart.
+const HASH_LETTERS: usize = 8;
 
 /// What temporary names of `path` begin with; nothing where it is no name of a file.
 fn temporary_prefix(path: &Path) -> Option<String> {
-    // Whole, it could become longer than the file system allows.
-    let start: String = path.file_name()?.to_string_lossy().chars().take(NAME_LETTERS).collect();
-    Some(format!(".{start}."))
+    let name = path.file_name()?.to_string_lossy();
+    if name.chars().nth(NAME_LETTERS).is_none() {
+        return Some(format!(".{name}."));
+    }
+    let start: String = name.chars().take(NAME_LETTERS).collect();
+    Some(format!(".{start}.{}.", &sha256(name.as_bytes())[..HASH_LETTERS]))
 }
 
 /// The path of a file that does not exist yet, in the folder of `path`.

@@ -129,6 +129,9 @@ fn leftovers_are_only_ours() {
 #[test]
 fn leftovers_of_a_single_file_leave_those_of_others() {
     let dir = tempfile::tempdir().unwrap();
+    let long = |n: u32| dir.path().join(format!("a-film-of-the-night-market-{n}.mp4"));
+    let prefixes = [1, 2].map(|n| temporary_prefix(&long(n)).unwrap());
+    assert!(prefixes[0] != prefixes[1] && prefixes.iter().all(|prefix| prefix.len() < 40), "{prefixes:?}");
     let others = [".b.ply.aB3xY9zQ.naka-part", ".a.ply.old.aB3xY9zQ.naka-part", ".a.ply.mine"];
     others.iter().for_each(|name| fs::write(dir.path().join(name), "half").unwrap());
     fs::write(dir.path().join(".a.ply.aB3xY9zQ.naka-part"), "half").unwrap();

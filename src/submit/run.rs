@@ -71,22 +71,29 @@ impl FinishedRun {
         Ok(run)
     }
 
-    /// Whether this run and `other` are of one capture, wherever it lay: what one of them read of it is among what the
-    /// other read, which may have read masks or points, too.
+    /// Whether this run and `other` are of one capture, wherever it lay: what both read of it is the same, and most of what
+    /// one of them read. Their masks and points may differ.
     pub(super) fn is_of_capture_of(&self, other: &Self) -> bool {
         if self.record.scene == other.record.scene {
             return true;
         }
         let (own, others) = (self.files_of_scene(), other.files_of_scene());
         let (few, many) = if own.len() <= others.len() { (own, others) } else { (others, own) };
-        !few.is_empty() && few.iter().all(|(name, content)| many.get(name) == Some(content))
+        let shared = few.iter().filter_map(|(name, content)| Some((content, many.get(name)?)));
+        let same: Vec<bool> = shared.map(|(content, other)| content == other).collect();
+        2 * same.len() > few.len() && same.iter().all(|same| *same)
     }
 
-    /// The files of the scene that the run read, by their path in its folder.
+    /// The photographs and poses of the scene that the run read, by their path in its folder.
     fn files_of_scene(&self) -> BTreeMap<&Path, &Content> {
         let files = self.record.inputs.iter();
         let below = files.map(|(path, file)| (Path::new(path).strip_prefix(&self.record.scene), file.content()));
-        below.filter_map(|(path, content)| Some((path.ok()?, content))).collect()
+        let is_extra = |path: &Path| {
+            let in_masks =
+                path.iter().any(|part| ["mask", "masks"].iter().any(|masks| part.eq_ignore_ascii_case(masks)));
+            in_masks || path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ply"))
+        };
+        below.filter_map(|(path, content)| Some((path.ok()?, content))).filter(|(path, _)| !is_extra(path)).collect()
     }
 
     /// The file of the render of a test frame.

@@ -8,6 +8,7 @@ use crate::pipeline::Painter;
 use crate::pipeline::film::{Format, Frames, Video, ensure_nothing_at, film};
 use crate::progress::{Board, Stop};
 use crate::splat::Splats;
+use crate::storage;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
@@ -36,17 +37,24 @@ impl Filming {
         let cameras = self.path.cameras()?;
         let (mut frames, mut video) = (None, None);
         if is_film(&self.to) {
-            ensure_nothing_at(&self.to)?;
+            create_nothing_else(&self.to)?;
             let encoder = Encoder::find(&self.to)?;
             video = Some(Video { path: self.to, encoder, fps: self.path.fps });
         } else {
             let all = Frames { folder: self.to, format: Format::Png };
-            (0..cameras.len()).try_for_each(|index| ensure_nothing_at(&all.file(index)))?;
+            (0..cameras.len()).try_for_each(|index| create_nothing_else(&all.file(index)))?;
             frames = Some(all);
         }
         let mut painter = Painter::new(gpu, splats, self.antialiased)?;
         film(&mut painter, &cameras, frames.as_ref(), video.as_ref(), None, board)
     }
+}
+
+/// Lets the film's file be created, and replace nothing that is there or appears meanwhile.
+fn create_nothing_else(path: &Path) -> Result<()> {
+    ensure_nothing_at(path)?;
+    storage::create_only(path);
+    Ok(())
 }
 
 impl<'scope> Camera<'scope> {
