@@ -1,20 +1,18 @@
 //! Image files to pictures in floating point.
 
-use super::image::pixels;
+use super::decoder::{CLAIMED, decode_dynamic, decoder};
+use super::extras::curve_in;
 use super::kinds::{Kind, is_exr};
-use super::{Image, jpeg, raw};
+use super::{Curve, Extras, Image, jpeg, raw};
 use crate::color::to_srgb;
 use crate::error::{Error, Result};
 use crate::limits;
-use ::image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, error::LimitErrorKind};
+use ::image::{DynamicImage, ImageDecoder};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Most bytes of a PNG's profile, text or row of pixels.
-const PNG_PARTS: u64 = 64 << 20;
-/// In place of a file's size: it may take what any file may.
-pub(super) const CLAIMED: u64 = u64::MAX;
+const JPEG: &[u8] = &[0xff, 0xd8];
 /// Bytes that tell the kind of a file.
 const START: u64 = 8 << 10;
 
@@ -25,8 +23,9 @@ const MOST_ABOVE: f64 = 0.1;
 const MOST_LIGHT: f32 = 65_504.0;
 
 /// Reads a JPEG, PNG, TIFF, WebP, EXR or RAW file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s header),
-/// 8- and 16-bit samples are divided by 255 and 65 535, float samples are taken as 0–1 and clipped. Linear light of EXR and
-/// RAW files gets the sRGB curve, also below black and above white; RAW files are turned upright. Gray becomes three equal channels; alpha is dropped.
+/// 8- and 16-bit samples are divided by 255 and 65 535, float samples are taken as 0–1 and clipped. Samples of more than 8 bits
+/// are brought from the curve of their color profile to sRGB's ([`mod@super::curve`]), whose primaries stay. Linear light, of EXR
+/// and RAW files too, gets the sRGB curve also below black and above white; RAW files are turned upright. Gray becomes three equal channels; alpha is dropped.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Input`], naming the file: missing, truncated, damaged, or of an unsupported kind.
@@ -57,41 +56,20 @@ fn decode_counted(path: &Path, data: &[u8], counted: u64) -> Result<Image> {
         Some(kind) => return Err(kind.refuse(path)),
         None => {}
     }
-    if data.starts_with(&[0xff, 0xd8]) {
+    if data.starts_with(JPEG) {
         return jpeg::decode(path, data, counted);
     }
     let image = decode_dynamic(path, data, counted)?;
-    if is_exr(data) { Ok(from_light(image)) } else { from_dynamic(path, image) }
-}
-
-/// The pixels of a PNG or TIFF file, once there is memory for them and for what they become: as much as a file of
-/// `counted` bytes may take.
-pub(super) fn decode_dynamic(path: &Path, data: &[u8], counted: u64) -> Result<DynamicImage> {
-    let decoder = decoder(path, Cursor::new(data), counted)?;
-    let (width, height) = decoder.dimensions();
-    // The pixels as they are stored, with as many channels of 16 bits, and in floating point.
-    let needed = decoder.total_bytes().saturating_add((u64::from(width) * u64::from(height)).saturating_mul(8 + 12));
-    limits::claim(path, counted, needed, &pixels(width, height))?;
-    DynamicImage::from_decoder(decoder).map_err(|error| refusal(path, &error))
-}
-
-/// The decoder of a file of `bytes` by its content, held to the memory that the file may take.
-pub(super) fn decoder<'a>(
-    path: &Path,
-    mut file: impl BufRead + Seek + 'a,
-    bytes: u64,
-) -> Result<impl ImageDecoder + 'a> {
-    let start = file.fill_buf().map_err(Error::io(path))?;
-    if let Some(kind) = Kind::starting(start) {
-        return Err(kind.refuse(path));
+    match curve_in(path, data, counted) {
+        Some(curve) if curve.is_linear => Ok(from_light(image)),
+        _ if is_exr(data) => Ok(from_light(image)),
+        None => from_dynamic(path, image),
+        Some(curve) => {
+            let mut image = from_dynamic(path, image)?;
+            image.pixels.iter_mut().for_each(|pixel| *pixel = curve.light(*pixel).map(to_srgb));
+            Ok(image)
+        }
     }
-    // Of a PNG, only profiles and single rows count.
-    let most = if start.starts_with(b"\x89PNG") { PNG_PARTS } else { limits::allowed(bytes) };
-    let mut reader = ImageReader::new(file).with_guessed_format().map_err(Error::io(path))?;
-    let mut held = Limits::default();
-    held.max_alloc = Some(most);
-    reader.limits(held);
-    reader.into_decoder().map_err(|error| refusal(path, &error))
 }
 
 /// A picture of linear light.
@@ -102,11 +80,25 @@ fn from_light(image: DynamicImage) -> Image {
     Image { width, height, pixels }
 }
 
-/// Whether the samples of a file are proportional to light, with no camera's curve in them: RAW and EXR.
+/// Whether the samples of a file are proportional to light, with no camera's curve in them: RAW and EXR, and deep pictures
+/// with a profile that says so.
 pub fn is_linear(path: &Path) -> bool {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
-    read.is_ok() && (Kind::of(path, &start) == Some(Kind::Raw) || is_exr(&start))
+    let by_profile = || own_curve(path, &start).is_some_and(|curve| curve.is_linear);
+    read.is_ok() && (Kind::of(path, &start) == Some(Kind::Raw) || is_exr(&start) || by_profile())
+}
+
+/// Whether the pixels of a file are read by the curve of its color profile.
+pub fn has_own_curve(path: &Path) -> bool {
+    let mut start = [0; 2];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && own_curve(path, &start).is_some()
+}
+
+/// The curve of the file `path`, which begins with `start`; headers of JPEG, which has none, are not read.
+fn own_curve(path: &Path, start: &[u8]) -> Option<Curve> {
+    if start.starts_with(JPEG) { None } else { Extras::read(path).curve() }
 }
 
 /// Width and height of an image file in pixels; reads no more than its header (of RAW files, which have headers in many
@@ -145,20 +137,6 @@ fn size_in(path: &Path, mut file: impl BufRead + Seek, bytes: u64) -> Result<(u3
     }
     file.rewind().map_err(Error::io(path))?;
     decoder(path, file, bytes).map(|decoder| decoder.dimensions())
-}
-
-pub(super) fn refusal(path: &Path, error: &ImageError) -> Error {
-    match error {
-        ImageError::Unsupported(what) => Error::input(
-            path,
-            format!("not an image this program reads ({what})"),
-            "use JPEG, PNG, TIFF, WebP, EXR or RAW",
-        ),
-        ImageError::Limits(limits) if matches!(limits.kind(), LimitErrorKind::InsufficientMemory) => {
-            Error::input(path, "takes more memory than it may", "reduce it, or allow it (`max_memory`)")
-        }
-        other => Error::input(path, format!("damaged or truncated ({other})"), "copy it again from its source"),
-    }
 }
 
 /// The size in a JPEG's frame header (any SOF marker), looked for from after the SOI marker on.

@@ -4,6 +4,7 @@ use super::file_names::{RECORD, ending, folder_in, holds_model, is_hidden, is_sc
 use super::models;
 use crate::error::{Error, Result};
 use crate::limits;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ pub fn look_for_other_poses(scene: &Path) -> Result<()> {
             _ => {}
         }
     }
+    let mut told = BTreeSet::new();
     for folder in folders(scene) {
         if holds_model(&folder) {
             let found = "holds a COLMAP model, but a scene's is in sparse/0";
@@ -52,7 +54,8 @@ pub fn look_for_other_poses(scene: &Path) -> Result<()> {
             ));
         }
         for path in entries(&folder) {
-            if let Some(kind) = kind_of(&path) {
+            // One file of many is enough.
+            if let Some(kind) = kind_of(&path).filter(|kind| told.insert(*kind)) {
                 tracing::warn!("{}: {kind} are not read: give a COLMAP model or transforms.json", path.display());
             }
         }
@@ -122,8 +125,34 @@ fn kind_of(path: &Path) -> Option<&'static str> {
         "poses_bounds.npy" => Some("poses of LLFF"),
         "reconstruction.json" if start(path).contains("\"cameras\"") => Some("poses of OpenSfM"),
         name if name.starts_with("cameras") && name.ends_with(".npz") => Some("poses of IDR and NeuS"),
+        "metadata" | "metadata.json" if has_keys(path, &["poses", "K"]) => Some("poses of Record3D"),
+        "sfm_data.json" if has_keys(path, &["extrinsics"]) => Some("poses of OpenMVG"),
+        name if name.ends_with(".sfm") && has_keys(path, &["poses", "views"]) => Some("poses of Meshroom"),
+        name if name.ends_with(".json") && has_keys(path, &["t_00", "t_23"]) => Some("poses of Polycam"),
+        name if name.ends_with("cam.txt") && start(path).trim_start().starts_with("extrinsic") => {
+            Some("poses of MVSNet")
+        }
+        name if name.ends_with(".txt") && is_in(path, "pose") && is_matrix(&start(path)) => Some("poses of ScanNet"),
+        name if name.ends_with(".txt") && start(path).to_lowercase().contains("# timestamp tx ty tz") => {
+            Some("poses of TUM's format")
+        }
         _ => None,
     }
+}
+
+/// Whether the text of JSON that the file begins with has all of these keys.
+fn has_keys(path: &Path, keys: &[&str]) -> bool {
+    let start = start(path);
+    keys.iter().all(|key| start.contains(&format!("\"{key}\"")))
+}
+
+fn is_in(path: &Path, folder: &str) -> bool {
+    path.parent().and_then(Path::file_name).is_some_and(|name| name.eq_ignore_ascii_case(folder))
+}
+
+/// Whether a text is a 4 × 4 matrix.
+fn is_matrix(text: &str) -> bool {
+    text.split_ascii_whitespace().filter(|word| word.parse::<f64>().is_ok()).count() == 16 && text.lines().count() >= 4
 }
 
 fn start(path: &Path) -> String {
@@ -188,6 +217,25 @@ mod tests {
             [("poses_bounds.npy", true), ("cameras_sphere.npz", true), ("reconstruction.json", true), ("a.npz", false)]
         {
             assert_eq!(kind_of(&dir.path().join(name)).is_some(), known, "{name}");
+        }
+        let rows = "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n";
+        for (name, content, known) in [
+            ("keyframes/cameras/17.json", "{\"t_00\": 1, \"t_23\": 2}", Some("Polycam")),
+            ("metadata", "{\"poses\": [], \"K\": []}", Some("Record3D")),
+            ("metadata.json", "{\"title\": \"K\"}", None),
+            ("sfm_data.json", "{\"views\": [], \"extrinsics\": []}", Some("OpenMVG")),
+            ("cameras.sfm", "{\"views\": [], \"poses\": []}", Some("Meshroom")),
+            ("cams/00000001_cam.txt", "extrinsic\n1 0 0 0\n", Some("MVSNet")),
+            ("pose/0.txt", rows, Some("ScanNet")),
+            ("notes/0.txt", rows, None),
+            ("groundtruth.txt", "# timestamp tx ty tz qx qy qz qw\n", Some("TUM")),
+        ] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, content).unwrap();
+            let found = kind_of(&path);
+            assert_eq!(found.is_some(), known.is_some(), "{name}");
+            assert!(found.is_none_or(|found| found.contains(known.unwrap())), "{found:?}");
         }
     }
 

@@ -1,14 +1,14 @@
 //! What an image file holds besides its colors.
 
-use super::decode::{CLAIMED, decode_dynamic, decoder};
+use super::decoder::{CLAIMED, decode_dynamic, decoder};
 use super::kinds::Kind;
-use super::{Image, raw, tiff_exif};
+use super::{Curve, Image, raw, tiff_exif};
 use crate::error::Result;
 use crate::limits;
 use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Cursor};
 use std::path::Path;
 
 /// The tag of the main directory that says where that of the photograph is.
@@ -64,11 +64,15 @@ impl Extras {
                 true => tiff_exif::exif(BufReader::new(File::open(path).ok()?)),
                 false => decoder.exif_metadata().ok().flatten().map(without_thumbnail),
             },
-            // The profile of a gray picture does not describe the colors it becomes.
-            profile: decoder.icc_profile().ok().flatten().filter(|icc| icc.get(16..20) == Some(b"RGB ")),
-            deep: color.bytes_per_pixel() / color.channel_count() > 1,
+            profile: profile(&mut decoder),
+            deep: is_deep(&decoder),
             alpha: color.has_alpha(),
         })
+    }
+
+    /// The curve of the profile, where pixels are read by it.
+    pub(super) fn curve(&self) -> Option<Curve> {
+        self.profile.as_deref().filter(|_| self.deep).and_then(Curve::of)
     }
 
     /// Without what the EXIF data say of time, sensitivity and metering: of a picture that was exposed anew they are not true.
@@ -87,6 +91,22 @@ impl Extras {
         turned.apply_orientation(self.orientation);
         Image::from_rgb8(&turned.to_rgb8())
     }
+}
+
+/// [`Extras::curve`] of the file with the content `data`, which may take as much memory as one of `counted` bytes.
+pub(super) fn curve_in(path: &Path, data: &[u8], counted: u64) -> Option<Curve> {
+    let mut decoder = decoder(path, Cursor::new(data), counted).ok()?;
+    if is_deep(&decoder) { Curve::of(&profile(&mut decoder)?) } else { None }
+}
+
+/// The profile of a gray picture does not describe the colors it becomes.
+fn profile(decoder: &mut impl ImageDecoder) -> Option<Vec<u8>> {
+    decoder.icc_profile().ok().flatten().filter(|icc| icc.get(16..20) == Some(b"RGB "))
+}
+
+fn is_deep(decoder: &impl ImageDecoder) -> bool {
+    let color = decoder.color_type();
+    color.bytes_per_pixel() / color.channel_count() > 1
 }
 
 /// The opacity of an image file, 0–1 in all three channels; nothing where it has none.

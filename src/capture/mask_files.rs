@@ -9,7 +9,7 @@ use super::mask::{Mask, MaskUse};
 use super::messages::list_names;
 use super::resolve::{Folders, Purpose, Resolver};
 use super::turn::Turn;
-use super::{Capture, image_size};
+use super::{Capture, image_size, names};
 use crate::error::{Error, Result};
 use crate::limits;
 use std::collections::BTreeMap;
@@ -17,6 +17,10 @@ use std::path::{Path, PathBuf};
 
 /// Folders of masks, in any letter case.
 const FOLDERS: [&str; 2] = ["masks", "mask"];
+/// Folders of a scene's photographs.
+const PHOTOGRAPHS: [&str; 2] = ["images", "train"];
+/// Those of its references.
+const REFERENCES: [&str; 2] = ["test", "val"];
 /// Memory of a pixel of a mask while it is decoded.
 const BYTES: u64 = 8 + 12;
 /// Files that a warning names.
@@ -84,7 +88,14 @@ impl<'a> Finder<'a> {
             let mut parts = below.components();
             let first = parts.next();
             match (first, parts.as_path()) {
-                (Some(_), rest) if !rest.as_os_str().is_empty() => places.push((self.root, rest)),
+                (Some(first), rest) if !rest.as_os_str().is_empty() => {
+                    let first = first.as_os_str().to_str().unwrap_or_default();
+                    let of_photographs =
+                        names::is_customary(first) && !REFERENCES.iter().any(|name| first.eq_ignore_ascii_case(name));
+                    if of_photographs || !self.is_photograph(rest) {
+                        places.push((self.root, rest));
+                    }
+                }
                 // The scene is the folder of the photographs.
                 _ => places.extend(self.root.parent().map(|parent| (parent, below))),
             }
@@ -97,6 +108,18 @@ impl<'a> Finder<'a> {
             })
         };
         places.into_iter().flat_map(of).collect()
+    }
+
+    /// Whether the scene has a photograph with the path `below`, whatever its ending: its mask is not that of a picture
+    /// elsewhere, such as in `test/`.
+    fn is_photograph(&self, below: &Path) -> bool {
+        let (Some(stem), Some(folder)) = (below.file_stem(), below.parent()) else { return false };
+        let stem = stem.to_string_lossy();
+        let of = |base: &str| self.folders.folder(&self.root.join(base).join(folder));
+        PHOTOGRAPHS
+            .iter()
+            .filter_map(|base| of(base))
+            .any(|folder| self.first(&folder, with_endings(stem.to_string())).is_some())
     }
 
     fn first(&self, folder: &Path, mut names: impl Iterator<Item = String>) -> Option<PathBuf> {

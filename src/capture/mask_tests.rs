@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (12, 8);
+const POSE: &str = "[[1,0,0,0],[0,1,0,0],[0,0,1,0],[0,0,0,1]]";
 
 /// The left half counts, the right half is black.
 fn half() -> GrayImage {
@@ -82,6 +83,30 @@ fn masks_are_found_where_programs_put_them() {
     add_masks(&mut photos, MaskUse::Use).unwrap();
     assert_eq!(columns(&photos.train[2]), [1.0, 0.0]);
     assert!(photos.train[0].mask.is_none());
+}
+
+#[test]
+fn the_mask_of_a_photograph_is_not_that_of_a_test_picture_of_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    scene(root, &[]);
+    for name in ["test/1.png", "test/7.png"] {
+        save(&root.join(name), &half());
+    }
+    save(&root.join("masks/1.png"), &half());
+    save(&root.join("masks/7.png"), &half());
+    let test = [1, 7].map(|i| format!("{{\"file_path\": \"test/{i}.png\", \"transform_matrix\": {POSE}}}")).join(",");
+    let test = format!("{{\"camera_angle_x\": 0.8, \"frames\": [{test}]}}");
+    fs::write(root.join("transforms_test.json"), test).unwrap();
+    let masked = |capture: &Capture| capture.test.iter().map(|view| view.mask.is_some()).collect::<Vec<_>>();
+    let capture = load(root, MaskUse::Use).unwrap();
+    assert_eq!(columns(&capture.train[1]), [1.0, 0.0]);
+    assert_eq!(masked(&capture), [false, true], "no photograph is called 7");
+    let images = ["test/1.png", "test/7.png"].map(|name| root.join(name));
+    let found = masks_of(&root.join("test"), images.iter().map(|image| image.as_path()), MaskUse::Use).unwrap();
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), &images[1..]);
+    save(&root.join("masks/test/1.png"), &half());
+    assert_eq!(masked(&load(root, MaskUse::Use).unwrap()), [true, true]);
 }
 
 #[test]

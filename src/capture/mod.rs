@@ -1,18 +1,23 @@
 //! Captures: photographs with poses, read and validated once.
 //!
-//! - a scene folder to a [`Capture`]: [`scene`], [`resolve`] (files that frames name), [`names`] (what views are called)
+//! - a scene folder to a [`Capture`]: [`scene`], [`resolve`] (files that frames name), [`names`] (what views are called),
+//!   [`other_frame`]
 //! - poses: [`transforms`], [`colmap`], [`models`], [`beside`], [`elsewhere`]; photographs without: [`loose`], [`posed`]
-//! - pixels: [`decode`], [`jpeg`], [`mod@raw`], `mosaic`, [`undistort`], [`bracket`], [`mask`], [`fill`], [`cache`]
+//! - pixels: [`decode`], [`decoder`], [`jpeg`], [`mod@raw`], `mosaic`, [`undistort`], [`bend`], [`bracket`], [`mask`], [`fill`], [`cache`], [`curve`]
 //! - what files say besides: [`extras`], [`exposure`], [`facts`]
-//! - geometry: [`camera`], [`distortion`], [`normalize`], [`scene_frame`], [`arrangement`], [`up`]
+//! - geometry: [`camera`], [`distortion`], [`normalize`], [`scene_frame`], [`arrangement`], [`up`],
+//!   [`similarity`], [`robust`]
 
 mod arrangement;
+mod bend;
 mod beside;
 mod bracket;
 mod cache;
 mod camera;
 mod colmap;
+mod curve;
 mod decode;
+mod decoder;
 mod distortion;
 pub(crate) mod dng;
 mod elsewhere;
@@ -41,14 +46,17 @@ mod mosaic;
 mod named_pose;
 mod names;
 mod normalize;
+mod other_frame;
 mod pose;
 mod posed;
 #[cfg_attr(not(feature = "raw"), path = "no_raw.rs")]
 mod raw;
 mod resize;
 mod resolve;
+mod robust;
 mod scene;
 mod scene_frame;
+mod similarity;
 mod size;
 mod split;
 #[cfg(test)]
@@ -67,6 +75,9 @@ pub use bracket::Shot;
 pub use cache::ImageCache;
 pub use camera::Camera;
 pub(crate) use colmap::camera_line;
+use curve::Curve;
+pub(crate) use curve::with_srgb_curve;
+pub(crate) use decode::has_own_curve;
 pub use decode::{decode_image, encoded_size, image_size, is_linear, read_image};
 pub use distortion::Distortion;
 pub(crate) use elsewhere::look_for_other_poses;
@@ -81,7 +92,7 @@ pub(crate) use jpeg::ycbcr_to_rgb;
 pub use loose::{holds_images, image_count, is_image, photos, poses, readable_photos};
 pub use mask::{Mask, MaskUse};
 pub use mask_files::{add_masks, masks_of};
-pub(crate) use medians::{median, median_vec};
+pub(crate) use medians::median;
 pub(crate) use messages::list_names;
 pub use named_pose::{NamedPoses, named_poses};
 pub(crate) use names::{clash_of, plain as plain_names};
@@ -93,8 +104,11 @@ pub use posed::{LENSES, posed};
 pub use resize::resize_area;
 pub(crate) use resolve::file_in;
 pub use resolve::photo_folder;
+pub(crate) use robust::{Robust, extent, residual, robust};
 pub use scene::{Options, load, pictures_of};
 pub use scene_frame::SceneFrame;
+pub use similarity::Similarity;
+pub(crate) use similarity::{Basis, Pair, Undetermined, angle, fit};
 pub use undistort::Lens;
 pub(crate) use up::up_of;
 

@@ -80,13 +80,18 @@ impl<'a> Resolver<'a> {
         let named = named.replace('\\', "/");
         let inside = self.relative(&named).or_else(|| self.relative_from(source, &named));
         let climbs = Path::new(&named).components().any(|part| part == Component::ParentDir);
-        let foreign =
-            inside.is_none() && (is_absolute(&named) || (climbs && (self.allow_outside || !self.is_own(source))));
+        let leaves = inside.is_none() && (is_absolute(&named) || climbs);
+        let foreign = leaves && (is_absolute(&named) || !self.is_own(source));
         let path = inside.as_deref().unwrap_or(Path::new(&named));
-        // An absolute path replaces the folder.
-        let outside = || self.folders.locate(&folder_of(source).join(path));
-        if let Some(file) = if foreign && self.allow_outside { outside() } else { None } {
-            return Ok(Some(file));
+        if leaves && self.allow_outside {
+            // An absolute path replaces the folder.
+            let there = folder_of(source).join(path);
+            let is_here = || there.parent().is_some_and(|folder| self.folders.folder(folder).is_some());
+            let found = self.folders.locate(&there);
+            // What is missing from a folder of this machine is no picture of the scene that has its name.
+            if found.is_some() || !foreign || is_here() {
+                return Ok(found);
+            }
         }
         if !foreign {
             self.check_inside_by_name(source, path)?;
@@ -96,8 +101,10 @@ impl<'a> Resolver<'a> {
             false => *part != Component::CurDir,
         };
         let parts: Vec<Component> = path.components().filter(plain).collect();
+        let mut rests = Vec::new();
         for skipped in 0..parts.len() {
             let rest: PathBuf = parts[skipped..].iter().collect();
+            rests.push(rest.clone());
             let places = self.places(&rest, purpose);
             if let Some(file) = places.iter().find_map(|place| self.folders.locate(place)) {
                 return self.check_inside(source, file).map(Some);
@@ -110,7 +117,7 @@ impl<'a> Resolver<'a> {
                 break;
             }
         }
-        if let Some(file) = self.with_another_ending(source, &parts.iter().collect::<PathBuf>(), purpose) {
+        if let Some(file) = rests.iter().find_map(|rest| self.with_another_ending(source, rest, purpose)) {
             return self.check_inside(source, file).map(Some);
         }
         // Where a drive letter is a name as any other, the file system has nothing to say about it.

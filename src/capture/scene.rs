@@ -9,6 +9,7 @@ use super::mask::{Mask, MaskUse};
 use super::mask_files::Finder;
 use super::messages::list_names;
 use super::names::is_absolute;
+use super::other_frame::OwnFrame;
 use super::resolve::{Purpose, Resolver, file_in};
 use super::size::Sizes;
 use super::{Capture, View, bracket, colmap, image_size, kinds, models, names, transforms};
@@ -55,6 +56,7 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     if options.cameras.is_some() {
         tracing::info!("{}: its poses are those of {}", root.display(), source.path.display());
     }
+    let own = options.cameras.as_ref().map_or(OwnFrame::Same, |_| read.own_frame(&source));
     let (views, kept) = read.posed(&source)?;
     let mut views = bracket::join(views)?;
     let nested = names::have_folders(&views) || names::have_folders(&kept.holdout);
@@ -68,8 +70,8 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
         let found = format!("{} views to train on ({} held out)", views.len(), holdout.len());
         return Err(Error::input(&source.path, found, "at least 3 are needed: add views, or hold out fewer"));
     }
-    let test = read.test(&views, kept.test, nested)?;
-    let points = read.points(&source)?;
+    let test = read.test(&views, kept.test, nested, (&own, &source.path))?;
+    let points = read.points(&source, &own)?;
     read.warn_of_others(&source, &views.iter().chain(&holdout).chain(&test).collect::<Vec<_>>());
     let mut capture = Capture { root: root.to_path_buf(), train: views, holdout, test, points, ..Capture::default() };
     assign_gains(&mut capture);
@@ -219,14 +221,31 @@ impl Views<'_> {
         }
     }
 
+    /// How the frame of the scene's own poses lies to that of `given`.
+    fn own_frame(&self, given: &Source) -> OwnFrame {
+        // Where they cannot be read, nothing tells where their frame lies.
+        let own = match Source::find(self.resolver.root) {
+            Ok(own) if own.path != given.path => own,
+            _ => return OwnFrame::Same,
+        };
+        OwnFrame::between(&self.resolver, (&own.path, &own.frames), (&given.path, &given.frames))
+    }
+
     /// Test poses, after those that are `kept` from training; a reference that does not exist is no error. A size that is
-    /// not given is that of the training views. Names keep their folders where the photographs' are `nested`.
-    fn test(&self, train: &[View], kept: Vec<View>, nested: bool) -> Result<Vec<View>> {
+    /// not given is that of the training views. Names keep their folders where the photographs' are `nested`. The frame of the
+    /// scene's own poses lies as `own` says to that of the file that the cameras are from.
+    fn test(
+        &self,
+        train: &[View],
+        kept: Vec<View>,
+        nested: bool,
+        (own, given): (&OwnFrame, &Path),
+    ) -> Result<Vec<View>> {
         let (mut views, path) = (kept, self.resolver.root.join("transforms_test.json"));
         let (before, frames) = (
             views.len(),
             match path.exists() {
-                true => transforms::read_any(&path)?.frames,
+                true => own.enter(&path, transforms::read_any(&path)?.frames, given)?,
                 false => Vec::new(),
             },
         );
@@ -243,6 +262,15 @@ impl Views<'_> {
             views.push(View { mask, ..view(frame, image, camera) });
         }
         sizes.warn();
+        if sizes.turned() > 0 {
+            let count = sizes.turned();
+            tracing::warn!(
+                "{}: {count} references are stored turned, so that renders of their poses lie on their side as well",
+                path.display()
+            );
+        }
+        warn_of_wide(&path, &views[before..]);
+        warn_of_trained(&path, train, &views);
         names::assign(&path, self.resolver.root, &mut views, nested)?;
         let without = frames.iter().zip(&views[before..]).filter(|(_, view)| view.image.is_none());
         let elsewhere = without.map(|(frame, _)| frame.image.as_str()).filter(|image| is_absolute(image));
@@ -259,7 +287,7 @@ impl Views<'_> {
         self.masks.find(image, frame.mask.as_deref().map(|named| (&self.resolver, source, named)))
     }
 
-    fn points(&self, source: &Source) -> Result<Option<PathBuf>> {
+    fn points(&self, source: &Source, own: &OwnFrame) -> Result<Option<PathBuf>> {
         let root = self.resolver.root;
         if let Some(named) = &source.ply_file_path {
             let found = self.resolver.find(&source.path, named, Purpose::Reference)?;
@@ -269,7 +297,7 @@ impl Views<'_> {
             tracing::warn!("{}: `ply_file_path` names {named}, which is not in the scene", source.path.display());
         }
         let points = root.join("points.ply");
-        if points.is_file() {
+        if points.is_file() && own.has(&points, &source.path) {
             return Ok(Some(points));
         }
         let has_points = |folder: &PathBuf| {
@@ -311,6 +339,38 @@ impl Views<'_> {
             let (of, count, names) = (source.path.display(), others.len(), list_names(&names.collect::<Vec<_>>()));
             tracing::warn!("{of}: {count} photographs have no pose there and are not used: {names}");
         }
+    }
+}
+
+/// Says which test poses of `path` have a lens that renders are not bent by.
+fn warn_of_wide(path: &Path, views: &[View]) {
+    let wide: Vec<(&View, f64)> =
+        views.iter().filter(|view| view.bending().is_none()).filter_map(|view| Some((view, view.lens?.fx))).collect();
+    let Some((first, given)) = wide.first() else { return };
+    tracing::warn!(
+        "{}: {} test poses have a lens that sees too much to bend renders by: these are undistorted, with a focal length of \
+         {:.1} instead of {given:.1} pixels ({})",
+        path.display(),
+        wide.len(),
+        first.camera.fx,
+        first.name
+    );
+}
+
+/// Says which test pictures are trained on: their metrics would be taken for those of new views.
+fn warn_of_trained(path: &Path, train: &[View], test: &[View]) {
+    let real = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
+    let trained: BTreeSet<PathBuf> = train.iter().flat_map(View::files).map(real).collect();
+    let is_trained = |view: &&View| view.image.as_deref().is_some_and(|image| trained.contains(&real(image)));
+    let names: Vec<&str> = test.iter().filter(is_trained).map(|view| view.name.as_str()).collect();
+    if !names.is_empty() {
+        tracing::warn!(
+            "{}: {} of {} references are photographs that are trained on, which tells nothing of new views: {}",
+            path.display(),
+            names.len(),
+            test.iter().filter(|view| view.image.is_some()).count(),
+            list_names(&names)
+        );
     }
 }
 

@@ -106,6 +106,11 @@ impl<'a> Sizes<'a> {
         }
     }
 
+    /// How many pictures are stored turned.
+    pub fn turned(&self) -> usize {
+        self.turned
+    }
+
     fn describe(&self) -> Option<String> {
         let count: usize = self.scaled.values().sum();
         let kinds = self.scaled.keys().map(|(said, actual)| {

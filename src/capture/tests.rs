@@ -4,8 +4,9 @@ use super::*;
 use crate::Result;
 use glam::{DMat4, DVec3};
 use serde_json::{Value, json};
-use std::fs;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::{fs, io};
 
 pub(super) const SIZE: (u32, u32) = (6, 4);
 
@@ -20,6 +21,27 @@ pub(super) fn frame(name: &str, x: f64) -> Value {
 
 pub(super) fn transforms(frames: Vec<Value>) -> Value {
     json!({"fl_x": 5.0, "fl_y": 5.5, "cx": 3.25, "cy": 2.0, "w": 6.0, "h": 4, "k1": 0, "p2": 0.0, "frames": frames})
+}
+
+/// The warnings of `work`.
+pub(super) fn said(work: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Said(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Said {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let said = Said::default();
+    let writer = said.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).with_writer(move || writer.clone());
+    tracing::subscriber::with_default(subscriber.finish(), work);
+    let bytes = said.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
 }
 
 /// A scene of four views in `train/`.
@@ -201,6 +223,13 @@ fn paths_stay_inside_the_scene_unless_allowed() {
         assert!(capture.train[1].image.is_some());
     }
     let mut json = json;
+    // What is missing there is no picture of the scene that has its name.
+    for name in ["../1.png".to_string(), outside.path().join("1.png").to_str().unwrap().to_string()] {
+        json["frames"][1]["file_path"] = json!(name);
+        fs::write(dir.path().join("transforms_train.json"), json.to_string()).unwrap();
+        let capture = load(dir.path(), &Options { allow_outside: true, ..Options::default() }).unwrap();
+        assert_eq!(capture.train.len(), 3, "{name}");
+    }
     // Points are optional.
     json["ply_file_path"] = json!("/etc/hostname");
     assert_eq!(reload(dir.path(), &json).unwrap().points, None);

@@ -77,6 +77,25 @@ impl Turn {
 }
 
 impl View {
+    /// The camera of the pixels as they are stored, if [`View::camera`] is that of the picture as viewers show it; `None` where
+    /// viewers turn nothing.
+    pub fn stored_camera(&self) -> Option<Camera> {
+        let turns: &[Turn] = match Extras::read(self.image.as_deref()?).orientation {
+            Orientation::Rotate90 => &[Turn::Counterclockwise],
+            Orientation::Rotate180 => &[Turn::Clockwise, Turn::Clockwise],
+            Orientation::Rotate270 => &[Turn::Clockwise],
+            _ => return None,
+        };
+        let mut shown = self.camera.clone();
+        if turns.len() == 1 {
+            // Of the stored size, which may have been all that was known: the picture shown is upright.
+            let Camera { width, height, cx, cy, .. } = self.camera;
+            let [w, h] = [width, height].map(f64::from);
+            shown = Camera { width: height, height: width, cx: cx / w * h, cy: cy / h * w, ..shown };
+        }
+        Some(turns.iter().fold(shown, |camera, turn| turn.camera(&camera)))
+    }
+
     /// The camera of the picture as viewers show it, by the EXIF data of its file; [`View::camera`] is that of the pixels as
     /// they are stored.
     pub fn shown_camera(&self) -> Camera {

@@ -1,6 +1,6 @@
 //! What people bring: names, folders and models that are not as a program would write them.
 
-use super::tests::{SIZE, colmap_scene, frame, reload, scene, transforms, write_image};
+use super::tests::{SIZE, colmap_scene, frame, reload, said, scene, transforms, write_image};
 use super::*;
 use std::fs;
 use std::path::Path;
@@ -143,6 +143,76 @@ fn paths_from_the_folder_of_the_poses() {
     let loaded = load(dir.path(), &options);
     fs::remove_file(&outside).unwrap();
     assert!(names(&loaded.unwrap().train).contains(&name.as_str()));
+}
+
+#[test]
+fn poses_of_another_reconstruction_take_the_test_poses_along() {
+    let (dir, own) = scene();
+    let root = dir.path();
+    // Not on one line.
+    let at = |i: usize| [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 2.0]][i];
+    let placed = |mut json: serde_json::Value, to: &dyn Fn([f64; 2]) -> [f64; 2]| {
+        for i in 0..4 {
+            for (row, value) in to(at(i)).into_iter().enumerate() {
+                json["frames"][i]["transform_matrix"][row][3] = value.into();
+            }
+        }
+        json.to_string()
+    };
+    fs::write(root.join("transforms_train.json"), placed(own.clone(), &|p| p)).unwrap();
+    fs::write(root.join("transforms_test.json"), transforms(vec![frame("test/9.png", 5.0)]).to_string()).unwrap();
+    fs::write(root.join("points.ply"), "ply\n").unwrap();
+    let given = root.join("other.json");
+    let open = || load(root, &Options { cameras: Some(given.clone()), ..Options::default() });
+    let center = |capture: &Capture| capture.test[0].camera.center();
+
+    // Three times as large, and elsewhere: x = 5 becomes 25.
+    fs::write(&given, placed(own.clone(), &|[x, y]| [3.0 * x + 10.0, 3.0 * y])).unwrap();
+    let capture = open().unwrap();
+    assert!((center(&capture).x - 25.0).abs() < 1e-9, "{}", center(&capture));
+    assert_eq!(capture.points, None, "points of the other frame");
+
+    fs::write(&given, placed(own.clone(), &|[x, y]| [x + 1e-3, y])).unwrap();
+    let capture = open().unwrap();
+    assert!((center(&capture).x - 5.0).abs() < 1e-9 && capture.points.is_some(), "the same frame");
+
+    fs::write(&given, placed(own, &|[x, y]| [y * y * y, 40.0 * x * y * y])).unwrap();
+    let message = open().unwrap_err().to_string();
+    assert!(message.contains("transforms_test.json") && message.contains("arranged"), "{message}");
+}
+
+#[test]
+fn test_views_that_are_trained_on_or_seen_too_widely_are_told() {
+    let (dir, _) = scene();
+    let test = dir.path().join("transforms_test.json");
+    let told = |json: &serde_json::Value| {
+        fs::write(&test, json.to_string()).unwrap();
+        said(|| drop(open(dir.path())))
+    };
+    let mut json = transforms(vec![frame("train/2.png", 1.0), frame("test/7.png", 2.0)]);
+    let found = told(&json);
+    assert!(found.contains("1 of 1 references") && found.contains("2.png") && !found.contains("too much"), "{found}");
+    json["frames"][0]["file_path"] = "test/8.png".into();
+    assert_eq!(told(&json), "");
+    json["k1"] = (-0.1).into();
+    assert_eq!(told(&json), "");
+    json["camera_model"] = "OPENCV_FISHEYE".into();
+    (json["fl_x"], json["fl_y"]) = (1.8.into(), 1.8.into());
+    let found = told(&json);
+    assert!(
+        found.contains("2 test poses have a lens that sees too much") && found.contains("instead of 1.8"),
+        "{found}"
+    );
+}
+
+#[test]
+fn pictures_that_were_converted_and_moved_are_found_by_their_names() {
+    let (dir, mut json) = scene();
+    for (index, name) in ["/phone/DCIM/0.heic", "shots/1.dng", "2.HEIC", "train/3.png"].iter().enumerate() {
+        json["frames"][index]["file_path"] = (*name).into();
+    }
+    let capture = reload(dir.path(), &json).unwrap();
+    assert_eq!(names(&capture.train), ["0.png", "1.png", "2.png", "3.png"]);
 }
 
 #[test]

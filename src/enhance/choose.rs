@@ -28,6 +28,9 @@ const SHOWN: f32 = 1.5 / 255.0;
 /// The part of the pixels that are darker than what is taken for light where the median is noise.
 const BRIGHTEST: f32 = 0.99;
 
+/// The part of the pixels that are darker than what photographs show, if they show anything.
+const NOTHING: f32 = 0.999;
+
 /// Exposures that differ by less than this, in EV, are one.
 const SAME_STOPS: f32 = 0.05;
 
@@ -118,6 +121,14 @@ fn asked(config: &Config, otherwise: &str) -> Exposure {
 }
 
 fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Choice> {
+    if !origin.linear && is_empty(samples) {
+        let reason = "the photographs are black";
+        tracing::warn!(
+            "{reason}: they show nothing above half a level of 255, and stay as they are; set `enhance.response` to light them \
+             anyway"
+        );
+        return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason.into()));
+    }
     if let Some(lit) = lit_as(samples) {
         let reason = format!("the capture is lit already ({lit})");
         if median_luminance(samples) < LIT {
@@ -221,6 +232,11 @@ fn lit_as(pixels: &[[f32; 3]]) -> Option<String> {
 /// Whether the pixels count as lit already.
 pub fn is_lit(pixels: &[[f32; 3]]) -> bool {
     lit_as(pixels).is_some()
+}
+
+/// Whether next to nothing is to be seen.
+fn is_empty(pixels: &[[f32; 3]]) -> bool {
+    ranked(pixels.iter().map(|p| p.iter().sum::<f32>() / 3.0).collect(), NOTHING) < BLACK
 }
 
 /// The pixels that are not black, where more than half are, and the others are more than may saturate: a subject before a

@@ -86,6 +86,21 @@ fn captures_that_would_be_too_bright_become_mid_gray() {
 }
 
 #[test]
+fn photographs_of_nothing_stay_black() {
+    let with = |ones: usize| [vec![[0.0; 3]; 2000 - ones], vec![[1.0 / 255.0; 3]; ones]].concat();
+    for ones in [0, 1] {
+        let choice = chosen(&with(ones), false);
+        assert!(choice.response == "none" && choice.reason.contains("black"), "{}", choice.reason);
+        assert_eq!(choice.restoration.apply([0.0; 3]), [0.0; 3]);
+    }
+    // A few lamps are something.
+    assert_ne!(chosen(&with(20), false).response, "none");
+    let config = Config { response: Response::Naka, ..Config::default() };
+    let root = tempfile::tempdir().unwrap();
+    assert!(choose(&config, root.path(), &with(0), Origin::default()).unwrap().response.starts_with("naka"));
+}
+
+#[test]
 fn what_saturates_keeps_the_rest_dark_and_lamps_alone_have_no_exposure() {
     let window = samples(1.0, 0.3, 115.0);
     let choice = chosen(&window, false);

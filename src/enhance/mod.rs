@@ -35,7 +35,7 @@ pub use kernels::Kernels;
 pub use picture::map_names;
 pub use tone::{Equalization, Range, Restoration, Tone};
 
-use crate::capture::{Capture, Image, View, below_meter};
+use crate::capture::{Capture, Image, View, below_meter, has_own_curve};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::parallel::try_map;
@@ -255,6 +255,10 @@ impl<'g> Prepared<'g> {
         }
         let linear = sources.iter().all(Source::is_linear);
         let views: Vec<&View> = sources.iter().filter_map(Source::view).collect();
+        let curves = views.iter().filter(|view| view.image.as_deref().is_some_and(has_own_curve)).count();
+        if curves > 0 {
+            tracing::info!("{curves} photographs are read by the curve of their color profile, which is not sRGB's");
+        }
         // Linear light needs no meter, and reading it again takes time.
         let origin = Origin { linear, below_meter: if linear { None } else { below_meter(&views) } };
         let choice = choose(&config, root, &samples, origin)?;

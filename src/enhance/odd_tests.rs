@@ -151,6 +151,32 @@ fn maps_are_written_for_inspection() {
 }
 
 #[test]
+fn lit_pictures_say_the_curve_that_they_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let [path, lit] = ["a.png", "lit.png"].map(|name| dir.path().join(name));
+    let mut profile = moxcms::ColorProfile::new_srgb();
+    profile.cicp = None;
+    let linear = || Some(moxcms::ToneReprCurve::Lut(Vec::new()));
+    (profile.red_trc, profile.green_trc, profile.blue_trc) = (linear(), linear(), linear());
+    let icc = profile.encode().unwrap();
+    let mut bytes = Vec::new();
+    let mut encoder = ::image::codecs::png::PngEncoder::new(&mut bytes);
+    ::image::ImageEncoder::set_icc_profile(&mut encoder, icc.clone()).unwrap();
+    let light = ::image::ImageBuffer::from_fn(16, 2, |x, _| ::image::Rgb([3000 * x as u16, 700, 65_535]));
+    light.write_with_encoder(encoder).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+
+    let photograph = capture::photos(&path).unwrap().train.remove(0);
+    let image = photograph.read().unwrap();
+    picture::write(&lit, &image, &photograph, false).unwrap();
+    let told = capture::Extras::read(&lit);
+    assert!(told.deep && told.profile.is_some() && told.profile != Some(icc));
+    assert!(capture::is_linear(&path) && !capture::is_linear(&lit));
+    let again = read_image(&lit).unwrap();
+    assert!((0..16).all(|x| (again.at(x, 1)[0] - image.at(x, 1)[0]).abs() < 1e-4));
+}
+
+#[test]
 fn the_shades_of_written_maps_are_their_values() {
     let dir = tempfile::tempdir().unwrap();
     let add = vec![[0.0, -0.25, 0.25], [0.0; 3], [0.125, 0.0, f32::NAN]];

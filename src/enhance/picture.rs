@@ -1,7 +1,7 @@
 //! Lit pictures as files, in the format their names ask for, with what belongs to the photograph they come from.
 
 use super::network::Maps;
-use crate::capture::{Extras, Image, View, ending, resize_area};
+use crate::capture::{Extras, Image, View, ending, resize_area, with_srgb_curve};
 use crate::error::{Error, Result};
 use crate::storage;
 use ::image::codecs::png::PngEncoder;
@@ -17,15 +17,18 @@ use tiff::tags::{ExtraSamples, Tag};
 const QUALITY: u8 = 98;
 
 /// Writes `image` as the ending of `path` says: PNG in the depth of the photograph, TIFF in 16 bits, everything else as
-/// JPEG in 8. Orientation, EXIF data and color profile are those of the file of `photograph`, and so is the opacity, where
-/// the format has it; the pixels keep their order. EXIF data of a picture that was `exposed` otherwise than the photograph do not
+/// JPEG in 8. Orientation, EXIF data and color profile are those of the file of `photograph`, but that a profile has
+/// sRGB's curve, as the pixels do; so is the opacity, where the format has it; the pixels keep their order. EXIF data of a picture that was `exposed` otherwise than the photograph do not
 /// say how that was exposed, else it would be exposed once more. The file appears under its name only when it is complete.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be written, [`Error::Input`] where the format cannot hold the picture's size.
 pub fn write(path: &Path, image: &Image, photograph: &View, exposed: bool) -> Result<()> {
     let extras = photograph.image.as_deref().map(Extras::read).unwrap_or_default();
-    let extras = if exposed { extras.without_exposure() } else { extras };
+    let mut extras = if exposed { extras.without_exposure() } else { extras };
+    if extras.deep {
+        extras.profile = extras.profile.and_then(with_srgb_curve);
+    }
     let ending = ending(path);
     let alpha = || Ok(photograph.read_alpha()?.map(|alpha| resize_area(&alpha, image.width, image.height)));
     let bytes = match ending.as_str() {

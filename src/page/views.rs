@@ -130,7 +130,8 @@ impl Gallery<'_> {
         self.progress.check()?;
         let file = self.out.join(names::RENDERS).join(render_name(&view.name));
         let render = if file.is_file() { Some(read_image(&file)?) } else { None };
-        let reference = self.photograph(view)?;
+        // A render is as the lens takes it.
+        let reference = self.photograph(&view.as_taken())?;
         let difference = render.as_ref().zip(reference.as_ref()).map(|(a, b)| difference(a, b));
         let pictures = [("render", render), ("reference", reference), (DIFFERENCE, difference)];
         self.step();

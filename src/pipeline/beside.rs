@@ -17,7 +17,7 @@ const SCENE_FILES: [&str; 3] = ["transforms_train.json", "transforms.json", "spa
 /// # Errors
 /// A folder without poses; a scene that cannot be read any more.
 pub fn training_cameras(scene: &Path) -> Result<Vec<Camera>> {
-    let cameras = if scene.join(RUN_FILE).is_file() {
+    let cameras = if Run::is_in(scene) {
         of_run(scene)?
     } else if scene.is_dir() {
         shown(&capture::load(scene, &capture::Options::default())?.train)
@@ -36,7 +36,7 @@ pub fn training_cameras(scene: &Path) -> Result<Vec<Camera>> {
 /// cannot be read are a warning.
 pub fn training_cameras_beside(splats: &Path) -> Option<Vec<Camera>> {
     let folder = splats.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
-    if !SCENE_FILES.iter().chain(&[RUN_FILE]).any(|name| folder.join(name).exists()) {
+    if !Run::is_in(folder) && !SCENE_FILES.iter().any(|name| folder.join(name).exists()) {
         return None;
     }
     training_cameras(folder)

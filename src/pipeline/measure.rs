@@ -65,14 +65,21 @@ pub(super) fn measure(
     progress: &dyn Progress,
 ) -> Result<MetricsFile> {
     let extras = Extras { lpips, through_jpeg: true };
-    let small = |view: &View| View { camera: view.camera.downscaled(downscale), ..view.clone() };
-    let test: Vec<View> = capture.test.iter().filter(|view| view.image.is_some()).map(small).collect();
-    let size = test.iter().chain(holdout).next().map(|view| [view.camera.width, view.camera.height]);
+    // As the lens takes it, like the files of renders.
+    let test = capture.test.iter().filter(|view| view.image.is_some()).map(|view| {
+        let rendered = View { camera: view.camera.downscaled(downscale), ..view.clone() };
+        Compared { picture: rendered.as_taken(), rendered }
+    });
+    // Photographs that are trained on, and lit ones, are those of a pinhole.
+    let holdout = holdout.iter().filter(|view| view.image.is_some());
+    let holdout = holdout.map(|view| Compared { rendered: View { lens: None, ..view.clone() }, picture: view.clone() });
+    let (test, holdout): (Vec<Compared>, Vec<Compared>) = (test.collect(), holdout.collect());
+    let first = test.iter().chain(&holdout).next().map(|view| &view.rendered.camera);
+    let size = first.map(|camera| [camera.width, camera.height]);
     progress.begin("eval", "images", (test.len() + holdout.len()) as u64);
     let done = AtomicU64::new(0);
-    let mut group = |views: &[View]| -> Result<Group> {
-        let views = views.iter().filter(|view| view.image.is_some());
-        let renders = views.filter_map(|view| rendered(painter, view, progress).transpose());
+    let mut group = |views: &[Compared]| -> Result<Group> {
+        let renders = views.iter().filter_map(|view| rendered(painter, view, progress).transpose());
         let numbers = overlap(renders, |(view, counted, mut render)| {
             as_exposed(&mut render, view);
             let numbers = compare(&view.name, &render, &view.read()?, counted.as_ref(), extras)?;
@@ -82,23 +89,30 @@ pub(super) fn measure(
         Ok(Group::new(numbers))
     };
     let metrics =
-        Metrics { test: group(&test)?, holdout: if holdout.is_empty() { None } else { Some(group(holdout)?) } };
+        Metrics { test: group(&test)?, holdout: if holdout.is_empty() { None } else { Some(group(&holdout)?) } };
     progress.end();
     Ok(MetricsFile { metrics, resolution: Resolution { downscale, size }, ..MetricsFile::default() })
 }
 
-/// A view, the pixels of it that count and its render; `None` where a mask hides all of it.
+/// A view to be rendered and compared.
+struct Compared {
+    rendered: View,
+    /// The same view for the pixels of its picture.
+    picture: View,
+}
+
+/// The view of a picture, the pixels of it that count and its render; `None` where a mask hides all of it.
 fn rendered<'v>(
     painter: &mut Painter<'_>,
-    view: &'v View,
+    Compared { rendered, picture }: &'v Compared,
     progress: &dyn Progress,
 ) -> Result<Option<(&'v View, Option<Counted>, Image)>> {
     progress.check()?;
-    let (width, height) = (view.camera.width, view.camera.height);
-    let counted = view.read_weights(width, height)?.map(|weights| Counted::new(width, height, &weights));
+    let (width, height) = (picture.camera.width, picture.camera.height);
+    let counted = picture.read_weights(width, height)?.map(|weights| Counted::new(width, height, &weights));
     if counted.as_ref().is_some_and(Counted::is_empty) {
-        tracing::warn!("{}: a mask hides all of it, so it is not measured", view.name);
+        tracing::warn!("{}: a mask hides all of it, so it is not measured", picture.name);
         return Ok(None);
     }
-    Ok(Some((view, counted, painter.render(&view.camera)?)))
+    Ok(Some((picture, counted, painter.render_taken(rendered)?)))
 }

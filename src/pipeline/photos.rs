@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Files beside the pictures that no picture may be named like.
-const RESERVED: [&str; 6] = [names::SHEET, MAPS, names::SETTINGS, names::RESULTS, names::RUN, names::TRANSFORMS];
+const RESERVED: [&str; 7] =
+    [names::SHEET, MAPS, names::MASKS, names::SETTINGS, names::RESULTS, names::RUN, names::TRANSFORMS];
 const MAPS: &str = "maps";
 /// Images decoded at one time.
 const IN_WORK: usize = 6;
@@ -93,7 +94,8 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
     let is_posed = is_scene(&job.inputs[0]);
     let cameras = is_posed.then(|| job.out.join(names::TRANSFORMS));
     let beside = sheet.iter().map(|_| names::SHEET).chain(cameras.iter().map(|_| names::TRANSFORMS));
-    let targets: Vec<String> = targets.chain(beside.map(String::from)).collect();
+    let masks = transforms::mask_files(&photos);
+    let targets: Vec<String> = targets.chain(beside.map(String::from)).chain(masks).collect();
     let folder = OutputFolder::open(&job.out)?;
     ensure_not_beside(job, &folder, &targets)?;
     let results = Results::plan(&folder, targets, job.overwrite)?;
@@ -118,6 +120,7 @@ pub fn light(job: &Job, progress: &dyn Progress) -> Result<Lit> {
         if let Some(path) = &cameras {
             transforms::write(path, &photos, downscale, "")?;
         }
+        transforms::write_masks(&job.out, &photos, downscale)?;
         Ok(report)
     })?;
     Ok(Lit { report, sheet, unreadable })

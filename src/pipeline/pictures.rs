@@ -86,7 +86,24 @@ impl<'g> Painter<'g> {
         Ok(mean.unwrap_or_else(|| Image::new(camera.width, camera.height)))
     }
 
+    /// The picture of `view` as its lens takes it, at the size of its camera; of a lens that sees too much, the pinhole's
+    /// ([`View::bending`]).
+    pub fn render_taken(&mut self, view: &View) -> Result<Image> {
+        match view.bending() {
+            Some((lens, outer)) => Ok(lens.bend(&self.render(&outer)?, &outer)),
+            None => self.render(&view.camera),
+        }
+    }
+
     /// The same rounded to 8 bits, as files have it.
+    pub fn render_taken_rgb8(&mut self, view: &View) -> Result<RgbImage> {
+        match view.lens {
+            Some(_) => Ok(self.render_taken(view)?.to_rgb8()),
+            None => self.render_rgb8(&view.camera),
+        }
+    }
+
+    /// [`Painter::render`] rounded to 8 bits.
     pub fn render_rgb8(&mut self, camera: &Camera) -> Result<RgbImage> {
         let [Model::Device(model)] = self.models.as_slice() else { return Ok(self.render(camera)?.to_rgb8()) };
         limits::claim_picture(camera.width, camera.height)?;
@@ -94,7 +111,7 @@ impl<'g> Painter<'g> {
     }
 }
 
-/// Renders `views` as JPEG files (quality 95) into `folder`, but for those that a `journal` knows as finished.
+/// Renders `views`, as their lenses take them, as JPEG files (quality 95) into `folder`, but for those that a `journal` knows as finished.
 pub fn render_views(
     painter: &mut Painter<'_>,
     views: &[View],
@@ -107,7 +124,7 @@ pub fn render_views(
         progress.check()?;
         let path = folder.join(render_name(&view.name));
         let wanted = journal.is_none_or(|journal| !journal.is_finished(&path));
-        let picture = wanted.then(|| painter.render_rgb8(&view.camera)).transpose()?;
+        let picture = wanted.then(|| painter.render_taken_rgb8(view)).transpose()?;
         Ok((&view.name, path, picture))
     });
     let done = AtomicU64::new(0);
@@ -148,7 +165,37 @@ pub fn render_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::render_name;
+    use super::{Painter, render_name};
+    use crate::capture::{Camera, Distortion, Image, Lens, View};
+    use crate::gpu::{Choice, Gpu, Mask};
+    use crate::splat::reference::{cloud, splats};
+
+    #[test]
+    fn renders_are_bent_as_the_lens_takes_them() {
+        let gpu = Gpu::open(&Choice::Best, Mask::ALL).unwrap();
+        let viewmat = glam::DMat4::from_translation(glam::DVec3::new(0.0, 0.0, 2.5));
+        let given = Camera { width: 120, height: 90, fx: 80.0, fy: 82.0, cx: 61.5, cy: 44.0, viewmat, reduction: 1.0 };
+        let lens = Lens::new(&given, Distortion::colmap("SIMPLE_RADIAL", &[-0.15]).unwrap()).unwrap();
+        let (name, camera) = ("a.png".to_string(), lens.pinhole(&given));
+        let view = View { name, image: None, camera, lens: Some(lens), mask: None, gain: None, shots: Vec::new() };
+        let model = splats(&cloud(60, 7));
+        let mut painter = Painter::new(&gpu, &model, false).unwrap();
+        let (taken, straight) = (painter.render_taken(&view).unwrap(), painter.render(&view.camera).unwrap());
+        let off = |a: &Image, b: &Image| {
+            let off = a.pixels.iter().flatten().zip(b.pixels.iter().flatten()).map(|(a, b)| (a - b).abs());
+            off.sum::<f32>() / (3 * a.pixels.len()) as f32
+        };
+        let (bent, back) = (off(&taken, &straight), off(&lens.undistort(&taken), &straight));
+        assert!(back < 0.01 && bent > 3.0 * back, "{back} {bent}");
+        // At another size, and without a lens.
+        let half = View { camera: view.camera.downscaled(2), ..view.clone() };
+        let half = painter.render_taken(&half).unwrap();
+        assert_eq!((half.width, half.height), (60, 45));
+        assert!(off(&half, &crate::capture::resize_area(&taken, 60, 45)) < 0.02);
+        let plain = View { lens: None, ..view.clone() };
+        assert_eq!(painter.render_taken(&plain).unwrap(), straight);
+        assert_eq!(painter.render_taken_rgb8(&view).unwrap(), taken.to_rgb8());
+    }
 
     #[test]
     fn renders_are_jpeg_files_under_the_frames_names() {

@@ -227,11 +227,12 @@ impl Run {
         })
     }
 
-    /// A hash of what the `stages` wrote for others. No stage reads the cameras that lie beside the pictures, which runs of
-    /// earlier versions lack.
+    /// A hash of what the `stages` wrote for others. No stage reads the cameras and masks that lie beside the pictures, which
+    /// runs of earlier versions lack.
     pub fn made_by(&self, stages: &[Stage]) -> String {
         fn read(record: &StageRecord) -> BTreeMap<&String, &Option<Content>> {
-            record.outputs.iter().filter(|(name, _)| *name != names::TRANSFORMS).collect()
+            let beside = |name: &str| name == names::TRANSFORMS || Path::new(name).starts_with(names::MASKS);
+            record.outputs.iter().filter(|(name, _)| !beside(name)).collect()
         }
         fingerprint::of(&stages.iter().map(|stage| self.stage(*stage).map(read)).collect::<Vec<_>>())
     }

@@ -1,6 +1,6 @@
 //! Golden files of points: their reader, and another implementation's alignments.
 
-use super::align::{Pair, Similarity, fit};
+use crate::capture::{Pair, Similarity, fit};
 use crate::error::{Error, Result};
 use glam::{DMat3, DVec3};
 use safetensors::{Dtype, SafeTensors};

@@ -21,7 +21,8 @@ mod readings_tests;
 pub mod stereo;
 mod write;
 
-pub use align::{Method, Report as Alignment, Similarity};
+pub use crate::capture::Similarity;
+pub use align::{Method, Report as Alignment};
 pub use config::{Config, Make, PoseCheck, Poses};
 pub use given::prior;
 pub use golden::golden_check;

@@ -1,10 +1,10 @@
 //! Where a capture's points come from and which cameras they lead to: found before anything is made, so that every
 //! stage after it, in this run or a resumed one, sees the same cameras.
 
-use super::align::{self, Alignment, Similarity, align};
+use super::align::{self, Alignment, align};
 use super::config::{Config, Poses};
 use super::read::file_in_folder;
-use crate::capture::{Camera, Capture, NamedPoses, View, file_in, named_poses};
+use crate::capture::{Camera, Capture, NamedPoses, Similarity, View, file_in, named_poses};
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 

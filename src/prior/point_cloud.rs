@@ -1,5 +1,8 @@
 //! Colored points.
 
+use crate::capture::Similarity;
+use glam::DVec3;
+
 /// A colored point cloud. What stages give and take is in the scene frame ([`crate::capture::SceneFrame`]).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PointCloud {
@@ -39,6 +42,17 @@ impl PointCloud {
         retain(&mut self.positions, kept);
         retain(&mut self.colors, kept);
         retain(&mut self.normals, kept);
+    }
+}
+
+impl Similarity {
+    /// Moves every point of `cloud`; the identity leaves them as they are, to the bit.
+    pub fn move_cloud(&self, cloud: &mut PointCloud) {
+        if *self != Self::IDENTITY {
+            let double = |v: [f32; 3]| DVec3::from(v.map(f64::from));
+            cloud.positions.iter_mut().for_each(|p| *p = self.point(double(*p)).as_vec3().to_array());
+            cloud.normals.iter_mut().for_each(|n| *n = (self.rotation * double(*n)).as_vec3().to_array());
+        }
     }
 }
 

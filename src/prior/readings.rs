@@ -44,6 +44,8 @@ pub enum Reading {
     OpenCvAxes,
     /// World to camera, in OpenCV or OpenGL axes.
     WorldToCamera { opencv: bool },
+    /// Those of the photographs as viewers show them, by their EXIF data, not of the pixels as they are stored.
+    AsShown,
     /// Focal lengths are so many times those given.
     Focal(f64),
     /// The principal point is the middle of the picture.
@@ -65,7 +67,8 @@ pub enum Order {
 }
 
 impl Reading {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
+        Self::AsShown,
         Self::OpenCvAxes,
         Self::WorldToCamera { opencv: true },
         Self::WorldToCamera { opencv: false },
@@ -93,6 +96,12 @@ impl Reading {
                 let inverse = camera.viewmat.inverse() * axes;
                 Camera { viewmat: if opencv { inverse } else { axes * inverse }, ..camera.clone() }
             }),
+            Self::AsShown => {
+                let stored = |view: &View| Some(View { camera: view.stored_camera()?, ..view.clone() });
+                let read = |view: &View| stored(view).unwrap_or_else(|| view.clone());
+                let read: Vec<View> = views.iter().map(read).collect();
+                (read != views).then_some(read)
+            }
             Self::Focal(factor) => {
                 moved(&|camera| Camera { fx: camera.fx * factor, fy: camera.fy * factor, ..camera.clone() })
             }
@@ -119,6 +128,10 @@ impl Reading {
                 "check axes and direction of the poses: negate the second and third column of every pose"
             }
             Self::WorldToCamera { .. } => "check axes and direction of the poses: give the inverse of every pose",
+            Self::AsShown => {
+                "the photographs are stored turned, and EXIF data tell viewers to turn them: save them upright, or give the \
+                 poses of the stored pixels"
+            }
             Self::Focal(_) => "check the intrinsics: correct the focal length, or the size that it belongs to",
             Self::Centered => "check the intrinsics: correct the principal point, or leave it out",
             Self::Order(_) => "check the names: give every pose that of its photograph",
@@ -132,6 +145,7 @@ impl fmt::Display for Reading {
             Self::OpenCvAxes => write!(f, "as camera to world in OpenCV axes (x right, y down, z forward)"),
             Self::WorldToCamera { opencv: true } => write!(f, "as world to camera in OpenCV axes"),
             Self::WorldToCamera { opencv: false } => write!(f, "as world to camera in OpenGL axes"),
+            Self::AsShown => write!(f, "as those of the photographs as viewers show them"),
             Self::Focal(factor) => write!(f, "with {factor} times the focal length"),
             Self::Centered => write!(f, "with the principal point in the middle of the picture"),
             Self::Order(Order::Reversed) => write!(f, "with the photographs in reverse order"),
@@ -323,6 +337,7 @@ pub(super) fn better(
             break;
         }
     }
+    progress.set(readings.len() as u64, "");
     progress.end();
     Ok(best)
 }

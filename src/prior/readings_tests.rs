@@ -53,6 +53,26 @@ fn posed(capture: &Capture, change: impl Fn(DMat4) -> DMat4) -> Capture {
     changed
 }
 
+/// The same photographs, stored upside down with EXIF data that tell so.
+fn upside_down(capture: &Capture) -> Capture {
+    let folder = capture.root.join("turned");
+    std::fs::create_dir(&folder).unwrap();
+    let mut turned = capture.clone();
+    for view in &mut turned.train {
+        let upright = ::image::open(view.image.as_ref().unwrap()).unwrap();
+        let mut bytes = Vec::new();
+        let mut encoder = ::image::codecs::png::PngEncoder::new(&mut bytes);
+        // An orientation of 3.
+        let exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x03\0\0\0\0\0\0\0";
+        ::image::ImageEncoder::set_exif_metadata(&mut encoder, exif.to_vec()).unwrap();
+        upright.rotate180().write_with_encoder(encoder).unwrap();
+        let path = folder.join(&view.name);
+        std::fs::write(&path, bytes).unwrap();
+        view.image = Some(path);
+    }
+    turned
+}
+
 fn config() -> Config {
     Config { make_points: 300, image_size: 64, ..Config::default() }
 }
@@ -79,6 +99,9 @@ fn the_reading_that_fits_is_named() {
     cornered.train.iter_mut().for_each(|view| (view.camera.cx, view.camera.cy) = (0.0, 0.0));
     let error = message(&cornered, PoseCheck::Refuse).unwrap_err();
     assert!(error.contains("with the principal point in the middle") && error.contains("intrinsics"), "{error}");
+    let on_head = upside_down(&right);
+    let error = message(&on_head, PoseCheck::Refuse).unwrap_err();
+    assert!(error.contains("as viewers show them") && error.contains("save them upright"), "{error}");
     let wrong = posed(&right, |viewmat| axes * viewmat);
     for pose_check in [PoseCheck::Warn, PoseCheck::Off] {
         assert_eq!(message(&wrong, pose_check), Ok(()));

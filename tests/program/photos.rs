@@ -341,6 +341,11 @@ fn the_pictures_of_a_scene_lie_beside_cameras_that_fit_them() {
     tiny.edit(|json| json["k1"] = serde_json::json!(-0.15));
     let lit = tiny.scene.with_file_name("lit");
     let settings = ["--weights", "none", "--downscale", "1"];
+    let masked = &capture::load(&tiny.scene, &capture::Options::default()).unwrap().train[1];
+    let (width, height) = capture::image_size(masked.image.as_ref().unwrap()).unwrap();
+    std::fs::create_dir_all(tiny.scene.join("masks")).unwrap();
+    let mask = image::GrayImage::from_fn(width, height, |x, _| image::Luma([if 2 * x < width { 255 } else { 0 }]));
+    mask.save(tiny.scene.join("masks").join(format!("{}.png", masked.name))).unwrap();
     for _ in 0..2 {
         let output = tiny.run(&[&["--until", "enhance"][..], &settings].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -352,7 +357,8 @@ fn the_pictures_of_a_scene_lie_beside_cameras_that_fit_them() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success() && stderr.contains("4 pictures are undistorted"), "{stderr}");
     }
-    assert!(std::fs::read_to_string(lit.join("results.json")).unwrap().contains("transforms.json"));
+    let results = std::fs::read_to_string(lit.join("results.json")).unwrap();
+    assert!(results.contains("transforms.json") && results.contains("masks/"), "{results}");
     assert!(!lit.join("transforms.json.bak").exists());
     let load = |scene: &Path| capture::load(scene, &capture::Options::default()).unwrap().train;
     let given = load(&tiny.scene);
@@ -362,6 +368,7 @@ fn the_pictures_of_a_scene_lie_beside_cameras_that_fit_them() {
         for (view, given) in found.iter().zip(&given) {
             assert_eq!(view.image.as_deref(), Some(pictures.join(&given.name).as_path()));
             assert!(given.lens.is_some() && view.lens.is_none());
+            assert_eq!(view.mask.is_some(), view.name == masked.name);
             let (camera, pinhole) = (&view.camera, &given.camera);
             assert!((camera.fx - pinhole.fx).abs() < 1e-9 && (camera.cy - pinhole.cy).abs() < 1e-9);
             assert!(camera.center().distance(pinhole.center()) < 1e-9);

@@ -2,6 +2,8 @@
 
 /// The lit photographs.
 pub const IMAGES: &str = "images";
+/// What hides pixels of the lit photographs, where masks do.
+pub const MASKS: &str = "masks";
 /// The cameras of the lit photographs of a capture that came with poses.
 pub const TRANSFORMS: &str = "transforms.json";
 /// One picture for each test pose.
@@ -36,7 +38,7 @@ pub const REPORT: &str = "report.html";
 pub const SHEET: &str = "sheet.jpg";
 
 /// The folders that files are written into, or into folders below them.
-pub const FOLDERS: [&str; 7] = [IMAGES, RENDERS, CHECKPOINTS, SEEDS, STEREO, MODEL, POSES];
+pub const FOLDERS: [&str; 8] = [IMAGES, MASKS, RENDERS, CHECKPOINTS, SEEDS, STEREO, MODEL, POSES];
 
 /// The model number `index`, from 0, of a run of several seeds.
 pub fn model(index: u32) -> String {

@@ -122,16 +122,21 @@ fn the_prior_is_made_again_for_a_new_ppm() {
     assert_eq!(bench.decide(&steps, true).unwrap(), [Action::Replace, Action::Replace]);
 }
 
-/// Runs of versions that did not write the cameras beside the pictures.
+/// Runs of versions that did not write cameras and masks beside the pictures.
 #[test]
-fn cameras_beside_the_pictures_make_nothing_else_outdated() {
+fn cameras_and_masks_beside_the_pictures_make_nothing_else_outdated() {
+    const BESIDE: [&str; 2] = ["transforms.json", "masks/1.png"];
     let mut bench = Bench::new(&[(Stage::ENHANCE, "a", Status::Done), (Stage::TRAIN, "b", Status::Done)]);
-    let enhance = Step { outputs: vec!["enhance".into(), "transforms.json".into()], ..step(Stage::ENHANCE, "a") };
+    let outputs = ["enhance"].iter().chain(&BESIDE).map(|name| name.to_string()).collect();
+    let enhance = Step { outputs, ..step(Stage::ENHANCE, "a") };
     let steps = [enhance, step(Stage::TRAIN, "b")];
     assert_eq!(bench.decide(&steps, false).unwrap()[0], Action::Make);
-    std::fs::write(bench.path().join("transforms.json"), "cameras").unwrap();
+    std::fs::create_dir(bench.path().join("masks")).unwrap();
     let mut record = bench.run.stage(Stage::ENHANCE).unwrap().clone();
-    record.outputs.insert("transforms.json".into(), bench.folder().content("transforms.json"));
+    for name in BESIDE {
+        std::fs::write(bench.path().join(name), "content").unwrap();
+        record.outputs.insert(name.into(), bench.folder().content(name));
+    }
     bench.run.put(record);
     assert_eq!(bench.decide(&steps, false).unwrap(), [Action::Keep, Action::Keep]);
 }

@@ -39,7 +39,8 @@ impl Definition for Enhance {
         let views = plan.capture.train.iter().chain(&plan.capture.holdout);
         let pictures = views.map(|view| format!("{}/{}", names::IMAGES, view.name));
         // Of estimated poses the model is there already.
-        pictures.chain((!plan.estimated).then(|| names::TRANSFORMS.to_string())).collect()
+        let cameras = (!plan.estimated).then(|| names::TRANSFORMS.to_string());
+        pictures.chain(cameras).chain(transforms::mask_files(plan.capture)).collect()
     }
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
@@ -50,6 +51,7 @@ impl Definition for Enhance {
         let (lit, report) =
             enhance::enhance_capture(gpu, capture, &settings.enhance, settings.downscale, out, progress)?;
         session.lit = Some(lit);
+        transforms::write_masks(&session.job.out, &session.capture, settings.downscale)?;
         if let Some(given) = &session.given {
             let (path, folder) = (session.out(names::TRANSFORMS), format!("{}/", names::IMAGES));
             transforms::write(&path, given, settings.downscale, &folder)?;

@@ -1,5 +1,6 @@
 //! PSNR and SSIM of the views that have a reference.
 
+use super::render::bending;
 use crate::error::Result;
 use crate::eval::Lpips;
 use crate::pipeline::definition::{Definition, PlanContext};
@@ -23,7 +24,11 @@ impl Definition for Eval {
     }
 
     fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
-        let measured = fingerprint::of(&(plan.fingerprint(Stage::TRAIN), plan.inputs.of_views(&plan.capture.test)));
+        let (trained, test) = (plan.fingerprint(Stage::TRAIN), &plan.capture.test);
+        let measured = fingerprint::of(&(trained, plan.inputs.of_views(test)));
+        // Runs of earlier versions undistorted the references instead.
+        let bent = bending(test).is_some_and(|_| !plan.estimated);
+        let measured = if bent { fingerprint::of(&(measured, "bent")) } else { measured };
         let networks: Vec<_> = Lpips::files(&plan.job.settings.eval).iter().map(|file| plan.inputs.of(file)).collect();
         if networks.is_empty() { measured } else { fingerprint::of(&(measured, networks)) }
     }

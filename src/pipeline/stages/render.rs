@@ -1,6 +1,6 @@
 //! A picture for each test pose.
 
-use crate::capture::View;
+use crate::capture::{Lens, View};
 use crate::error::Result;
 use crate::pipeline::Scope;
 use crate::pipeline::definition::{Definition, PlanContext};
@@ -29,7 +29,8 @@ impl Definition for Render {
     }
 
     fn fingerprint(&self, plan: &PlanContext<'_>) -> String {
-        render_fingerprint(plan.fingerprint(Stage::TRAIN).unwrap_or_default(), &plan.capture.test)
+        let test = shown(&plan.capture.test, plan.estimated);
+        render_fingerprint(plan.fingerprint(Stage::TRAIN).unwrap_or_default(), &test)
     }
 
     fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
@@ -42,7 +43,8 @@ impl Definition for Render {
         } else {
             session.load_splats()?
         }
-        let (views, journal) = (&session.capture.test, session.journal(self.stage()));
+        let views = &shown(&session.capture.test, session.given.is_none());
+        let journal = session.journal(self.stage());
         let folder = session.out(names::RENDERS);
         render_views(&mut session.painter()?, views, &folder, Some(&journal), session.progress)?;
         // What was written, so that a picture of another origin is known for one.
@@ -55,8 +57,23 @@ impl Definition for Render {
     }
 }
 
+/// The views to render: poses that were `estimated` are those of photographs, whose enhanced pictures are undistorted.
+fn shown(test: &[View], estimated: bool) -> Vec<View> {
+    test.iter().map(|view| View { lens: view.lens.filter(|_| !estimated), ..view.clone() }).collect()
+}
+
+/// The lenses that bend renders of `test` poses, which runs of earlier versions left straight; `None` where there are none.
+pub(super) fn bending(test: &[View]) -> Option<Vec<Lens>> {
+    let lenses: Vec<Lens> = test.iter().filter_map(|view| view.bending().map(|(lens, _)| lens)).collect();
+    (!lenses.is_empty()).then_some(lenses)
+}
+
 /// The fingerprint of the renders of `test` poses, of the model whose training has the fingerprint `trained`. Where test
 /// views stand follows from the model and from where they stood in the capture as it came.
 pub fn render_fingerprint(trained: &str, test: &[View]) -> String {
-    fingerprint::of(&(trained, fingerprint::of_poses(test)))
+    let poses = fingerprint::of_poses(test);
+    match bending(test) {
+        Some(lenses) => fingerprint::of(&(trained, poses, lenses)),
+        None => fingerprint::of(&(trained, poses)),
+    }
 }

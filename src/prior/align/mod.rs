@@ -1,20 +1,16 @@
 //! A prior into the frame of a capture, by the cameras that both have (NAKA-GS §3.2): [`align`].
 
 mod names;
-mod robust;
-mod similarity;
 #[cfg(test)]
 mod tests;
 
-pub use similarity::{Pair, Similarity, fit};
-
-use crate::capture::{NamedPose, NamedPoses, View};
+use crate::capture::{
+    Basis, NamedPoses, Pair, Robust, Similarity, Undetermined, View, angle, extent, residual, robust,
+};
 use crate::error::{Error, Result};
-use glam::{DMat3, DQuat};
+use glam::DQuat;
 use names::{Match, Rule};
-use robust::{Robust, extent, residual, robust};
 use serde::{Deserialize, Serialize};
-use similarity::{Basis, Undetermined, angle};
 
 /// How the frames of a prior and of the capture may differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,18 +85,13 @@ pub fn align(prior: &NamedPoses, views: &[&View], method: Method, seed: u64) -> 
         &prior.poses.iter().map(|pose| pose.image.as_str()).collect::<Vec<_>>(),
         &views.iter().map(|view| view.name.as_str()).collect::<Vec<_>>(),
     );
-    let pairs: Vec<Pair> = matches.iter().map(|m| pair(&prior.poses[m.prior], views[m.view])).collect();
+    let pair = |m: &Match| Pair::of(prior.poses[m.prior].viewmat, views[m.view].camera.viewmat);
+    let pairs: Vec<Pair> = matches.iter().map(pair).collect();
     let problem = Problem { prior, views, matches, pairs };
     let (found, method, basis) = problem.solve(method, seed)?;
     let alignment = problem.describe(&found, method, basis);
     tell(&alignment.report, basis);
     Ok(alignment)
-}
-
-fn pair(prior: &NamedPose, view: &View) -> Pair {
-    let center = |viewmat: glam::DMat4| viewmat.inverse().w_axis.truncate();
-    let turn = view.camera.rotation().transpose() * DMat3::from_mat4(prior.viewmat);
-    Pair { from: center(prior.viewmat), to: view.camera.center(), turn: Some(DQuat::from_mat3(&turn).normalize()) }
 }
 
 struct Problem<'a> {

@@ -1,10 +1,10 @@
 //! Cameras whose similarity is known.
 
 use super::*;
-use crate::capture::Camera;
+use crate::capture::{Camera, NamedPose};
 use crate::prior::PointCloud;
 use crate::random::uniform;
-use glam::{DMat4, DVec3};
+use glam::{DMat3, DMat4, DVec3};
 
 const COUNT: usize = 10;
 

@@ -1,8 +1,8 @@
 //! A similarity in spite of a few wrong cameras: least median of squares (Rousseeuw 1984), then least squares of the
 //! rest.
 
+use super::medians::{median, median_vec};
 use super::similarity::{Basis, Pair, Similarity, Undetermined, fit};
-use crate::capture::{median, median_vec};
 use crate::random::hash;
 
 /// A similarity, and which pairs it rests on.

@@ -1,8 +1,8 @@
 //! The similarity that takes one set of camera poses to another.
 
-use crate::capture::SceneFrame;
+use super::SceneFrame;
+use super::medians::median;
 use crate::eigen;
-use crate::prior::PointCloud;
 use glam::{DMat3, DMat4, DQuat, DVec3};
 
 /// `x ↦ scale · rotation · x + translation`, det(rotation) = +1.
@@ -68,15 +68,6 @@ impl Similarity {
         matrix.w_axis = self.translation.extend(1.0);
         matrix
     }
-
-    /// Moves every point of `cloud`; the identity leaves them as they are, to the bit.
-    pub fn move_cloud(&self, cloud: &mut PointCloud) {
-        if *self != Self::IDENTITY {
-            let double = |v: [f32; 3]| DVec3::from(v.map(f64::from));
-            cloud.positions.iter_mut().for_each(|p| *p = self.point(double(*p)).as_vec3().to_array());
-            cloud.normals.iter_mut().for_each(|n| *n = (self.rotation * double(*n)).as_vec3().to_array());
-        }
-    }
 }
 
 /// A camera in both frames.
@@ -88,6 +79,15 @@ pub struct Pair {
     pub to: DVec3,
     /// The rotation from the one frame to the other that its orientations tell, where they are known.
     pub turn: Option<DQuat>,
+}
+
+impl Pair {
+    /// The camera of the world-to-camera transforms `from` and `to`.
+    pub fn of(from: DMat4, to: DMat4) -> Self {
+        let center = |viewmat: DMat4| viewmat.inverse().w_axis.truncate();
+        let turn = DMat3::from_mat4(to).transpose() * DMat3::from_mat4(from);
+        Self { from: center(from), to: center(to), turn: Some(DQuat::from_mat3(&turn).normalize()) }
+    }
 }
 
 /// What a rotation follows from.
@@ -219,7 +219,7 @@ fn mean_turn(pairs: &[Pair]) -> Option<DQuat> {
     let turns: Vec<DQuat> = pairs.iter().filter_map(|pair| pair.turn).collect();
     // The one that is nearest to most; a few hundred candidates are as good as all.
     let stride = turns.len().div_ceil(200).max(1);
-    let typical = |turn: &DQuat| crate::capture::median(turns.iter().map(|other| angle(*turn, *other)).collect());
+    let typical = |turn: &DQuat| median(turns.iter().map(|other| angle(*turn, *other)).collect());
     let (center, spread) = turns
         .iter()
         .step_by(stride)
