@@ -1,6 +1,6 @@
 //! Camera responses as data: how one camera's rendering of a dark exposure relates to its rendering of a lit one.
 
-use crate::color::{encoded, exposed_unclipped, srgb_to_linear, warmth};
+use crate::color::{encoded, exposed_unclipped, linear_to_srgb, srgb_to_linear, warmth};
 use crate::error::{Error, Result};
 use crate::limits;
 use serde::Deserialize;
@@ -61,6 +61,10 @@ const MOST_LEAD: f32 = 4.0;
 const MOST_WHITE: f32 = 10.0;
 /// Lit level, of 255, of the last of these knots, and the least step to it: a curve ends below white.
 const NAKA_LAST: [f32; 2] = [254.0, 2.0];
+/// White of the Naka–Rushton half of an unknown camera: nearly that of `exposure-45`.
+const UNKNOWN_WHITE: f32 = 1.1;
+/// Knots of an unknown camera: a step is a sixth of the level.
+const UNKNOWN_KNOTS: u32 = 40;
 
 /// A monotone curve through knots. Between knots it is a cubic in `u = asinh(255 x)`, which is linear within a level
 /// of black and logarithmic beyond, with Fritsch–Carlson slopes; below the first knot it continues straight, above the
@@ -192,6 +196,15 @@ impl Camera {
         }
     }
 
+    /// The exposure that is `ratio` times as long, 1 or more, of a camera whose curve is not known: halfway between light behind
+    /// sRGB's curve, and behind Naka and Rushton's at the ratio that takes the same level to mid-gray. Colors are mixed as they
+    /// are: what other cameras do to them is not known either.
+    pub fn unknown(ratio: f32) -> Self {
+        let curve = Curve::unknown(ratio);
+        let kind = Kind::Curve([curve.clone(), curve.clone(), curve]);
+        Self { name: format!("exposure × {ratio:.1}, of an unknown curve"), kind, ..Self::exposure(ratio) }
+    }
+
     /// The longer exposure that brings linear light of the (encoded) `median` to mid-gray; `None` for a black one.
     pub fn exposing(median: f32) -> Option<Self> {
         let ratio = MID_GRAY / srgb_to_linear(median);
@@ -277,6 +290,22 @@ impl Curve {
         let knots =
             NAKA_LEVELS.iter().filter(|level| lit(**level) < last - step).map(|level| [level + black, lit(*level)]);
         Self::new(&knots.chain([[dark(last) + black, last]]).collect::<Vec<_>>())
+    }
+
+    /// That of [`Camera::unknown`].
+    fn unknown(ratio: f32) -> Self {
+        // In proportion to light, as Naka and Rushton have it.
+        let (light, level) =
+            (|level: f32| level / (UNKNOWN_WHITE - level), |light: f32| UNKNOWN_WHITE * light / (1.0 + light));
+        let mid_gray = linear_to_srgb(MID_GRAY);
+        let naka_ratio = light(mid_gray) / light(linear_to_srgb(MID_GRAY / ratio));
+        let lit = |dark: f32| 0.5 * (exposed_unclipped(dark, ratio).min(1.0) + level(naka_ratio * light(dark)));
+        // Where Naka and Rushton's half ends below white.
+        let last = (255.0 * level(light((NAKA_LAST[0] - 1.0) / 255.0) / naka_ratio)).asinh();
+        let us = (0..UNKNOWN_KNOTS).map(|i| last * i as f32 / (UNKNOWN_KNOTS - 1) as f32);
+        let mut points: Vec<[f32; 2]> = us.map(|u| [u, lit(u.sinh() / 255.0)]).collect();
+        points.dedup_by(|next, last| next[1] <= last[1]);
+        Self::through(&points)
     }
 
     /// The curve for lit pictures exposed `longer` times as long: a dark level comes where less light is.

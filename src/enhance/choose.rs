@@ -1,11 +1,11 @@
 //! The choice of one response for a whole capture.
 
 use super::camera::{self, Camera, MID_GRAY};
-use super::config::{Config, MOST_STOPS, Normalize, Response, Sigma};
+use super::config::{Config, Normalize, Response, Sigma};
 use super::dequantize::shadow_hue;
 use super::estimate::{estimate, median_luminance};
 use super::tone::{Restoration, Tone};
-use crate::color::{linear_to_srgb, to_linear};
+use crate::color::{linear_to_srgb, luma, to_linear};
 use crate::error::Result;
 use std::path::Path;
 
@@ -30,6 +30,15 @@ const BRIGHTEST: f32 = 0.99;
 
 /// The part of the pixels that are darker than what photographs show, if they show anything.
 const NOTHING: f32 = 0.999;
+
+/// Median luminance below which a lit capture is dim: a quarter of mid-gray's light.
+const DIM: f32 = 0.24;
+/// Most times that a capture which is brighter than those of the built-in response is exposed longer, and the steps of the search, in EV.
+const MOST_RATIO: f32 = 128.0;
+const LEAST_STEP: f32 = 0.005;
+
+/// EV by which EXIF data may shorten the exposure of the built-in response, before it is taken for that of an unknown camera.
+const MOST_SHORTER: f32 = 1.0;
 
 /// Exposures that differ by less than this, in EV, are one.
 const SAME_STOPS: f32 = 0.05;
@@ -78,12 +87,11 @@ pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]], origin: Origin
     } else {
         camera::DEFAULT.into()
     };
-    let built_in = named == camera::DEFAULT && !origin.linear;
     let choice = match config.response {
-        Response::Camera => Ok(with_camera(open(&named, config, origin)?, "as set".into())),
+        Response::Camera => by(&named, config, origin, samples, "as set".into()),
         Response::Auto if named != camera::DEFAULT => {
             let reason = if config.camera.is_empty() { "the scene folder has a camera.toml" } else { "as set" };
-            Ok(with_camera(open(&named, config, origin)?, reason.into()))
+            by(&named, config, origin, samples, reason.into())
         }
         Response::Auto => automatic(config, samples, origin),
         Response::Naka | Response::Log | Response::None => Ok(estimated(config, samples, "as set".into())),
@@ -94,8 +102,13 @@ pub fn choose(config: &Config, root: &Path, samples: &[[f32; 3]], origin: Origin
             choice.reason
         );
     }
-    let shadow_hue = shadow_hue(samples).filter(|_| built_in && choice.exposure.is_some());
-    Ok(Choice { shadow_hue, ..choice })
+    Ok(choice)
+}
+
+/// The camera `named`, for the capture that `samples` represent.
+fn by(named: &str, config: &Config, origin: Origin, samples: &[[f32; 3]], reason: String) -> Result<Choice> {
+    let shadow_hue = shadow_hue(samples).filter(|_| named == camera::DEFAULT && !origin.linear);
+    Ok(Choice { shadow_hue, ..with_camera(open(named, config, origin)?, reason) })
 }
 
 /// The camera `named`, exposed as the settings ask for, or the EXIF data of photographs that the built-in one lights.
@@ -104,11 +117,15 @@ fn open(named: &str, config: &Config, origin: Origin) -> Result<(Camera, Exposur
     let told =
         origin.below_meter.filter(|_| config.exif_exposure && config.exposure == 0.0 && named == camera::DEFAULT);
     let exposure = match (told, camera.ratio) {
-        (Some(below), Some(ratio)) => Exposure {
-            stops: below as f32 - ratio.log2(),
-            reason: format!("EXIF data say that the photographs lie {below:.1} EV below their meter"),
-            warmth: config.warmth,
-        },
+        (Some(below), Some(ratio)) => {
+            let reason = format!("EXIF data say that the photographs lie {below:.1} EV below their meter");
+            let exposure = Exposure { stops: below as f32 - ratio.log2(), reason, warmth: config.warmth };
+            if exposure.stops < -MOST_SHORTER {
+                let camera = Camera::unknown(below.exp2() as f32).warmed(config.warmth);
+                return Ok((camera, Exposure { stops: 0.0, ..exposure }));
+            }
+            exposure
+        }
         _ if named == camera::DEFAULT => asked(config, "right on average, where nothing tells it"),
         _ => asked(config, "that of the camera file"),
     };
@@ -130,36 +147,30 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
         return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason.into()));
     }
     if let Some(lit) = lit_as(samples) {
-        let reason = format!("the capture is lit already ({lit})");
-        if median_luminance(samples) < LIT {
-            tracing::warn!(
-                "more than half of the pixels are black, and {reason}: the photographs stay as they are; set \
-                 `enhance.response` to light them anyway"
-            );
-        }
-        return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason));
+        return Ok(lit_already(config, samples, &lit));
     }
     let (all, shown) = (samples, shown(samples));
     let samples = shown.as_deref().unwrap_or(all);
     if origin.linear {
         return Ok(mid_gray(config, samples));
     }
-    let choice = with_camera(open(camera::DEFAULT, config, origin)?, String::new());
-    if config.exposure != 0.0 {
-        return Ok(Choice { reason: "its exposure is set".into(), ..choice });
-    }
-    let [median, saturated] = lights(&choice, samples, all);
+    let set = config.exposure != 0.0;
+    let base = Config { exposure: 0.0, warmth: 0.0, exif_exposure: config.exif_exposure && !set, ..config.clone() };
+    let [median, saturated] = lights(&with_camera(open(camera::DEFAULT, &base, origin)?, String::new()), samples, all);
     let found = format!("median {:.0} of 255, {:.1} % saturated", median * 255.0, saturated * 100.0);
-    if (MEDIAN[0]..=MEDIAN[1]).contains(&median) && saturated <= MOST_SATURATED {
-        return Ok(Choice { reason: format!("it exposes this capture sensibly ({found})"), ..choice });
-    }
-    let stops = choice.exposure.map_or(0.0, |exposure| exposure.stops);
+    let sensible = (MEDIAN[0]..=MEDIAN[1]).contains(&median) && saturated <= MOST_SATURATED;
     // Pictures that are too dark stay with the prior: at mid-gray some scenes lose more than others gain.
-    let darker = if median < MEDIAN[0] { None } else { built_in_at_mid_gray(config, stops, [samples, all])? };
-    let choice = match darker {
-        Some(darker) => Choice { reason: format!("{stops:+.2} EV would not fit this capture ({found})"), ..darker },
+    let too_dark = median < MEDIAN[0];
+    if sensible || too_dark && set {
+        let reason =
+            if set { "its exposure is set".into() } else { format!("it exposes this capture sensibly ({found})") };
+        return by(camera::DEFAULT, config, origin, all, reason);
+    }
+    let reason = format!("the built-in camera response does not fit this exposure ({found})");
+    let shorter = if too_dark { None } else { at_mid_gray(config, [samples, all]) };
+    let choice = match shorter {
+        Some(shorter) => with_camera(shorter, reason),
         None => {
-            let reason = format!("the built-in camera response does not fit this exposure ({found})");
             let (sigma, normalize) = (Sigma::Auto, Normalize::White);
             let naka = Config { response: Response::Naka, sigma, normalize, ..config.clone() };
             estimated(&naka, samples, reason)
@@ -176,32 +187,51 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
     Ok(choice)
 }
 
-/// The built-in camera response at the longest exposure, shorter than `own`, that brings the median of `samples` to mid-gray at
-/// most and saturates not too much of `all`; nothing where `exposure` cannot ask for as short a one.
-fn built_in_at_mid_gray(config: &Config, own: f32, [samples, all]: [&[[f32; 3]]; 2]) -> Result<Option<Choice>> {
-    let camera = Camera::open(camera::DEFAULT)?;
+/// Photographs that are lit already, as `found` says, are exposed as is asked for, and left alone where nothing is.
+fn lit_already(config: &Config, samples: &[[f32; 3]], found: &str) -> Choice {
+    let reason = format!("the capture is lit already ({found})");
+    let exposure = asked(config, "that of the photographs");
+    if config.exposure != 0.0 || config.warmth != 0.0 {
+        let longer = Camera::unknown(config.exposure.max(0.0).exp2());
+        let camera = longer.exposed(config.exposure.min(0.0)).warmed(config.warmth);
+        return with_camera((camera, exposure), reason);
+    }
+    if median_luminance(samples) < LIT {
+        tracing::warn!(
+            "more than half of the pixels are black, and {reason}: the photographs stay as they are; `enhance.exposure` makes \
+             them brighter"
+        );
+    } else if median_luminance(samples) < DIM {
+        tracing::info!("{reason}, though dim, and stays as it is; `enhance.exposure` makes it brighter");
+    }
+    let alone = Config { response: Response::None, ..config.clone() };
+    Choice { exposure: Some(exposure), ..estimated(&alone, samples, reason) }
+}
+
+/// The response of an unknown camera at the longest exposure that brings the median luma of `samples` to mid-gray at most and
+/// saturates not too much of `all`; nothing where that would make them darker than they are.
+fn at_mid_gray(config: &Config, [samples, all]: [&[[f32; 3]]; 2]) -> Option<(Camera, Exposure)> {
     let mid_gray = linear_to_srgb(MID_GRAY);
-    let at = |stops: f32, becomes: &str| {
-        let exposure = Exposure { stops, reason: format!("the median becomes {becomes}"), warmth: config.warmth };
-        with_camera((camera.clone().exposed(stops).warmed(config.warmth), exposure), String::new())
+    let lights = |stops: f32| {
+        let choice = with_camera((Camera::unknown(stops.exp2()), asked(config, "")), String::new());
+        let lumas = lit_by(&choice, samples).into_iter().map(luma).collect();
+        [ranked(lumas, 0.5), part_above(&lit_by(&choice, all), SATURATED)]
     };
-    let too_bright = |stops: f32| {
-        let [median, saturated] = lights(&at(stops, ""), samples, all);
-        median > mid_gray || saturated > MOST_SATURATED
+    let too_bright = |[median, saturated]: [f32; 2]| median > mid_gray || saturated > MOST_SATURATED;
+    let [mut fits, mut beyond] = [0.0, MOST_RATIO.log2()];
+    if too_bright(lights(fits)) {
+        return None;
+    }
+    while beyond - fits > LEAST_STEP {
+        let middle = f32::midpoint(fits, beyond);
+        *(if too_bright(lights(middle)) { &mut beyond } else { &mut fits }) = middle;
+    }
+    let becomes = match lights(beyond) {
+        [_, saturated] if saturated > MOST_SATURATED => as_bright_as_can_be(),
+        _ => "mid-gray".into(),
     };
-    // In hundredths, so that the same can be set.
-    let stops = |hundredths: i32| hundredths as f32 / 100.0;
-    let [mut fits, mut beyond] = [-MOST_STOPS, own].map(|stops| (100.0 * stops).ceil() as i32);
-    if beyond <= fits || too_bright(stops(fits)) {
-        return Ok(None);
-    }
-    while beyond - fits > 1 {
-        let middle = i32::midpoint(fits, beyond);
-        *(if too_bright(stops(middle)) { &mut beyond } else { &mut fits }) = middle;
-    }
-    let held = lights(&at(stops(beyond), ""), samples, all)[1] > MOST_SATURATED;
-    let becomes = if held { as_bright_as_can_be() } else { "mid-gray".into() };
-    Ok(Some(at(stops(fits), &becomes)))
+    let exposure = asked(config, &format!("the median becomes {becomes}"));
+    Some((Camera::unknown(fits.exp2()).exposed(config.exposure).warmed(config.warmth), exposure))
 }
 
 /// What a median becomes that saturated pixels keep from mid-gray.

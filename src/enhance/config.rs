@@ -140,8 +140,8 @@ impl Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Response {
-    /// The camera response, at the exposure that makes the median mid-gray where its own is too bright; Naka–Rushton where it
-    /// is too dark; nothing for lit captures.
+    /// The camera response; that of an unknown camera, which makes the median mid-gray, where it is too bright; Naka–Rushton
+    /// where it is too dark; nothing for lit captures.
     #[default]
     Auto,
     /// A calibrated monotone curve per channel, the same for every capture of that exposure.

@@ -4,6 +4,7 @@ use super::camera::{Camera, Kind};
 use super::choose::{Origin, choose};
 use super::tests::{gpu, scene};
 use super::*;
+use crate::color::{exposed, linear_to_srgb};
 use crate::progress::Silent;
 
 fn naka_rushton(ratio: f32) -> Camera {
@@ -30,6 +31,26 @@ fn a_naka_rushton_camera_multiplies_the_light_behind_its_levels() {
     let [red, green, blue] = Camera::parse(Path::new("c"), text).unwrap().apply([2.0 / 255.0; 3]).map(|v| 255.0 * v);
     for (found, level) in [(red, 1.5), (green, 2.0), (blue, 2.5)] {
         assert!((found - lit(&camera, level)).abs() < 0.5, "{found}");
+    }
+}
+
+#[test]
+fn an_unknown_camera_is_halfway_between_srgb_and_naka_rushton() {
+    for ratio in [1.0, 1.5, 4.0, 12.0, 40.0] {
+        let camera = Camera::unknown(ratio);
+        let dark = linear_to_srgb(0.18 / ratio);
+        let light = |level: f32| level / (1.1 - level);
+        let naka_ratio = light(linear_to_srgb(0.18)) / light(dark);
+        let mut last = -1.0;
+        for level in (0..=1000).map(|i| 0.001 * i as f32) {
+            let naka = 1.1 * naka_ratio * light(level) / (1.0 + naka_ratio * light(level));
+            let expected = 0.5 * (exposed(level, ratio) + naka.min(1.0));
+            let found = camera.apply([level; 3])[0];
+            assert!((found.min(1.0) - expected).abs() < 0.008, "{ratio}, {level}: {found} instead of {expected}");
+            assert!(found >= last, "{ratio}, {level}: {found} after {last}");
+            last = found;
+        }
+        assert!((lit(&camera, 255.0 * dark) - 117.6).abs() < 0.5, "{ratio}");
     }
 }
 
@@ -95,6 +116,14 @@ fn exif_data_expose_the_built_in_response_and_no_other() {
     assert!(same.abs() < 1e-5 && (farther - 1.0).abs() < 1e-5 && why.contains("EXIF"), "{same} {farther} {why}");
     let set = Config { exposure: -0.33, ..auto.clone() };
     assert_eq!(stops(&set, Some(9.0)), (-0.33, "as set".into()));
+    // Far nearer to it the response of another camera is likelier.
+    let near = Origin { linear: false, below_meter: Some(3.0) };
+    let choice = choose(&auto, root.path(), &samples([15.0, 20.0, 25.0]), near).unwrap();
+    assert!(
+        choice.response.contains("× 8.0, of an unknown curve") && choice.reason.contains("sensibly"),
+        "{}",
+        choice.reason
+    );
     for config in [
         Config { exif_exposure: false, ..auto.clone() },
         Config { camera: "exposure-40".into(), ..auto.clone() },
@@ -123,9 +152,14 @@ fn what_is_asked_for_brightens_and_is_reported_and_lit_captures_stay() {
     // Even where the response would not be chosen by itself.
     let (_, dim) = run(&[2, 3, 4], -4.0, "c");
     assert!(dim.response.contains("-4.00 EV"), "{dim:?}");
-    let (same, report) = run(&[120, 121, 122], 2.0, "d");
-    assert!(report.response == "none" && report.exposure.is_none(), "{report:?}");
+    let (same, report) = run(&[120, 121, 122], 0.0, "d");
+    assert!(report.response == "none" && report.exposure == Some(0.0), "{report:?}");
     assert!((same - 120.0 / 255.0).abs() < 1.0 / 255.0, "{same}");
+    // What is lit already counts from itself.
+    let [(twice, report), (half, _)] = [(1.0, "e"), (-1.0, "f")].map(|(ev, name)| run(&[90, 91, 92], ev, name));
+    assert!(report.response.contains("× 2.0") && report.reason.contains("lit already"), "{report:?}");
+    assert!((twice - exposed(90.0 / 255.0, 2.0)).abs() < 0.03, "{twice}");
+    assert!((half - exposed(90.0 / 255.0, 0.5)).abs() < 0.01, "{half}");
 }
 
 #[test]

@@ -271,7 +271,7 @@ fn the_response_is_chosen_by_what_fits() {
     let lit = response(&scene(folder.path(), &[120, 130], &names), &Config::default());
     assert!(lit.response == "none" && lit.reason.contains("lit"), "{lit:?}");
     let dusk = response(&scene(folder.path(), &[30, 31], &names), &Config::default());
-    assert!(dusk.exposure.is_some_and(|stops| stops < -3.0) && (dusk.median[1] - 0.46).abs() < 0.01, "{dusk:?}");
+    assert!(dusk.response.contains("unknown curve") && (dusk.median[1] - 0.46).abs() < 0.01, "{dusk:?}");
     let dark = scene(folder.path(), &[2, 3], &names);
     let published = response(&dark, &Config::published());
     assert!(published.response.starts_with("per image: naka"), "{published:?}");

@@ -64,6 +64,11 @@ impl ElementFile {
         this.check_size(bytes).map(Some)
     }
 
+    /// Whether the file has rows of another element, too.
+    pub fn has_element(&self, name: &str) -> bool {
+        self.header.element(name).is_some_and(|element| element.count > 0)
+    }
+
     /// Number of rows.
     pub fn count(&self) -> usize {
         self.count

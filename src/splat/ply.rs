@@ -68,9 +68,7 @@ struct Layout {
 
 impl Layout {
     fn of(path: &Path, file: &ElementFile) -> Result<Self> {
-        let column = |name: &str| {
-            file.column(name).ok_or_else(|| Error::input(path, format!("has no property `{name}`"), REMEDY))
-        };
+        let column = |name: &str| file.column(name).ok_or_else(|| lacking(path, file, name));
         let mut base = [0; 14];
         for (slot, name) in base.iter_mut().zip(BASE_NAMES) {
             *slot = column(name)?;
@@ -89,6 +87,25 @@ impl Layout {
         splats.sh.extend([r, g, b]);
         splats.sh.extend(self.rest.iter().map(|&i| row[i] as f32));
     }
+}
+
+/// The error of a file without the property `name` of a splat, by what it holds instead.
+fn lacking(path: &Path, file: &ElementFile, name: &str) -> Error {
+    let has = |name: &str| file.column(name).is_some();
+    if !["rot_0", "scale_0", "opacity", "f_dc_0"].into_iter().any(has) {
+        let kind = if file.has_element("face") { "a mesh" } else { "points" };
+        let found = format!("holds {kind}, not splats (there is no property `{name}`)");
+        return Error::input(
+            path,
+            found,
+            "give splats; points to start a training from go into the scene as `points.ply`",
+        );
+    }
+    if name == "scale_2" && has("scale_1") {
+        let found = "holds flat splats with two scales (2D Gaussian Splatting), which are not read";
+        return Error::input(path, found, REMEDY);
+    }
+    Error::input(path, format!("has no property `{name}`"), REMEDY)
 }
 
 /// From a file's coordinates to those of a frame.

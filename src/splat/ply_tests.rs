@@ -166,7 +166,15 @@ fn other_files_are_refused_with_a_reason() {
     let points = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n1\n";
     fs::write(&path, points).unwrap();
     assert!(!holds_splats(&path).unwrap());
-    assert!(message(points).contains("no property `y`"));
+    assert!(message(points).contains("holds points, not splats (there is no property `y`)"));
+    let mesh = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nelement face 1\n\
+        property list uchar int vertex_indices\nend_header\n1 2 3\n3 0 0 0\n";
+    assert!(message(mesh).contains("holds a mesh, not splats"));
+    let flat = "rot_0 rot_1 rot_2 rot_3 scale_0 scale_1 opacity f_dc_0 f_dc_1 f_dc_2 x y z";
+    let properties: String = flat.split(' ').map(|name| format!("property float {name}\n")).collect();
+    let flat =
+        format!("ply\nformat ascii 1.0\nelement vertex 1\n{properties}end_header\n{}\n", "1 ".repeat(13).trim_end());
+    assert!(message(flat.as_bytes()).contains("flat splats"));
 }
 
 const FRAMES: [SceneFrame; 3] = [

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The smallest exposure but 0 that is written, which has two decimals. 0 stands for what EXIF data say.
 const LEAST_STOPS: f32 = 0.01;
 
-/// How the photographs of a run were lit by a camera response.
+/// How the photographs of a run were exposed by a camera response, or by their camera.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Look {
     scene: PathBuf,
@@ -20,7 +20,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// Nothing where the photographs were lit otherwise.
+    /// Nothing where the photographs were lit by a response that has no exposure.
     pub fn of(run: &Run, settings: &Settings) -> Option<Self> {
         let exposure = run.stage(Stage::ENHANCE)?.exposure()?;
         Some(Self { scene: run.scene.clone(), exposure, enhance: settings.enhance.clone() })

@@ -133,7 +133,7 @@ impl Foreign {
                  `export_splats` of gsplat)",
             ),
             // `.splat` is read before a refusal is asked for.
-            Self::Unknown | Self::Splat => ("is not a PLY, compressed PLY or SPZ file", REMEDY),
+            Self::Unknown | Self::Splat => ("is not a file of splats", REMEDY),
         };
         if !remedy.is_empty() {
             return Error::input(path, found, remedy);

@@ -192,7 +192,7 @@ fn other_formats_are_named_with_the_way_to_convert_them() {
         ("a.ply.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", "gunzip"),
         ("a.html", b"\n<!DOCTYPE html>", "web page"),
         ("a.ply", b"\x93NUMPY\x01\0", "NumPy"),
-        ("a.jpg", b"\xff\xd8\xff", "not a PLY"),
+        ("a.jpg", b"\xff\xd8\xff", "not a file of splats"),
         ("a.spz", b"", "empty"),
         ("a.sog", &[7; 64], "no zip archive"),
     ] {
