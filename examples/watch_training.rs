@@ -1,4 +1,5 @@
-//! Looks on while a scene is trained, and stops after 600 steps; the same command goes on: `cargo run --release --example watch_training -- SCENE OUT`.
+//! Looks on while a scene is trained, and stops after 600 steps; the same command goes on: `cargo run --release --example
+//! watch_training -- SCENE OUT`.
 
 use naka_gs::pipeline::{Job, Scope, Shared, run};
 use naka_gs::progress::{Silent, Stop};

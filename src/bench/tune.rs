@@ -1,7 +1,7 @@
 //! Which variants of kernels are the fastest on an adapter.
 //!
-//! Variants take turns on the workloads that they matter to; the one with the least product of times is chosen. The raster kernels come
-//! first, and sorts are measured with what was chosen there.
+//! Variants take turns on the workloads that they matter to; the one with the least product of times is chosen. The raster
+//! kernels come first, and sorts are measured with what was chosen there.
 
 use super::{Config, WORKLOADS, Work, measure};
 use crate::error::{Error, Result};

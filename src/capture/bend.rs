@@ -84,7 +84,7 @@ impl Lens {
     }
 }
 
-/// The color at a position in pixels, between those of 4 × 4 pixels (Catmull and Rom 1974), which blurs less than between 2 × 2.
+/// The color at a position in pixels, between those of 4 × 4 pixels (Catmull and Rom 1974): 2 × 2 would blur more.
 fn cubic(picture: &Image, [x, y]: [f64; 2]) -> [f32; 3] {
     let split = |at: f64| {
         let at = at - 0.5;

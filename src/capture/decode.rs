@@ -22,10 +22,11 @@ const MOST_ABOVE: f64 = 0.1;
 /// Largest value of an EXR file that is kept: the largest that half floats hold.
 const MOST_LIGHT: f32 = 65_504.0;
 
-/// Reads a JPEG, PNG, TIFF, WebP, EXR or RAW file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s header),
-/// 8- and 16-bit samples are divided by 255 and 65 535, float samples are taken as 0–1 and clipped. Samples of more than 8 bits
-/// are brought from the curve of their color profile to sRGB's ([`mod@super::curve`]), whose primaries stay. Linear light, of EXR
-/// and RAW files too, gets the sRGB curve also below black and above white; RAW files are turned upright. Gray becomes three equal channels; alpha is dropped.
+/// Reads a JPEG, PNG, TIFF, WebP, EXR or RAW file. JPEG is decoded without rounding or clipping (see [`mod@super::jpeg`]'s
+/// header), 8- and 16-bit samples are divided by 255 and 65 535, float samples are taken as 0–1 and clipped. Samples of more
+/// than 8 bits are brought from the curve of their color profile to sRGB's ([`mod@super::curve`]), whose primaries stay. Linear
+/// light, of EXR and RAW files too, gets the sRGB curve also below black and above white; RAW files are turned upright. Gray
+/// becomes three equal channels; alpha is dropped.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Input`], naming the file: missing, truncated, damaged, or of an unsupported kind.

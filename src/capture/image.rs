@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 
-/// An RGB image, sRGB-coded as a screen shows it (not linear light). Values are nominally 0–1 but are not clipped: a dark JPEG decoded in floating point has slightly
-/// negative values that must survive until they are averaged. Row-major, top row first.
+/// An RGB image, sRGB-coded as a screen shows it (not linear light). Values are nominally 0–1 but are not clipped: a dark JPEG
+/// decoded in floating point has slightly negative values that must survive until they are averaged. Row-major, top row first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Image {
     /// Pixels in a row.

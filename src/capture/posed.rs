@@ -13,10 +13,10 @@ pub const LENSES: &str = "lenses.json";
 
 const AGAIN: &str = "estimate poses again";
 
-/// The photographs of `photos` (see [`super::readable_photos`]) with the cameras of the COLMAP model in `model` and the
-/// lenses in its [`LENSES`], at the photographs' own sizes. Every `holdout`-th photograph by index, from 0, is held out (a bracket of exposures counts as one);
-/// then those that the model does not have are left out. The model's points are not the capture's: they are few, and those
-/// made from the photographs train better (`docs/poses.md`).
+/// The photographs of `photos` (see [`super::readable_photos`]) with the cameras of the COLMAP model in `model` and the lenses
+/// in its [`LENSES`], at the photographs' own sizes. Every `holdout`-th photograph by index, from 0, is held out (a bracket of
+/// exposures counts as one); then those that the model does not have are left out. The model's points are not the capture's:
+/// they are few, and those made from the photographs train better (`docs/poses.md`).
 ///
 /// # Errors
 /// A model or lenses that cannot be read; fewer than three views to train on.

@@ -124,8 +124,8 @@ impl Lens {
 }
 
 impl View {
-    /// The pixels of the view's image file (of all its bracket, where it has one), as its pinhole camera sees them, at the file's size: the one way from a view
-    /// to its pixels. Those that a mask hides have the colors around them.
+    /// The pixels of the view's image file (of all its bracket, where it has one), as its pinhole camera sees them, at the
+    /// file's size: the one way from a view to its pixels. Those that a mask hides have the colors around them.
     ///
     /// # Errors
     /// As [`read_image`], and [`Error::Input`] where the view has no image.

@@ -28,7 +28,8 @@ pub struct Bench {
     /// Print the speedup of each workload over this report of `bench --json`
     #[arg(long, value_name = "FILE.json")]
     compare: Option<PathBuf>,
-    /// Run these variants of kernels whose results differ by rounding at most: raster=wide or tall, sort=columns, ballots or lanes, separated by commas
+    /// Run these variants of kernels whose results differ by rounding at most: raster=wide or tall, sort=columns, ballots or
+    /// lanes, separated by commas
     #[arg(long, value_name = "LIST", default_value = "", hide_default_value = true)]
     variants: String,
     /// Measure every variant that the adapter can run, and let all commands run the fastest from now on

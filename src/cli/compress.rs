@@ -25,7 +25,8 @@ use std::path::{Path, PathBuf};
   naka-gs compress splats.ply --cameras transforms_train.json -o small.sog --psnr 35
 How splats are chosen, and what it costs: docs/compress.md")]
 pub struct Compress {
-    /// The output folder of a run, or splats in any format that is read: PLY, SuperSplat's compressed PLY, SPZ, SOG, GLB, .splat
+    /// The output folder of a run, or splats in any format that is read: PLY, SuperSplat's compressed PLY, SPZ, SOG, GLB,
+    /// .splat
     splats: PathBuf,
     #[command(flatten)]
     budget: BudgetFlags,

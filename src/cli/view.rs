@@ -16,9 +16,8 @@ use std::sync::atomic::Ordering;
 /// Walk around in splats, points or the results of a run, in a window; or in a scene while it is trained
 #[derive(clap::Args)]
 pub struct View {
-    /// A file of splats (PLY, compressed PLY, SPZ, SOG, GLB, .splat) or of points, the output folder of a run, or a scene or video to
-    /// train on; the
-    /// window also takes them by drag and drop
+    /// A file of splats (PLY, compressed PLY, SPZ, SOG, GLB, .splat) or of points, the output folder of a run, or a scene or
+    /// video to train on; the window also takes them by drag and drop
     path: Option<PathBuf>,
     /// Poses to go with a PLY file, with `w` and `h`
     #[arg(long, value_name = "transforms.json")]

@@ -140,7 +140,8 @@ fn to_bytes(
     Ok(Some(if after > before { coarse } else { plain }))
 }
 
-/// `splats` without `dropped`, fewer of them where their file has more than `most` bytes: a fit changes how well values compress.
+/// `splats` without `dropped`, fewer of them where their file has more than `most` bytes: a fit changes how well values
+/// compress.
 fn within(
     compressor: &mut Compressor<'_>,
     mut splats: Splats,

@@ -15,8 +15,8 @@ use crate::splat::{Splats, Tensors, plane_len};
 /// A gibibyte of goals, at the size they come in: 60 views of a megapixel. More are made smaller, down to half a megapixel.
 const LIMITS: Limits = Limits { each: u64::MAX, all: 1 << 26, fewest: 1 << 19 };
 
-/// Learning rates by those of a fit that only closes holes. 200 steps toward the mean of three models of Laboratory at an eighth of
-/// its size come from 39.9 dB to 43.1 dB at 1, 43.5 at 3, 43.4 at 5 and 42.4 at 8.
+/// Learning rates by those of a fit that only closes holes. 200 steps toward the mean of three models of Laboratory at an
+/// eighth of its size come from 39.9 dB to 43.1 dB at 1, 43.5 at 3, 43.4 at 5 and 42.4 at 8.
 const RATES: f32 = 3.0;
 
 /// Views that models are compared in.
@@ -100,7 +100,8 @@ fn chosen(Cameras { needed, between }: Cameras) -> Vec<Camera> {
     within(&LIMITS, &all).into_iter().map(|(_, camera)| camera).collect()
 }
 
-/// The mean of the renders of `models` as they are displayed, and of their transmittances. One model is on the device at a time.
+/// The mean of the renders of `models` as they are displayed, and of their transmittances. One model is on the device at a
+/// time.
 fn mean(
     renderer: &mut ViewRenderer<'_>,
     models: &[Splats],

@@ -17,8 +17,8 @@ use std::num::NonZero;
 
 /// Nearest splats that each is paired with.
 pub(super) const NEIGHBORS: usize = 12;
-/// Pixels of all views that are looked at, in the finest grid up to every [`COARSEST`] that can do with so few; of more, every so many
-/// views.
+/// Pixels of all views that are looked at, in the finest grid up to every [`COARSEST`] that can do with so few; of more, every
+/// so many views.
 const MOST_PIXELS: u64 = 1 << 17;
 const COARSEST: usize = 4;
 /// Transmittance at which blending ends (`shaders/common/footprint.wgsl`).

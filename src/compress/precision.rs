@@ -1,8 +1,8 @@
 //! Values in fewer bits than their format has room for, so that its file holds more splats.
 //!
-//! SPZ and SOG compress what they store: values on a coarser grid take fewer bytes.
-//! Which attribute gives up how many bits goes by what it costs the pictures and what it saves in the file, both measured. Grids are
-//! those of SPZ (`splat/write/spz.rs`), with 1, 2, 4 … of its steps; formats of a fixed size a splat save nothing and are left alone.
+//! SPZ and SOG compress what they store: values on a coarser grid take fewer bytes. Which attribute gives up how many bits goes
+//! by what it costs the pictures and what it saves in the file, both measured. Grids are those of SPZ (`splat/write/spz.rs`),
+//! with 1, 2, 4 … of its steps; formats of a fixed size a splat save nothing and are left alone.
 
 use super::trial::Trial;
 use crate::error::Result;

@@ -1,7 +1,7 @@
 //! Which splats to do without: a quadratic binary problem, solved by the cheapest choice first and then by exchanges.
 //!
-//! With x_i = 1 for splats that stay, Σ s_i x_i − Σ o_ij x_i x_j is to be as large as it can be where Σ x_i is given. In terms of
-//! y = 1 − x, the splats that go, that is to make Σ c_i y_i + Σ o_ij y_i y_j small, with c_i = s_i − Σ_j o_ij: what the
+//! With x_i = 1 for splats that stay, Σ s_i x_i − Σ o_ij x_i x_j is to be as large as it can be where Σ x_i is given. In terms
+//! of y = 1 − x, the splats that go, that is to make Σ c_i y_i + Σ o_ij y_i y_j small, with c_i = s_i − Σ_j o_ij: what the
 //! removal of each changes alone, and of each pair beyond that.
 
 use std::cmp::{Ordering, Reverse};

@@ -196,9 +196,9 @@ impl Camera {
         }
     }
 
-    /// The exposure that is `ratio` times as long, 1 or more, of a camera whose curve is not known: halfway between light behind
-    /// sRGB's curve, and behind Naka and Rushton's at the ratio that takes the same level to mid-gray. Colors are mixed as they
-    /// are: what other cameras do to them is not known either.
+    /// The exposure that is `ratio` times as long, 1 or more, of a camera whose curve is not known: halfway between light
+    /// behind sRGB's curve, and behind Naka and Rushton's at the ratio that takes the same level to mid-gray. Colors are mixed
+    /// as they are: what other cameras do to them is not known either.
     pub fn unknown(ratio: f32) -> Self {
         let curve = Curve::unknown(ratio);
         let kind = Kind::Curve([curve.clone(), curve.clone(), curve]);

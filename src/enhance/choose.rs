@@ -33,7 +33,8 @@ const NOTHING: f32 = 0.999;
 
 /// Median luminance below which a lit capture is dim: a quarter of mid-gray's light.
 const DIM: f32 = 0.24;
-/// Most times that a capture which is brighter than those of the built-in response is exposed longer, and the steps of the search, in EV.
+/// Most times that a capture which is brighter than those of the built-in response is exposed longer, and the steps of the
+/// search, in EV.
 const MOST_RATIO: f32 = 128.0;
 const LEAST_STEP: f32 = 0.005;
 
@@ -194,7 +195,7 @@ fn lit_already(config: &Config, samples: &[[f32; 3]], found: &str) -> Choice {
     if config.exposure != 0.0 || config.warmth != 0.0 {
         let longer = Camera::unknown(config.exposure.max(0.0).exp2());
         let camera = longer.exposed(config.exposure.min(0.0)).warmed(config.warmth);
-        return with_camera((camera, exposure), reason);
+        return with_camera((Camera { name: "that of the photographs".into(), ..camera }, exposure), reason);
     }
     if median_luminance(samples) < LIT {
         tracing::warn!(

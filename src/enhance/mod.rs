@@ -107,8 +107,9 @@ impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for Folders<'a> {
     }
 }
 
-/// Lights the training and held-out views of `capture`: writes them at 1/`downscale` under their own names to the
-/// folder `out`, where files of these names are replaced, and returns the capture with those images and resized cameras. Test views stay as they are.
+/// Lights the training and held-out views of `capture`: writes them at 1/`downscale` under their own names to the folder `out`,
+/// where files of these names are replaced, and returns the capture with those images and resized cameras. Test views stay as
+/// they are.
 ///
 /// # Errors
 /// Settings outside their range, images that cannot be read (named), a full disk, two views of one name, a folder in which

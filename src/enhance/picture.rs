@@ -16,10 +16,11 @@ use tiff::tags::{ExtraSamples, Tag};
 /// Quality of lit JPEGs, with full-size color: they are training data.
 const QUALITY: u8 = 98;
 
-/// Writes `image` as the ending of `path` says: PNG in the depth of the photograph, TIFF in 16 bits, everything else as
-/// JPEG in 8. Orientation, EXIF data and color profile are those of the file of `photograph`, but that a profile has
-/// sRGB's curve, as the pixels do; so is the opacity, where the format has it; the pixels keep their order. EXIF data of a picture that was `exposed` otherwise than the photograph do not
-/// say how that was exposed, else it would be exposed once more. The file appears under its name only when it is complete.
+/// Writes `image` as the ending of `path` says: PNG in the depth of the photograph, TIFF in 16 bits, everything else as JPEG in
+/// 8. Orientation, EXIF data and color profile are those of the file of `photograph`, but that a profile has sRGB's curve, as
+/// the pixels do; so is the opacity, where the format has it; the pixels keep their order. EXIF data of a picture that was
+/// `exposed` otherwise than the photograph do not say how that was exposed, else it would be exposed once more. The file
+/// appears under its name only when it is complete.
 ///
 /// # Errors
 /// [`Error::Io`] where it cannot be written, [`Error::Input`] where the format cannot hold the picture's size.

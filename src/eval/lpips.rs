@@ -116,9 +116,9 @@ impl Lpips {
         Ok(Self { layers: SHAPES.into_iter().enumerate().map(layer).collect::<Result<_>>()? })
     }
 
-    /// The distance of two pictures with display values of 0 to 1, rounded to 8 bits; 0 for equal ones. A place of the network's
-    /// layers counts as much as the pixels there that are `counted`, or all. `None` if nothing counts, the sizes differ or
-    /// the pictures are too small for the network (31 pixels a side).
+    /// The distance of two pictures with display values of 0 to 1, rounded to 8 bits; 0 for equal ones. A place of the
+    /// network's layers counts as much as the pixels there that are `counted`, or all. `None` if nothing counts, the sizes
+    /// differ or the pictures are too small for the network (31 pixels a side).
     pub fn distance(&self, render: &Image, reference: &Image, counted: Option<&Counted>) -> Option<f64> {
         if (render.width, render.height) != (reference.width, reference.height) {
             return None;

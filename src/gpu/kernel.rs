@@ -28,8 +28,8 @@ pub struct Kernel {
 }
 
 impl Gpu {
-    /// The kernel `shaders/{name}.wgsl`, compiled the first time it is asked for. `defines` become constants and switch `#ifdef` blocks
-    /// (see [`shader::compose`]); the device's capabilities are defined as `SUBGROUPS` and `FLOAT_ATOMICS`.
+    /// The kernel `shaders/{name}.wgsl`, compiled the first time it is asked for. `defines` become constants and switch
+    /// `#ifdef` blocks (see [`shader::compose`]); the device's capabilities are defined as `SUBGROUPS` and `FLOAT_ATOMICS`.
     ///
     /// # Errors
     /// [`Error::Gpu`] with the compiler's words: a bug of the program or the driver.

@@ -231,7 +231,8 @@ impl Gpu {
         self.variants.raster == RasterBy::Tall
     }
 
-    /// Devices with the layout that suits the adapter, with four pixels in a row and sorts by ballots, and without optional features.
+    /// Devices with the layout that suits the adapter, with four pixels in a row and sorts by ballots, and without optional
+    /// features.
     #[cfg(test)]
     pub(crate) fn every_layout() -> [Self; 3] {
         let open = |mask, wanted| Self::open_with(&Choice::Best, mask, &wanted).unwrap();

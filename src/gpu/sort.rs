@@ -40,8 +40,8 @@ impl Sort {
         Self::of(gpu, capacity, Values::Given)
     }
 
-    /// Scratch space for finding the order of `capacity` keys: what `values` hold before a sort does not matter, they come out as the
-    /// places that the keys had, and the keys do not come out.
+    /// Scratch space for finding the order of `capacity` keys: what `values` hold before a sort does not matter, they come out
+    /// as the places that the keys had, and the keys do not come out.
     ///
     /// # Errors
     /// Those of [`Sort::new`].
@@ -68,9 +68,9 @@ impl Sort {
         Ok(Self { way, keys: keys?, values: values? })
     }
 
-    /// Sorts the first `count.0[count.1]` pairs (cut off at the capacity) of `keys` and `values` (each at least
-    /// `capacity` long) by the low `bits` bits of the keys, 1–32. `count.1` is at most 3. The result is in [`Sort::sorted`]; what `keys` and
-    /// `values` hold then is of no use.
+    /// Sorts the first `count.0[count.1]` pairs (cut off at the capacity) of `keys` and `values` (each at least `capacity`
+    /// long) by the low `bits` bits of the keys, 1–32. `count.1` is at most 3. The result is in [`Sort::sorted`]; what `keys`
+    /// and `values` hold then is of no use.
     pub fn record(
         &self,
         recorder: &mut Recorder<'_>,

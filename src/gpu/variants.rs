@@ -1,7 +1,7 @@
 //! Kernels of results that are equal but for rounding, of which another suits another adapter: which of them a device runs.
 //!
-//! What was asked for comes before what was measured on this machine ([`remember_variants_in`]), and that before what is right for most
-//! adapters of the kind.
+//! What was asked for comes before what was measured on this machine ([`remember_variants_in`]), and that before what is right
+//! for most adapters of the kind.
 
 use super::Capabilities;
 use crate::error::{Error, Result};
@@ -19,8 +19,8 @@ use std::sync::Mutex;
 pub enum RasterBy {
     /// Four in a row: many threads.
     Wide,
-    /// A block of 4 × 4: for subgroups of eight lanes on adapters that pay for loads, exchanges and additions by the instruction, and have
-    /// few threads to keep busy.
+    /// A block of 4 × 4: for subgroups of eight lanes on adapters that pay for loads, exchanges and additions by the
+    /// instruction, and have few threads to keep busy.
     Tall,
 }
 

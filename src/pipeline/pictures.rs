@@ -111,7 +111,8 @@ impl<'g> Painter<'g> {
     }
 }
 
-/// Renders `views`, as their lenses take them, as JPEG files (quality 95) into `folder`, but for those that a `journal` knows as finished.
+/// Renders `views`, as their lenses take them, as JPEG files (quality 95) into `folder`, but for those that a `journal` knows
+/// as finished.
 pub fn render_views(
     painter: &mut Painter<'_>,
     views: &[View],

@@ -104,7 +104,8 @@ impl StageRecord {
     }
 }
 
-/// A value as it is written. [`serde_json::to_value`] widens numbers of single precision first: 0.33 becomes 0.33000001311302185.
+/// A value as it is written. [`serde_json::to_value`] widens numbers of single precision first: 0.33 becomes
+/// 0.33000001311302185.
 pub(super) fn to_value(value: &impl Serialize) -> Result<Value, serde_json::Error> {
     serde_json::from_str(&serde_json::to_string(value)?)
 }

@@ -19,9 +19,9 @@ use std::sync::Arc;
 /// The smallest part of the points that has to be in front of the cameras.
 const MIN_SEEN: f64 = 0.2;
 
-/// The points of `origin`, which [`super::locate`] found for `capture`, in the frame of `capture`: read and aligned
-/// where they fit the cameras, otherwise made from the training images ([`make`]). `gpu` is asked for that and, if there is one, for a test of the poses. The same
-/// on any number of threads. Depths that an earlier run has `kept` are not searched again.
+/// The points of `origin`, which [`super::locate`] found for `capture`, in the frame of `capture`: read and aligned where they
+/// fit the cameras, otherwise made from the training images ([`make`]). `gpu` is asked for that and, if there is one, for a
+/// test of the poses. The same on any number of threads. Depths that an earlier run has `kept` are not searched again.
 ///
 /// # Errors
 /// A prior or an image that cannot be read; points that the user asked for and no camera sees; [`Error::Setting`] for

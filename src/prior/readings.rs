@@ -14,8 +14,8 @@ use glam::DMat4;
 use std::fmt;
 use std::slice;
 
-/// Part of the pixels with a depth below which poses contradict the photographs; below ten times it they may. The tiny capture of `shared/cases` has
-/// 47.5 %, with OpenCV axes 0.06 %, with inverted poses 0.08 %.
+/// Part of the pixels with a depth below which poses contradict the photographs; below ten times it they may. The tiny capture
+/// of `shared/cases` has 47.5 %, with OpenCV axes 0.06 %, with inverted poses 0.08 %.
 const CONTRADICTORY: f64 = 0.005;
 /// Below this, other readings are tried: with a wrong focal length some pixels agree by chance. Five captures have 41 to 65 %
 /// as they are and 1.6 to 15 % with twice the focal length (docs/reports.md).
@@ -28,8 +28,8 @@ const CLEAR: (f64, f64) = (0.1, 4.0);
 const BETTER: f64 = 1.5;
 /// No other reading is tried once one gives so many pixels a depth.
 const CERTAIN: f64 = 0.3;
-/// Of the part of pixels that a typical view has a depth for, a view with a wrong pose has less than this: on the tiny capture two
-/// views with exchanged poses have 8 and 9 %, all others 88 % or more.
+/// Of the part of pixels that a typical view has a depth for, a view with a wrong pose has less than this: on the tiny capture
+/// two views with exchanged poses have 8 and 9 %, all others 88 % or more.
 const LONELY: f64 = 0.15;
 /// A principal point so far from the middle, as part of half a side, may be meant to be there.
 const OFF_CENTER: f64 = 0.2;

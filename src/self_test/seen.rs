@@ -13,7 +13,8 @@ use std::sync::Mutex;
 /// Where drivers that have passed are recorded; nothing is checked unasked without it.
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// Lets [`once`] check drivers, and record in `folder` (which need not exist) which have passed. It holds for the whole process.
+/// Lets [`once`] check drivers, and record in `folder` (which need not exist) which have passed. It holds for the whole
+/// process.
 pub fn remember_in(folder: &Path) {
     *lock(&FOLDER) = Some(folder.to_path_buf());
 }

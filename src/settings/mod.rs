@@ -34,7 +34,8 @@ pub struct Settings {
     pub adapter: String,
     /// Seed of everything random
     pub seed: u64,
-    /// Models to train, with consecutive seeds: renders are averaged over them, and `splats.ply` is one model fitted to that average
+    /// Models to train, with consecutive seeds: renders are averaged over them, and `splats.ply` is one model fitted to that
+    /// average
     pub seeds: u32,
     /// Train on images of 1/N of their size
     pub downscale: u32,

@@ -67,8 +67,8 @@ fn many_clean_views(train: &train::Config, preview: bool, views: usize, steps: O
     };
     // Growth needs the pictures as they are.
     let ramp_until = if preview { 0.3 } else { train.ramp_until };
-    // Growth is made for the published rates, but those of the means suit 30 000 steps: fox has 32.55 dB in a preview with ten times
-    // theirs, not 32.08.
+    // Growth is made for the published rates, but those of the means suit 30 000 steps: fox has 32.55 dB in a preview with ten
+    // times theirs, not 32.08.
     let train::Config {
         lr_means, lr_scales, lr_quats, lr_opacities, lr_sh, lr_decay, ssim_weight, init_opacity, ..
     } = train::Config::default();
@@ -132,10 +132,10 @@ fn few_noisy_views() -> train::Config {
         init_thickness: 0.2,
         // √0.3: what the renderer's low-pass filter adds in any case.
         scale_floor: 0.55,
-        // So few steps must be long: published trainings take fifteen times as many. With ten times their rate of the means 1400 steps
-        // are on average as good as 2000 with theirs. The other rates: at a third of its size, without a ramp, Laboratory has 24.93
-        // and 24.92 dB (two seeds) at the published ones, 25.12 and 25.19 dB at these (docs/experiments.md). At full size they have not
-        // been compared.
+        // So few steps must be long: published trainings take fifteen times as many. With ten times their rate of the means
+        // 1400 steps are on average as good as 2000 with theirs. The other rates: at a third of its size, without a ramp,
+        // Laboratory has 24.93 and 24.92 dB (two seeds) at the published ones, 25.12 and 25.19 dB at these
+        // (docs/experiments.md). At full size they have not been compared.
         lr_means: 1.6e-3,
         lr_scales: 0.02,
         lr_quats: 4e-3,
@@ -157,15 +157,16 @@ pub fn demo() -> Settings {
     Settings { downscale: 1, train, ..preview }
 }
 
-/// Steps of a preview of few noisy photographs. 1400 from an opacity of 0.1 have Laboratory at 0.1 dB more, BlueHawaii and Cupcake at no
-/// more (docs/experiments.md).
+/// Steps of a preview of few noisy photographs. 1400 from an opacity of 0.1 have Laboratory at 0.1 dB more, BlueHawaii and
+/// Cupcake at no more (docs/experiments.md).
 const QUICK_STEPS: u32 = 1200;
 
 fn preview() -> Settings {
     let standard = standard();
-    // At a quarter of the size there is half a decibel less (docs/experiments.md). Colors that depend on the direction bring nothing that can be
-    // measured there, nor do larger pictures for stereo, which take it half as long again (docs/experiments.md).
-    // Splats that begin more opaque need fewer layers and fewer steps; at full size that has not been measured.
+    // At a quarter of the size there is half a decibel less (docs/experiments.md). Colors that depend on the direction bring
+    // nothing that can be measured there, nor do larger pictures for stereo, which take it half as long again
+    // (docs/experiments.md). Splats that begin more opaque need fewer layers and fewer steps; at full size that has not been
+    // measured.
     let length = standard.train.of_length(QUICK_STEPS);
     let train = train::Config { ramp: 2, ramp_until: 0.85, sh_degree: 0, init_opacity: 0.3, ..length };
     let prior = prior::Config { image_size: 352, ..standard.prior };

@@ -81,8 +81,8 @@ impl Renderer {
         whole.unwrap_or_else(|| unpack(&[], 0, 0, [0; 2])).checked()
     }
 
-    /// Draws a picture, with all of its splats and pairs, into `work`, which grows as needed. Where a binding does not hold the image,
-    /// its visible splats or its pairs, this takes several strips of rows, one after the other; `each` sees them.
+    /// Draws a picture, with all of its splats and pairs, into `work`, which grows as needed. Where a binding does not hold the
+    /// image, its visible splats or its pairs, this takes several strips of rows, one after the other; `each` sees them.
     ///
     /// # Errors
     /// Those of `each`; [`Error::OutOfMemory`] where a row of tiles does not fit either.
@@ -122,8 +122,8 @@ impl Renderer {
         Ok(())
     }
 
-    /// Draws the rows of a view with all of their pairs into `work`: where they are, and their visible splats and pairs; nothing where
-    /// these do not fit a binding.
+    /// Draws the rows of a view with all of their pairs into `work`: where they are, and their visible splats and pairs;
+    /// nothing where these do not fit a binding.
     fn draw_rows<'w>(
         &self,
         gpu: &Gpu,

@@ -24,11 +24,11 @@ const PART_STEP: usize = 4;
 /// Twin of `Part` in `shaders/common/part.wgsl`, 256 bytes from the next: what a binding may begin at.
 type PartRow = [u32; 64];
 
-/// One value for every parameter of `count` Gaussians: the parameters themselves, their gradients, or the moments
-/// of an optimizer. Buffers are flat and row-major: `means[3 * i + axis]`, `sh1[9 * i + 3 * coefficient + channel]`.
-/// Bands above `sh_degree` are empty. Bands are the widest tensors (up to 84 bytes a Gaussian), and so they are held in parts,
-/// all of which but the last have [`Tensors::part_rows`] rows: 128 MiB, as much as Mesa's software adapter binds, hold 1.6 million
-/// Gaussians of SH degree 3, and 4.2 million as `projected` has them ([`super::Workspace`]).
+/// One value for every parameter of `count` Gaussians: the parameters themselves, their gradients, or the moments of an
+/// optimizer. Buffers are flat and row-major: `means[3 * i + axis]`, `sh1[9 * i + 3 * coefficient + channel]`. Bands above
+/// `sh_degree` are empty. Bands are the widest tensors (up to 84 bytes a Gaussian), and so they are held in parts, all of which
+/// but the last have [`Tensors::part_rows`] rows: 128 MiB, as much as Mesa's software adapter binds, hold 1.6 million Gaussians
+/// of SH degree 3, and 4.2 million as `projected` has them ([`super::Workspace`]).
 pub struct Tensors {
     /// Gaussians in use; buffers may be longer.
     pub count: usize,
@@ -117,7 +117,8 @@ impl Tensors {
         }
     }
 
-    /// Reads the tensor `index` of [`TENSOR_NAMES`] back: its `count` rows, none of a band that there is not. Waits for the device.
+    /// Reads the tensor `index` of [`TENSOR_NAMES`] back: its `count` rows, none of a band that there is not. Waits for the
+    /// device.
     ///
     /// # Errors
     /// Those of the device.
@@ -176,7 +177,8 @@ impl Tensors {
         (0..self.count.div_ceil(self.part_rows)).map(|part| self.parts.element(part))
     }
 
-    /// The parts of the tensor `index` of [`TENSOR_NAMES`] that Gaussians in use are in: the first of these in each, and how many.
+    /// The parts of the tensor `index` of [`TENSOR_NAMES`] that Gaussians in use are in: the first of these in each, and how
+    /// many.
     pub(crate) fn used(&self, index: usize) -> impl Iterator<Item = (&Buffer<f32>, [usize; 2])> {
         let (mut first, count, width) = (0, self.count, TENSOR_WIDTHS[index]);
         let rows = self.all()[index].iter().map(move |part| {

@@ -63,7 +63,8 @@ pub struct ViewUniform {
 }
 
 impl ViewUniform {
-    /// The `rows` of the view of `camera` on a model of `count` splats, with `room` for so many visible splats and splat–tile pairs.
+    /// The `rows` of the view of `camera` on a model of `count` splats, with `room` for so many visible splats and splat–tile
+    /// pairs.
     pub fn new(camera: &Camera, rows: Range<u32>, settings: &RenderSettings, count: usize, room: [usize; 2]) -> Self {
         let height = rows.end - rows.start;
         Self {

@@ -42,8 +42,8 @@ pub struct Gradients {
     /// The same sums in fixed point, two words each, where their order must not show.
     fixed_sums: Option<Buffer<[u32; 2]>>,
     /// Per splat: (Σ over views of |∂L/∂projected mean| in units of half the image size, views), since last cleared. With
-    /// `absgrad` the first is Σ over views and pixels of the length of what a pixel adds to that gradient, in units of half
-    /// the longer side: where a splat is too large for what is behind it, its pixels pull it to all sides (AbsGS, Ye et al. 2024,
+    /// `absgrad` the first is Σ over views and pixels of the length of what a pixel adds to that gradient, in units of half the
+    /// longer side: where a splat is too large for what is behind it, its pixels pull it to all sides (AbsGS, Ye et al. 2024,
     /// arXiv 2404.10484, which sums |x| and |y| instead of lengths).
     pub densify_statistics: Buffer<[f32; 2]>,
 }

@@ -9,7 +9,8 @@ use crate::splat::{Workspace, plane_len};
 /// Sizes of images whose scratch space is kept: portrait and landscape of two cameras.
 const SIZES: usize = 4;
 
-/// Fails where `gpu` cannot train on pictures of `views` that are `downscale` times smaller: what comes before training takes long.
+/// Fails where `gpu` cannot train on pictures of `views` that are `downscale` times smaller: what comes before training takes
+/// long.
 ///
 /// # Errors
 /// [`Error::Setting`], which says what would fit.

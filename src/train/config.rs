@@ -66,7 +66,8 @@ pub struct Config {
     pub ramp: u32,
     /// Fraction of the steps after which the ramp reaches the training size.
     pub ramp_until: f32,
-    /// Compare photographs with the model a few times, and train those that lie a few pixels off their poses from where they are.
+    /// Compare photographs with the model a few times, and train those that lie a few pixels off their poses from where they
+    /// are.
     pub refine_poses: bool,
     /// Steps between checkpoints, beside those by time (0: none).
     pub checkpoint_every: u32,

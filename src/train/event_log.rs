@@ -68,8 +68,8 @@ struct Picture {
     encoded_image_string: Vec<u8>,
 }
 
-/// A watcher that writes loss, counts, PSNR and pictures of a training to a new event file. It never controls the training: a file
-/// that cannot be written is reported once, and training continues.
+/// A watcher that writes loss, counts, PSNR and pictures of a training to a new event file. It never controls the training: a
+/// file that cannot be written is reported once, and training continues.
 pub struct EventLog {
     folder: PathBuf,
     /// `None` before training begins, and once writing has failed.

@@ -1,8 +1,9 @@
 //! Poses of the training views, and what is done about those that are wrong.
 //!
-//! Now and then every photograph is compared with the model ([`register`](super::register)), which is made from the other photographs as
-//! well. One that twice in a row lies at the same place, and not where its pose says, is trained from the pose that was found. The others
-//! keep the given poses to the bit, which also keeps the model where it is. Only where most are off, all move.
+//! Now and then every photograph is compared with the model ([`register`](super::register)), which is made from the other
+//! photographs as well. One that twice in a row lies at the same place, and not where its pose says, is trained from the pose
+//! that was found. The others keep the given poses to the bit, which also keeps the model where it is. Only where most are off,
+//! all move.
 
 use super::config::Config;
 use super::register::{Pair, Registered, register};
@@ -16,23 +17,24 @@ use glam::DMat4;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Parts of the steps after which photographs are compared with the model: from when it shows anything until it has the time to make use
-/// of it.
+/// Parts of the steps after which photographs are compared with the model: from when it shows anything until it has the time to
+/// make use of it.
 const AFTER: [f32; 6] = [0.1, 0.15, 0.2, 0.3, 0.5, 0.8];
-/// How many times all are compared. After that only those are that were off the time before: to correct the others gains nothing.
+/// How many times all are compared. After that only those are that were off the time before: to correct the others gains
+/// nothing.
 const ALL_TIMES: usize = 3;
 /// Steps before the first time, by views: the model must know them.
 const LEAST_EPOCHS: u32 = 4;
 /// Pixels of a picture for this. At the noise of a dark photograph it is exact to a hundredth of a pixel.
 const MOST_PIXELS: u64 = 100_000;
-/// Pixels of these pictures by which what they show must be off its pose, on average, for a photograph to be moved (at most 0.9 of a
-/// photograph of 2 megapixels), and to stay so. Of photographs with poses by COLMAP half seem to be off by 0.2 to 0.3, which gains nothing to
-/// correct.
+/// Pixels of these pictures by which what they show must be off its pose, on average, for a photograph to be moved (at most 0.9
+/// of a photograph of 2 megapixels), and to stay so. Of photographs with poses by COLMAP half seem to be off by 0.2 to 0.3,
+/// which gains nothing to correct.
 const OFF: (f64, f64) = (0.15, 0.075);
 /// Where most are off by so many, poses are rough, and so are those of the others.
 const ROUGH: f64 = 0.3;
-/// The part of the way from the given pose within which it must be found again, and pixels that are near enough in any case. What a poor
-/// model suggests is elsewhere each time.
+/// The part of the way from the given pose within which it must be found again, and pixels that are near enough in any case.
+/// What a poor model suggests is elsewhere each time.
 const AGAIN: (f64, f64) = (1.0 / 3.0, 0.05);
 
 /// Most photographs that are named in one message.
@@ -89,7 +91,8 @@ impl Poses {
         &self.found
     }
 
-    /// Trains from where photographs were `found`, when they were last compared or by a checkpoint; the others are where they are given.
+    /// Trains from where photographs were `found`, when they were last compared or by a checkpoint; the others are where they
+    /// are given.
     pub fn place_at(&mut self, found: Found) {
         self.found = found;
         self.found.retain(|view, _| *view < self.views.len());
@@ -123,8 +126,8 @@ impl Poses {
         }
     }
 
-    /// Compares the photographs of `views` at 1/`downscale` of the training size with what `render` shows from their cameras. Nothing
-    /// changes where `stop` was asked for meanwhile.
+    /// Compares the photographs of `views` at 1/`downscale` of the training size with what `render` shows from their cameras.
+    /// Nothing changes where `stop` was asked for meanwhile.
     ///
     /// # Errors
     /// Those of `render`, and of photographs that cannot be read any more.

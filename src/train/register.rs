@@ -1,9 +1,9 @@
 //! Where a photograph was taken, against a render of the model from near there: direct image alignment.
 //!
 //! Gauss–Newton over the six degrees of freedom of the pose and a difference of brightness, coarse to fine, on differences of
-//! luma. Gradients are those of the render, which has no noise (inverse compositional alignment: Baker & Matthews, "Lucas–Kanade 20
-//! Years On", IJCV 2004); every pixel moves as its depth in the render says. Huber weights keep what the model does not show from
-//! having a say.
+//! luma. Gradients are those of the render, which has no noise (inverse compositional alignment: Baker & Matthews,
+//! "Lucas–Kanade 20 Years On", IJCV 2004); every pixel moves as its depth in the render says. Huber weights keep what the model
+//! does not show from having a say.
 
 use crate::capture::{Camera, Image, from_rotation_translation, resize_area};
 use crate::color::luma;

@@ -174,8 +174,8 @@ impl<'g> Trainer<'g> {
         Ok(())
     }
 
-    /// Compares the photographs of `views` with the model, and moves those that lie elsewhere than their poses say; none where it was
-    /// stopped.
+    /// Compares the photographs of `views` with the model, and moves those that lie elsewhere than their poses say; none where
+    /// it was stopped.
     ///
     /// # Errors
     /// A photograph cannot be read any more; the device fails.

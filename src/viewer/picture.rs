@@ -259,8 +259,8 @@ impl Picture {
         self.renderer.record(recorder, model, &shot.camera.resized(width, height), &settings, work, raster);
     }
 
-    /// The depth (camera z) that the last picture, which is of `model`, has at a place in it, `x` and `y` as shares of its size.
-    /// `None` where there is next to nothing. Waits for the device.
+    /// The depth (camera z) that the last picture, which is of `model`, has at a place in it, `x` and `y` as shares of its
+    /// size. `None` where there is next to nothing. Waits for the device.
     ///
     /// # Errors
     /// Those of the device.

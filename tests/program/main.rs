@@ -1,5 +1,5 @@
-//! The program from outside, as people use it. One crate: each further one is compiled and linked with the library anew, and its
-//! tests wait for those of the one before.
+//! The program from outside, as people use it. One crate: each further one is compiled and linked with the library anew, and
+//! its tests wait for those of the one before.
 
 mod bad_input;
 mod batch;

@@ -1,5 +1,5 @@
-//! A radix sort in blocks of pairs: two kernels and a scan a pass (reduce-then-scan: no workgroup waits for another, which software
-//! adapters do not promise to allow). Work follows the count, not the capacity: all dispatches are indirect.
+//! A radix sort in blocks of pairs: two kernels and a scan a pass (reduce-then-scan: no workgroup waits for another, which
+//! software adapters do not promise to allow). Work follows the count, not the capacity: all dispatches are indirect.
 
 use super::{Digits, Scatter, Values};
 use crate::error::Result;
@@ -10,10 +10,11 @@ use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder, Scan};
 const BLOCK: usize = 2048;
 /// The same where threads are few: twice the pairs share the clearing and summing of a table of counts.
 const TALL_BLOCK: usize = 4096;
-/// Blocks of which every workgroup adds up the counts on its own, without a prefix sum between the kernels of a pass; so few are
-/// dispatched whether there is something in them or not, which saves the kernel that says so.
+/// Blocks of which every workgroup adds up the counts on its own, without a prefix sum between the kernels of a pass; so few
+/// are dispatched whether there is something in them or not, which saves the kernel that says so.
 const FEW_BLOCKS: usize = 16;
-/// Most threads of a workgroup that ranks keys by ballots, and most subgroups in it: their tables fit WebGPU's 16 KiB of workgroup memory.
+/// Most threads of a workgroup that ranks keys by ballots, and most subgroups in it: their tables fit WebGPU's 16 KiB of
+/// workgroup memory.
 const BALLOT_THREADS: u32 = 256;
 const BALLOT_SUBGROUPS: u32 = 8;
 /// Keys of a thread of such a workgroup. Fourteen would not fit.

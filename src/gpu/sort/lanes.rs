@@ -1,8 +1,8 @@
 //! A radix sort for adapters of eight lanes on a few cores: wide digits, few and long runs of pairs.
 //!
 //! Every lane owns consecutive pairs and a column of the table of counts, which is in device memory. So ten bits a pass cost no
-//! more than six: what is cleared and summed is shared by thousands of pairs; after the sums a pair's place is one load away, and
-//! a pass is three direct dispatches.
+//! more than six: what is cleared and summed is shared by thousands of pairs; after the sums a pair's place is one load away,
+//! and a pass is three direct dispatches.
 
 use super::{Digits, Scatter, Values};
 use crate::error::Result;

@@ -179,8 +179,8 @@ mod tests {
         DepthMap { view, camera, colors, planes, agreeing, hidden: Vec::new() }
     }
 
-    /// A wall at depth 4 that both views see in the middle; on the left the first view sees something at depth 2, on
-    /// the right nothing. The depths of the points on the left and on the right where the other view's inverse depth is `other`.
+    /// A wall at depth 4 that both views see in the middle; on the left the first view sees something at depth 2, on the right
+    /// nothing. The depths of the points on the left and on the right where the other view's inverse depth is `other`.
     fn depths(other: f32) -> [Vec<f64>; 2] {
         let seen = |column| match column {
             0..12 => (0.5, 0),

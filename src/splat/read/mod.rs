@@ -1,6 +1,6 @@
 //! Splats from files. What a file is, its content says, not its ending: a PLY in the layout of 3D Gaussian Splatting,
-//! SuperSplat's compressed PLY, SPZ, SOG or GLB; `.splat`, which has no mark, by its ending; other formats are named with the way to
-//! convert them.
+//! SuperSplat's compressed PLY, SPZ, SOG or GLB; `.splat`, which has no mark, by its ending; other formats are named with the
+//! way to convert them.
 //!
 //! [`Splats`] keep the frame of the PLY layout, x right, y down, z forward ("RDF") for a scene that stands upright in it.
 //! Formats whose own frame is another are turned into this one (`axes.rs`).
@@ -59,9 +59,9 @@ pub fn read(path: impl AsRef<Path>) -> Result<Splats> {
     read_file(path).map(|found| found.splats)
 }
 
-/// Reads a file of splats, SH degrees 0–3: a PLY, SuperSplat's compressed PLY, SPZ of version 1 to 4, SOG, GLB, or `.splat`. Flat splats (a
-/// scale whose logarithm is -∞) and infinite logits of opacities are taken at their limits; splats with NaN or other
-/// infinite values are dropped with a warning that counts them.
+/// Reads a file of splats, SH degrees 0–3: a PLY, SuperSplat's compressed PLY, SPZ of version 1 to 4, SOG, GLB, or `.splat`.
+/// Flat splats (a scale whose logarithm is -∞) and infinite logits of opacities are taken at their limits; splats with NaN or
+/// other infinite values are dropped with a warning that counts them.
 ///
 /// # Errors
 /// Another kind of file, one that is cut off or damaged, that claims more than it may take, or without one usable splat.

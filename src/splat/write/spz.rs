@@ -1,5 +1,5 @@
-//! SPZ (`read/spz/` has its layout): version 3, one gzip stream, or version 4, a Zstandard frame for each attribute. Every reader
-//! takes the former, which is also smaller: of `ruzstd` 0.9, the encoder without C, only the fastest level is there.
+//! SPZ (`read/spz/` has its layout): version 3, one gzip stream, or version 4, a Zstandard frame for each attribute. Every
+//! reader takes the former, which is also smaller: of `ruzstd` 0.9, the encoder without C, only the fastest level is there.
 //!
 //! An own writer: the crate `spz` 0.0.6 depends on tokio, and `wgpu-3dgs-core` on wgpu and wesl.
 //!

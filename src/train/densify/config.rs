@@ -108,8 +108,8 @@ impl Config {
         grown.min(self.max_splats as usize).max(before)
     }
 
-    /// Splats that a model of `before` has at most after the gradual strategy's round at `step`; never fewer. After round k of n
-    /// the size by that of the beginning is 1 + (`growth_factor` − 1) · (1 − (1 − k / n)²): a parabola that ends flat.
+    /// Splats that a model of `before` has at most after the gradual strategy's round at `step`; never fewer. After round k of
+    /// n the size by that of the beginning is 1 + (`growth_factor` − 1) · (1 − (1 − k / n)²): a parabola that ends flat.
     pub(super) fn gradual_limit(&self, before: usize, step: u32) -> usize {
         let rounds = |until: u32| (until / self.every).saturating_sub(self.start / self.every);
         let all = f64::from(rounds(self.stop).max(1));

@@ -1,8 +1,8 @@
 //! The default strategy: adaptive density control (3DGS, Kerbl et al. 2023, §5.2; as in gsplat's `DefaultStrategy`).
 //!
 //! The gradual strategy is the same with a set number of splats each time (`Config::gradual_limit`) instead of a threshold:
-//! those with the largest gradients grow, and the next round measures gradients anew, so that splats go where error is left (the
-//! budget of Taming 3DGS, Mallick et al. 2024, whose score has more terms than the gradient). Opacities are not reset. Its
+//! those with the largest gradients grow, and the next round measures gradients anew, so that splats go where error is left
+//! (the budget of Taming 3DGS, Mallick et al. 2024, whose score has more terms than the gradient). Opacities are not reset. Its
 //! statistics are absolute gradients ([`crate::train::GradientOptions`]).
 
 use super::rebuild::{Rebuild, Scratch, Uniform, seed_words};

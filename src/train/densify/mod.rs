@@ -5,9 +5,9 @@
 //! source, and one generic kernel gathers every tensor of the parameters and the optimizer's moments ([`rebuild`]).
 //! New splats stand where their sources stood. Only a few counters are read back.
 //!
-//! Randomness is counter-based: a hash of seed, step and index, so the same statistics give the same
-//! decisions. (The statistics themselves are sums by float atomics, whose order is the adapter's: runs agree closely, not to the
-//! bit, unless `train.deterministic` sums them in fixed point.)
+//! Randomness is counter-based: a hash of seed, step and index, so the same statistics give the same decisions. (The statistics
+//! themselves are sums by float atomics, whose order is the adapter's: runs agree closely, not to the bit, unless
+//! `train.deterministic` sums them in fixed point.)
 
 mod adjust;
 mod config;

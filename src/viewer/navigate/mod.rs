@@ -147,7 +147,8 @@ impl Navigator {
     }
 }
 
-/// The number of the camera `by` places after (before, if negative) the one that one is at; from elsewhere the nearest to `eye`.
+/// The number of the camera `by` places after (before, if negative) the one that one is at; from elsewhere the nearest to
+/// `eye`.
 pub fn neighbor(cameras: &[Camera], at: Option<usize>, eye: DVec3, by: isize) -> Option<usize> {
     let count = cameras.len();
     match at {
