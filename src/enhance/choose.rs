@@ -148,7 +148,7 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
         return Ok(estimated(&Config { response: Response::None, ..config.clone() }, samples, reason.into()));
     }
     if let Some(lit) = lit_as(samples) {
-        return Ok(lit_already(config, samples, &lit));
+        return Ok(lit_already(config, samples, origin, &lit));
     }
     let (all, shown) = (samples, shown(samples));
     let samples = shown.as_deref().unwrap_or(all);
@@ -189,13 +189,15 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
 }
 
 /// Photographs that are lit already, as `found` says, are exposed as is asked for, and left alone where nothing is.
-fn lit_already(config: &Config, samples: &[[f32; 3]], found: &str) -> Choice {
+fn lit_already(config: &Config, samples: &[[f32; 3]], origin: Origin, found: &str) -> Choice {
     let reason = format!("the capture is lit already ({found})");
     let exposure = asked(config, "that of the photographs");
     if config.exposure != 0.0 || config.warmth != 0.0 {
-        let longer = Camera::unknown(config.exposure.max(0.0).exp2());
-        let camera = longer.exposed(config.exposure.min(0.0)).warmed(config.warmth);
-        return with_camera((Camera { name: "that of the photographs".into(), ..camera }, exposure), reason);
+        let ratio = config.exposure.exp2();
+        // Shorter exposures, and light without a curve, have nothing to keep from white.
+        let camera = if origin.linear || ratio < 1.0 { Camera::exposure(ratio) } else { Camera::unknown(ratio) };
+        let camera = Camera { name: "that of the photographs".into(), ..camera.warmed(config.warmth) };
+        return with_camera((camera, exposure), reason);
     }
     if median_luminance(samples) < LIT {
         tracing::warn!(
