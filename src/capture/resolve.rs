@@ -263,9 +263,14 @@ fn folded(name: &str) -> String {
     name.nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 
-/// The content of folders by [`folded`] name, each read once.
+/// Folders as they are when first asked for: on a network each question costs.
 #[derive(Default)]
-pub struct Folders(RefCell<BTreeMap<PathBuf, BTreeMap<String, Vec<PathBuf>>>>);
+pub struct Folders {
+    /// The content of folders by [`folded`] name.
+    entries: RefCell<BTreeMap<PathBuf, BTreeMap<String, Vec<PathBuf>>>>,
+    /// What [`Folders::folder`] said.
+    found: RefCell<BTreeMap<PathBuf, Option<PathBuf>>>,
+}
 
 impl Folders {
     /// The file `wanted`: by its exact name, by that and an ending of images (Blender's exports leave it away), or the
@@ -291,7 +296,7 @@ impl Folders {
     /// The file `name` of `folder`, or the only one there that differs in letter case. Only the listing is asked: most names
     /// that masks may have are of no file.
     pub fn file(&self, folder: &Path, name: &str) -> Option<PathBuf> {
-        let mut known = self.0.borrow_mut();
+        let mut known = self.entries.borrow_mut();
         let alike = known.entry(folder.to_path_buf()).or_insert_with(|| entries(folder)).get(&folded(name))?;
         let exact = alike.iter().find(|path| path.file_name().is_some_and(|own| own == name));
         exact.or(alike.first().filter(|_| alike.len() == 1)).filter(|file| file.is_file()).cloned()
@@ -299,9 +304,15 @@ impl Folders {
 
     /// The folder `wanted`, whatever the letter case of its parts.
     pub fn folder(&self, wanted: &Path) -> Option<PathBuf> {
-        if wanted.is_dir() {
-            return Some(wanted.to_path_buf());
-        }
+        let known = self.found.borrow().get(wanted).cloned();
+        known.unwrap_or_else(|| {
+            let found = if wanted.is_dir() { Some(wanted.to_path_buf()) } else { self.folder_like(wanted) };
+            self.found.borrow_mut().insert(wanted.to_path_buf(), found.clone());
+            found
+        })
+    }
+
+    fn folder_like(&self, wanted: &Path) -> Option<PathBuf> {
         let name = folded(wanted.file_name()?.to_str()?);
         let above = self.folder(wanted.parent()?)?;
         self.only(&above, &name).filter(|folder| folder.is_dir())
@@ -309,7 +320,7 @@ impl Folders {
 
     /// The only entry of `folder` whose name is `name` when [`folded`].
     fn only(&self, folder: &Path, name: &str) -> Option<PathBuf> {
-        let mut known = self.0.borrow_mut();
+        let mut known = self.entries.borrow_mut();
         let entries = known.entry(folder.to_path_buf()).or_insert_with(|| entries(folder));
         match entries.get(name).map(Vec::as_slice) {
             Some([one]) => Some(one.clone()),

@@ -19,20 +19,23 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: Views, pages: Vec<String>) 
     let title = run.video.as_ref().map_or_else(|| scenes::name_of(&run.scene), of_video);
     let origin = run.video.as_ref().map_or(&run.scene, |video| &video.file);
     let train = run.stage(Stage::TRAIN);
-    let section =
-        |id, title, parts: [Option<Part>; 3]| Section { id, title, parts: parts.into_iter().flatten().collect() };
     let sections = vec![
-        section("scene", "Scene", [Part::links("Walk around in the scene", pages), None, None]),
+        section("scene", "Scene", [Part::links("Walk around in the scene", pages)]),
         section("views", "Views", all_views(views)),
         section(
             "curves",
             "Training",
-            [curves(train), train.and_then(models).map(Part::Table), moved(train).map(Part::Table)],
+            [
+                curves(train),
+                train.and_then(|_| smaller_at_first(&run.settings)).map(Part::Paragraph),
+                train.and_then(models).map(Part::Table),
+                moved(train).map(Part::Table),
+            ],
         ),
         section("points", "Points", points(run)),
-        section("timings", "Timings", [stages(run).map(Part::Table), kernels(run).map(Part::Table), None]),
+        section("timings", "Timings", [stages(run).map(Part::Table), kernels(run).map(Part::Table)]),
         section("enhance", "Dark to enhanced", enhancement(run.stage(Stage::ENHANCE))),
-        section("settings", "Settings", [changes(train).map(Part::Table), settings(&run.settings), None]),
+        section("settings", "Settings", [changes(train).map(Part::Table), settings(&run.settings)]),
     ];
     let footer = format!(
         "naka-gs {}, on {}. PSNR and SSIM (Wang et al. 2004: Gaussian window of 11 × 11 pixels, σ 1.5, each channel, no \
@@ -44,6 +47,10 @@ pub fn page(run: &Run, metrics: &MetricsFile, views: Views, pages: Vec<String>) 
     );
     let (origin, facts) = (origin.display().to_string(), top(run, metrics));
     Document { title: &title, origin: &origin, facts, sections, footer: &footer }.html()
+}
+
+fn section<const N: usize>(id: &'static str, title: &'static str, parts: [Option<Part>; N]) -> Section {
+    Section { id, title, parts: parts.into_iter().flatten().collect() }
 }
 
 fn top(run: &Run, metrics: &MetricsFile) -> Vec<(&'static str, String)> {
@@ -92,6 +99,16 @@ fn curves(train: Option<&StageRecord>) -> Option<Part> {
     let charts = charts.filter(|(key, _, curve)| *key != "splats" || changes(curve));
     let charts: Vec<_> = charts.filter_map(|(_, name, curve)| chart(name, "step", &curve)).collect();
     (!charts.is_empty()).then_some(Part::Charts(charts))
+}
+
+/// Why the curve of the loss rises where a training has a resolution ramp.
+fn smaller_at_first(settings: &Value) -> Option<String> {
+    let number = |name: &str| Some(settings.get("train")?.get(name)?.as_f64()? as f32);
+    let (ramp, end) = (number("ramp")?, (number("ramp_until")? * number("steps")?).ceil());
+    let sizes = if ramp > 2.0 { format!("1/{ramp} to 1/2") } else { "1/2".into() };
+    let words =
+        format!("The first {end} steps compare pictures at {sizes} of the training size, which have a smaller loss.");
+    (ramp > 1.0 && end > 0.0).then_some(words)
 }
 
 fn points(run: &Run) -> [Option<Part>; 3] {
@@ -281,6 +298,14 @@ mod tests {
         assert!(table.to_string().contains("camera") && !table.to_string().contains("curve"));
         record.counts.remove("curve");
         assert!(matches!(enhancement(Some(&record)), [None, None, Some(_)]));
+    }
+
+    #[test]
+    fn a_resolution_ramp_is_explained() {
+        let train = |ramp: u32| json!({ "train": { "steps": 500, "ramp": ramp, "ramp_until": 0.3f32 } });
+        assert!(smaller_at_first(&train(4)).unwrap().starts_with("The first 150 steps compare pictures at 1/4 to 1/2"));
+        assert_eq!(smaller_at_first(&train(1)), None);
+        assert_eq!(smaller_at_first(&json!({})), None);
     }
 
     #[test]
