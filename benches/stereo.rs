@@ -2,7 +2,7 @@
 //! `cargo bench --bench stereo [-- [SCENE.toml | FOLDER]]`.
 //!
 //! For the demo's scene (or SCENE.toml) the dark pictures are restored as `naka-gs demo` does, and the depth maps of the
-//! restored views (kept: remove `target/tmp/stereo/NAME/lit` to restore anew) are compared with the true depths. A pixel *has
+//! restored views (kept: remove `target/tmp/stereo/NAME/lit` to restore again) are compared with the true depths. A pixel *has
 //! texture* if the gray of the true lit picture has a standard deviation of at least 0.02 (5 levels of 255) in the 9 × 9 pixels
 //! around it, and a surface is there at all. Printed: the part of pixels with texture that get a depth, the part of these
 //! within 1 % and 2 % of the true one, and the same for all pixels. For a FOLDER of lit, posed pictures only times, counts and

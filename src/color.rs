@@ -32,7 +32,7 @@ pub fn srgb_to_linear(value: f32) -> f32 {
     if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
 }
 
-/// An encoded value as an exposure `gain` times as long would have it, clipped to 0–1.
+/// The encoded value under an exposure `gain` times as long, clipped to 0–1.
 pub fn exposed(value: f32, gain: f32) -> f32 {
     linear_to_srgb(srgb_to_linear(value.max(0.0)) * gain)
 }

@@ -1,5 +1,5 @@
 //! The stages as methods, for programs that embed the library: each takes and gives plain data, with the rules and defaults of
-//! [`pipeline::run`](crate::pipeline::run), and without its output folder.
+//! [`pipeline::run`], and without its output folder.
 //!
 //! ```no_run
 //! use naka_gs::{Engine, settings::Preset};

@@ -59,12 +59,12 @@ pub enum Error {
     /// The device disappeared (driver reset, unplugged, killed).
     #[error("the GPU device was lost: {0}; run the same command again")]
     DeviceLost(String),
-    /// The adapter has not enough memory, or a buffer is beyond its limits.
+    /// The adapter is out of memory, or a buffer exceeds its limits.
     #[error(
         "out of GPU memory: {0}; try `downscale = 2`, fewer splats (`train.densify.max_splats`) or an `adapter` with more memory (see `naka-gs doctor`)"
     )]
     OutOfMemory(String),
-    /// The system has not enough memory for the program.
+    /// The system does not have enough memory for the program.
     #[error("out of memory: {0}; close other programs, try `downscale = 2`, or use a machine with more memory")]
     OutOfHostMemory(String),
     /// The driver or a kernel is wrong; never the user's fault.
@@ -119,11 +119,10 @@ impl Error {
         Self::Setting { setting: setting.into(), found: found.into(), remedy: remedy.into() }
     }
 
-    /// The same error with the stage in whose middle the device or the memory failed. Other errors name a file or a setting,
-    /// which says more.
+    /// Adds the stage in which the device or the memory failed. Other errors name a file or a setting, which is more specific.
     #[must_use]
     pub fn in_stage(self, stage: &str) -> Self {
-        // A command that makes a stage names what the stage has named already.
+        // A command around a stage must not replace the name that the stage has set.
         let named = |what: String| if what.starts_with("stage ") { what } else { format!("stage {stage}: {what}") };
         match self {
             Self::DeviceLost(what) => Self::DeviceLost(named(what)),

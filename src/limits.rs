@@ -1,8 +1,8 @@
-//! What an input file may cost in memory.
+//! Memory limits of input files.
 //!
 //! A kilobyte can promise gigapixels. What a file will take is estimated from its header and compared here, before any of
 //! it is taken, with three things: what a file of its size may take ([`PER_BYTE`]), the most that any file may take (half
-//! of the machine's memory, or [`set_max_memory`]), and what the system gives at this moment.
+//! of the machine's memory, or [`set_max_memory`]), and what the system has free at this moment.
 
 use crate::error::{Error, Result};
 use std::fs::File;
@@ -24,7 +24,7 @@ const SHARE: u64 = 2;
 /// Memory of a machine that does not tell.
 const UNKNOWN: u64 = 8 << 30;
 
-/// The most that one file may take where the user has said so; 0 where not.
+/// The limit for one file that the user has set; 0 for none.
 static MAX_MEMORY: AtomicU64 = AtomicU64::new(0);
 
 /// Lets one input file take up to `bytes` of memory, however small it is. It holds for the whole process.
@@ -49,14 +49,13 @@ fn machine() -> u64 {
     })
 }
 
-/// Memory that nobody uses at this moment, of the machine or of the part of it that this process may use; 0 of a machine that
-/// does not tell.
+/// Free memory at this moment, of the machine or of the part of it that this process may use; 0 where it is unknown.
 pub(crate) fn free() -> u64 {
     // Not the group's free memory: that counts the cache of files as used.
     told(System::available_memory, |group| group.total_memory.saturating_sub(group.rss)).unwrap_or(0)
 }
 
-/// What the system tells of its memory, or a group of this process where that is less.
+/// Memory of the system, or of a control group of this process where that is less.
 fn told(of_system: impl Fn(&System) -> u64, of_group: impl Fn(&CGroupLimits) -> u64) -> Option<u64> {
     let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
     let mut system = System::new_with_specifics(memory).ok()?;

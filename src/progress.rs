@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// A request to stop, shared by whoever may ask (signal handler, window) and whoever works.
+/// A request to stop, shared between those who may ask (signal handler, window) and the workers.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
@@ -96,7 +96,7 @@ pub struct Standing {
     pub done: u64,
     /// How many there are.
     pub total: u64,
-    /// What is said beside the count.
+    /// Text shown next to the count.
     pub note: String,
     /// When it began.
     pub since: Instant,

@@ -1,4 +1,4 @@
-//! The links of the documents lead to files and headings that there are.
+//! The links of the documents lead to files and headings that exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 // ∂L/∂color of a slot whose second vec4f of `projected` is `shape`; a color clamped at 0 has none.
-// Whoever imports this binds splat_gradients.
+// The importing shader binds splat_gradients.
 #import common/projected
 #import common/splat_gradients
 

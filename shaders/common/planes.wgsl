@@ -22,12 +22,12 @@ fn block_row(block: u32) -> u32 {
     return block * ROWS_PER_GROUP + 1u;
 }
 
-// The rows of a block that there are: 1 to 4.
+// The rows of a block inside the picture: 1 to 4.
 fn block_rows(plane: Plane, block: u32) -> u32 {
     return min(plane.rows - block * ROWS_PER_GROUP, ROWS_PER_GROUP);
 }
 
-// Where the four rows of a block lie, from the first pixel of the first one: rows that there are not repeat the last.
+// Where the four rows of a block lie, from the first pixel of the first one: rows beyond the picture repeat the last.
 fn row_offsets(plane: Plane, rows: u32) -> vec4u {
     let pitch = plane.channels * (plane.width + 2u);
     return min(vec4u(0u, 1u, 2u, 3u), vec4u(rows - 1u)) * pitch;

@@ -1,5 +1,5 @@
 // Sizes of the levels of a prefix sum of `n0` elements: (x, y, z) workgroups of the level's blocks, then its number of elements.
-// Whoever imports this binds level0 to level2.
+// The importing shader binds level0 to level2.
 #import common/fold
 
 fn put_levels(n0: u32) {

@@ -115,7 +115,7 @@ const OWN = 1u;
 
 struct Columns { c0: vec4f }
 
-// Two rows of vectors, used in turns: whoever writes one has passed the barrier behind everybody's reading of it.
+// Two rows of vectors, used in turns: a row is written only after the barrier that follows all reads of it.
 var<workgroup> line_items: array<vec4f, 128>;
 
 fn squares(a: Columns, t: Columns) -> Columns {

@@ -1,5 +1,5 @@
 // raster_forward for adapters of eight lanes: two blocks of 8 × 8 pixels (common/tall_halves).
-// Whoever imports this binds image as pairs of pixels, and what common/tile_walk needs.
+// The importing shader binds image as pairs of pixels, and what common/tile_walk needs.
 #import common/tall_halves
 
 // Eight pixels on their way through the splats: two columns of four rows.

@@ -1,7 +1,7 @@
 // Pixels of adapters of eight lanes (Gpu::tall): a subgroup owns 16 × 8 pixels of a tile as two blocks of 8 × 8, a left and a right
 // one, each past the splats of a batch that it sees. So a batch is loaded once, and two thirds of the pixels are visited that
 // the whole block would take. A lane owns 2 × 4 pixels of either: what lies between two splats fits the registers.
-// Whoever imports this reads and writes images as pairs of pixels, and defines `Half`, what a lane keeps of one (with its
+// The importing shader reads and writes images as pairs of pixels, and defines `Half`, what a lane keeps of one (with its
 // transmittances in `pixels`), and `pass_half`, which takes it past a splat: all lanes together, so that it may exchange.
 #import common/tall_pixels
 #import common/two_columns

@@ -1,4 +1,4 @@
-// The pixels of a thread's block (common/tall_pixels) in a plane of `image`, which whoever imports this binds.
+// The pixels of a thread's block (common/tall_pixels) in a plane of `image`, which the importing shader binds.
 #import common/tall_pixels
 #import common/four_columns
 

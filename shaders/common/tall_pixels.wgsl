@@ -1,5 +1,5 @@
 // A thread's block of four rows of two or four pixels on its way through the splats: what common/tile_walk does for one row of
-// four. Whoever imports this imports common/two_columns or common/four_columns, too.
+// four. The importing shader imports common/two_columns or common/four_columns, too.
 //
 // A splat that is broadcast, its sums over the subgroup and its additions in memory then serve all of these pixels, and what
 // depends on the column alone is made once for four rows.

@@ -3,7 +3,7 @@
 // With subgroups: every lane takes one splat of a batch, tests it against the pixel block of the whole subgroup, and
 // the survivors are broadcast one by one from the lane that holds them. No shared memory, no barrier; a splat that
 // misses the block costs one lane one test. Without subgroups every thread reads every splat of its tile itself.
-// Whoever imports this binds view, projected, colors, pair_slots and tile_ranges.
+// The importing shader binds view, projected, colors, pair_slots and tile_ranges.
 #import common/view
 #import common/projected
 #import common/footprint
@@ -90,7 +90,7 @@ fn place_of(tile: u32, thread: u32) -> Place {
     return Place(vec2f(corner) + 0.5, quad, view.tiles.x * view.tiles.y * TILE * TILE / 4u);
 }
 
-// A splat as `projected` and `colors` have it.
+// A splat as stored in `projected` and `colors`.
 struct LoadedSplat {
     center: vec4f,
     shape: vec4f,

@@ -54,7 +54,7 @@ fn main(
     let rank = linear_id(id, groups, 64u);
     let ranks = counters[0];
 #ifdef SHARED
-    // No invocation returns early: all lanes help with large splats. Those behind the last rank have nothing of their own.
+    // No invocation returns early: all lanes help with large splats. Those beyond the last rank have no splat of their own.
     let there = rank < ranks;
     let slot = sorted_slots[min(rank, max(ranks, 1u) - 1u)];
 #else

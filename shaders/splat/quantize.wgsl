@@ -1,4 +1,4 @@
-// A render rounded to 8 bits, as files have it: a third of the bytes to read back.
+// A render rounded to 8 bits for files: a third of the bytes to read back.
 // One invocation per pixel. Reads image (the planes of raster_forward, tile-padded: red, green, blue over the background); writes
 // picture [size]: red in the low byte, green, blue, and 0 in the high byte where a color is not finite, else 255.
 // Cost per pixel: 3 loads and a store.

@@ -1,7 +1,7 @@
 // Color of every visible splat from its spherical harmonics, seen from the camera.
 // One invocation per slot, one dispatch for each part of the bands. Reads means and the SH bands; writes colors, into projected which
 // channels were clamped, and that a splat is not drawn where it has no color. BAND_1 to BAND_3 are defined for the bands that
-// the model has: adapters that mask lanes pay for all that is there.
+// the model has: adapters that mask lanes pay for all code of the kernel.
 // Cost per slot: 4 loads, 3 more per basis function of the model (at most 48), 5 stores.
 #import common/view
 #import common/part

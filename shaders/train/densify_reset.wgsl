@@ -1,4 +1,4 @@
-// Opacity reset (3DGS, §5.2): opacities are cut to RESET_LOGIT and learned anew. One invocation per splat.
+// Opacity reset (3DGS, §5.2): opacities are cut to RESET_LOGIT and learned again. One invocation per splat.
 // Updates logit_opacities and its two moments.
 // Cost per splat: a load, 3 stores.
 #import common/view

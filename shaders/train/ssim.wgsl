@@ -69,7 +69,7 @@ fn store(first: u32, rows: vec4<bool>, v: vec4f) {
     if rows.w { partials[first + 3u * info.pitch] = v.w; }
 }
 
-// The index and its derivatives of four rows, from E[a], E[t], E[a² + t²], E[a·t]; stores the latter, returns the former.
+// The index and its derivatives of four rows, from E[a], E[t], E[a² + t²], E[a·t]; stores the derivatives, returns the index.
 fn ssim(strip: Strip, column: u32, y: i32, mean_a: vec4f, mean_t: vec4f, squares: vec4f, product: vec4f) -> vec4f {
     let means = mean_a * mean_a + mean_t * mean_t;
     let numerator = vec4f(C2) + 2.0 * (product - mean_a * mean_t);

@@ -2,7 +2,7 @@
 //
 // Reads  partials (three planes per channel, see ssim), rendered, targets.
 // Writes v_image (three planes; 0 in the padding): l1_scale · sign(a − t) + blur(∂a) + 2a · blur(∂a²) + t · blur(∂a·t), the
-//        fourth plane: 0, since whoever reads it may find another image's colors there, and sums[workgroup]: |a − t| summed over
+//        fourth plane: 0, since its readers would find another image's colors there, and sums[workgroup]: |a − t| summed over
 //        the workgroup.
 // Cost per pixel and channel: 3 loads of partials (1.2 × (STRIP + 12) / STRIP times), 2 loads and 1 store (of one channel 2),
 // 33 multiply-adds down and 33 along.

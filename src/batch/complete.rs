@@ -1,13 +1,13 @@
-//! Whether there is a run of every scene that the table of a batch has.
+//! Checks that there is a run of every scene in the table of a batch.
 
 use super::summary::{self, Row, SUMMARY_FILE, Status};
 use crate::error::{Error, Result};
 use crate::pipeline::record::RUN_FILE;
 use std::path::Path;
 
-/// Fails where the table of a batch in the folder `path`, or in one below it, has a scene of which there is no run: results
-/// that are gathered there would lack it. Runs that are older than a failure are warned of. `path` may be the table, too
-/// (`out/*` in a shell); any other file is passed over.
+/// Fails where the table of a batch in the folder `path`, or in one below it, has a scene without a run: results gathered there
+/// would lack it. Warns about runs that are older than a failure. `path` may be the table, too (`out/*` in a shell); any other
+/// file is ignored.
 ///
 /// # Errors
 /// [`Error::Input`] naming table and scenes; a folder that cannot be read.
@@ -30,7 +30,7 @@ fn check_folders(folder: &Path) -> Result<()> {
     paths.filter(|path| path.is_dir() && !path.is_symlink()).try_for_each(|path| check_folders(&path))
 }
 
-/// Somebody else's file of that name is no table.
+/// A file of that name from another program is not a table.
 fn check_table(folder: &Path) -> Result<()> {
     let unread = |error| tracing::warn!("{error}; whether a scene of a batch has no run there is not checked");
     let rows = summary::read(folder).map_err(unread).ok().flatten().unwrap_or_default();

@@ -17,7 +17,7 @@ pub struct Found {
     pub folder: PathBuf,
 }
 
-/// Deeper folders are not looked into: links could lead in circles.
+/// Largest depth of the search: links could lead in circles.
 const DEEPEST: usize = 16;
 
 /// The scenes below `folder` (or `folder` itself), by name: folders with poses, and those with at least three photographs
@@ -87,7 +87,7 @@ fn below(folder: &Path, prefix: &str, out: Option<&Path>, depth: usize) -> Resul
     Ok(scenes)
 }
 
-/// Whether `folder` holds photographs enough to find poses for.
+/// Whether `folder` holds enough photographs to estimate poses.
 fn photographs(folder: &Path) -> bool {
     // Folders below it, unless they are those of its `images/`, may be scenes of their own.
     let own = photo_folder(folder).filter(|photos| photos != folder || holds_images(folder));

@@ -40,7 +40,7 @@ pub struct Job {
     pub jobs: usize,
 }
 
-/// What a batch tells of itself while it runs.
+/// An observer of a batch.
 pub trait Watch: Sync {
     /// Progress of one scene's run, by the scene's name.
     fn of_scene(&self, name: &str) -> Box<dyn Progress + '_>;
@@ -86,7 +86,7 @@ pub fn run(job: &Job, watch: &dyn Watch) -> Result<Vec<Row>> {
     Ok(table.into_inner().unwrap_or_else(PoisonError::into_inner).into_rows())
 }
 
-/// What a batch comes to.
+/// The overall result of a batch.
 ///
 /// # Errors
 /// [`Error::Interrupted`] if scenes are left because of a stop; else [`Error::Input`] naming the scenes that failed.

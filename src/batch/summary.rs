@@ -73,7 +73,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// A scene whose turn has not come.
+    /// A scene that has not started yet.
     pub fn waiting(scene: &str) -> Self {
         Self { scene: scene.into(), ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! The table of a batch under way: on disk after every change, with the rows of other batches in the same folder.
+//! The table of a running batch: written after every change, with the rows of other batches in the same folder.
 
 use super::summary::{self, Row, SUMMARY_FILE};
 use crate::error::Result;
@@ -15,7 +15,7 @@ pub struct Table<'f> {
 }
 
 impl<'f> Table<'f> {
-    /// The table in `folder`, with `rows` for the scenes of this batch. One that somebody has edited is moved aside.
+    /// The table in `folder`, with `rows` for the scenes of this batch. An edited one is moved aside.
     ///
     /// # Errors
     /// A table of another origin, without `overwrite`; with it that is moved aside.

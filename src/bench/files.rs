@@ -1,4 +1,4 @@
-//! Photographs to pixels, on all cores, and back.
+//! Decoding and encoding of photographs on all cores.
 
 use super::report::Row;
 use super::scene::waves;

@@ -1,7 +1,7 @@
-//! Fixed, seeded workloads: what an adapter takes for a frame, a sort, a step of training and the work on a view.
+//! Fixed, seeded workloads that time a frame, a sort, a training step and the work on a view on an adapter.
 //!
 //! Every workload opens the adapter for itself, so that its device memory is its own, makes its inputs from formulas
-//! ([`scene`]), does the work once uncounted, and then in turns until a time is used up. Figures are medians of the turns by
+//! ([`scene`]), does the work once to warm up, and then repeats it for a set time. Figures are medians of the turns by
 //! the clock; kernels are timed in turns of their own, since timestamps cost passes.
 
 mod files;
@@ -44,7 +44,7 @@ enum Work {
     Encode(Size),
 }
 
-/// Name of each workload, what it does, and whether a software adapter takes it by default: it takes minutes for the others.
+/// Name of each workload, what it does, and whether a software adapter runs it by default: the others take it minutes.
 const WORKLOADS: [(&str, Work, bool); 13] = [
     ("frame-100k", Work::Frame(100_000, [640, 360]), true),
     ("frame-1m", Work::Frame(1_000_000, [1920, 1080]), false),
@@ -68,7 +68,7 @@ pub struct Config {
     pub adapter: Choice,
     /// Optional features that are left unused.
     pub mask: Mask,
-    /// Variants of kernels to run; the rest as everywhere.
+    /// Variants of kernels to run; the default for the rest.
     pub variants: Wanted,
     /// Names of workloads; empty: all, or on a software adapter those that take it seconds.
     pub only: Vec<String>,
@@ -81,7 +81,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     WORKLOADS.iter().map(|(name, ..)| *name)
 }
 
-/// Measures the workloads of `config`. What an adapter has no memory for is a row that says so.
+/// Measures the workloads of `config`. A workload that does not fit the adapter's memory becomes a row that says so.
 ///
 /// # Errors
 /// [`Error::Setting`] for an unknown name; an adapter that does not open or fails; an interrupt.

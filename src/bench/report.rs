@@ -1,4 +1,4 @@
-//! What was measured, as a table and as a file to compare with.
+//! The report of a benchmark, as a table and as a file to compare with.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Timings, Variants};
@@ -17,10 +17,10 @@ pub struct Row {
     pub fastest: f64,
     /// How many runs there were.
     pub turns: usize,
-    /// Kernels dispatched for each of what `milliseconds` is of.
+    /// Dispatches per unit of `milliseconds` (frame, sort, step, …).
     #[serde(default)]
     pub dispatches: f64,
-    /// Waits of the host for the device, likewise.
+    /// Waits of the host for the device, per the same unit.
     #[serde(default)]
     pub waits: f64,
     /// Milliseconds of each kernel by GPU timestamps; empty where the adapter has none. A software adapter's do not hold

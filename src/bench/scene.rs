@@ -21,7 +21,7 @@ const BALLS: [[f64; 2]; 5] = [[0.0, 0.0], [1.1, 0.4], [-0.5, 1.0], [-0.9, -0.7],
 const BALL: f64 = 0.45;
 const FLOOR: f64 = 2.5;
 
-/// `count` random splats of SH degree 3 in the unit ball, each as large as that they cover a picture of it some sixty times.
+/// `count` random splats of SH degree 3 in the unit ball, of a size at which they cover a picture of the ball some sixty times.
 pub fn ball(count: usize) -> Splats {
     let mut random = StdRng::seed_from_u64(1);
     let mut splats = Splats { sh_degree: 3, ..Splats::default() };

@@ -1,7 +1,7 @@
-//! Which variants of kernels are the fastest on an adapter.
+//! Finds the fastest variants of kernels on an adapter.
 //!
 //! Variants take turns on the workloads that they matter to; the one with the least product of times is chosen. The raster
-//! kernels come first, and sorts are measured with what was chosen there.
+//! kernels come first, and sorts are measured with the choice made there.
 
 use super::{Config, WORKLOADS, Work, measure};
 use crate::error::{Error, Result};
@@ -56,7 +56,7 @@ impl Tuning {
     }
 }
 
-/// Measures the variants that the adapter of `config` can run, and records the fastest of them for devices to come.
+/// Measures the variants that the adapter of `config` can run, and records the fastest of them for later devices.
 ///
 /// # Errors
 /// The adapter does not open or fails; the record cannot be written; an interrupt.
@@ -106,7 +106,8 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    /// The number of the variant that takes the least time for `workloads`. What none has memory for does not count.
+    /// The number of the variant that takes the least time for `workloads`. Workloads that fit no variant's memory do not
+    /// count.
     fn fastest(&mut self, variants: &[(String, Wanted)], workloads: &[(&'static str, Work)]) -> Result<usize> {
         if variants.len() == 1 {
             return Ok(0);

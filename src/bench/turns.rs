@@ -44,7 +44,7 @@ impl Turns<'_> {
         Ok(Row { kernels, ..row })
     }
 
-    /// As [`Turns::row`], of work that is warm and makes `count` of what a millisecond is of, each turn.
+    /// As [`Turns::row`], for warm work that makes `count` units per turn.
     pub fn row_of(&self, count: u32, mut work: impl FnMut() -> Result<()>) -> Result<Row> {
         let (started, mut times, before) = (Instant::now(), Vec::new(), self.gpu.activity());
         while times.len() < LEAST || (started.elapsed() < self.time && times.len() < MOST) {

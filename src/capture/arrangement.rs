@@ -14,7 +14,7 @@ const STRAY: f64 = 10.0;
 const MIN_CAMERAS: usize = 5;
 /// Part of the extent along a line within which cameras stand on it.
 const COLLINEAR: f64 = 0.01;
-/// Part of the distance from the origin within which cameras stand at one place, as far as files tell.
+/// Cameras closer than this part of their distance from the origin count as coincident: files do not resolve less.
 const COINCIDENT: f64 = 1e-12;
 
 impl Capture {
@@ -30,7 +30,7 @@ impl Capture {
         (1.1 * radius).max(1e-6)
     }
 
-    /// What is unusual about where the training cameras stand, a sentence for each thing that costs quality.
+    /// Warnings about unusual arrangements of the training cameras that cost quality, one sentence each.
     pub fn arrangement_warnings(&self) -> Vec<String> {
         let strays = strays(&self.train);
         let (far, near): (Vec<_>, Vec<_>) = self.train.iter().enumerate().partition(|(i, _)| strays.contains(i));
@@ -54,7 +54,7 @@ impl Capture {
     }
 }
 
-/// What the centers of cameras leave open where they are at one place or on one line.
+/// The warning about camera centers that coincide or lie on one line.
 fn shape_warning(centers: &[DVec3]) -> Option<&'static str> {
     if centers.len() < 3 {
         return None;
@@ -89,7 +89,7 @@ fn strays(views: &[View]) -> Vec<usize> {
     let mut sorted = distances.clone();
     sorted.sort_by(f64::total_cmp);
     let most = sorted[(3 * (views.len() - 1)).div_ceil(4)];
-    // Most cameras at one place say nothing of how far others may be.
+    // Where most cameras coincide, their extent does not limit the others.
     if most <= COINCIDENT * center.length() {
         return Vec::new();
     }
@@ -100,7 +100,7 @@ fn strays(views: &[View]) -> Vec<usize> {
 /// no axes meet in front of their cameras (a camera that turns on the spot, or moves along a wall).
 pub fn typical_depth(cameras: &[&Camera]) -> Option<f64> {
     let rays: Vec<_> = cameras.iter().map(|camera| (camera.center(), camera.forward())).collect();
-    // All pairs of a large capture would take minutes, and say nothing more.
+    // All pairs of a large capture would take minutes, and add nothing.
     let stride = rays.len().div_ceil(200).max(1);
     let mut depths = Vec::new();
     for (i, (center, forward)) in rays.iter().enumerate().step_by(stride) {

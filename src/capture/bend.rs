@@ -1,21 +1,21 @@
-//! Renders of a pinhole to the picture that a distorted lens takes: the way back of [`super::undistort`], from a pinhole that
-//! sees all that the lens does.
+//! Resamples renders of a pinhole to the picture of a distorted lens: the inverse of [`super::undistort`], from a pinhole
+//! that covers the lens's whole field of view.
 
 use super::{Camera, Image, Lens, View};
 use rayon::prelude::*;
 
-/// Sides of the pinhole's picture, as multiples of the lens's, beyond which a lens sees too much for a pinhole.
+/// Largest sides of the pinhole's picture, as multiples of the lens's; wider lenses are not bent.
 const WIDEST: f64 = 4.0;
-/// Pixels of the pinhole beyond what the lens sees: what cubic samples reach.
+/// Margin of the pinhole's picture around the lens's field of view, in pixels: the reach of cubic samples.
 const MARGIN: f64 = 2.0;
-/// Pixels between the points of the picture's border that are followed to the pinhole.
+/// Distance in pixels between the border points that are projected to the pinhole.
 const STRIDE: u32 = 8;
-/// Samples along each side of a pixel at most, where the lens draws the pinhole's picture together.
+/// Most samples along each side of a pixel, where the lens compresses the pinhole's picture.
 const MOST_SAMPLES: f64 = 4.0;
 
 impl Lens {
-    /// The pinhole at the pose of `camera`, with the focal length of the lens, that sees all that the lens does; `None` where
-    /// that would be far larger than the lens's picture.
+    /// The pinhole at the pose of `camera`, with the focal length of the lens, that covers the lens's field of view; `None`
+    /// where its picture would be far larger than the lens's.
     pub fn outer(&self, camera: &Camera) -> Option<Camera> {
         let (w, h) = (f64::from(self.width), f64::from(self.height));
         let along = |extent: u32| (0..=extent.div_ceil(STRIDE)).map(move |i| f64::from((i * STRIDE).min(extent)));
@@ -44,7 +44,7 @@ impl Lens {
         })
     }
 
-    /// What the lens takes of what the pinhole `outer` (see [`Lens::outer`]) sees as `picture`.
+    /// Resamples `picture`, a render of the pinhole `outer` (see [`Lens::outer`]), to the picture of the lens.
     pub fn bend(&self, picture: &Image, outer: &Camera) -> Image {
         let mut bent = Image::new(self.width, self.height);
         bent.pixels.par_chunks_mut(self.width.max(1) as usize).enumerate().for_each(|(row, pixels)| {
@@ -78,13 +78,13 @@ impl Lens {
         sum.map(|sum| sum / (count * count) as f32)
     }
 
-    /// Where a pinhole of focal length 1 sees what lies at a pixel position of the photograph.
+    /// A pixel position of the photograph on the image plane of a pinhole of focal length 1.
     fn ray_at(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         self.distortion.undistort([(x - self.cx) / self.fx, (y - self.cy) / self.fy])
     }
 }
 
-/// The color at a position in pixels, between those of 4 × 4 pixels (Catmull and Rom 1974): 2 × 2 would blur more.
+/// Bicubic sample at a position in pixels (Catmull and Rom 1974): bilinear would blur more.
 fn cubic(picture: &Image, [x, y]: [f64; 2]) -> [f32; 3] {
     let split = |at: f64| {
         let at = at - 0.5;
@@ -109,8 +109,8 @@ fn cubic(picture: &Image, [x, y]: [f64; 2]) -> [f32; 3] {
 }
 
 impl View {
-    /// The lens of the picture, and the pinhole that sees all that it does, at the size of [`View::camera`]; `None` where there
-    /// is no lens, or one that sees too much.
+    /// The lens of the picture, and the pinhole that covers its field of view, at the size of [`View::camera`]; `None` without
+    /// a lens, or with one that is too wide.
     pub fn bending(&self) -> Option<(Lens, Camera)> {
         let lens = self.lens?.resized(self.camera.width, self.camera.height);
         Some((lens, lens.outer(&self.camera)?))

@@ -1,4 +1,4 @@
-//! Cameras that lie beside a folder of photographs, where other programs put them, and whether they are of these.
+//! Finds cameras next to a folder of photographs, where other programs put them, and checks that they belong to these.
 
 use super::file_names::{RECORD, SETTINGS, is_hidden, is_scene};
 use super::loose::{OTHERS, images_in};
@@ -9,7 +9,7 @@ use super::{colmap, models};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What the folder of a COLMAP project's photographs is called.
+/// Name of the folder of photographs in a COLMAP project.
 const CUSTOMARY: [&str; 2] = ["images", "input"];
 
 /// Cameras that lie beside a folder of photographs, where other programs put them: in its `colmap/` or `colmap/sparse/`
@@ -21,7 +21,7 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
     }
     let real = folder.canonicalize().ok()?;
     let model = models::in_sparse(real.parent()?).ok()??;
-    // Whoever reads the model says what is wrong with it.
+    // The reader of the model reports what is wrong with it.
     let Ok(poses) = colmap::poses(&model) else { return Some(model) };
     let named: BTreeSet<String> = poses.iter().map(|pose| stem(Path::new(&pose.image.replace('\\', "/")))).collect();
     if !agree(&real, &named) {
@@ -32,7 +32,7 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
     }
     let rivals = rivals(&real, &named);
     if !rivals.is_empty() {
-        // As a dark series and its lit twin have, of which one has the poses; but so may two walks.
+        // For example a dark series and its lit twin, of which one has the poses; but two walks may look the same.
         tracing::warn!(
             "{}: is used for {}, but the photographs in {} have the same names; if the model was made from those, move {} \
              to a folder of its own",
@@ -45,7 +45,7 @@ pub fn cameras_beside(folder: &Path) -> Option<PathBuf> {
     Some(model)
 }
 
-/// The folders beside `folder` whose photographs a model of `named` may be of, too.
+/// The folders next to `folder` to whose photographs a model of `named` may belong as well.
 fn rivals(folder: &Path, named: &BTreeSet<String>) -> Vec<String> {
     let own = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     if CUSTOMARY.contains(&own.as_str()) || own.starts_with(SMALLER) {
@@ -71,7 +71,7 @@ fn may_rival(path: &Path) -> bool {
     !results && !other && !is_scene(path)
 }
 
-/// Whether a model of the photographs `named` is of those in `folder`: most of either are among the others.
+/// Whether a model of the photographs `named` belongs to those in `folder`: most of each are among the other.
 fn agree(folder: &Path, named: &BTreeSet<String>) -> bool {
     let photographs = photo_folder(folder).and_then(|folder| images_in(&folder).ok()).unwrap_or_default();
     let photographs: BTreeSet<String> = photographs.iter().map(|path| stem(path)).collect();

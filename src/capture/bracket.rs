@@ -1,6 +1,6 @@
 //! Exposure brackets: photographs of one pose, exposed differently, are one view.
 //!
-//! They are merged in linear light before anything else happens to them, as the middle one is exposed: the sum of what
+//! They are merged in linear light before anything else happens to them, at the exposure of the middle one: the sum of what
 //! the shots counted over the sum of their exposures, which is the estimate of least variance where photons are the noise
 //! (Hasinoff, Durand and Freeman 2010, §3); what a shot clips, it does not count. How much longer one was exposed than
 //! another is measured on the pictures, since cameras' curves bend what EXIF data says.
@@ -16,16 +16,16 @@ use std::path::PathBuf;
 
 /// Shots whose exposures differ by less than a sixth of a stop are views of their own: training averages them.
 const LEAST_STOPS: f64 = 1.0 / 6.0;
-/// Pixels, at the photographs' size, that two poses may differ by to be one.
+/// Poses that differ by at most this many pixels, at the photographs' size, count as one.
 const SAME_POSE: f64 = 1.0;
 /// The longer side of the pictures on which exposures are compared, in pixels.
 const COMPARED: u32 = 192;
-/// Encoded values of which the brightest channel says nothing but that it clips, and those up to which it counts in full.
+/// Encoded values from which on the brightest channel counts as clipped, and up to which it has full weight.
 const CLIPPED: f32 = 0.97;
 const SOUND: f32 = 0.85;
-/// Correlation of two shots' luminances from which on they show the same.
+/// Least correlation of the luminances of two shots of the same scene.
 const SAME_SCENE: f64 = 0.7;
-/// Part of the pixels that neither of two shots clips, without which nothing is known of their exposures.
+/// Least part of pixels that neither of two shots clips, for a comparison of their exposures.
 const FEWEST: f64 = 0.02;
 
 /// A further photograph of a view's pose.
@@ -132,7 +132,7 @@ fn same_pose(views: &[View]) -> Vec<Vec<usize>> {
 /// Whether two cameras at one place look the same way through the same lens.
 fn is_same(a: &View, b: &View, tolerance: f64) -> bool {
     let size = |view: &View| (view.camera.width, view.camera.height);
-    // Of small angles, which the arc cosine of a product does not tell.
+    // The arc cosine of a product does not resolve small angles.
     let difference = a.camera.rotation() - b.camera.rotation();
     let turned = (difference.to_cols_array().iter().map(|d| d * d).sum::<f64>() / 2.0).sqrt();
     let focal = (a.camera.fx / b.camera.fx - 1.0).abs() * f64::from(a.camera.width) <= SAME_POSE;
@@ -150,7 +150,7 @@ enum Compared {
     Different,
 }
 
-/// What photographs of one pose are to each other.
+/// Compares photographs of one pose.
 fn compare(views: &[&View]) -> Result<Compared> {
     let small = |view: &&View| {
         let image = read_image(view.file()?)?;
@@ -247,7 +247,7 @@ impl View {
         }
         let (exposure, mut merged) = shortest;
         merged.pixels.par_iter_mut().zip(&counted).for_each(|(pixel, counted)| {
-            // Where all clip, the shortest says at least how bright it is.
+            // Where all clip, the shortest gives a lower bound.
             let light = match counted.exposure > 0.0 {
                 true => counted.light.map(|light| light / counted.exposure),
                 false => linear(*pixel).map(|light| light / exposure),

@@ -209,7 +209,7 @@ impl<'a> Binary<'a> {
         if read == 0 || bytes.pop() != Some(0) {
             return Err(self.ends_early());
         }
-        // What is not UTF-8 comes from a Western Windows, in most cases.
+        // Names that are not UTF-8 mostly come from Western Windows.
         Ok(String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().map(|b| char::from(*b)).collect()))
     }
 

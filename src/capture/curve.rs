@@ -17,10 +17,10 @@ pub struct Curve {
 }
 
 impl Curve {
-    /// That of the profile `icc`; `None` where it is sRGB's, or where it is in a form that is not read.
+    /// The curve of the profile `icc`; `None` where it is sRGB's, or in an unsupported form.
     pub fn of(icc: &[u8]) -> Option<Self> {
         let profile = ColorProfile::new_from_slice(icc).ok()?;
-        // What maps colors by tables has no curves of its own.
+        // Profiles that map colors by tables have no curves.
         let curves = [profile.red_trc, profile.green_trc, profile.blue_trc];
         let evaluator = |curve: Option<ToneReprCurve>| curve?.make_linear_evaluator().ok();
         let [red, green, blue] = curves.map(evaluator);

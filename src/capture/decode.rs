@@ -16,7 +16,7 @@ const JPEG: &[u8] = &[0xff, 0xd8];
 /// Bytes that tell the kind of a file.
 const START: u64 = 8 << 10;
 
-/// Where more than this part of the float samples of a file lies above that value, 1 is not their white: lamps are smaller.
+/// Where more than this part of the float samples of a file exceeds that value, their white is not 1: lamps are smaller.
 const MOST_SAMPLE: f32 = 2.0;
 const MOST_ABOVE: f64 = 0.1;
 /// Largest value of an EXR file that is kept: the largest that half floats hold.
@@ -42,7 +42,7 @@ pub fn decode_image(path: &Path, data: &[u8]) -> Result<Image> {
     decode_counted(path, data, data.len() as u64)
 }
 
-/// As [`read_image`], where what the file may take was compared with something else than its size before.
+/// As [`read_image`], for a file whose memory was claimed before.
 ///
 /// # Errors
 /// As [`read_image`].
@@ -50,7 +50,7 @@ pub(super) fn read_claimed(path: &Path) -> Result<Image> {
     decode_counted(path, &limits::read(path)?, CLAIMED)
 }
 
-/// As [`decode_image`], for what may take as much memory as a file of `counted` bytes.
+/// As [`decode_image`], for content that may take as much memory as a file of `counted` bytes.
 fn decode_counted(path: &Path, data: &[u8], counted: u64) -> Result<Image> {
     match Kind::of(path, data) {
         Some(Kind::Raw) => return raw::decode(path, data),

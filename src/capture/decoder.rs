@@ -1,4 +1,4 @@
-//! The decoders of the crate `image`, held to the memory that a file may take.
+//! The decoders of the crate `image`, limited to the memory that a file may take.
 
 use super::image::pixels;
 use super::kinds::Kind;
@@ -10,10 +10,10 @@ use std::path::Path;
 
 /// Most bytes of a PNG's profile, text or row of pixels.
 const PNG_PARTS: u64 = 64 << 20;
-/// In place of a file's size: it may take what any file may.
+/// Instead of a file's size: lifts the limit that depends on it.
 pub const CLAIMED: u64 = u64::MAX;
 
-/// The pixels of a PNG or TIFF file, once there is memory for them and for what they become: as much as a file of
+/// The pixels of a PNG or TIFF file, after claiming the memory for them and their conversions: as much as a file of
 /// `counted` bytes may take.
 pub fn decode_dynamic(path: &Path, data: &[u8], counted: u64) -> Result<DynamicImage> {
     let decoder = decoder(path, Cursor::new(data), counted)?;

@@ -1,4 +1,4 @@
-//! What lenses do to the picture of a pinhole: the camera models of COLMAP (`src/colmap/sensor/models.h`), which
+//! Lens distortion: the camera models of COLMAP (`src/colmap/sensor/models.h`), which
 //! include OpenCV's.
 
 use serde::{Deserialize, Serialize};
@@ -93,7 +93,8 @@ impl Distortion {
         }
     }
 
-    /// Where the lens sees what a pinhole sees at (`u`, `v`), both at focal length 1. Not finite where it sees it nowhere.
+    /// Takes the point (`u`, `v`) of a pinhole's image plane to that of the lens, both at focal length 1. Not finite where the
+    /// lens does not see it.
     pub fn distort(&self, [u, v]: [f64; 2]) -> [f64; 2] {
         let r2 = u * u + v * v;
         match *self {
@@ -134,7 +135,7 @@ impl Distortion {
         }
     }
 
-    /// Where a pinhole sees what the lens sees at `target`: the inverse of [`Self::distort`], by Newton's method. Beyond a
+    /// The inverse of [`Self::distort`] at `target`, by Newton's method. Beyond a
     /// fold, where the lens sees nothing, some point whose picture is near.
     pub fn undistort(&self, target: [f64; 2]) -> [f64; 2] {
         const STEPS: u32 = 50;

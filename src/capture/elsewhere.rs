@@ -1,4 +1,4 @@
-//! Poses in places or formats that are not read, reported so that they are not overlooked.
+//! Reports poses in places or formats that are not read.
 
 use super::file_names::{RECORD, ending, folder_in, holds_model, is_hidden, is_scene};
 use super::models;
@@ -9,17 +9,17 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Folders within each other that are looked into, and entries looked at.
+/// Largest depth of nested folders, and number of entries, to search.
 const DEEPEST: usize = 3;
 const MOST_ENTRIES: usize = 5000;
-/// Bytes that tell what kind of text a file is.
+/// Bytes at the start of a text file that identify its kind.
 const START: u64 = 1 << 16;
 
 /// Fails where a folder of photographs without poses has some in a file or folder of another name, and warns of files
 /// of poses that are not read.
 ///
 /// # Errors
-/// A JSON file with frames that is not called as a scene's; a COLMAP model that is not where a scene has it.
+/// A JSON file with frames under another name than a scene's; a COLMAP model in another place than a scene's.
 pub fn look_for_other_poses(scene: &Path) -> Result<()> {
     for path in entries(scene) {
         let ending = ending(&path);
@@ -118,7 +118,7 @@ fn has_frames(path: &Path) -> bool {
     frames.is_some_and(|frame| frame.get("transform_matrix").is_some())
 }
 
-/// What a file of poses is that is known by its name.
+/// The kind of a pose file that is recognized by its name.
 fn kind_of(path: &Path) -> Option<&'static str> {
     let name = path.file_name()?.to_str()?.to_lowercase();
     match name.as_str() {

@@ -1,4 +1,4 @@
-//! How much longer one photograph was exposed than another, and than its meter asked for, as its EXIF data says.
+//! Exposures of photographs, relative to each other and to their meter, from EXIF data.
 
 use super::extras::Extras;
 use super::messages::list_names;
@@ -6,9 +6,9 @@ use super::{Capture, View};
 use exif::{Exif, In, Reader, Tag, Value};
 use std::path::Path;
 
-/// Exposures that differ by less than this are one.
+/// Exposures that differ by less than this count as equal.
 const SAME: f64 = 0.01;
-/// Stops between the longest and the shortest exposure, at most: more is an error of the data.
+/// Most stops between the longest and the shortest exposure: more is an error in the data.
 const MOST_STOPS: f64 = 14.0;
 /// Stops that photographs of a dark capture lie below their meter's exposure, at least, and by which they differ, at most.
 const LEAST_BELOW: f64 = 1.0;
@@ -25,7 +25,7 @@ pub struct Exposure {
 }
 
 impl Exposure {
-    /// On a scale of its own camera, proportional to the light that was counted: seconds × ISO / aperture² (ISO 12232).
+    /// Proportional to the recorded light, on the scale of its camera: seconds × ISO / aperture² (ISO 12232).
     fn counted(self) -> f64 {
         let aperture = self.aperture.unwrap_or(1.0);
         self.light / (aperture * aperture)
@@ -47,7 +47,7 @@ fn exposure_in(exif: &Exif) -> Option<Exposure> {
     found.counted().is_normal().then_some(found)
 }
 
-/// The ISO number: 16 bits, which say only that it is in another field where they are not enough (EXIF 2.3).
+/// The ISO number: 16 bits, or, where these overflow, another field (EXIF 2.3).
 fn sensitivity(exif: &Exif) -> Option<u32> {
     let field = |tag| exif.get_field(tag, In::PRIMARY)?.value.get_uint(0).filter(|value| *value > 0);
     let iso = field(Tag::PhotographicSensitivity)?;
@@ -65,7 +65,7 @@ pub fn below_meter(views: &[&View]) -> Option<f64> {
 }
 
 /// What the meter saw, APEX `Bv` (EXIF's BrightnessValue), against what was exposed for: `Tv + Av - Sv`. Without it the
-/// compensation that was dialed in, if any was: cameras set by hand give 0, which says nothing.
+/// compensation that was dialed in, if any was: manual exposures state 0, which means nothing.
 fn below_meter_of(block: &[u8]) -> Option<f64> {
     let exif = Reader::new().read_raw(block.to_vec()).ok()?;
     let signed = |tag| match &exif.get_field(tag, In::PRIMARY)?.value {
@@ -95,7 +95,7 @@ fn rational(exif: &Exif, tag: Tag) -> Option<f64> {
 pub fn assign_gains(capture: &mut Capture) {
     let mut views: Vec<&mut View> = capture.train.iter_mut().chain(&mut capture.holdout).collect();
     let mut exposures: Vec<_> = views.iter().map(|view| view.image.as_deref().and_then(exposure)).collect();
-    // One that is not given is the same in all, or unknown.
+    // A missing value is the same for all, or unknown.
     if exposures.iter().flatten().any(|exposure| exposure.aperture.is_some()) {
         exposures.iter_mut().for_each(|found| *found = found.filter(|exposure| exposure.aperture.is_some()));
     }
@@ -212,7 +212,7 @@ mod tests {
         assert!((found - 5.0).abs() < 1e-9, "{found}");
         let found = below_meter_of(&at(256, Tag::ExposureBiasValue, (-16, 3))).unwrap();
         assert!((found - 16.0 / 3.0).abs() < 1e-9, "{found}");
-        // A compensation of 0 or above, a quotient without a denominator and no data say nothing.
+        // A compensation of 0 or above, a zero denominator and absent data do not count.
         for value in [(0, 1), (2, 1), (-5, 0)] {
             assert_eq!(below_meter_of(&at(256, Tag::ExposureBiasValue, value)), None, "{value:?}");
         }

@@ -1,4 +1,4 @@
-//! What an image file holds besides its colors.
+//! Metadata of image files.
 
 use super::decoder::{CLAIMED, decode_dynamic, decoder};
 use super::kinds::Kind;
@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor};
 use std::path::Path;
 
-/// The tag of the main directory that says where that of the photograph is.
+/// The tag of the main directory that points to the EXIF directory.
 const EXIF_DIRECTORY: usize = 0x8769;
 /// ExposureTime, PhotographicSensitivity, SensitivityType to ISOSpeedLatitudezzz, ShutterSpeedValue, BrightnessValue and
 /// ExposureBiasValue.
@@ -40,7 +40,7 @@ impl Default for Extras {
 }
 
 impl Extras {
-    /// Reads them from the file's header. What cannot be read counts as absent: a picture is not worth less for it.
+    /// Reads them from the file's header. What cannot be read counts as absent: the picture is usable without it.
     pub fn read(path: &Path) -> Self {
         Self::find(path).unwrap_or_default()
     }
@@ -75,11 +75,11 @@ impl Extras {
         self.profile.as_deref().filter(|_| self.deep).and_then(Curve::of)
     }
 
-    /// Without what the EXIF data say of time, sensitivity and metering: of a picture that was exposed anew they are not true.
+    /// Removes the EXIF data on time, sensitivity and metering, which are wrong for a picture whose exposure was changed.
     #[must_use]
     pub fn without_exposure(mut self) -> Self {
         if let Some(exif) = &mut self.exif {
-            // A block that is not built as it should be says nothing of them either.
+            // A malformed block does not state them either.
             let _ = remove_exposure(exif);
         }
         self
@@ -117,7 +117,7 @@ pub fn read_alpha(path: &Path) -> Result<Option<Image>> {
     alpha(path, None)
 }
 
-/// As [`read_alpha`], where what the file may take was compared with something else than its size before.
+/// As [`read_alpha`], for a file whose memory was claimed before.
 ///
 /// # Errors
 /// As there.

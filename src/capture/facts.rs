@@ -1,4 +1,4 @@
-//! What photographs are like before anything is done with them: how many there are, and how noisy. Presets follow it.
+//! Facts about the photographs that presets depend on: how many there are, and how noisy.
 
 use super::loose::images_in;
 use super::{Image, Options, load, median, photo_folder, read_image};
@@ -7,7 +7,7 @@ use crate::parallel::try_map;
 use std::path::{Path, PathBuf};
 use tracing::subscriber::{NoSubscriber, with_default};
 
-/// Photographs that are looked at, and about how many pixels of each.
+/// Photographs to sample, and about how many pixels of each.
 const SAMPLED: usize = 5;
 const PIXELS: usize = 1 << 18;
 /// Standard deviation of rounding to 8 bits, on a scale of 0 to 1 (uniform: 1/√12 of a level).
@@ -29,7 +29,7 @@ impl Facts {
     /// which is for others to say.
     pub fn of(scene: &Path, least: usize) -> Option<Self> {
         let listed = photo_folder(scene).and_then(|folder| images_in(&folder).ok());
-        // Who reads the scene in earnest has the warnings.
+        // The actual reader of the scene gives the warnings.
         let named = || with_default(NoSubscriber::default(), || load(scene, &Options::default()).ok());
         let files: Vec<PathBuf> = match listed {
             Some(files) => files,

@@ -1,4 +1,4 @@
-//! What names of files and folders say, before anything is read.
+//! File and folder names: kinds and conventions that need no reading.
 
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ pub const TRANSFORMS: [&str; 2] = ["transforms_train.json", "transforms.json"];
 /// Ends of the names, less their endings, of masks that lie beside their photographs.
 pub const MASK_ENDS: [&str; 2] = ["_mask", ".mask"];
 
-/// What the photograph is called beside which a mask named as `path` lies: `0001` for `0001_mask.png`, `0001.JPG` for
+/// The name of the photograph next to which a mask named like `path` lies: `0001` for `0001_mask.png`, `0001.JPG` for
 /// `0001.JPG.mask.png`.
 pub fn masked(path: &Path) -> Option<&str> {
     let stem = path.file_stem()?.to_str()?;
@@ -33,7 +33,7 @@ pub fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
-/// What stands behind the last period of a file's name, in lower case.
+/// The extension of a file name, in lower case.
 pub fn ending(path: &Path) -> String {
     path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default()
 }

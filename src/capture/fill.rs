@@ -1,5 +1,5 @@
-//! Hidden pixels take the colors around them, so that what hides there leaks into no neighbor, whatever blurs, scales or
-//! matches patches afterward.
+//! Fills hidden pixels with the colors around them, so that what they show leaks into no neighbor when pictures are later
+//! blurred, scaled or matched by patches.
 
 use super::Image;
 use rayon::prelude::*;
@@ -18,7 +18,7 @@ impl Level {
         Self { width: image.width as usize, height: image.height as usize, sums }
     }
 
-    /// Half as large. Counts are capped: what is near says more than what is much.
+    /// Half as large. Counts are capped, so that near pixels outweigh many distant ones.
     fn halved(&self) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
         let sum = |at: usize| {
@@ -34,7 +34,7 @@ impl Level {
         Self { width, height, sums: (0..width * height).into_par_iter().map(sum).collect() }
     }
 
-    /// Completes pixels of which nothing or a part is known by the coarser level, which is complete.
+    /// Completes unknown and partly known pixels from the coarser level, which is complete.
     fn complete(&mut self, coarser: &Self) {
         let width = self.width;
         self.sums.par_iter_mut().enumerate().filter(|(_, sum)| sum[3] < 1.0).for_each(|(at, sum)| {
@@ -69,7 +69,7 @@ pub fn fill_hidden(image: &mut Image, counts: impl Fn(usize) -> bool + Sync) {
         let next = last.halved();
         levels.push(next);
     }
-    // The coarsest pixel stands for all that is known.
+    // The coarsest pixel is the mean of all known pixels.
     if let Some([sum]) = levels.last_mut().map(|level| &mut level.sums[..]) {
         *sum = sum.map(|value| value / sum[3]);
     }

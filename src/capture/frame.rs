@@ -7,7 +7,7 @@ use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Focal lengths, in pixels, that can be computed with in single precision. Those of photographs are far within.
+/// Focal lengths, in pixels, that single precision can compute with; those of photographs are far from the limits.
 const FOCAL: RangeInclusive<f64> = 1e-3..=1e9;
 /// Farthest principal point from the image's corner, in pixels.
 const MAX_PRINCIPAL: f64 = 1e9;

@@ -25,7 +25,7 @@ impl Image {
         self.pixels[y as usize * self.width as usize + x as usize]
     }
 
-    /// The value at (`x`, `y`) between the pixels, whose centers lie at +0.5: bilinear; beyond the border that of the border.
+    /// Bilinear sample at (`x`, `y`); pixel centers lie at +0.5. Beyond the border the border is repeated.
     pub fn sample(&self, x: f64, y: f64) -> [f32; 3] {
         let split = |at: f64, size: u32| {
             let last = size.saturating_sub(1);

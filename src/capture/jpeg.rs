@@ -215,7 +215,7 @@ fn transform(input: &[[f32; 8]; 8], used: &[bool; 8], basis: &[[f32; 8]; 8]) -> 
 }
 
 /// Linear interpolation in one direction: for every output position the two samples and the second one's weight.
-/// Samples are centered in the area they stand for, as JFIF and Exif have it for 4:2:0 files of today's encoders.
+/// Samples are centered in the area they stand for, as in JFIF, and in the 4:2:0 files of today's encoders.
 fn taps(out: usize, samples: usize, sampling: usize, max_sampling: usize) -> Vec<(usize, usize, f32)> {
     let scale = sampling as f32 / max_sampling as f32;
     let last = samples.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Keys of a transforms file that are not understood: some of them give the others another meaning.
+//! Unknown keys of a transforms file: some of them would change the meaning of the others.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -34,7 +34,7 @@ const READ: [&str; 26] = [
     "is_fisheye",
     "camera_model",
 ];
-/// Keys that say nothing about pictures and poses: settings of other programs, and what was done to the poses before.
+/// Keys that are irrelevant to pictures and poses: settings of other programs, and what was done to the poses before.
 const WITHOUT_EFFECT: [&str; 21] = [
     "aabb_scale",
     "scale",
@@ -74,7 +74,7 @@ fn unknown(text: &str) -> serde_json::Result<Vec<String>> {
     Ok(keys.into_iter().filter(|key| !known(key)).collect())
 }
 
-/// Warns of them. A file that cannot be read is refused by who reads the rest of it.
+/// Warns about them. An unreadable file is refused by the reader of its poses.
 pub fn warn_of_unknown(path: &Path, text: &str) {
     let keys = unknown(text).unwrap_or_default();
     if !keys.is_empty() {

@@ -1,5 +1,6 @@
-//! Kinds of photographs besides JPEG, PNG and TIFF. RAW and HEIC files are told by name and content, and never taken for
-//! something else: a TIFF reader finds the thumbnail in most RAW files. What is not read is named, with the way to convert it.
+//! Kinds of photographs besides JPEG, PNG and TIFF. RAW and HEIC files are recognized by name and content, and never taken for
+//! another kind: a TIFF reader would find the thumbnail of most RAW files. Messages name unsupported files and how to convert
+//! them.
 
 use super::file_names::{ENDINGS, ending, is_hidden};
 use super::messages::list_names;
@@ -22,10 +23,10 @@ const EXR: &[u8] = &[0x76, 0x2f, 0x31, 0x01];
 const READS_RAW: bool = cfg!(feature = "raw");
 /// Brands of HEIF, after `ftyp`.
 const BRANDS: [&[u8; 4]; 8] = [b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1", b"avif"];
-/// The tag that every DNG file has, and TIFF files have not (`DNGVersion`).
+/// The tag that every DNG file has, and other TIFF files do not (`DNGVersion`).
 const DNG_VERSION: u16 = 0xc612;
 
-/// A kind of photograph that no picture library reads.
+/// A kind of photograph that the crate `image` does not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Raw,
@@ -102,7 +103,7 @@ pub fn is_exr(start: &[u8]) -> bool {
     start.starts_with(EXR)
 }
 
-/// What the enhanced picture of the file `name` is called: as the file, but JPEG where it is of a kind that is only read.
+/// The name of the enhanced picture of the file `name`: the same, but with a JPEG ending for kinds that cannot be written.
 pub fn result_name(name: &str) -> String {
     match is_second(Path::new(name)) {
         true => Path::new(name).with_extension("JPG").to_string_lossy().into_owned(),
@@ -166,7 +167,7 @@ fn has_tag(start: &[u8], tag: u16) -> Option<bool> {
     Some(tags.any(|entry| short([entry[0], entry[1]]) == tag))
 }
 
-/// Whether a file that begins as TIFF ends before its first directory does: one that is cut may.
+/// Whether a TIFF file ends before its first directory does, as truncated ones may.
 #[cfg(feature = "raw")]
 pub fn lacks_directory(data: &[u8]) -> bool {
     let tiff = data.starts_with(b"MM\0\x2a") || data.starts_with(b"II\x2a\0");

@@ -1,4 +1,4 @@
-//! Photographs without poses, and poses without photographs: what single stages work on.
+//! Photographs without poses, and poses without photographs, for single stages.
 
 use super::file_names::{ENDINGS, RECORD, check_text, ending, is_hidden, is_scene, masked};
 use super::frame::{refuse_frame, view};
@@ -70,7 +70,7 @@ pub fn readable_photos(paths: &[impl AsRef<Path>]) -> Result<(Capture, Vec<Error
                 Err(error) => unreadable.push(error),
             }
         }
-        // Of a file that is named alone the folder says nothing.
+        // The folder does not matter for a file that is given by itself.
         if let Some(folder) = folder {
             names::assign(folder, folder, &mut views, false)?;
         }
@@ -124,7 +124,7 @@ fn is_common(path: &Path) -> bool {
     ENDINGS.contains(&ending(path).as_str())
 }
 
-/// Leaves RAW, EXR and WebP files away where there are common pictures in the same folder.
+/// Drops RAW, EXR and WebP files from folders that also hold common pictures.
 fn keep_common(files: &mut Vec<PathBuf>) {
     let folders: BTreeSet<PathBuf> =
         files.iter().filter(|file| is_common(file)).filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
@@ -165,7 +165,7 @@ pub(super) fn warn_of_unused(folder: &Path) {
     }
 }
 
-/// The images in the folders below `folder`, by path; not those of results, masks and the like.
+/// The images in the folders below `folder`, by path; except results, masks and similar ones.
 fn below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
     collect(folder, DEEPEST, &mut seen, &mut found);

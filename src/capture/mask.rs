@@ -1,5 +1,5 @@
-//! Which pixels of a photograph count: those that neither its alpha channel nor a mask file beside it hides. What is
-//! black in a mask file is hidden, as COLMAP and nerfstudio have it, and so is what is transparent.
+//! Which pixels of a photograph count: those that neither its alpha channel nor a mask file hides. What is
+//! black in a mask file is hidden, by the convention of COLMAP and nerfstudio, and so are transparent pixels.
 
 use super::decode::read_claimed;
 use super::extras::{read_alpha, read_alpha_claimed};
@@ -54,7 +54,7 @@ impl Mask {
         let ending = ending(file);
         let black = if EXACT.contains(&ending.as_str()) { 0.0 } else { 0.5 };
         let mut mask = read_claimed(file)?;
-        // An eraser leaves white that is transparent.
+        // Erasers of image editors leave transparent white.
         let opacity = read_alpha_claimed(file)?;
         for (at, pixel) in mask.pixels.iter_mut().enumerate() {
             let opacity = opacity.as_ref().map_or(1.0, |opacity| opacity.pixels[at][0]);

@@ -1,4 +1,4 @@
-//! Where the mask files of photographs lie, and under which names: where other programs put them.
+//! Finds the mask files of photographs by the folders and names that other programs use.
 
 use super::extras::Extras;
 use super::file_names::{ENDINGS, MASK_ENDS};
@@ -74,12 +74,12 @@ impl<'a> Finder<'a> {
         in_folders.or_else(|| self.first(image.parent()?, names_beside(&name, &stem)))
     }
 
-    /// The folders that the mask of the photograph `image` may lie in, of those that there are.
+    /// The existing folders that may hold the mask of the photograph `image`.
     fn folders(&self, image: &Path) -> Vec<PathBuf> {
         self.places(image).iter().filter_map(|[_, own]| self.folders.folder(own)).collect()
     }
 
-    /// The folders that it may lie in, each behind the folder of masks that it is in, or is.
+    /// Candidate folders for the mask, each after the folder of masks that contains it or is the same.
     fn places(&self, image: &Path) -> Vec<[PathBuf; 2]> {
         let (Some(folder), Some(name)) = (image.parent(), image.file_name()) else { return Vec::new() };
         let mut places = vec![(folder, Path::new(name))];
@@ -126,7 +126,7 @@ impl<'a> Finder<'a> {
         names.find_map(|name| self.folders.file(folder, &name))
     }
 
-    /// Says how many photographs have masks, where some have or where files look as if some had.
+    /// Logs how many photographs have masks, and warns where files look like masks that nothing uses.
     pub fn report(&self, capture: &Capture) {
         let photographs = || capture.train.iter().chain(&capture.holdout);
         let masks: Vec<&Mask> = photographs().filter_map(|view| view.mask.as_ref()).collect();
@@ -150,11 +150,11 @@ impl<'a> Finder<'a> {
         }
     }
 
-    /// What is to say of images in folders of masks where none is that of a photograph.
+    /// Warnings about folders of masks whose images are not the mask of any photograph.
     pub(super) fn misnamed(&self, capture: &Capture) -> Vec<String> {
         let images = capture.train.iter().chain(&capture.holdout).filter_map(|view| view.image.as_deref());
-        // By the nearest folder that there is: where the mask of a photograph would be, and that photograph. The first
-        // photograph counts, and the last of its places: below the folder of masks as below that of the photographs.
+        // By the nearest existing folder: the place of a photograph's mask, and the photograph. The first photograph and the
+        // last of its places win: below the folder of masks as below that of the photographs.
         let mut found = BTreeMap::<PathBuf, (PathBuf, &Path)>::new();
         for image in images.rev() {
             for [top, own] in self.places(image) {
@@ -166,13 +166,13 @@ impl<'a> Finder<'a> {
         }
         let told = found.iter().filter_map(|(folder, (own, image))| Some((folder, misplaced(folder, own, image)?)));
         let told: Vec<(&PathBuf, String)> = told.collect();
-        // What lies in a folder below one is told of that one.
+        // Files in a subfolder are reported for the subfolder.
         let is_above = |folder: &PathBuf| told.iter().any(|(other, _)| *other != folder && other.starts_with(folder));
         told.iter().filter(|(folder, _)| !is_above(folder)).map(|(_, words)| words.clone()).collect()
     }
 }
 
-/// What is to say of the images in `folder`, none of which is the mask of a photograph; that of `image` would be in `own`.
+/// The warning about the images in `folder`, none of which is the mask of a photograph; that of `image` would be in `own`.
 fn misplaced(folder: &Path, own: &Path, image: &Path) -> Option<String> {
     let files = images_in(folder).ok()?;
     let names: Vec<_> = files.iter().take(NAMED).filter_map(|file| file.strip_prefix(folder).ok()?.to_str()).collect();
@@ -189,7 +189,7 @@ fn misplaced(folder: &Path, own: &Path, image: &Path) -> Option<String> {
     ))
 }
 
-/// What the mask of the photograph `name` may be called in a folder of masks.
+/// Possible names of the mask of the photograph `name` in a folder of masks.
 fn own_names(name: &str, stem: &str) -> impl Iterator<Item = String> {
     let plain = [format!("{name}.png"), format!("{stem}.png"), name.to_string()];
     let bare = with_endings(stem.to_string());
@@ -197,7 +197,7 @@ fn own_names(name: &str, stem: &str) -> impl Iterator<Item = String> {
     plain.into_iter().chain(bare).chain(names_beside(name, stem)).chain(front)
 }
 
-/// What it may be called beside the photograph, where a name must say that it is a mask.
+/// Its possible names next to the photograph, where the name must identify it as a mask.
 fn names_beside(name: &str, stem: &str) -> impl Iterator<Item = String> {
     let bases: Vec<String> =
         MASK_ENDS.iter().flat_map(|end| [format!("{stem}{end}"), format!("{name}{end}")]).collect();

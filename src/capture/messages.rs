@@ -1,6 +1,6 @@
 //! Lists of names in messages.
 
-/// Names in a message; of more, the number is given.
+/// Most names in a message; the rest are counted.
 const NAMED: usize = 20;
 
 /// The first of `names`, and how many more there are.

@@ -2,11 +2,11 @@
 //!
 //! - a scene folder to a [`Capture`]: [`scene`], [`resolve`] (files that frames name), [`names`] (what views are called),
 //!   [`other_frame`]
-//! - poses: [`transforms`], [`colmap`], [`models`], [`beside`], [`elsewhere`]; photographs without: [`loose`], [`posed`]
+//! - poses: [`transforms`], [`colmap`], [`models`], [`beside`], [`elsewhere`]; photographs without: [`loose`], [`mod@posed`]
 //! - pixels: [`decode`], [`decoder`], [`jpeg`], [`mod@raw`], `mosaic`, [`undistort`], [`bend`], [`bracket`], [`mask`], [`fill`], [`cache`], [`curve`]
-//! - what files say besides: [`extras`], [`exposure`], [`facts`]
+//! - metadata: [`extras`], [`exposure`], [`facts`]
 //! - geometry: [`camera`], [`distortion`], [`normalize`], [`scene_frame`], [`arrangement`], [`up`],
-//!   [`similarity`], [`robust`]
+//!   [`similarity`], `robust`
 
 mod arrangement;
 mod bend;

@@ -1,4 +1,4 @@
-//! Where a folder has its COLMAP model, and which of several counts.
+//! Finds the COLMAP model of a folder, and chooses among several.
 
 use super::colmap;
 use super::file_names::folder_in;

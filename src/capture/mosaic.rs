@@ -1,4 +1,4 @@
-//! Three colors for every pixel of a sensor whose pixels have one each.
+//! Demosaicing: three colors for every pixel of a sensor whose pixels have one each.
 //!
 //! Each color of a pixel is the weighted mean of its neighbors of that color (on a Bayer mosaic this is bilinear
 //! interpolation); its own color stays. Sharper methods choose directions by differences, which in the dark are noise, and
@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-/// What one side of the repeating pattern has at most.
+/// Longest side of the repeating pattern.
 pub const LONGEST: usize = 8;
 
 /// Normalized samples of a sensor, row by row, and the repeating pattern of their colors.
@@ -41,7 +41,7 @@ impl Mosaic<'_> {
     /// For every place in the pattern, the neighbors that each color is taken from.
     fn taps(&self) -> Vec<[Vec<Tap>; 3]> {
         let (wide, high) = self.period;
-        // Patterns larger than Bayer's have pixels with no neighbor of some color directly beside them.
+        // Patterns larger than Bayer's have pixels without an adjacent neighbor of some color.
         let radius = if wide.max(high) <= 2 { 1 } else { 2 };
         let binomial = |distance: isize| {
             if radius == 1 { [2.0, 1.0][distance.unsigned_abs()] } else { [6.0, 4.0, 1.0][distance.unsigned_abs()] }

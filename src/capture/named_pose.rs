@@ -1,4 +1,4 @@
-//! Where the cameras of another program's result stand, without their lenses and images.
+//! Camera poses of another program's result, without lenses and images.
 
 use super::file_names::TRANSFORMS;
 use super::names::is_absolute;

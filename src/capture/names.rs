@@ -1,4 +1,4 @@
-//! What views are called: their pictures' paths below the folder of the photographs, `cam0/0001.JPG`. Results carry these
+//! Names of views: their pictures' paths below the folder of the photographs, `cam0/0001.JPG`. Results carry these
 //! names, so they differ, and none leads out of a folder.
 
 use super::View;
@@ -9,10 +9,10 @@ use std::path::{Component, Path};
 
 /// The folders of a scene that photographs and references lie in. They are no part of a name.
 const FOLDERS: [&str; 4] = ["images", "train", "test", "val"];
-/// What stands before the number of the folders of smaller copies: `images_4`.
+/// Prefix of the folders of smaller copies: `images_4`.
 pub const SMALLER: &str = "images_";
 
-/// Whether a folder of the scene is one that photographs lie in by custom.
+/// Whether this is a customary name for a folder of photographs.
 pub fn is_customary(folder: &str) -> bool {
     let smaller = folder.strip_prefix(SMALLER).is_some_and(|number| number.parse::<u32>().is_ok());
     smaller || FOLDERS.iter().any(|known| known.eq_ignore_ascii_case(folder))
@@ -73,7 +73,7 @@ fn parts(path: &str) -> Vec<String> {
     parts
 }
 
-/// Names the `views`, whose names are so far what the file `source` calls their pictures, after where these lie in the
+/// Renames the `views`, so far named as in the file `source`, after the location of their pictures in the
 /// scene folder `root` or outside of it. Folders that all of them share are left away; those that are `kept` are not.
 ///
 /// # Errors

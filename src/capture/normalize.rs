@@ -8,7 +8,7 @@ use super::medians::{median, median_vec};
 use crate::eigen;
 use glam::{DMat3, DMat4, DVec3};
 
-/// Centers of cameras nearer to each other than this part of their distance from the origin are at one place, as far as
+/// Centers of cameras nearer to each other than this part of their distance from the origin coincide, as far as
 /// double precision tells.
 const COINCIDENT: f64 = 1e-12;
 

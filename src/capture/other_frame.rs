@@ -1,5 +1,5 @@
-//! Poses that are given instead of a scene's own ([`super::Options::cameras`]): what the scene has in the frame of its own
-//! poses, its test poses and points, goes by the pictures that both pose.
+//! Poses that are given instead of a scene's own ([`super::Options::cameras`]): moves what is in the frame of the scene's own
+//! poses, its test poses and points, into that of the given ones, by the pictures that both pose.
 
 use super::frame::Frame;
 use super::medians::median;
@@ -11,32 +11,32 @@ use glam::{DMat4, DQuat};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Frames are one where cameras differ by less in the median: a part of their extent, and an angle (radians). Poses that
-/// were refined differ by less than that, and those of another reconstruction by more.
+/// Frames count as the same where the median differences of cameras are below these: a part of their extent, and an angle in
+/// radians. Refined poses differ by less, and those of another reconstruction by more.
 const SAME: (f64, f64) = (0.02, 0.02);
-/// Cameras whose residual, the root of the mean square, is a larger part of their extent are not arranged alike.
+/// Largest root mean square residual, as a part of the cameras' extent, of the same arrangement.
 const MAX_RELATIVE_RMSE: f64 = 0.1;
 /// Pictures that fix a similarity.
 const MIN_PAIRS: usize = 3;
 
-/// How the frame of the scene's own poses lies to that of the poses given.
+/// The relation of the frame of the scene's own poses to that of the given ones.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OwnFrame {
-    /// They are one, or nothing tells that they are not: the scene has no poses of its own.
+    /// The same, also where the scene has no poses of its own.
     Same,
-    /// The own frame is taken to the other by a similarity.
+    /// Related by a similarity, from the own frame to the other.
     Moved {
         similarity: Similarity,
-        /// How well: pictures that both pose, and their RMSE as a part of the cameras' extent.
+        /// Its support: pictures that both pose, and their RMSE as a part of the cameras' extent.
         pictures: usize,
         relative_rmse: f64,
     },
-    /// It cannot be told, for this reason.
+    /// Unknown, for this reason.
     Unknown(String),
 }
 
 impl OwnFrame {
-    /// By the pictures that both `own` and `given` pose: the file of each with its frames.
+    /// From the pictures that both `own` and `given` pose: each a file with its frames.
     pub fn between(resolver: &Resolver<'_>, own: (&Path, &[Frame]), given: (&Path, &[Frame])) -> Self {
         let (own, given) = (posed(resolver, own), posed(resolver, given));
         let pairs = own.iter().filter_map(|(file, from)| Some(Pair::of(*from, *given.get(file)?)));
@@ -64,7 +64,7 @@ impl OwnFrame {
         Self::Moved { similarity: found.similarity, pictures, relative_rmse }
     }
 
-    /// `frames` of the scene's file `path` in the frame of the poses `given`; where that is another, it is said.
+    /// `frames` of the scene's file `path` in the frame of the poses `given`, with a warning where that is another frame.
     ///
     /// # Errors
     /// The frames' relation is unknown.
@@ -94,7 +94,7 @@ impl OwnFrame {
         Ok(frames)
     }
 
-    /// Whether points in the own frame, `points`, can be used; said where not.
+    /// Whether the points in the scene's own frame, `points`, can be used; warns where they cannot.
     pub fn has(&self, points: &Path, given: &Path) -> bool {
         if *self != Self::Same {
             tracing::warn!(

@@ -2,7 +2,7 @@
 
 use glam::{DMat3, DMat4, DVec3};
 
-/// How far `RᵀR` may be from the identity before a rotation counts as wrong rather than as rounded.
+/// Largest difference of `RᵀR` from the identity that counts as rounding.
 const MAX_SKEW: f64 = 1e-2;
 /// Positions beyond this have no square in single precision, in which the kernels compute.
 pub const MAX_POSITION: f64 = 1e18;

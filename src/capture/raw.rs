@@ -1,4 +1,4 @@
-//! RAW files: from what a sensor counted to linear light.
+//! RAW files: from sensor samples to linear light.
 //!
 //! `flashraw` reads the file (a comparison of libraries is in `docs/capture.md`). Its own development clips at black,
 //! where the noise of dark pictures must stay centered, so the arithmetic is here: black and white level, [`super::mosaic`],
@@ -92,7 +92,7 @@ fn open<'a>(path: &Path, data: &'a [u8]) -> Result<FlashRaw<'a>> {
     let most = limits::allowed(data.len() as u64) / SAMPLE;
     let file = FlashRaw::open_with(data, Limits::default().with_max_samples(most)).map_err(|e| refusal(path, &e))?;
     let (info, metadata) = (file.frame_info(), file.metadata());
-    // What a TIFF file holds that has no mark of a RAW file is a picture, such as the thumbnail of a cut one.
+    // A TIFF file without the marks of a RAW file holds a picture, such as the thumbnail of a truncated one.
     if info.cfa.is_none() && info.bits_per_sample <= 8 && metadata.dng_version.is_none() {
         return Err(Error::input(path, "is called a RAW file, but holds no sensor data", DAMAGED));
     }
@@ -233,7 +233,7 @@ fn refusal(path: &Path, error: &flashraw::Error) -> Error {
         E::InvalidMetadata(what) if what.contains("CFA") => {
             unknown(path, &format!("a mosaic that is not known: {what}"))
         }
-        // Its decoder has no limit of memory in the crate, which leaves it out by default and says so.
+        // The crate leaves this decoder out by default, since it has no memory limit.
         E::UnsupportedCompression { .. } if error.to_string().contains("JPEG XL") => {
             unknown(path, "its samples are compressed as JPEG XL")
         }

@@ -1,4 +1,4 @@
-//! The files that frames name, inside the scene folder unless allowed otherwise.
+//! Finds the files that frames name, inside the scene folder unless allowed otherwise.
 
 use super::file_names::{ENDINGS, check_text};
 use super::loose::{holds_images, holds_images_below};
@@ -34,7 +34,7 @@ pub struct Resolver<'a> {
     folders: Folders,
     /// The folder of smaller copies (`images_2`) that stands in for a missing `images/`.
     pub stand_in: Option<String>,
-    /// Whether it was said that pictures have other endings than named.
+    /// Whether the warning about other endings was given.
     other_ending: Cell<bool>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    /// Without a word about what was found elsewhere than named.
+    /// Suppresses the warnings about files found elsewhere than named.
     pub fn silent(self) -> Self {
         self.other_ending.set(true);
         self
@@ -70,7 +70,7 @@ impl<'a> Resolver<'a> {
 
     /// The file that `source` names `named`: there, with another letter case or an ending added; else where `purpose`
     /// allows it. A path into a folder that exists is not looked up elsewhere. Of a path into a folder that does not
-    /// exist, or of another machine, as many of the last folders count as the scene has. `..` leads from the folder of
+    /// exist, or of another machine, the longest tail that exists in the scene counts. `..` leads from the folder of
     /// `source` (colmap2nerf writes it so); where that is not in the scene, the path is taken for one of another
     /// machine, unless `source` is the scene's own file.
     ///
@@ -88,7 +88,8 @@ impl<'a> Resolver<'a> {
             let there = folder_of(source).join(path);
             let is_here = || there.parent().is_some_and(|folder| self.folders.folder(folder).is_some());
             let found = self.folders.locate(&there);
-            // What is missing from a folder of this machine is no picture of the scene that has its name.
+            // A file missing from an existing folder of this machine is not replaced by a picture of the scene of the same
+            // name.
             if found.is_some() || !foreign || is_here() {
                 return Ok(found);
             }
@@ -109,7 +110,7 @@ impl<'a> Resolver<'a> {
             if let Some(file) = places.iter().find_map(|place| self.folders.locate(place)) {
                 return self.check_inside(source, file).map(Some);
             }
-            // A folder that the frame names is in the scene or, as COLMAP has it, in the folder of the pictures.
+            // A folder that the frame names is in the scene or, by COLMAP's convention, in the folder of the pictures.
             let custom = |folder: &Path| foreign && folder.to_str().is_some_and(names::is_customary);
             let folder = rest.parent().filter(|folder| !folder.as_os_str().is_empty() && !custom(folder));
             let exists = |place: &PathBuf| place.parent().is_some_and(|folder| self.folders.folder(folder).is_some());
@@ -120,7 +121,7 @@ impl<'a> Resolver<'a> {
         if let Some(file) = rests.iter().find_map(|rest| self.with_another_ending(source, rest, purpose)) {
             return self.check_inside(source, file).map(Some);
         }
-        // Where a drive letter is a name as any other, the file system has nothing to say about it.
+        // Drive letters are ordinary names on other systems.
         let is_path = named.starts_with('/') || climbs;
         if foreign && !self.allow_outside && purpose == Purpose::Training && is_path {
             let found =
@@ -258,7 +259,7 @@ pub fn photo_folder(scene: &Path) -> Option<PathBuf> {
     found.or_else(smaller).or_else(|| itself().filter(|scene| holds_images_below(scene)))
 }
 
-/// What names that look the same have in common: letter case and the form of accents differ between systems.
+/// The key of names that look the same: letter case and the normalization of accents differ between systems.
 fn folded(name: &str) -> String {
     name.nfc().collect::<String>().to_lowercase().nfc().collect()
 }

@@ -1,4 +1,4 @@
-//! A similarity in spite of a few wrong cameras: least median of squares (Rousseeuw 1984), then least squares of the
+//! Robust estimation of a similarity: least median of squares (Rousseeuw 1984), then least squares of the
 //! rest.
 
 use super::medians::{median, median_vec};
@@ -40,7 +40,7 @@ pub fn robust(pairs: &[Pair], rigid: bool, seed: u64) -> Result<(Robust, Basis),
     };
     let found = samples(n, seed).into_iter().filter_map(|sample| fit(&sample.map(|i| pairs[i]), rigid).ok());
     let best = found.chain(all.ok()).map(|found| (score(&found.0), found)).min_by(|a, b| a.0.total_cmp(&b.0));
-    // Where no sample tells anything, neither do all; the reason is theirs.
+    // Where every sample is degenerate, so are all pairs together; report their reason.
     let Some((error, (mut similarity, mut basis))) = best else { return all.map(with_all) };
     let deviation = 1.4826 * (1.0 + 5.0 / (n - SAMPLE) as f64) * error;
     let tolerance = (2.5 * deviation).max(TOLERANCE * extent(pairs));
@@ -63,7 +63,7 @@ pub fn residual(similarity: &Similarity, pair: &Pair) -> f64 {
     similarity.point(pair.from).distance(pair.to)
 }
 
-/// The median distance of the centers to reach from their median: the size of the capture, whatever a few are.
+/// The median distance of the target centers from their median: the size of the capture, robust to outliers.
 pub fn extent(pairs: &[Pair]) -> f64 {
     let center = median_vec(&pairs.iter().map(|pair| pair.to).collect::<Vec<_>>());
     median(pairs.iter().map(|pair| pair.to.distance(center)).collect())

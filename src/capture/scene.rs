@@ -31,7 +31,7 @@ pub struct Options {
     pub masks: MaskUse,
 }
 
-/// The fewest views that say anything about depth.
+/// The fewest views that determine depth.
 pub(super) const MIN_VIEWS: usize = 3;
 const LAYOUT: &str = "a scene needs transforms_train.json or transforms.json or COLMAP's sparse/0, and its images in \
                       train/ or images/";
@@ -79,7 +79,7 @@ pub fn load(scene: impl AsRef<Path>, options: &Options) -> Result<Capture> {
     Ok(capture)
 }
 
-/// The picture files of the frames of the transforms file `path`, as far as there are any; a picture may be a photograph or a
+/// The picture files of the frames of the transforms file `path`, if any; a picture may be a photograph or a
 /// reference.
 ///
 /// # Errors
@@ -192,7 +192,7 @@ impl Views<'_> {
         Ok(View { mask, ..view(frame, Some(image), camera) })
     }
 
-    /// Says which poses have no picture.
+    /// Warns about poses without a picture.
     ///
     /// # Errors
     /// Fewer than three views are left.
@@ -223,7 +223,7 @@ impl Views<'_> {
 
     /// How the frame of the scene's own poses lies to that of `given`.
     fn own_frame(&self, given: &Source) -> OwnFrame {
-        // Where they cannot be read, nothing tells where their frame lies.
+        // Where they cannot be read, the relation is unknown.
         let own = match Source::find(self.resolver.root) {
             Ok(own) if own.path != given.path => own,
             _ => return OwnFrame::Same,
@@ -342,7 +342,7 @@ impl Views<'_> {
     }
 }
 
-/// Says which test poses of `path` have a lens that renders are not bent by.
+/// Warns about test poses of `path` whose lens is too wide for bent renders.
 fn warn_of_wide(path: &Path, views: &[View]) {
     let wide: Vec<(&View, f64)> =
         views.iter().filter(|view| view.bending().is_none()).filter_map(|view| Some((view, view.lens?.fx))).collect();
@@ -357,7 +357,7 @@ fn warn_of_wide(path: &Path, views: &[View]) {
     );
 }
 
-/// Says which test pictures are trained on: their metrics would be taken for those of new views.
+/// Warns about test pictures that are trained on: their metrics would pass for those of new views.
 fn warn_of_trained(path: &Path, train: &[View], test: &[View]) {
     let real = |file: &Path| file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
     let trained: BTreeSet<PathBuf> = train.iter().flat_map(View::files).map(real).collect();

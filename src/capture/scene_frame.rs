@@ -1,7 +1,7 @@
 //! The frame that a scene is computed in. Kernels and files are in single precision, and the renderer has a near plane, so
 //! that coordinates far from the origin (UTM, ECEF) or in a very large or small unit of length would cost quality. Such
 //! a capture is moved and scaled by a [`SceneFrame`] once its poses are known in double precision; everything after that
-//! works in the frame. What is well conditioned stays as it is, to the bit.
+//! works in the frame. Well-conditioned captures stay bit-identical.
 
 use super::arrangement::typical_depth;
 use super::medians::{median, median_vec};
@@ -11,13 +11,13 @@ use glam::{DMat4, DVec3};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
-/// Sizes of scenes, in units of length, that are computed with as they are: the near plane (`NEAR` in
+/// Sizes of scenes, in units of length, that need no scaling: the near plane (`NEAR` in
 /// `shaders/common/projection.wgsl`) is small beside them. With scenes of 0.01 units it cuts off what cameras see.
 const SIZES: RangeInclusive<f64> = 0.0625..=1024.0;
 /// The part of the scene's size that rounding to single precision may move a point by. A pixel of a sharp photograph sees
 /// some 1e-3 of it, and a synthetic capture of small pictures loses nothing up to 1e-2.
 const MAX_ROUNDING: f64 = 1e-5;
-/// Centers of cameras nearer to each other than this part of their distance from the origin are at one place, as far as
+/// Centers of cameras nearer to each other than this part of their distance from the origin coincide, as far as
 /// double precision and the inversion of poses can tell.
 const COINCIDENT: f64 = 1e-14;
 

@@ -77,7 +77,7 @@ pub struct Pair {
     pub from: DVec3,
     /// Its center in the frame to reach.
     pub to: DVec3,
-    /// The rotation from the one frame to the other that its orientations tell, where they are known.
+    /// The rotation between the frames by the camera's orientations, where they are known.
     pub turn: Option<DQuat>,
 }
 
@@ -121,7 +121,7 @@ pub enum Undetermined {
     Line,
 }
 
-/// Part of the extent along a line within which centers count as lying on it: their sides tell nothing that noise
+/// Part of the extent along a line within which centers count as lying on it: their sides carry nothing that noise
 /// could not undo.
 const COLLINEAR: f64 = 0.01;
 /// Part of the distance from the origin below which centers coincide: beyond the precision of files.
@@ -213,7 +213,7 @@ fn rotation_about_line(pairs: &[Pair], from: &Spread, to: &Spread) -> Option<DQu
     (turned.angle_between(axis) <= MAX_TURN).then(|| DQuat::from_rotation_arc(turned, axis) * turn)
 }
 
-/// The mean of the rotations that the cameras' orientations tell (Markley et al. 2007), without those far from most.
+/// The mean of the rotations by the cameras' orientations (Markley et al. 2007), without outliers.
 /// `None` where they are unknown or most do not agree.
 fn mean_turn(pairs: &[Pair]) -> Option<DQuat> {
     let turns: Vec<DQuat> = pairs.iter().filter_map(|pair| pair.turn).collect();

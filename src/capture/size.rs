@@ -1,4 +1,4 @@
-//! Pictures of another size than their model says: smaller copies of the photographs that the poses were found with.
+//! Pictures whose size differs from their model's: smaller copies of the photographs that the poses were found with.
 
 use super::frame::Frame;
 use super::messages::list_names;

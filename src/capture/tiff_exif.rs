@@ -1,4 +1,4 @@
-//! How photographs in TIFF files were taken. Their directories hold what an EXIF block holds elsewhere; pixels are not
+//! EXIF data of TIFF files. Their directories hold what an EXIF block holds elsewhere; pixels are not
 //! read.
 
 use exif::experimental::Writer;

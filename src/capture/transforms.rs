@@ -41,7 +41,7 @@ struct FrameIntrinsics {
     frames: Vec<Intrinsics>,
 }
 
-/// A field for each key that says something of the lens.
+/// A field for each key that describes the lens.
 #[derive(Clone, Default, Deserialize)]
 struct Intrinsics {
     fl_x: Option<f64>,

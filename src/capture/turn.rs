@@ -1,4 +1,4 @@
-//! Cameras of pictures that are turned by a right angle, as EXIF data tell viewers to turn them.
+//! Cameras of pictures that viewers turn by right angles because of their EXIF orientation.
 
 use super::{Camera, Distortion, Extras, Lens, View};
 use glam::{DMat4, DVec4};
@@ -56,7 +56,7 @@ impl Turn {
         Lens { width: height, height: width, fx: fy, fy: fx, cx, cy, distortion, zoom }
     }
 
-    /// Tangential and prism terms are vectors: with t = (p2, p1), the former are r² t + 2 (t·x) x.
+    /// Tangential and prism terms are vectors: with t = (p2, p1), the tangential ones are r² t + 2 (t·x) x.
     fn distortion(self, distortion: Distortion) -> Distortion {
         match distortion {
             Distortion::Brown { k, p: [p1, p2] } => {

@@ -85,7 +85,7 @@ impl Lens {
         Self { width, height, fx, fy, cx, cy, ..*self }
     }
 
-    /// Where the pinhole sees what lies at a pixel position of the photograph, be it outside the pinhole's picture.
+    /// The position in the pinhole's picture, possibly outside of it, of a pixel position of the photograph.
     pub fn target(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let [u, v] = self.distortion.undistort([(x - self.cx) / self.fx, (y - self.cy) / self.fy]);
         [u * self.fx * self.zoom + self.cx, v * self.fy * self.zoom + self.cy]
@@ -231,7 +231,7 @@ mod tests {
             let message = lens(model, params).unwrap_err();
             assert!(message.contains("cannot be inverted"), "{message}");
         }
-        // Such a fold beyond the corners, as calibrations of real lenses have it, is no trouble.
+        // Such a fold beyond the corners, common in calibrations of real lenses, does no harm.
         assert!(lens("SIMPLE_RADIAL", &[-0.45]).is_ok());
     }
 

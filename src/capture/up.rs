@@ -1,4 +1,4 @@
-//! Which way is up, by how cameras were held.
+//! Estimates the up axis from how cameras were held.
 
 use super::Camera;
 use crate::eigen;

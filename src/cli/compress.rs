@@ -47,7 +47,7 @@ pub struct Compress {
     /// [default: 4, of more than 500,000 splats 3 or 2]
     #[arg(long, value_name = "N", hide_short_help = true)]
     rounds: Option<u32>,
-    /// Weight of the Fisher information of position and size, beside the change of the pictures
+    /// Weight of the Fisher information of position and size, relative to the change of the pictures
     #[arg(long, value_name = "W", default_value_t = Config::default().second_order, hide_short_help = true)]
     second_order: f32,
     /// The splats were trained with `antialiased`, though the file does not say so

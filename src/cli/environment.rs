@@ -9,7 +9,7 @@
 
 use std::path::PathBuf;
 
-/// Starts this program again, in place, with an environment that suits it. Returns where it does.
+/// Restarts this program in place with a suitable environment; returns where it already has one.
 #[cfg(target_os = "linux")]
 pub fn restart_where_it_matters() {
     use std::os::unix::process::CommandExt;
@@ -25,7 +25,7 @@ pub fn restart_where_it_matters() {
         return;
     }
     if let Ok(program) = std::env::current_exe() {
-        // exec returns only if it failed; then a line on stderr or more memory is the lesser evil.
+        // exec returns only if it failed; then an extra line on stderr, or more memory, is acceptable.
         let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).envs(missing).exec();
         tracing::debug!("could not start in place: {error}");
     }
@@ -35,7 +35,7 @@ pub fn restart_where_it_matters() {
 #[cfg(not(target_os = "linux"))]
 pub fn restart_where_it_matters() {}
 
-/// The user's folder for what can be made again; none where the environment does not say.
+/// The user's cache folder; `None` where the environment does not state it.
 pub fn cache_folder() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || folder("HOME");

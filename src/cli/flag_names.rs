@@ -1,9 +1,9 @@
-//! What flags of settings are called, beside the names of their keys, and the words that they take.
+//! Names of the settings' flags where they differ from the keys, and the words that they take.
 
 use clap::builder::{PossibleValue, TypedValueParser};
 use std::ffi::OsStr;
 
-/// Flags whose key alone says little on a command line. The key's own name stays a hidden alias.
+/// Flags whose key alone would be unclear on a command line. The key's own name stays a hidden alias.
 const RENAMED: [(&str, &str); 15] = [
     ("enhance.scope", "response-scope"),
     ("enhance.n", "naka-n"),
@@ -22,7 +22,7 @@ const RENAMED: [(&str, &str); 15] = [
     ("train.densify.noise", "densify-noise"),
 ];
 
-/// What other programs call the same: nerfstudio, gsplat, Brush, Inria's 3DGS, LichtFeld.
+/// Names of the same settings in other programs: nerfstudio, gsplat, Brush, Inria's 3DGS, LichtFeld.
 const ALIASES: [(&str, &[&str]); 5] = [
     ("train.steps", &["max-steps", "total-steps", "iterations", "max-num-iterations"]),
     ("holdout", &["test-every", "eval-split-every"]),
@@ -80,7 +80,7 @@ pub fn words(path: &str) -> Option<Words> {
     find(&WORDS, path).map(Words)
 }
 
-/// Lists words for help and completion. Anything is accepted: settings say best what is wrong with a value.
+/// Lists words for help and completion. Anything is accepted here: the settings give better errors about values.
 #[derive(Clone, Copy)]
 pub struct Words(&'static [&'static str]);
 

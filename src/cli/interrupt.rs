@@ -1,4 +1,4 @@
-//! Ctrl-C and its relatives: the first asks the running stage to stop cleanly, the second ends the program at once. So does
+//! Ctrl-C and similar signals: the first asks the running stage to stop cleanly, the second ends the program at once. So does
 //! the first where no stage has begun and no output folder is in use.
 
 use super::output::say;
@@ -16,7 +16,7 @@ fn ask(stop: &Stop, begun: &AtomicBool) {
     if stop.requested() {
         std::process::exit(130);
     }
-    // A command without a stage has no safe point to wait for: of its files those that are whole stay.
+    // A command without a stage has no safe point to wait for: its complete files stay.
     if !begun.load(Ordering::SeqCst) && !storage::holds_folders() {
         storage::remove_unfinished();
         say("naka-gs: interrupted");
@@ -34,7 +34,7 @@ fn refuse(error: &dyn std::error::Error) -> Error {
 #[cfg(unix)]
 fn install(stop: Stop, begun: Arc<AtomicBool>) -> Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-    // Handled, it ends no process: a write beyond the limit of file sizes is an error, which names the file.
+    // Once handled, it no longer kills the process: a write beyond the file size limit becomes an error that names the file.
     let beyond = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(SIGXFSZ, beyond).map_err(|error| refuse(&error))?;
     let signals = if hangup_is_ignored() { vec![SIGINT, SIGTERM] } else { vec![SIGINT, SIGTERM, SIGHUP] };
@@ -48,7 +48,7 @@ fn install(stop: Stop, begun: Arc<AtomicBool>) -> Result<()> {
     ctrlc::set_handler(move || ask(&stop, &begun)).map_err(|error| refuse(&error))
 }
 
-/// Whether whoever started this program wants it to outlive the terminal.
+/// Whether the program was started to outlive its terminal.
 #[cfg(target_os = "linux")]
 fn hangup_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -57,7 +57,7 @@ fn hangup_is_ignored() -> bool {
     ignored.is_none_or(|mask| mask & (1 << (signal_hook::consts::SIGHUP - 1)) != 0)
 }
 
-/// It cannot be asked there without `unsafe`: what the process was started with stays in force.
+/// It cannot be queried there without `unsafe`: the inherited disposition stays in force.
 #[cfg(all(unix, not(target_os = "linux")))]
 fn hangup_is_ignored() -> bool {
     true

@@ -1,11 +1,11 @@
-//! What the library says of settings, in the words of the command line: `` `train.steps` `` becomes `--steps`.
+//! Translates settings in the library's messages to flags of the command line: `` `train.steps` `` becomes `--steps`.
 
 use super::flag_names;
 use naka_gs::Error;
 use naka_gs::settings::{Key, keys};
 use std::sync::OnceLock;
 
-/// Parameters that are no settings, and what the command line calls them.
+/// Parameters that are not settings, and their names on the command line.
 const PARAMETERS: [(&str, &str); 24] = [
     ("out", "--out"),
     ("overwrite", "--overwrite (-w)"),

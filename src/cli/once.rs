@@ -9,11 +9,11 @@ use tracing::{Event, Level, Metadata};
 use tracing_subscriber::layer::{Context, Filter};
 
 thread_local! {
-    /// Whether this thread goes over what has been done already.
+    /// Whether this thread repeats work that has been done already.
     static AGAIN: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work`, whose warnings are only said where nothing has said them before.
+/// Does `work`, and suppresses its warnings that were given before.
 pub fn again<T>(work: impl FnOnce() -> T) -> T {
     AGAIN.set(true);
     let done = work();
@@ -21,7 +21,7 @@ pub fn again<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Drops warnings of [`again`] that have been said. Others pass as often as they come: scenes of a batch may have the same.
+/// Drops repeated warnings within [`again`]. Others always pass: scenes of a batch may have the same.
 #[derive(Default)]
 pub struct Once {
     said: Mutex<HashSet<String>>,

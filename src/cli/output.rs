@@ -20,7 +20,7 @@ pub fn line(text: impl AsRef<str>) -> Result<()> {
     }
 }
 
-/// Prints a line on stderr. A run goes on where nobody reads it any more: its work is worth more than the line, and there
+/// Prints a line on stderr. A run continues where nobody reads it any more: its work matters more than the line, and there
 /// is no place left to complain.
 pub fn say(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr(), "{}", text.as_ref());
@@ -32,9 +32,9 @@ pub fn json(value: &impl serde::Serialize) -> Result<()> {
     line(text)
 }
 
-/// Claims the name of a single file that is going to be written. Fails where it is taken, be it by a link that leads
+/// Claims the name of a single file that is going to be written. Fails where it is taken, even by a link that leads
 /// nowhere (to a disk that is not mounted); what appears there later is not replaced either, unless `overwrite` allows
-/// both. What a killed process left of the file goes.
+/// both. Leftovers of a killed process are removed.
 pub fn claim(path: &Path, overwrite: bool) -> Result<()> {
     if !overwrite && storage::occupied(path) {
         return Err(Error::input(path, "exists", "`overwrite` replaces it, or choose another name (`out`)"));
@@ -51,7 +51,7 @@ pub fn splats_file(path: PathBuf) -> PathBuf {
     if path.join(RUN_FILE).is_file() { path.join(names::SPLATS) } else { path }
 }
 
-/// Fails where `out` is the file `input` that is read: what came in is never replaced, whatever the flags.
+/// Fails where `out` is the file `input` that is read: inputs are never replaced, whatever the flags.
 pub fn not_in_place(input: &Path, out: &Path) -> Result<()> {
     Inputs::default().file(input).ensure_kept([out])
 }
@@ -77,7 +77,7 @@ impl Inputs {
         self.file(&prior::points_file(path))
     }
 
-    /// A scene folder: its poses, photographs and masks. Its points are read or not, and so named by themselves.
+    /// A scene folder: its poses, photographs and masks. Its points are listed separately, since not every command reads them.
     pub fn scene(mut self, capture: &Capture) -> Self {
         let views = capture.train.iter().chain(&capture.holdout).chain(&capture.test);
         let masks = views.clone().filter_map(|view| view.mask.as_ref()?.file.as_deref());
@@ -195,14 +195,14 @@ impl OutFile {
         self.path.with_extension("settings.toml")
     }
 
-    /// Where the picture of the file goes: `points.ply` → `points.sheet.jpg`. Fails like [`OutFile::check`].
+    /// The path of the picture of the file: `points.ply` → `points.sheet.jpg`. Fails like [`OutFile::check`].
     pub fn sheet(&self) -> Result<PathBuf> {
         let sheet = self.path.with_extension("sheet.jpg");
         claim(&sheet, self.overwrite)?;
         Ok(sheet)
     }
 
-    /// Says that the file is written, with the settings beside it (`points.ply` → `points.settings.toml`).
+    /// Prints that the file is written, with the settings beside it (`points.ply` → `points.settings.toml`).
     pub fn wrote(&self, settings: &Settings) -> Result<()> {
         settings::file::write(&self.settings_path(), settings, self.overwrite)?;
         line(self.path.display().to_string())

@@ -101,7 +101,7 @@ impl Ppm {
         }
     }
 
-    /// Tells where coordinates of the result are relative to another origin.
+    /// Prints a note where coordinates of the result are relative to another origin.
     fn describe(&self, frame: &SceneFrame) {
         if frame.is_recentered() {
             let [x, y, z] = frame.origin.to_array();

@@ -61,7 +61,7 @@ impl Prior {
     }
 }
 
-/// Where the points came from, and how well their cameras fit.
+/// Describes the source of the points, and how well their cameras fit.
 fn describe(report: &Report) -> Result<()> {
     line(format!("source   {} ({})", report.source, report.reason))?;
     line(format!("points   {} of {}", report.output, report.candidates))?;

@@ -34,7 +34,7 @@ pub struct Reporter {
     stage: Arc<Mutex<Option<Stage>>>,
     /// Whether a stage has begun.
     begun: Arc<AtomicBool>,
-    /// What stages belong to, before their names; may be empty.
+    /// Prefix of the stages' names; may be empty.
     prefix: String,
 }
 
@@ -83,7 +83,7 @@ impl Reporter {
             _ => "info,naka_gs=trace",
         };
         let color = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        // Windows' console has to be asked; elsewhere this says nothing.
+        // Only Windows' console has to be asked; elsewhere this is `None`.
         let color = color && anstyle_query::windows::enable_ansi_colors() != Some(false);
         let stage = Arc::clone(&self.stage);
         let lines = tracing_subscriber::fmt::layer()
@@ -98,7 +98,7 @@ impl Reporter {
         }
     }
 
-    /// Clears what is left of a stage that failed.
+    /// Clears the bar of a stage that failed.
     pub fn finish(&self) {
         if let Some(stage) = self.lock().take() {
             stage.bar.finish_and_clear();
@@ -204,7 +204,7 @@ struct AboveBar(Arc<Mutex<Option<Stage>>>);
 
 impl Write for AboveBar {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // A message sent while the reporter itself holds the lock is written at once, at worst beside the bar.
+        // A message sent while the reporter itself holds the lock is written at once, at worst next to the bar.
         let text = in_flags(&String::from_utf8_lossy(bytes));
         // Errors are dropped, as in `say`.
         let _ = match self.0.try_lock().ok().and_then(|stage| stage.as_ref().map(|s| s.bar.clone())) {

@@ -21,7 +21,8 @@ impl Report {
     }
 }
 
-/// Writes the page of a run that has just finished. The run is whole without it, so a failure is a warning; a stop is not.
+/// Writes the page of a run that has just finished. The run is complete without it, so a failure is only a warning, except for
+/// a stop.
 pub fn of_run(out: &Path, run: &Run, progress: &dyn Progress) -> Result<()> {
     let there = run.all_kept() && out.join(page::PAGE_FILE).exists();
     if there { Ok(()) } else { warn_of_failure(again(|| page::write_run(out, progress))) }

@@ -15,7 +15,7 @@ pub trait Tables {
     const TABLES: &'static [&'static str];
     /// Keys outside tables.
     const TOP: &'static [&'static str];
-    /// Keys of the tables that mean nothing to the subcommand.
+    /// Keys of the tables that have no effect in the subcommand.
     const EXCEPT: &'static [&'static str];
     /// Keys of other tables.
     const ALSO: &'static [&'static str];

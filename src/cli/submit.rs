@@ -80,7 +80,7 @@ impl Submit {
         output::line(format!("{}: {images} images of {} scenes, all as they should be", zip.display(), scenes.len()))
     }
 
-    /// The scene that `input` is, those of the runs in it, or, where it holds none, those that lie in it.
+    /// The scene at `input`, those of the runs in it, or, without runs, the scenes in it.
     fn scenes_of(&self, input: &Path) -> Result<Vec<Scene>> {
         let open = |scene: &Path| Scene::open(scene, &capture::Options::default());
         // The results of a run look like a scene.

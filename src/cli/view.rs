@@ -40,7 +40,7 @@ pub struct View {
 impl View {
     pub fn run(self, reporter: &Reporter) -> Result<()> {
         let settings = self.settings.resolve()?;
-        // What is not there is said at once, not by a window.
+        // Missing files are reported at once, not by a window.
         for path in self.path.iter().chain(&self.cameras) {
             std::fs::metadata(path).map_err(Error::io(path))?;
         }

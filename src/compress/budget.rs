@@ -7,7 +7,7 @@ use crate::progress::Progress;
 use crate::splat::Splats;
 use crate::splat::write::Format;
 
-/// What compressed splats may cost, or must be.
+/// The target of a compression: a number of splats, a size or a quality.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Budget {
     /// So many splats exactly.
@@ -23,27 +23,27 @@ pub enum Budget {
 pub struct Outcome {
     /// The compressed splats.
     pub splats: Splats,
-    /// The budget is for all there is: `splats` are the original.
+    /// The budget fits the original, which `splats` are.
     pub whole: bool,
     /// Mean PSNR against the original's views, dB, as the file reads back.
     pub psnr: f64,
 }
 
-/// Searches end when the number of splats is known to this part.
+/// Relative precision of the number of splats at which searches end.
 const PRECISION: f64 = 0.03;
 /// Fits of a search that only compares take this part of the steps.
 const TRIAL_STEPS: u32 = 4;
-/// Views in which the loss by fewer bits is measured.
+/// Views on which the loss from fewer bits is measured.
 const VIEWS_FOR_BITS: usize = 6;
 /// Bits are dropped if that makes room for this many times the splats.
 const LEAST_ROOM: f64 = 1.02;
 /// Sizes of one search for bytes; secants need few.
 const MOST_SIZES: usize = 12;
 
-/// The compressed splats for `budget`, which are to be written as `trial` says.
+/// The compressed splats for `budget`, in the format of `trial`.
 ///
 /// # Errors
-/// A budget of nothing, or one that cannot be met: the message says what can. The device fails, or a stop is asked for.
+/// A budget of nothing, or one that cannot be met: the message states what can. The device fails, or a stop is asked for.
 pub fn to_budget(
     compressor: &mut Compressor<'_>,
     budget: Budget,
@@ -70,7 +70,7 @@ pub fn to_budget(
     Ok(Outcome { splats, whole, psnr })
 }
 
-/// The bands of the original that the file holds: a fit with others would leave to them what is then lost.
+/// The bands of the original that the file holds: a fit with more would put into them what is then lost.
 fn most_bands(compressor: &Compressor<'_>, trial: &Trial<'_>) -> Result<u32> {
     Ok(compressor.original().sh_degree.min(Format::of_ending(trial.path)?.most_bands()))
 }

@@ -5,7 +5,7 @@ use crate::splat::{Bounds, on_sphere};
 use glam::{DMat4, DQuat, DVec3};
 use std::collections::BTreeSet;
 
-/// Cameras outside, and as many inside: whether splats are an object or a room, one of the two sees what people will.
+/// Number of cameras outside, and of those inside: for an object or a room, one of the two sees what viewers will.
 const CAMERAS: u32 = 24;
 /// Their distances from the center, in radii of the scene.
 const DISTANCES: [f64; 2] = [2.2, 0.5];
@@ -23,9 +23,9 @@ pub fn around(positions: &[[f32; 3]]) -> Vec<Camera> {
     DISTANCES.into_iter().flat_map(|distance| (0..CAMERAS).map(move |at| camera(at, distance))).collect()
 }
 
-/// Nearest cameras of each that one is put between.
+/// Nearest neighbors of each camera between which one is placed.
 const NEIGHBORS: usize = 2;
-/// Cosine of the angle up to which cameras look the same way: 60°.
+/// Least cosine between the directions of cameras that look the same way: 60°.
 const SAME_WAY: f64 = 0.5;
 
 /// A camera halfway between each of `cameras` and its two nearest that look the same way, once for each pair: position and

@@ -1,7 +1,7 @@
-//! One model for the pictures of several: what the mean of their renders shows, as one file of splats.
+//! Distillation: one model fitted to the mean of the renders of several.
 //!
 //! Models of the same photographs that differ by their seeds err differently, and the mean of their renders is better than
-//! each. No model shows that mean exactly; least squares finds one that comes close, from one of them on.
+//! each. No model shows that mean exactly; least squares finds one that comes close, starting from one of them.
 
 use super::refit::{Aim, Refit};
 use super::views::{Goals, Limits, PLANES, ViewRenderer, extent, within};
@@ -12,7 +12,7 @@ use crate::limits;
 use crate::progress::Progress;
 use crate::splat::{Splats, Tensors, plane_len};
 
-/// A gibibyte of goals, at the size they come in: 60 views of a megapixel. More are made smaller, down to half a megapixel.
+/// A gibibyte of goals at their own size: 60 views of a megapixel. More views are made smaller, down to half a megapixel.
 const LIMITS: Limits = Limits { each: u64::MAX, all: 1 << 26, fewest: 1 << 19 };
 
 /// Learning rates by those of a fit that only closes holes. 200 steps toward the mean of three models of Laboratory at an
@@ -22,7 +22,7 @@ const RATES: f32 = 3.0;
 /// Views that models are compared in.
 const MEASURED: usize = 8;
 
-/// Where the pictures are to be those of the mean.
+/// The cameras whose pictures are fitted to the mean.
 #[derive(Clone, Debug, Default)]
 pub struct Cameras {
     /// Those that matter.
@@ -77,7 +77,7 @@ pub fn distill(
     let splats = refit.fit(&mut renderer, first, aim, progress)?;
     let psnr = psnr(&mut renderer, &goals, &splats)?;
     let views = goals.cameras.len();
-    // Models that hardly differ may be closer to their mean than a few steps come.
+    // Models that hardly differ may be closer to their mean than a few steps get.
     match psnr < psnr_before {
         true => Ok(Distilled { splats: first.clone(), views, psnr: psnr_before, psnr_before }),
         false => Ok(Distilled { splats, views, psnr, psnr_before }),
@@ -90,7 +90,7 @@ fn psnr(renderer: &mut ViewRenderer<'_>, goals: &Goals, splats: &Splats) -> Resu
     goals.psnr(renderer, &model, MEASURED)
 }
 
-/// The cameras that memory is for. Those in between go first.
+/// The cameras that fit the memory. Those in between are dropped first.
 fn chosen(Cameras { needed, between }: Cameras) -> Vec<Camera> {
     let pixels = |cameras: &[Camera]| -> u64 {
         cameras.iter().map(|camera| u64::from(camera.width) * u64::from(camera.height)).sum()

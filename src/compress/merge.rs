@@ -1,8 +1,8 @@
-//! Splats that another one could take in: what that would cost, and doing it.
+//! Merging of splats: its cost, and the merge itself.
 //!
-//! A merge is compared with the removal of the same splat, whose change of the pictures is known. Of that change as much
-//! is left as the merged splat misses of what the two covered; and colors that were different are so no more. Both are
-//! integrals of products of Gaussians in a few of the views that see the splat.
+//! A merge is compared with the removal of the same splat, whose change of the pictures is known. The part of that change
+//! remains that the merged splat fails to cover, and different colors are lost. Both are integrals of products of Gaussians in
+//! a few of the views that see the splat.
 
 use super::moments::Blob;
 use super::overlap::NEIGHBORS;
@@ -34,7 +34,7 @@ impl<'a> Merger<'a> {
         Self { splats, scores, cameras, antialiased, blobs }
     }
 
-    /// What each splat could go into for less than its removal costs.
+    /// For each splat the merges that cost less than its removal.
     pub fn merges(&self, neighbors: &[[u32; NEIGHBORS]]) -> Vec<Vec<Merge>> {
         (0..self.splats.len()).into_par_iter().map(|i| self.of_splat(i, &neighbors[i])).collect()
     }
@@ -51,14 +51,14 @@ impl<'a> Merger<'a> {
         let covered: f64 = mine.iter().map(Footprint::area).sum::<f64>() / views.len() as f64;
         let shown = (f64::from(self.scores[i].weight) / seen.len() as f64 / covered.max(f64::MIN_POSITIVE)).min(1.0);
         let visible = shown * shown * seen.len() as f64 / views.len() as f64;
-        // The one that counts more takes the other in.
+        // The more important one absorbs the other.
         let larger = |j: &u32| (self.scores[*j as usize].change, i as u32) > (change, *j);
         let others = neighbors.iter().copied().filter(|j| *j != i as u32).filter(larger).take(PARTNERS);
         let merges = others.map(|j| self.of_pair(i, j, &views, &mine, visible));
         merges.filter(|merge| merge.share * change + merge.constant < change).collect()
     }
 
-    /// What it costs that splat `i`, whose footprints in `views` are `mine`, goes into `j`.
+    /// The cost of merging splat `i`, whose footprints in `views` are `mine`, into `j`.
     fn of_pair(&self, i: usize, j: u32, views: &[&Camera], mine: &[Footprint], visible: f64) -> Merge {
         let (one, other) = (self.blobs[i], self.blobs[j as usize]);
         let both = one.merged(&other);
@@ -84,7 +84,7 @@ fn difference(splats: &Splats, i: usize, j: usize) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>() / (4.0 * PI)
 }
 
-/// Lets splats go into others, in the order of `merged`; those that went in stay where they are, for the caller to drop.
+/// Merges splats into others, in the order of `merged`; the absorbed ones stay in place, for the caller to drop.
 pub(super) fn merge(splats: &mut Splats, merged: &[[usize; 2]]) {
     let width = 3 * Splats::coefficients(splats.sh_degree);
     for &[from, into] in merged {
@@ -115,7 +115,7 @@ impl Footprint {
         let (along_x, along_y) = (blob.covariance * x, blob.covariance * y);
         let sharp = DMat2::from_cols_array(&[x.dot(along_x), x.dot(along_y), y.dot(along_x), y.dot(along_y)]);
         let covariance = sharp + DMat2::from_diagonal(DVec2::splat(low_pass(camera)));
-        // As `RenderSettings::antialiased` has it.
+        // The formula of `RenderSettings::antialiased`.
         let dimmed = || (sharp.determinant() / covariance.determinant()).max(0.0).sqrt();
         let factor = blob.opacity * if antialiased { dimmed() } else { 1.0 };
         Self { factor, mean: DVec2::new(camera.fx * p.x / z, camera.fy * p.y / z), covariance }

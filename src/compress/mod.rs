@@ -1,10 +1,10 @@
-//! Splats to a budget: fewer of them, fitted to what all of them showed.
+//! Compression of splats to a budget: fewer of them, fitted to the renders of all.
 //!
-//! [`Compressor`] renders the original from the given cameras, scores every splat by what its removal would change
-//! ([`score`]) and every pair of neighbors by what both removals change beyond that ([`overlap`]), chooses which go
-//! ([`quadratic`]) and which others take in ([`merge`]) in a few rounds, and fits the survivors to the original's renders
-//! ([`refit`]). Later rounds score against the original, too: of splats that cover for each other the last one counts for all
-//! that went before it. [`to_budget`] finds the number of splats for a number of bytes or a PSNR.
+//! [`Compressor`] renders the original from the given cameras, scores every splat by what its removal would change ([`score`])
+//! and every pair of neighbors by what both removals change beyond that ([`overlap`]), chooses which to remove ([`quadratic`])
+//! and which to merge ([`merge`]) in a few rounds, and fits the survivors to the original's renders ([`refit`]). Later rounds
+//! score against the original, too: of splats that substitute for each other, the last one inherits the importance of those
+//! removed before. [`to_budget`] finds the number of splats for a number of bytes or a PSNR.
 
 mod budget;
 mod cameras;
@@ -51,7 +51,7 @@ pub struct Config {
     pub steps: u32,
     /// Rounds in which splats are removed, by the same factor each.
     pub rounds: u32,
-    /// What the Fisher information of position and size counts beside the change of the pictures.
+    /// Weight of the Fisher information of position and size, relative to the change of the pictures.
     pub second_order: f32,
 }
 
@@ -103,8 +103,8 @@ pub const WITHHELD_EVERY: usize = 8;
 /// Fewer photographs are all fitted to.
 const FEWEST_TO_WITHHOLD: usize = WITHHELD_EVERY / 2 + 1;
 
-/// Splats are merged where at most this part of the original is to be left: of more, a fit makes up for what was removed better
-/// than for what was blurred.
+/// Splats are merged where at most this part of the original is to be left: above that, a fit compensates removals better than
+/// blur.
 const MERGED_BELOW: f64 = 0.3;
 
 /// What progress calls a fit.
@@ -113,7 +113,7 @@ const FIT: &str = "compress: fit";
 /// Part of the steps that the rounds before the last share.
 const STEPS_BETWEEN: f32 = 0.2;
 
-/// An original and its views, to be compressed as often as a search asks for.
+/// An original and its views, which a search may compress any number of times.
 pub struct Compressor<'g> {
     config: Config,
     splats: Splats,
@@ -126,7 +126,7 @@ pub struct Compressor<'g> {
 }
 
 impl<'g> Compressor<'g> {
-    /// Renders `splats`, and scores them by what they add to the `likeness` that is asked for.
+    /// Renders `splats`, and scores them by their contribution to the `likeness`.
     ///
     /// # Errors
     /// No camera, a photograph that cannot be read, splats that are not finite, the device fails, or a stop is asked for.
@@ -246,13 +246,13 @@ impl<'g> Compressor<'g> {
         Ok(all)
     }
 
-    /// The `count` most important of `splats`, as they are.
+    /// The `count` most important of `splats`, unchanged.
     pub(crate) fn thinned(&mut self, splats: &Splats, count: usize) -> Result<Splats> {
         let scores = self.score(splats, &Silent::default())?;
         Ok(self.thin(splats, scores, count, count))
     }
 
-    /// `count` of `splats`, of which some may have taken others in, on the way to `goal`.
+    /// `count` of `splats`, some of which may have absorbed others, on the way to `goal`.
     fn thin(&self, splats: &Splats, (scores, pairs): (Vec<Score>, Pairs), count: usize, goal: usize) -> Splats {
         let merges = if goal as f64 <= MERGED_BELOW * self.splats.len() as f64 {
             let merger = Merger::new(splats, &scores, &self.goals.cameras, self.renderer.antialiased);

@@ -4,7 +4,7 @@ use crate::eigen::largest_first;
 use crate::splat::Splats;
 use glam::{DMat3, DQuat, DVec3};
 
-/// What rendering takes an opacity for at most (`shaders/common/footprint.wgsl`).
+/// Largest opacity in rendering (`shaders/common/footprint.wgsl`).
 pub(super) const ALPHA_MAX: f64 = 0.999;
 /// Splats are compared as if they were at least this part of their mean extent thick.
 const THICKNESS: f64 = 0.1;

@@ -1,4 +1,4 @@
-//! What the removal of two splats changes beyond what each changes alone, summed over the views.
+//! The interaction of removing two splats: the change of the views beyond the sum of the single changes.
 //!
 //! A pixel is multilinear in the α of its splats. With Δ as in `removal.wgsl`, and i in front of j, whatever is behind i
 //! counts 1 / (1 − α_i) times as much once i is gone: the removal of both changes the pixel by Δ_i + Δ_j / (1 − α_i). With
@@ -17,14 +17,14 @@ use std::num::NonZero;
 
 /// Nearest splats that each is paired with.
 pub(super) const NEIGHBORS: usize = 12;
-/// Pixels of all views that are looked at, in the finest grid up to every [`COARSEST`] that can do with so few; of more, every
-/// so many views.
+/// Most pixels of all views to visit, in the finest grid (up to every [`COARSEST`]) within this number; beyond that, in a
+/// subset of the views.
 const MOST_PIXELS: u64 = 1 << 17;
 const COARSEST: usize = 4;
 /// Transmittance at which blending ends (`shaders/common/footprint.wgsl`).
 const TRANSMITTANCE_MIN: f32 = 1e-4;
 
-/// Pairs of neighbors, and what their removal changes together.
+/// Pairs of neighbors, and the interactions of their removal.
 #[derive(Clone)]
 pub(super) struct Pairs {
     /// The neighbors of each splat, nearest first; itself where there are fewer.
@@ -145,7 +145,7 @@ struct View {
     step: usize,
 }
 
-/// Pixels of a tile on their way through its splats; a value for each.
+/// State of the pixels of a tile while its splats are blended; a value for each.
 struct Pixels {
     places: Vec<[f32; 2]>,
     /// Red, green and blue from behind the splat that passes.
@@ -204,7 +204,7 @@ impl View {
         let side = TILE as usize;
         let tiles_x = self.size[0].div_ceil(side);
         let (x, y) = (tile % tiles_x * side, tile / tiles_x * side);
-        // Tiles begin at different pixels of the grid, so that nothing regular in the picture is missed.
+        // Tiles begin at different pixels of the grid, so that regular patterns in the picture are not missed.
         let (dx, dy) = (tile % self.step, tile / self.step % self.step);
         let (rows, columns) = ((y + dy..y + side).step_by(self.step), (x + dx..x + side).step_by(self.step));
         let at: Vec<[usize; 2]> = rows.flat_map(|y| columns.clone().map(move |x| [x, y])).collect();

@@ -1,19 +1,19 @@
-//! Values in fewer bits than their format has room for, so that its file holds more splats.
+//! Reduces the precision of values below that of their format, so that its file holds more splats.
 //!
-//! SPZ and SOG compress what they store: values on a coarser grid take fewer bytes. Which attribute gives up how many bits goes
-//! by what it costs the pictures and what it saves in the file, both measured. Grids are those of SPZ (`splat/write/spz.rs`),
-//! with 1, 2, 4 … of its steps; formats of a fixed size a splat save nothing and are left alone.
+//! SPZ and SOG compress what they store: values on a coarser grid take fewer bytes. How many bits each attribute gives up
+//! depends on the loss in the pictures and the saving in the file, both measured. Grids are those of SPZ
+//! (`splat/write/spz.rs`), with 1, 2, 4 … of its steps; formats of a fixed size a splat save nothing and are left alone.
 
 use super::trial::Trial;
 use crate::error::Result;
 use crate::splat::{Splats, write};
 use std::f32::consts::FRAC_1_SQRT_2;
 
-/// What bits are dropped of, in the order of [`Dropped`].
+/// Attributes whose bits can be dropped, in the order of [`Dropped`].
 const ATTRIBUTES: [&str; 6] = ["positions", "opacities", "colors", "scales", "rotations", "harmonics"];
 /// Most bits that an attribute gives up.
 const MOST_BITS: u8 = 4;
-/// What twice the splats are worth at least, dB (docs/compress.md: 3.0 to 8.6 where splats are few).
+/// Least gain from twice the splats, dB (docs/compress.md: 3.0 to 8.6 where splats are few).
 const WORTH_OF_TWICE: f64 = 3.0;
 /// A bit that saves less than this part of the file is not measured.
 const LEAST_SAVED: f64 = 0.003;
@@ -82,7 +82,7 @@ impl Dropped {
         if opacities > 1.0 {
             coarse.logit_opacities.iter_mut().for_each(|logit| {
                 let steps = on_grid(255.0 / (1.0 + (-*logit).exp()), opacities);
-                // What is stored as the first and the last step, as logits that are finite.
+                // The first and the last step as finite logits.
                 let part = steps.clamp(0.4, 254.6) / 255.0;
                 *logit = (part / (1.0 - part)).ln();
             });

@@ -1,4 +1,4 @@
-//! Which splats to do without: a quadratic binary problem, solved by the cheapest choice first and then by exchanges.
+//! Choice of the splats to remove: a quadratic binary problem, solved greedily and then by exchanges.
 //!
 //! With x_i = 1 for splats that stay, Σ s_i x_i − Σ o_ij x_i x_j is to be as large as it can be where Σ x_i is given. In terms
 //! of y = 1 − x, the splats that go, that is to make Σ c_i y_i + Σ o_ij y_i y_j small, with c_i = s_i − Σ_j o_ij: what the
@@ -12,15 +12,14 @@ const PASSES: usize = 16;
 /// Splats that one may take in.
 const MOST_TAKEN: u8 = 3;
 
-/// A merge must be better than a removal by this factor, since a fit makes up for what is missing more easily than for what is
-/// blurred.
+/// A merge must be better than a removal by this factor, since a fit compensates removals more easily than blur.
 const PENALTY: f64 = 3.0;
 
-/// A splat that another one may go into instead of being removed.
+/// A splat into which another one may be merged instead of being removed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Merge {
     pub into: u32,
-    /// What it costs: so many times what the removal would, and a constant.
+    /// Its cost: a factor on the cost of the removal, and a constant.
     pub share: f32,
     pub constant: f32,
 }
@@ -112,7 +111,7 @@ impl Costs {
     }
 }
 
-/// The cheapest first, each at what it costs beside those that went before it.
+/// Greedy removal: the cheapest first, each at its cost given the removals before it.
 struct Greedy<'a> {
     costs: &'a Costs,
     marginal: Vec<f64>,
@@ -142,11 +141,11 @@ impl<'a> Greedy<'a> {
         self.heap.push(Reverse(Cost(self.cheapest(i).0, i)));
     }
 
-    /// What it costs to do without splat `i`, and which splat it goes into.
+    /// The cost of losing splat `i`, and the splat that absorbs it.
     fn cheapest(&self, i: usize) -> (f64, Option<usize>) {
         let removal = self.marginal[i];
         let mut best = (removal, None);
-        // A removal that improves pictures needs nobody to make up for it.
+        // A removal that improves the pictures needs no compensation.
         for merge in self.costs.merges[i].iter().filter(|_| removal > 0.0) {
             let into = merge.into as usize;
             let cost = PENALTY * (f64::from(merge.share) * removal + f64::from(merge.constant));
@@ -162,7 +161,7 @@ impl<'a> Greedy<'a> {
         while left > count
             && let Some(Reverse(Cost(cost, i))) = self.heap.pop()
         {
-            // Who has taken others in is not who it was scored as.
+            // A splat that has absorbed others no longer has its former score.
             if !self.kept[i] || self.taken[i] > 0 {
                 continue;
             }
@@ -180,7 +179,7 @@ impl<'a> Greedy<'a> {
             }
             left -= 1;
         }
-        // Where all that is left has taken others in.
+        // Where every remaining splat has absorbed others.
         let mut rest: Vec<usize> = (0..self.kept.len()).filter(|i| self.kept[*i]).collect();
         rest.sort_by(|a, b| self.marginal[*a].total_cmp(&self.marginal[*b]));
         rest.into_iter().take(left.saturating_sub(count)).for_each(|i| self.kept[i] = false);

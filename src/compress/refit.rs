@@ -1,4 +1,4 @@
-//! The survivors fitted to the views again: least squares by Adam, through the kernels of training.
+//! Fits the remaining splats to the views again: least squares by Adam, with the kernels of training.
 //!
 //! Color and opacity alone cannot close the holes that splats leave, so that positions, sizes and rotations move, too, at
 //! small rates.
@@ -14,7 +14,7 @@ use crate::train::{Adam, Backward, Gradients, Moments, Update};
 /// Learning rates of training (`train::Config`) for means (times the extent of the cameras), quaternions, log-scales,
 /// logit opacities, constant SH coefficients, and the bands above.
 const RATES: [f32; 8] = [1.6e-4, 1e-3, 5e-3, 2.5e-2, 2.5e-3, 2.5e-4, 2.5e-4, 2.5e-4];
-/// What rates have fallen to at the last step: steps that are few must end at rest.
+/// Final factor on the learning rates: a short fit must end with small steps.
 const DECAY: f32 = 0.03;
 const SEED: u64 = 42;
 
@@ -41,7 +41,7 @@ pub(super) struct Refit {
     adam: Adam,
 }
 
-/// What a fit holds beside the model.
+/// State of a fit besides the model.
 struct State {
     first: Tensors,
     second: Tensors,
@@ -63,8 +63,7 @@ impl Refit {
         Ok(Self { squared_error: gpu.kernel("compress/squared_error", &[])?, backward, adam: Adam::new(gpu)? })
     }
 
-    /// `splats` after `steps` steps toward `goals`, one view each; of `withheld` views, as they were when these came out
-    /// best.
+    /// `splats` after `steps` steps toward `goals`, one view each; with `withheld` views, in the state that fitted these best.
     ///
     /// # Errors
     /// The device fails, a stop is asked for, or values are not finite any more.

@@ -1,8 +1,8 @@
-//! How much of the views each splat stands for, in one pass over them and without training.
+//! Importance of each splat for the views, in one pass over them and without training.
 //!
 //! A pixel is affine in the α of each of its splats, so that what a splat's removal changes is known exactly from the
 //! pass that blends it (`shaders/compress/removal.wgsl`). The same pass sums the diagonal of the Fisher information of
-//! the views along the splat's position and size: splats that are sharp and exactly placed are hard to make up for.
+//! the views along the splat's position and size: sharp and precisely placed splats are hard to replace.
 
 use super::overlap::{Grid, Pairs};
 use super::views::{Goals, ViewRenderer};
@@ -15,13 +15,13 @@ use crate::splat::{Tensors, raster_switches, tiles};
 /// Sums over all pixels of all views, as `removal.wgsl` makes them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Score {
-    /// By how much the squared error changes when the splat goes.
+    /// Change of the squared error when the splat is removed.
     pub change: f32,
     /// Fisher information along its position, in units of its own extent; 0 where it does not count.
     pub position: f32,
     /// Fisher information along its size, as a factor; likewise.
     pub size: f32,
-    /// Σ α T: how many pixels it covers, as far as it is seen.
+    /// Σ α T: the number of pixels it covers, weighted by visibility.
     pub weight: f32,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Scorer {
 }
 
 impl Scorer {
-    /// For scores in which the Fisher information counts `second_order`; it is summed where that is not 0.
+    /// For scores in which the Fisher information has the weight `second_order`; it is summed where that is not 0.
     pub fn new(gpu: &Gpu, second_order: f32) -> Result<Self> {
         let fisher: &[_] = if second_order == 0.0 { &[] } else { &[("FISHER", "true")] };
         Ok(Self { kernel: gpu.kernel("compress/removal", &raster_switches(gpu, fisher))? })
@@ -64,7 +64,7 @@ impl Scorer {
     pub fn begin(&self, gpu: &Gpu, model: &Tensors, cameras: &[Camera], pairs: Pairs) -> Result<Sums<'_>> {
         let grid = Grid::of(cameras);
         let sums = gpu.buffer::<f32>("scores", SUMS * model.count)?;
-        // Which views are looked at goes by the number of splats, so that rounds rarely look at the same.
+        // The choice of views depends on the number of splats, so that rounds rarely use the same.
         let next_pairs = (model.count + grid.views - 1) % grid.views;
         Ok(Sums { kernel: &self.kernel, sums, count: model.count, pairs, grid, next_pairs })
     }
@@ -118,7 +118,7 @@ impl Sums<'_> {
     }
 }
 
-/// What a splat counts: what its removal changes, and `second_order` times what its position and size are known to.
+/// The importance of a splat: the change by its removal, and `second_order` times the information on its position and size.
 pub(super) fn importance(score: &Score, second_order: f32) -> f32 {
     score.change + second_order * (score.position + score.size)
 }

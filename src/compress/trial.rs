@@ -1,4 +1,4 @@
-//! What a file of splats would be: its bytes and what it reads back as, by the real encoder.
+//! Trial files of splats: their size and what they read back as, by the real encoder.
 
 use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::storage;
 use glam::DVec3;
 use std::path::{Path, PathBuf};
 
-/// Files on trial beside the file that is to be written, in its format.
+/// Trial files next to the file that is to be written, in its format.
 pub struct Trial<'a> {
     /// The file to be written.
     pub path: &'a Path,

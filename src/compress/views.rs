@@ -1,4 +1,4 @@
-//! Views that stay in device memory: what the compressed splats are compared with, and renders of them.
+//! Reference views in device memory for the compressed splats, and their renders.
 
 use crate::capture::{Camera, Image, View};
 use crate::error::{Error, Result};
@@ -48,7 +48,7 @@ impl<'g> ViewRenderer<'g> {
         Self { gpu, antialiased, renderer, work: None, pairs: 0 }
     }
 
-    /// Renders the view of `camera`; what kernels need to go on from it.
+    /// Renders the view of `camera`, and returns the buffers for further kernels.
     pub fn render(&mut self, model: &Tensors, camera: &Camera) -> Result<&Workspace> {
         let settings = RenderSettings {
             background: [0.0; 3],
@@ -110,7 +110,7 @@ impl Goals {
         Self::render_and(renderer, model, cameras, |_, _, _| Ok(()), progress)
     }
 
-    /// [`Goals::render`]; `also` sees each view while the renderer still has it.
+    /// [`Goals::render`]; `also` gets each view while its buffers are still valid.
     pub fn render_and(
         renderer: &mut ViewRenderer<'_>,
         model: &Tensors,
@@ -139,7 +139,7 @@ impl Goals {
     }
 
     /// The photographs `views`, of the cameras that `model` is rendered from: pixels that a mask hides, and the
-    /// transmittance, are the model's. Of more photographs than memory is for, as of cameras.
+    /// transmittance, are the model's. More photographs than fit the memory are reduced like cameras.
     pub fn photographs(
         renderer: &mut ViewRenderer<'_>,
         model: &Tensors,
@@ -185,7 +185,7 @@ impl Goals {
     }
 }
 
-/// `cameras` at sizes, and in a number, that memory is for, with their indices.
+/// As many of `cameras`, at such sizes, as fit the memory, with their indices.
 pub(super) fn within(limits: &Limits, cameras: &[Camera]) -> Vec<(usize, Camera)> {
     let pixels = |camera: &Camera| u64::from(camera.width) * u64::from(camera.height);
     let each = (limits.all / cameras.len().max(1) as u64).clamp(limits.fewest, limits.each);

@@ -1,7 +1,7 @@
 //! Brightness and color of a whole capture come from its one response; the network adds what is local.
 //!
-//! A network trained on many cameras has habits of its own: it pulls every capture toward what its training pictures
-//! looked like on average. A gain and an offset per channel, the same for all views, take that back.
+//! A network trained on many cameras pulls every capture toward the average of its training pictures. A gain and an
+//! offset per channel, the same for all views, undo that.
 
 use crate::capture::{Image, resize_area};
 
@@ -22,9 +22,8 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// What gives the corrected images the mean and the standard deviation of the responses, per channel and over areas
-    /// of about 16 × 16 pixels of all `pairs` (response, corrected) together. Values count as they are shown, clipped to
-    /// 0–1.
+    /// The balance that gives the corrected images the mean and the standard deviation of the responses, per channel and over
+    /// areas of about 16 × 16 pixels of all `pairs` (response, corrected) together. Values are clipped to 0–1 first.
     pub fn between(pairs: &[(&Image, &Image)]) -> Self {
         let response = moments(pairs.iter().map(|pair| pair.0));
         let corrected = moments(pairs.iter().map(|pair| pair.1));

@@ -26,8 +26,8 @@ pub struct Camera {
     /// Where the matrix counts for yellows and greens only, the gain of other colors: a matrix fitted to a scene without
     /// pinks would turn them orange.
     pub yellows_only: Option<f32>,
-    /// By what part of it red's lead over the other channels grows, where a matrix for yellows does not count: dark files
-    /// have saturated reds too pale.
+    /// Factor by which red's lead over the other channels grows where the matrix for yellows does not apply: dark files show
+    /// saturated reds too pale.
     pub red_lead: f32,
     /// How light becomes levels.
     pub kind: Kind,
@@ -55,9 +55,9 @@ pub enum Kind {
 /// Dark levels at which a Naka–Rushton response becomes knots: closer near black, where it is steep.
 const NAKA_LEVELS: [f32; 18] =
     [0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.5, 10.0, 13.0, 17.0, 22.0, 28.0, 36.0, 48.0, 64.0];
-/// Most that red's lead grows by.
+/// Largest `red_lead`.
 const MOST_LEAD: f32 = 4.0;
-/// Most that a camera's white lies above the level that clips.
+/// Largest white of a Naka–Rushton response, as a multiple of the level that clips.
 const MOST_WHITE: f32 = 10.0;
 /// Lit level, of 255, of the last of these knots, and the least step to it: a curve ends below white.
 const NAKA_LAST: [f32; 2] = [254.0, 2.0];
@@ -279,8 +279,8 @@ impl Curve {
         Self { knots: points.iter().zip(slopes).map(|(p, m)| [p[0], p[1], m]).collect() }
     }
 
-    /// The curve between two exposures of a camera whose levels follow light as Naka and Rushton (1966, J. Physiol. 185)
-    /// have it, `y = white · light / (light + σ)`, clipped at 1: with `y/(white − y)` in proportion to light, that of the
+    /// The curve between two exposures of a camera whose levels follow the law of Naka and Rushton (1966, J. Physiol. 185),
+    /// `y = white · light / (light + σ)`, clipped at 1: with `y/(white − y)` in proportion to light, that of the
     /// lit picture is `ratio` times that of the dark one, whatever σ. Light counts from the dark level `black`.
     fn naka_rushton(ratio: f32, white: f32, black: f32) -> Result<Self, String> {
         let most = 255.0 * white;
@@ -294,7 +294,7 @@ impl Curve {
 
     /// That of [`Camera::unknown`].
     fn unknown(ratio: f32) -> Self {
-        // In proportion to light, as Naka and Rushton have it.
+        // Proportional to light by Naka and Rushton's law.
         let (light, level) =
             (|level: f32| level / (UNKNOWN_WHITE - level), |light: f32| UNKNOWN_WHITE * light / (1.0 + light));
         let mid_gray = linear_to_srgb(MID_GRAY);
@@ -308,7 +308,7 @@ impl Curve {
         Self::through(&points)
     }
 
-    /// The curve for lit pictures exposed `longer` times as long: a dark level comes where less light is.
+    /// The curve for lit pictures exposed `longer` times as long.
     fn exposed(&self, longer: f32) -> Self {
         let moved = |level: f32| 255.0 * exposed_unclipped(level / 255.0, 1.0 / longer);
         let mut points: Vec<[f32; 2]> = self.knots.iter().map(|&[u, y, _]| [moved(u.sinh()).asinh(), y]).collect();

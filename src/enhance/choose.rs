@@ -17,28 +17,27 @@ const MEDIAN: [f32; 2] = [0.12, 0.66];
 /// … and at most this part of the pixels has all channels at 0.98 or above.
 pub const MOST_SATURATED: f32 = 0.15;
 pub const SATURATED: f32 = 0.98;
-/// What is exposed to saturate no more ends this far below.
+/// Exposures that avoid saturation end at this part of the saturated level.
 const UNSATURATED: f32 = 0.999;
-/// Channels from here on have hardly any texture left.
+/// Channels at or above this level have hardly any texture left.
 const NEAR_WHITE: f32 = 0.9;
 /// A median below which more than half of a capture shows nothing: what becomes of it is then found from the pixels of
 /// more than `SHOWN`. Dark captures have medians of 1 to 7 levels.
 pub const BLACK: f32 = 0.5 / 255.0;
 const SHOWN: f32 = 1.5 / 255.0;
-/// The part of the pixels that are darker than what is taken for light where the median is noise.
+/// Where the median is noise, this quantile is taken for the light.
 const BRIGHTEST: f32 = 0.99;
 
-/// The part of the pixels that are darker than what photographs show, if they show anything.
+/// Photographs whose quantile at this rank is black show nothing.
 const NOTHING: f32 = 0.999;
 
 /// Median luminance below which a lit capture is dim: a quarter of mid-gray's light.
 const DIM: f32 = 0.24;
-/// Most times that a capture which is brighter than those of the built-in response is exposed longer, and the steps of the
-/// search, in EV.
+/// The largest exposure ratio for captures that the built-in response makes too bright, and the resolution of the search in EV.
 const MOST_RATIO: f32 = 128.0;
 const LEAST_STEP: f32 = 0.005;
 
-/// EV by which EXIF data may shorten the exposure of the built-in response, before it is taken for that of an unknown camera.
+/// EXIF data may shorten the exposure of the built-in response by this many EV; beyond that the camera counts as unknown.
 const MOST_SHORTER: f32 = 1.0;
 
 /// Exposures that differ by less than this, in EV, are one.
@@ -50,18 +49,18 @@ pub struct Choice {
     pub response: String,
     pub reason: String,
     pub exposure: Option<Exposure>,
-    /// What shadows take their color from where none is left, with the built-in response: others are calibrated on colors
-    /// as they are.
+    /// The hue for shadows that have lost theirs; only with the built-in response, since other cameras are calibrated on
+    /// unchanged colors.
     pub shadow_hue: Option<[f32; 2]>,
 }
 
 /// How a camera response was exposed, and why so.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exposure {
-    /// EV longer than the response is by itself.
+    /// EV relative to the response's own exposure.
     pub stops: f32,
     pub reason: String,
-    /// EV by which red grows against blue.
+    /// EV of red relative to blue.
     pub warmth: f32,
 }
 
@@ -75,7 +74,7 @@ pub struct Origin {
 }
 
 /// The response for the capture in the folder `root` whose dark pixels `samples` represent. The built-in one assumes a
-/// camera's curve, which linear files have not.
+/// camera's curve, which linear files do not have.
 ///
 /// # Errors
 /// Those of the camera file.
@@ -188,13 +187,13 @@ fn automatic(config: &Config, samples: &[[f32; 3]], origin: Origin) -> Result<Ch
     Ok(choice)
 }
 
-/// Photographs that are lit already, as `found` says, are exposed as is asked for, and left alone where nothing is.
+/// Exposes photographs that are lit already (`found` says how it was seen) as the settings ask, or leaves them alone.
 fn lit_already(config: &Config, samples: &[[f32; 3]], origin: Origin, found: &str) -> Choice {
     let reason = format!("the capture is lit already ({found})");
     let exposure = asked(config, "that of the photographs");
     if config.exposure != 0.0 || config.warmth != 0.0 {
         let ratio = config.exposure.exp2();
-        // Shorter exposures, and light without a curve, have nothing to keep from white.
+        // Shorter exposures and linear light need no roll-off toward white.
         let camera = if origin.linear || ratio < 1.0 { Camera::exposure(ratio) } else { Camera::unknown(ratio) };
         let camera = Camera { name: "that of the photographs".into(), ..camera.warmed(config.warmth) };
         return with_camera((camera, exposure), reason);
@@ -237,7 +236,7 @@ fn at_mid_gray(config: &Config, [samples, all]: [&[[f32; 3]]; 2]) -> Option<(Cam
     Some((Camera::unknown(fits.exp2()).exposed(config.exposure).warmed(config.warmth), exposure))
 }
 
-/// What a median becomes that saturated pixels keep from mid-gray.
+/// Describes a median that saturation keeps below mid-gray.
 fn as_bright_as_can_be() -> String {
     format!("as bright as it can be with {:.0} % saturated", 100.0 * MOST_SATURATED)
 }
@@ -251,8 +250,8 @@ fn lights(choice: &Choice, samples: &[[f32; 3]], all: &[[f32; 3]]) -> [f32; 2] {
     [median_luminance(&lit_by(choice, samples)), part_above(&lit_by(choice, all), SATURATED)]
 }
 
-/// By which median the pixels count as lit already, in words: that of all, or where more than half of them is black, that of
-/// what is shown.
+/// The median, in words, by which the pixels count as lit already: that of all of them, or, where more than half are black,
+/// that of the others.
 fn lit_as(pixels: &[[f32; 3]]) -> Option<String> {
     let all = median_luminance(pixels);
     if all >= LIT {
@@ -267,7 +266,7 @@ pub fn is_lit(pixels: &[[f32; 3]]) -> bool {
     lit_as(pixels).is_some()
 }
 
-/// Whether next to nothing is to be seen.
+/// Whether the pictures show practically nothing.
 fn is_empty(pixels: &[[f32; 3]]) -> bool {
     ranked(pixels.iter().map(|p| p.iter().sum::<f32>() / 3.0).collect(), NOTHING) < BLACK
 }
@@ -290,7 +289,7 @@ fn part_above(pixels: &[[f32; 3]], level: f32) -> f32 {
 /// The longer exposure that brings the median of linear light to mid-gray, or as near as may be without saturating too much.
 fn mid_gray(config: &Config, samples: &[[f32; 3]]) -> Choice {
     let median = median_luminance(samples);
-    // Noise around black has no light to speak of: the brightest then say how much there is.
+    // Where the median is noise around black, the brightest pixels show how much light there is.
     let means: Vec<f32> = samples.iter().map(|p| p.iter().sum::<f32>() / 3.0).collect();
     let (level, what) = if median > 0.0 { (median, "median") } else { (ranked(means, BRIGHTEST), "99th percentile") };
     let Some(camera) = Camera::exposing(level) else {

@@ -3,7 +3,7 @@
 //! In a dark JPEG color is coarser than brightness: half the resolution, and in steps of a quarter level that become
 //! patches of green and purple 20 levels apart behind the curve. Under one light a surface has one ratio of color to
 //! brightness, so color is predicted from luma by a linear fit in a window (the guided filter of He, Sun and Tang,
-//! ECCV 2010). What the prediction leaves over is kept as far as it rises above the noise (Wiener's weight, with the
+//! ECCV 2010). The residual of the prediction is kept where it rises above the noise (Wiener's weight, with the
 //! noise estimated from the image itself), so that borders between colors of equal brightness stay.
 
 use crate::capture::Image;
@@ -85,7 +85,7 @@ fn median(mut values: Vec<f32>) -> f32 {
     *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
-/// Mean over the square of `2 radius + 1` pixels around each pixel, as far as it lies inside.
+/// Mean over the square of `2 radius + 1` pixels around each pixel, clipped to the image.
 fn box_mean(values: &[f32], width: usize, radius: usize) -> Vec<f32> {
     let height = values.len() / width;
     let along = transpose(&row_means(values, width, radius), width);

@@ -48,9 +48,9 @@ pub struct Config {
     pub eight_bit: bool,
 }
 
-/// Most that `exposure` may ask for, in EV.
+/// Largest `exposure`, in EV.
 pub const MOST_STOPS: f32 = 5.0;
-/// Most that `warmth` may ask for, in EV.
+/// Largest `warmth`, in EV.
 pub const MOST_WARMTH: f32 = 2.0;
 
 impl Default for Config {
@@ -101,7 +101,7 @@ impl Config {
         Some(Path::new(&self.weights)).filter(|_| !["", "auto", "none"].contains(&self.weights.as_str()))
     }
 
-    /// What the result depends on beside the contents of the files that are named: their paths may be spelled otherwise.
+    /// What the result depends on, without the paths of files: these count by their content.
     #[must_use]
     pub fn cache_key(&self) -> Self {
         let word = |file: Option<&Path>, named: &String| file.map_or_else(|| named.clone(), |_| "file".into());

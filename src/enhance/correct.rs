@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 static MODELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/enhance/models");
 /// The network that comes with the program.
 const BUILT_IN: &str = "chroma.safetensors";
-/// The key of a weights file that says what the colors of the whole are held to: `response`, else nothing.
+/// The metadata key of a weights file that states what the overall colors must match: `response`, or nothing.
 const BALANCE: &str = "balance";
 /// Most views whose pixels the statistics of a capture are measured on …
 pub const SAMPLED: usize = 12;
@@ -36,7 +36,7 @@ pub struct Correction<'g> {
     /// What all views share.
     statistics: Option<Statistics>,
     sampled: usize,
-    /// Whether colors of the whole are held to the response, as the weights ask for, and how for all views.
+    /// Whether the overall colors must match the response, as the weights ask, and the balance that all views share.
     balanced: bool,
     balance: Option<Balance>,
     /// Maps that measuring the balance has made already, by the view's name.

@@ -6,11 +6,11 @@
 //! too weak to cross a step. But light falls off over a surface, its color differences are proportional to its luma, and
 //! where they cross a step the proportion shows. So Cb and Cr of each pixel are estimated as luma times the ratio of its
 //! surroundings: weighted least squares through the origin, with weights that fall off with distance and with the misfit
-//! (Geman–McClure, refitted), so that other surfaces have no say. The estimate counts within the half level that rounding
+//! (Geman–McClure, refitted), so that other surfaces are ignored. The estimate counts within the half level that rounding
 //! left open; luma, which has the finest quantizer and the most noise, stays.
 //!
-//! Where luma is below a level the surroundings tell nothing: every color from navy to brown was rounded to gray. There the
-//! ratio of the capture as a whole stands in, for a part: rooms are lit by warm light more often than not.
+//! Where luma is below one level the surroundings carry no information: every color from navy to brown was rounded to gray.
+//! There the ratio of the capture as a whole stands in, for a part: rooms are lit by warm light more often than not.
 
 use crate::capture::{Extras, Image, read_image, resize_area, ycbcr_to_rgb};
 use crate::color::luma;
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn shadows_take_a_part_of_the_captures_hue_and_mid_tones_keep_their_own() {
         let colored = |y: f32| ycbcr_to_rgb([y, -0.3 * y, 0.2 * y]).map(|v| v / 255.0);
-        // What is too dark or too bright has no part in it.
+        // Samples that are too dark or too bright are ignored.
         let mut samples: Vec<[f32; 3]> = (20..=90).flat_map(|i| [colored(0.1 * i as f32); 2]).collect();
         samples.extend([[0.4 / 255.0; 3], [0.1, 0.1, 0.9]].repeat(50));
         let hue = shadow_hue(&samples).unwrap();

@@ -124,7 +124,7 @@ mod tests {
         // What was dark through a meter's eyes is so again after its exposures were matched.
         let found = contradicted(&seen(-1.0, 0.1, -9.0)).unwrap();
         assert!(found.contains("1.0 stops"), "{found}");
-        // Too few to tell; one that is black says nothing.
+        // Too few to decide; a black one does not count.
         assert_eq!(contradicted(&seen(-1.0, 0.0, -9.0)[..3]), None);
         let mut black = seen(-1.0, 0.0, -9.0)[..4].to_vec();
         black[3][0] = -20.0;

@@ -1,4 +1,4 @@
-//! What masks hide of the photographs.
+//! Measures how much of the photographs masks hide.
 
 use super::map_few;
 use super::source::Source;

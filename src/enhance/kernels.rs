@@ -10,7 +10,7 @@ use bytemuck::{Pod, Zeroable};
 /// Pixels in one pass: 12 MiB, so that an image of any size fits every adapter's bindings.
 const CHUNK_PIXELS: usize = 1 << 20;
 
-/// Invocations of a workgroup, as the kernels declare it.
+/// Workgroup size, as declared by the kernels.
 const WORKGROUP: usize = 256;
 
 /// The compiled kernels of this stage.

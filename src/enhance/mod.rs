@@ -1,9 +1,9 @@
 //! Photometric restoration: dark photographs to lit ones (NAKA-GS §3.1).
 //!
-//! The response of a camera near black is 20–50 times as steep as in the middle, so whatever is done to noise after
-//! the curve comes too late, and its mean is already wrong. The order is therefore: decode in floating point, filter
-//! and average while the values are still dark, then the curve, then clip and write. And it is one curve for the whole
-//! capture: what is normalized per image makes the same wall flicker between views, and splats then model the flicker.
+//! The response of a camera near black is 20–50 times as steep as in the middle, so whatever is done to noise after the curve
+//! comes too late, and its mean is already wrong. The order is therefore: decode in floating point, filter and average while
+//! the values are still dark, then the curve, then clip and write. And there is one curve for the whole capture: normalization
+//! per image makes the same wall flicker between views, and splats then model the flicker.
 
 mod balance;
 pub mod calibrate;
@@ -49,8 +49,8 @@ use source::Source;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-/// Bytes of a pixel while its image is in work, and the bytes that all images in work may take: 6 of 2 megapixels, one of
-/// 12 or more.
+/// Bytes per pixel of an image being processed, and the most bytes of all such images: six of 2 megapixels, or one of 12
+/// or more.
 const PIXEL_BYTES: u64 = 100;
 const IN_WORK_BYTES: u64 = 1280 << 20;
 
@@ -61,7 +61,7 @@ pub struct Report {
     pub response: String,
     /// Why this one.
     pub reason: String,
-    /// How many EV longer than by itself the camera response was exposed.
+    /// EV by which the camera response was exposed longer than its own exposure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<f32>,
     /// Why so.
@@ -71,8 +71,8 @@ pub struct Report {
     pub images: usize,
     /// Median luminance of the dark and of the lit capture, 0–1, before the network.
     pub median: [f32; 2],
-    /// What the response makes of gray: the dark level, then red, green and blue as enhanced, in levels of 255; as far as it
-    /// rises. Empty where nothing is changed.
+    /// The response to gray: the dark level, then red, green and blue as enhanced, in levels of 255, up to where it stops
+    /// rising. Empty where nothing is changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub curve: Vec<[f32; 4]>,
     /// The chroma network in a few words, or `none`.
@@ -97,7 +97,7 @@ pub struct Folders<'a> {
     pub images: &'a Path,
     /// Of the network's maps, for inspection: NAME.mul.png and NAME.add.png, in 16 bits.
     pub maps: Option<&'a Path>,
-    /// Knows the pictures that are finished already, which are not made again.
+    /// Lists the finished pictures, which are not made again.
     pub journal: Option<&'a dyn Journal>,
 }
 
@@ -163,9 +163,9 @@ pub fn enhance_capture<'a>(
     Ok((Capture { train: lit, holdout, ..capture.clone() }, report))
 }
 
-/// Enhances pictures in memory as the photographs of one capture: one response for all of them, as [`enhance_capture`] has
-/// it for files. Pixels are as their camera wrote them (sRGB-coded, 0–1) and are taken to have been stored in 8 bits: those of
-/// deeper files want `config.dequantize` off. `config.camera` may name the file of a calibrated camera.
+/// Enhances pictures in memory as the photographs of one capture: one response for all of them, as [`enhance_capture`] does for
+/// files. Pixels are as their camera wrote them (sRGB-coded, 0–1) and are taken to have been stored in 8 bits: for those of
+/// deeper files turn `config.dequantize` off. `config.camera` may name the file of a calibrated camera.
 ///
 /// # Errors
 /// Settings outside their range, a picture without pixels or with another number of them than its size says, a stop.
@@ -193,7 +193,7 @@ pub fn enhance_images(
     Ok((lit, report))
 }
 
-/// Fails where a lit picture would take the place of a photograph or a reference, also through a link.
+/// Fails where a lit picture would replace a photograph or a reference, also through a link.
 fn keep_photographs(capture: &Capture, views: &[&View], images: &Path) -> Result<()> {
     let files = capture.train.iter().chain(&capture.holdout).chain(&capture.test).flat_map(View::files);
     let files: BTreeSet<PathBuf> = files.filter_map(|file| file.canonicalize().ok()).collect();
@@ -207,7 +207,7 @@ fn keep_photographs(capture: &Capture, views: &[&View], images: &Path) -> Result
     }
 }
 
-/// Images of `pixels` at most that are in work at one time.
+/// How many images of at most `pixels` are processed at one time.
 fn in_work(pixels: u64, threads: usize) -> usize {
     (IN_WORK_BYTES / (PIXEL_BYTES * pixels).max(1)).clamp(1, threads.max(1) as u64) as usize
 }
@@ -217,7 +217,7 @@ fn largest(sources: &[Source<'_>]) -> u64 {
     sources.iter().map(Source::pixels).max().unwrap_or(0)
 }
 
-/// What `work` makes of every picture, in order, with as many of `pixels` pixels in memory as there are threads and room for.
+/// Maps `work` over the pictures in order, with as many in memory as there are threads and room for at `pixels` pixels each.
 fn map_few<T: Sync, R: Send>(pictures: &[T], pixels: u64, work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
     let mut results = Vec::with_capacity(pictures.len());
     for group in pictures.chunks(in_work(pixels, rayon::current_num_threads())) {
@@ -226,8 +226,8 @@ fn map_few<T: Sync, R: Send>(pictures: &[T], pixels: u64, work: impl Fn(&T) -> R
     Ok(results)
 }
 
-/// What is the same for all pictures of a capture: its response, and the network with statistics of the whole capture
-/// where one response serves all of it.
+/// State shared by all pictures of a capture: its response, and the network with statistics of the whole capture where one
+/// response serves all of it.
 struct Prepared<'g> {
     kernels: &'g Kernels<'g>,
     /// The settings; without `exif_exposure` where the pixels contradict it.
@@ -260,7 +260,7 @@ impl<'g> Prepared<'g> {
         if curves > 0 {
             tracing::info!("{curves} photographs are read by the curve of their color profile, which is not sRGB's");
         }
-        // Linear light needs no meter, and reading it again takes time.
+        // Linear light needs no EXIF metering, and reading the files again takes time.
         let origin = Origin { linear, below_meter: if linear { None } else { below_meter(&views) } };
         let choice = choose(&config, root, &samples, origin)?;
         tracing::info!("response: {}; {}", choice.response, choice.reason);

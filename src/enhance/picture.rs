@@ -1,4 +1,4 @@
-//! Lit pictures as files, in the format their names ask for, with what belongs to the photograph they come from.
+//! Writes lit pictures in the format of their names, with the metadata of the photographs that they come from.
 
 use super::network::Maps;
 use crate::capture::{Extras, Image, View, ending, resize_area, with_srgb_curve};

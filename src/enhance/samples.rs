@@ -1,4 +1,4 @@
-//! Dark pixels that represent a capture, and photographs that do not belong to the others.
+//! Samples dark pixels that represent a capture, and finds photographs that do not belong to it.
 
 use super::choose::{BLACK, LIT, is_lit};
 use super::config::Config;
@@ -15,7 +15,7 @@ const SAMPLED: (usize, usize) = (64, 8192);
 /// Median luminance below which a photograph is dark for sure: 1.3 stops of linear light below one that counts as lit.
 const DARK: f32 = 0.06;
 
-/// One pixel in so many shows something in a photograph of nothing, at most.
+/// In a black photograph at most one pixel in this many shows something.
 const HOT: usize = 1000;
 
 /// Pixels that represent a capture.
@@ -56,7 +56,7 @@ pub fn sample(sources: &[Source<'_>], config: &Config, downscale: u32, progress:
     Ok(Samples { pixels: samples.concat(), ignore_exif: contradiction.is_some() })
 }
 
-/// What contradicts the EXIF exposures of the photographs. Nobody equalizes the samples of a sensor.
+/// What contradicts the EXIF exposures of the photographs. Sensor samples are exempt: no program equalizes them.
 fn exif_contradiction(sources: &[Source<'_>], config: &Config, samples: &[Vec<[f32; 3]>]) -> Option<String> {
     let both = sources.iter().zip(samples);
     let exposed: Vec<Exposed<'_>> = both
@@ -65,7 +65,7 @@ fn exif_contradiction(sources: &[Source<'_>], config: &Config, samples: &[Vec<[f
     if exposed.is_empty() || sources.iter().all(Source::is_linear) { None } else { contradiction(&exposed) }
 }
 
-/// What there is to say of photographs that do not belong to the others, by their names and pixels.
+/// Warnings about photographs that do not belong to the others, from their names and pixels.
 fn mixed_capture_warnings(photographs: &[(&str, &[[f32; 3]])]) -> Vec<String> {
     let shown: Vec<_> = photographs.iter().filter(|(_, pixels)| !pixels.is_empty()).collect();
     let names = |wanted: &dyn Fn(&[[f32; 3]]) -> bool| -> Vec<&str> {

@@ -1,4 +1,4 @@
-//! Dark pictures on their way in: views of a capture, from their files, or pictures in memory.
+//! Sources of dark pictures: views of a capture, from their files, or pictures in memory.
 
 use super::choose::Choice;
 use super::config::Config;
@@ -90,14 +90,14 @@ impl<'a> Source<'a> {
     /// Whether its values were rounded to 8 bits.
     fn is_rounded(&self) -> bool {
         match self {
-            // What a bracket is merged to is rounded no more.
+            // A merged bracket is no longer rounded.
             Self::View(view) => view.shots.is_empty() && view.image.as_deref().is_none_or(dequantize::rounded),
-            // Nothing says how a picture in memory was stored; the settings do.
+            // Only the settings tell how a picture in memory was stored.
             Self::Memory { .. } => true,
         }
     }
 
-    /// What brings its light to the mean exposure of its capture, where EXIF data are believed and say something.
+    /// The gain to the mean exposure of its capture, where EXIF data exist and are trusted.
     pub fn gain(&self, config: &Config) -> Option<[f32; 3]> {
         self.view()?.gain.filter(|_| config.exif_exposure)
     }

@@ -1,4 +1,4 @@
-//! What is done to each pixel, as plain data, and its CPU twin. The kernels of `shaders/enhance/` compute the same.
+//! The operations on each pixel, as plain data, and their CPU twin. The kernels of `shaders/enhance/` compute the same.
 
 use super::camera::Camera;
 
@@ -43,7 +43,7 @@ pub struct Restoration {
     pub tone: Tone,
     /// Where the result's black and white are.
     pub range: Range,
-    /// What evens out the histogram afterward, if anything does.
+    /// The histogram equalization that follows, if any.
     pub equalize: Option<Box<Equalization>>,
 }
 
@@ -99,11 +99,11 @@ impl Restoration {
 
 /// Points of [`Restoration::curve`].
 const CURVE_POINTS: u16 = 64;
-/// A response ends where the least of the channels has reached this.
+/// A response ends where its smallest channel reaches this value.
 const WHITE: f32 = 0.999;
 
 impl Restoration {
-    /// What becomes of gray: the dark level, then red, green and blue as enhanced, in levels of 255; from black to where
+    /// The response to gray: the dark level, then red, green and blue as enhanced, in levels of 255; from black to where
     /// all are white. Empty where nothing is changed.
     pub fn curve(&self) -> Vec<[f32; 4]> {
         if *self == Self::plain(Tone::Identity) {

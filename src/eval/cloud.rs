@@ -15,7 +15,7 @@ const FRUSTUM: [f32; 3] = [1.0, 0.55, 0.1];
 const FRUSTUM_DEPTH: f64 = 0.15;
 /// The part of the points, at either end of an axis, that may lie outside a picture.
 const OUTSIDE: f64 = 0.01;
-/// Points that are looked at to find the extent.
+/// Points that are sampled to find the extent.
 const SAMPLES: usize = 100_000;
 /// Distance of the camera that sees the whole cloud, in extents: far enough for parallel rays.
 const FAR: f64 = 1e4;

@@ -2,7 +2,7 @@
 //!
 //! Low-light methods differ most in the global color they give a scene. The PSNR after such a fit says what remains
 //! once that is taken away: structure. RawNeRF (Mildenhall et al. 2022) reports the affine and multinerf the quadratic
-//! form. These figures stand beside the plain ones, never in their place.
+//! form. These figures accompany the plain ones and never replace them.
 
 use crate::capture::Image;
 use crate::least_squares::{cholesky, solve};

@@ -1,4 +1,4 @@
-//! Figures of a render beside its distance from the reference: how sharp it is, and by how much its colors are off as a whole.
+//! Figures of a render besides its distance from the reference: sharpness, and offsets of color as a whole.
 
 use super::Counted;
 use crate::capture::Image;

@@ -1,4 +1,4 @@
-//! JPEG files as the challenge and the sheet want them, written whole or not at all.
+//! Writes JPEG files for challenges and sheets, atomically.
 
 use crate::capture::Image;
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ pub fn encode_jpeg(image: &Image, quality: u8, sampling: Sampling) -> std::resul
     encode(&image.to_rgb8(), quality, sampling, None)
 }
 
-/// `image` as a file of quality 95, 4:2:0, has it; `None` where there can be none of its size.
+/// `image` after JPEG compression (quality 95, 4:2:0); `None` where JPEG does not allow its size.
 pub(super) fn through_jpeg(image: &Image) -> Option<Image> {
     let bytes = encode_jpeg(image, 95, Sampling::Half).ok()?;
     let decoded = ::image::load_from_memory_with_format(&bytes, ::image::ImageFormat::Jpeg).ok()?;

@@ -1,5 +1,5 @@
 //! LPIPS 0.1 with AlexNet (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric"): the
-//! distance of two pictures as the features of a network trained on photographs have it, weighted to agree with people.
+//! distance of two pictures in the features of a network trained on photographs, weighted to agree with people.
 //!
 //! The weights are the user's: torchvision's of AlexNet (`features.0.weight`, …) and LPIPS' own (`lin0.model.1.weight`,
 //! …), whose licenses are others than this program's.

@@ -1,4 +1,4 @@
-//! Which render belongs to which reference, and the table of numbers that comes of it.
+//! Pairs renders with references, and collects their numbers.
 
 use super::jpeg::through_jpeg;
 use super::metrics::{broken_pixels, ssim_where};
@@ -29,7 +29,7 @@ pub struct ViewMetrics {
     /// PSNR of the render after JPEG compression (quality 95, 4:2:0); `null` where what is compared are files.
     #[serde(default)]
     pub psnr_jpeg: Option<f64>,
-    /// What the render has in fine structures, by what its reference has (see [`super::sharpness`]).
+    /// Energy in fine structures, relative to the reference (see [`super::sharpness`]).
     #[serde(default)]
     pub sharpness: Option<f64>,
     /// Mean of render − reference for red, green and blue, in levels of 255.
@@ -40,12 +40,12 @@ pub struct ViewMetrics {
 /// What to do where two pictures cannot be compared.
 const SAME_VIEW: &str = "compare pictures of the same view";
 
-/// What is measured beside the distance of colors.
+/// What is measured besides the distance of colors.
 #[derive(Clone, Copy, Default)]
 pub struct Extras<'a> {
     /// LPIPS by this network.
     pub lpips: Option<&'a Lpips>,
-    /// PSNR of the render as a JPEG file has it, too.
+    /// Also PSNR after JPEG compression.
     pub through_jpeg: bool,
 }
 
@@ -123,7 +123,7 @@ struct Pair {
 /// the pixels of the reference those that are `counted` are compared, or all.
 ///
 /// # Errors
-/// [`Error::Setting`] if the two pictures have not the same shape (sides' ratio to 2 %) or are empty;
+/// [`Error::Setting`] if the two pictures differ in shape (sides' ratio to 2 %) or are empty;
 /// [`Error::NotFinite`] if a pixel of either is not finite.
 pub fn compare(
     name: &str,

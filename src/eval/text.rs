@@ -8,7 +8,7 @@ use epaint_default_fonts::UBUNTU_LIGHT;
 /// Heights of a line that is written as it is and of the smallest one that a long text is shrunk to, in pixels.
 pub const LINE: u32 = 20;
 const SMALLEST: f32 = 11.0;
-/// What stands for the end of a text that is longer than its room.
+/// Marks the cut end of a text that is longer than its room.
 const CUT: char = '…';
 
 /// A font that knows Latin, Greek and Cyrillic letters; others show as `?`.

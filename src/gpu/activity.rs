@@ -14,14 +14,14 @@ pub(super) struct Counters {
     pub(super) waits: AtomicU64,
 }
 
-/// What was recorded, made and waited for since the device was opened.
+/// Counts of recordings, allocations and waits since the device was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Activity {
     /// Kernels recorded.
     pub dispatches: u64,
     /// Compute passes they were recorded in.
     pub passes: u64,
-    /// Bind groups made, not counting those found again.
+    /// Bind groups created, not counting cache hits.
     pub bind_groups: u64,
     /// Buffers made.
     pub buffers: u64,

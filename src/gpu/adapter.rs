@@ -1,4 +1,4 @@
-//! Which adapter runs, and with which optional features.
+//! Choice of the adapter and its optional features.
 
 use super::Capabilities;
 use crate::error::{Error, Result};
@@ -34,7 +34,7 @@ impl FromStr for Choice {
     }
 }
 
-/// Optional features to leave unused, to test the fallbacks, and a limit of memory, to test its end; as text
+/// Optional features to leave unused, to test the fallbacks, and a memory limit, to test running out of memory; as text
 /// `subgroups,float-atomics,timestamps`, `all`, `buffers=MIB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mask {

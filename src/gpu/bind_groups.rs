@@ -1,4 +1,4 @@
-//! Bind groups, made once for a kernel and its buffers and kept as long as these buffers live.
+//! A cache of bind groups: each is made once for a kernel and its buffers, and kept as long as these buffers live.
 
 use super::{Gpu, Kernel, lock};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ impl BindGroups {
         self.groups.len()
     }
 
-    /// Lets go of the groups with `buffer`, which would keep its memory.
+    /// Drops the groups with `buffer`, which would keep its memory alive.
     pub(super) fn forget(&mut self, buffer: &wgpu::Buffer) {
         self.groups.retain(|(_, parts), _| parts.iter().all(|(bound, ..)| bound != buffer));
     }

@@ -16,7 +16,7 @@ pub(super) fn fold(groups: u32) -> [u32; 3] {
     [groups.div_ceil(rows), rows, 1]
 }
 
-/// Compiled kernels by source text: whoever asks for one again gets the same pipeline.
+/// Compiled kernels by source text, so that each is compiled once.
 pub(super) type Cache = std::sync::Mutex<std::collections::HashMap<String, Kernel>>;
 
 /// One WGSL file as a compute pipeline; its entry point is `main`, its bindings are all in group 0.
@@ -32,7 +32,7 @@ impl Gpu {
     /// `#ifdef` blocks (see [`shader::compose`]); the device's capabilities are defined as `SUBGROUPS` and `FLOAT_ATOMICS`.
     ///
     /// # Errors
-    /// [`Error::Gpu`] with the compiler's words: a bug of the program or the driver.
+    /// [`Error::Gpu`] with the compiler's message: a bug of the program or the driver.
     pub fn kernel(&self, name: &str, defines: &[(&str, &str)]) -> Result<Kernel> {
         let mut all = defines.to_vec();
         if self.capabilities.subgroups {

@@ -43,7 +43,7 @@ pub struct Capabilities {
     pub timestamps: bool,
 }
 
-/// What went wrong asynchronously; the first message of each kind is kept.
+/// Asynchronous errors; the first message of each kind is kept.
 #[derive(Debug, Default)]
 struct Faults {
     lost: Option<String>,
@@ -109,8 +109,8 @@ impl Gpu {
         features.set(wgpu::Features::SUBGROUP, capabilities.subgroups);
         features.set(wgpu::Features::SHADER_FLOAT32_ATOMIC, capabilities.float_atomics);
         features.set(wgpu::Features::TIMESTAMP_QUERY, capabilities.timestamps);
-        // Sizes are raised to what the adapter has; counts (bindings, workgroup size) stay at WebGPU's defaults,
-        // so that no kernel can come to need more than every adapter offers.
+        // Sizes are raised to what the adapter has; counts (bindings, workgroup size) stay at WebGPU's defaults, so that no
+        // kernel can need more than every adapter offers.
         let has = adapter.limits();
         let most = if mask.buffer_bytes == 0 { u64::MAX } else { mask.buffer_bytes };
         let limits = wgpu::Limits {
@@ -129,7 +129,7 @@ impl Gpu {
         }))
         .map_err(|error| {
             let found = format!("{} did not open: {error}", info.name);
-            // wgpu keeps the kind of this error to itself.
+            // wgpu does not expose the kind of this error.
             let memory = found.contains("Not enough memory");
             if memory { Error::OutOfMemory(found) } else { Error::Gpu(found) }
         })?;
@@ -252,7 +252,7 @@ impl Gpu {
         &self.info
     }
 
-    /// What the kernels that it runs depend on: this program, the adapter, its driver and the features in use.
+    /// A key of everything that its kernels depend on: this program, the adapter, its driver and the features in use.
     pub fn driver(&self) -> String {
         driver(&self.info, self.capabilities)
     }
@@ -334,8 +334,8 @@ fn driver(info: &wgpu::AdapterInfo, capabilities: Capabilities) -> String {
     format!("naka-gs {}\n{name}, {backend}, {driver} {driver_info}\n{capabilities:?}\n", env!("CARGO_PKG_VERSION"))
 }
 
-/// What wgpu checks. Arguments of indirect dispatches are made by kernels of ours, which stay within the limits: to check them
-/// costs a dispatch each, so builds for use leave that out (unless `WGPU_VALIDATION_INDIRECT_CALL` says otherwise).
+/// What wgpu checks. Arguments of indirect dispatches are made by kernels of ours, which stay within the limits: checking them
+/// costs a dispatch each, so release builds leave that out (unless `WGPU_VALIDATION_INDIRECT_CALL` says otherwise).
 fn flags() -> wgpu::InstanceFlags {
     let mut flags = wgpu::InstanceFlags::default();
     if !cfg!(debug_assertions) {

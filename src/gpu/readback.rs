@@ -1,5 +1,4 @@
-//! Reading back: whole buffers at once, and small figures (counters, losses) some submissions late, so that nobody waits
-//! for them.
+//! Reading back: whole buffers at once, and small figures (counters, losses) some submissions late, without a wait.
 
 use super::{Buffer, Gpu, Recorder};
 use crate::error::{Error, Result};
@@ -9,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 impl Gpu {
-    /// Reads a whole buffer back. Waits for the device: not for the steady state of training.
+    /// Reads a whole buffer back. Waits for the device, so the steady state of training must not use it.
     pub fn read<T: Pod>(&self, buffer: &Buffer<T>) -> Result<Vec<T>> {
         self.read_part(buffer, 0, buffer.len())
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// Elements per workgroup.
 pub(super) const BLOCK: usize = 1024;
-/// Elements that one workgroup scans block by block: what fewer dispatches save is more than what one workgroup takes.
+/// Elements that one workgroup scans block by block: fewer dispatches save more time than a single workgroup costs.
 const TOP: usize = 8 * BLOCK;
 /// Levels that `u32` counts can need: 1024³ elements.
 const MAX_LEVELS: usize = 3;

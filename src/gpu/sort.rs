@@ -22,12 +22,12 @@ enum Way {
     Lanes(Box<Lanes>),
 }
 
-/// What the values of a sort are, and what is wanted of it.
+/// The values of a sort, and which outputs are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Values {
-    /// Words of the caller. Keys and values are wanted.
+    /// Words of the caller. Keys and values are needed.
     Given,
-    /// The places of their keys, which nobody needs to write. Only they are wanted.
+    /// The indices of their keys, which the caller need not write. Only they are needed.
     Places,
 }
 
@@ -69,8 +69,8 @@ impl Sort {
     }
 
     /// Sorts the first `count.0[count.1]` pairs (cut off at the capacity) of `keys` and `values` (each at least `capacity`
-    /// long) by the low `bits` bits of the keys, 1–32. `count.1` is at most 3. The result is in [`Sort::sorted`]; what `keys`
-    /// and `values` hold then is of no use.
+    /// long) by the low `bits` bits of the keys, 1–32. `count.1` is at most 3. The result is in [`Sort::sorted`]; `keys` and
+    /// `values` are scratch afterwards.
     pub fn record(
         &self,
         recorder: &mut Recorder<'_>,

@@ -1,5 +1,4 @@
-//! Whether a device's subgroups do what kernels need, by trying it: some backends report sizes that the
-//! device does not have.
+//! Tests whether a device's subgroups do what kernels need: some backends report sizes that the device does not have.
 
 use super::{Gpu, Mask, Recorder, Wanted, adapter, variants};
 use crate::error::Result;
@@ -49,7 +48,7 @@ impl Gpu {
         Ok(SubgroupTrial::of(&self.read(&words)?))
     }
 
-    /// A device with subgroups of an adapter that tells too wide a range of sizes, if they turn out to be usable.
+    /// A device with subgroups of an adapter that reports too wide a range of sizes, if they turn out to be usable.
     ///
     /// # Errors
     /// Those of [`Gpu::open_with`].

@@ -1,7 +1,7 @@
-//! Kernels of results that are equal but for rounding, of which another suits another adapter: which of them a device runs.
+//! Choice among kernel variants: their results are equal but for rounding, and their speeds differ by adapter.
 //!
-//! What was asked for comes before what was measured on this machine ([`remember_variants_in`]), and that before what is right
-//! for most adapters of the kind.
+//! An explicit choice takes precedence over what was measured on this machine ([`remember_variants_in`]), and that over the
+//! default for the kind of adapter.
 
 use super::Capabilities;
 use crate::error::{Error, Result};
@@ -88,7 +88,7 @@ impl std::fmt::Display for Variants {
     }
 }
 
-/// What is asked for; the rest is chosen. As text `raster=wide,sort=ballots`.
+/// The explicitly wanted variants; the rest is chosen. As text `raster=wide,sort=ballots`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// One of the raster kernels.
@@ -122,7 +122,7 @@ impl FromStr for Wanted {
     }
 }
 
-/// Where choices are recorded that were measured on this machine.
+/// The folder of the choices that were measured on this machine.
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Lets devices run what [`record`] describes in `folder` (which need not exist). It holds for the whole process.
@@ -130,7 +130,7 @@ pub fn remember_variants_in(folder: &Path) {
     *lock(&FOLDER) = Some(folder.to_path_buf());
 }
 
-/// What was measured on an adapter, as it is on record.
+/// The recorded result of a measurement on an adapter.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     driver: String,
@@ -150,13 +150,13 @@ fn file(driver: &str) -> Option<PathBuf> {
     Some(folder.join(format!("{}.variants.json", &hex(Sha256::digest(driver))[..16])))
 }
 
-/// What is on record of `driver`; a file of something else, or that cannot be read, is none.
+/// The record of `driver`; an invalid or unreadable file counts as absent.
 fn recorded(driver: &str) -> Option<Variants> {
     let record: Record = serde_json::from_slice(&std::fs::read(file(driver)?).ok()?).ok()?;
     (record.driver == driver).then_some(record.variants)
 }
 
-/// What to run on an adapter.
+/// Chooses the variants for an adapter.
 ///
 /// # Errors
 /// [`Error::Setting`] where it cannot run what is asked for.

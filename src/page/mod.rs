@@ -1,4 +1,4 @@
-//! `report.html`: what a run or a batch came to, in one file that needs nothing else: pictures, style and script are in
+//! `report.html`: the results of a run or a batch in one self-contained file: pictures, style and script are in
 //! it, and its content security policy lets it load nothing. A scene as such a page is in `scene/`.
 
 mod batch_page;
@@ -99,7 +99,7 @@ fn nothing(out: &Path) -> Error {
     Error::input(out, found, "give the output folder of `naka-gs run`, `demo` or `batch`")
 }
 
-/// Where the page goes; one that this program has not made is not replaced.
+/// Where the page goes; a page that this program did not make is never replaced.
 fn place(out: &Path) -> Result<PathBuf> {
     let path = out.join(PAGE_FILE);
     match std::fs::read_to_string(&path) {
@@ -117,7 +117,7 @@ fn place(out: &Path) -> Result<PathBuf> {
     }
 }
 
-/// A picture that stands for the run in `out`: its first render, else its first lit image.
+/// A representative picture of the run in `out`: its first render, else its first lit image.
 fn scene_picture(out: &Path) -> Option<Image> {
     let first = |folder: &str| {
         let entries = std::fs::read_dir(out.join(folder)).ok()?;

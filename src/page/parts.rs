@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
-/// What a page of this program says of itself, and how it is known for one that may be replaced.
+/// Identifies pages of this program, which may be replaced.
 pub const GENERATOR: &str = "<meta name=\"generator\" content=\"naka-gs\">";
 /// Quality of embedded pictures: to look at, not to measure.
 const QUALITY: u8 = 85;
@@ -212,7 +212,7 @@ impl Embedded {
 pub struct Chart {
     pub name: String,
     pub x_name: &'static str,
-    /// The curve in words, for who cannot see it.
+    /// The curve in words, for screen readers.
     pub summary: String,
     /// Width and height of the drawing.
     pub size: [f64; 2],
@@ -233,7 +233,7 @@ pub struct Mark {
     pub says: [String; 2],
 }
 
-// What these templates write is escaped, so it goes into other templates as it is.
+// The output of these templates is escaped already, so other templates insert it unchanged.
 impl HtmlSafe for Part {}
 impl HtmlSafe for Table {}
 impl HtmlSafe for Cell {}

@@ -166,7 +166,7 @@ fn kernels(run: &Run) -> Option<Table> {
     Table::new("Kernels, in an average training step", &["kernel", "ms", ""], kernels.iter().map(row).collect())
 }
 
-/// What `enhance` says of itself: its response as a curve, and its plain values.
+/// The report of `enhance`: its response as a curve, and its plain values.
 fn enhancement(stage: Option<&StageRecord>) -> [Option<Part>; 3] {
     let Some(counts) = stage.map(|stage| &stage.counts) else { return [None, None, None] };
     let curve: Vec<[f64; 4]> =

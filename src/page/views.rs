@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const SIDE: u32 = 560;
 /// Most views of a kind: training, held out, test.
 const MOST: [usize; 3] = [6, 4, 8];
-/// How much stronger a difference is shown than it is.
+/// Amplification of displayed differences.
 const GAIN: f32 = 4.0;
 
 /// The views of a run by kind.
@@ -138,8 +138,8 @@ impl Gallery<'_> {
         ViewFigure::new(&view.name, &pictures, [0, 1], SIDE, figures(numbers))
     }
 
-    /// The photograph or reference of a view, if the run has read this very file: a record that names files which its
-    /// author did not have gets none of them into a page.
+    /// The photograph or reference of a view, if the run has read this very file: a crafted record cannot put files into a page
+    /// that its author did not have.
     fn photograph(&self, view: &View) -> Result<Option<Image>> {
         let Some(path) = &view.image else { return Ok(None) };
         if !has_recorded_content(&self.run.inputs, path) {
@@ -215,7 +215,7 @@ mod tests {
         let mut run = Run::new(&scene, &settings);
         let job = Job { scene, out: out.clone(), settings, overwrite: false, scope: Scope::default() };
         let name = capture_of(&job, &crate::Silent::default()).unwrap().holdout[0].name.clone();
-        // Lit as twice the light has it.
+        // As twice the light would look.
         let [render] = pictures(&out, &run).try_into().unwrap_or_else(|_| panic!("not one picture"));
         let mut lit = render.clone();
         lit.pixels.as_flattened_mut().iter_mut().for_each(|value| *value = exposed(*value, 2.0));

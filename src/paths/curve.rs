@@ -1,4 +1,4 @@
-//! The shape of the way: a centripetal Catmull–Rom spline through poses.
+//! The shape of a camera path: a centripetal Catmull–Rom spline through poses.
 //!
 //! Evaluated as Barry and Goldman's pyramid (SIGGRAPH 1988) of linear blends, in which rotations are blended along great
 //! arcs (Schlag, Graphics Gems II, 1991) with the same knots, so that camera and view direction bend together. Knots
@@ -8,10 +8,10 @@ use super::Pose;
 
 /// Pieces of a segment whose lengths are known.
 const PIECES: usize = 64;
-/// How much turning counts beside moving in lengths: enough that a turn on the spot takes its time, too little to show
-/// in the pace of a camera that moves.
+/// Weight of turning relative to moving in lengths: enough that a turn in place takes time, too little to affect the pace of a
+/// moving camera.
 const TURNING: f64 = 0.2;
-/// Distances that are taken for none, as a part of the mean.
+/// Distances that count as zero, as a part of the mean.
 const NOTHING: f64 = 1e-9;
 
 /// A smooth curve through poses.

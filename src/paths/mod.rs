@@ -1,8 +1,8 @@
-//! Camera paths: keyframes, the smooth way between them, and films of it.
+//! Camera paths: keyframes, the smooth curve between them, and films.
 //!
 //! A path is kept in nerfstudio's camera-path files ([`CameraPath::read`], [`CameraPath::write`]), so that either program
 //! shows what was recorded in the other. Between keyframes the shape of the way ([`curve`]) and the pace along it
-//! ([`pace`]) are found apart from each other: a keyframe's time says when the camera comes by, not how the way bends.
+//! ([`pace`]) are independent: a keyframe's time states when the camera passes it, and does not bend the curve.
 
 mod curve;
 mod nerfstudio;
@@ -26,7 +26,7 @@ const MAX_FRAMES: f64 = 1e6;
 pub(crate) const MAX_SIDE: u32 = 16_384;
 pub(crate) const MAX_FPS: f64 = 1000.0;
 
-/// Where a camera stands, how it is turned, and how wide it sees.
+/// Position, orientation and field of view of a camera.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pose {
     /// Center of the camera, in the capture's frame.
@@ -85,7 +85,7 @@ pub struct CameraPath {
     pub keyframes: Vec<Keyframe>,
     /// Seconds from the last keyframe back to the first, where the path is closed.
     pub closing: Option<f64>,
-    /// The pace is even all along, and the keyframes' times do not matter but for the length of the whole.
+    /// The pace is constant, and the keyframes' times only determine the total length.
     pub constant_speed: bool,
     /// Poses of the pictures as another program made them; without any, they are made from the keyframes.
     pub frames: Vec<Pose>,

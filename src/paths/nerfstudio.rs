@@ -46,7 +46,7 @@ struct File {
     naka_gs: Option<Own>,
 }
 
-/// What only this program knows of a path whose pictures it made from the keyframes, as it will again.
+/// Data of this program about a path whose pictures it makes from the keyframes.
 #[derive(Serialize, Deserialize)]
 struct Own {
     constant_speed: bool,

@@ -1,4 +1,4 @@
-//! The pace along a way: which length the camera has gone at which time.
+//! The pace along a path: length as a function of time.
 
 /// Length over time: a monotone cubic (PCHIP; Fritsch and Carlson 1980, with the weighted harmonic mean of Fritsch and
 /// Butland 1984), smooth and never going back.

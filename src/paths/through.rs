@@ -1,4 +1,4 @@
-//! A path that nobody recorded: smoothly through the cameras of a capture.
+//! A generated path: smoothly through the cameras of a capture.
 
 use super::{CameraPath, Keyframe, Pose};
 use crate::capture::Camera;
@@ -18,7 +18,7 @@ pub struct Tour {
 }
 
 /// A path of even pace through `cameras`, in pictures of the size of the first: in their order, or, if that is shorter,
-/// always on to the nearest one that is left.
+/// always to the nearest remaining one.
 ///
 /// # Errors
 /// [`Error::Setting`] for fewer than two cameras or keyframes.

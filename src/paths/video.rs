@@ -23,10 +23,10 @@ const STUCK_AFTER: Duration = Duration::from_secs(120);
 const LAST_MOMENT: Duration = Duration::from_secs(2);
 /// Pictures that wait for it.
 const WAITING: usize = 2;
-/// How much of its last words a message quotes.
+/// Number of characters of its last output that a message quotes.
 const QUOTED: usize = 400;
 
-/// An encoder of ffmpeg, with its settings for a quality that hardly shows.
+/// An encoder of ffmpeg, with its settings for visually nearly lossless quality.
 type Codec = (&'static str, &'static [&'static str]);
 
 /// By preference.
@@ -119,8 +119,8 @@ impl Encoder {
         Ok(Self { program: program.into(), container, codec: *codec })
     }
 
-    /// Makes the film `path` of what `fill` puts into it: pictures of `size`, `fps` a second. An odd last row or column
-    /// is left out, as the format has none.
+    /// Makes the film `path` from the pictures that `fill` supplies: pictures of `size`, `fps` a second. An odd last row or
+    /// column is left out, as the format has none.
     ///
     /// # Errors
     /// The error of `fill`; a size of less than 2 × 2; an ffmpeg that fails, or takes no picture for two minutes; a
@@ -250,7 +250,7 @@ fn feed(mut stdin: ChildStdin, pictures: &Receiver<Vec<u8>>) {
     }
 }
 
-/// How the child ended; nothing if it did not, within `limit` or before a stop.
+/// The child's exit status; `None` if it did not end within `limit` or before a stop.
 fn wait(child: &mut Child, progress: &dyn Progress, limit: Duration) -> Option<ExitStatus> {
     let started = Instant::now();
     loop {

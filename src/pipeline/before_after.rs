@@ -10,11 +10,11 @@ use std::path::Path;
 /// Most rows, and most pixels along the longer side of a picture.
 const ROWS: usize = 16;
 const SIDE: u32 = 480;
-/// Strongest brightening: beyond it there is nothing but noise.
+/// Largest gain: beyond it there is only noise.
 const MOST_GAIN: f32 = 1000.0;
 
-/// Lays out evenly spread photographs: as they are, brightened like by a longer exposure (one factor for all, which
-/// gives the median of the lit pictures), and lit. Pictures stand upright.
+/// Lays out evenly spread photographs: unchanged, brightened as by a longer exposure (one factor for all, which gives the
+/// median of the lit pictures), and lit. Pictures stand upright.
 ///
 /// # Errors
 /// Pictures that cannot be read, a disk that is full.
@@ -55,7 +55,7 @@ fn small(view: &View) -> Result<Image> {
 fn median<'a>(images: impl Iterator<Item = &'a Image>) -> f32 {
     let mut values: Vec<f32> = images.flat_map(|image| image.pixels.iter().flatten()).copied().collect();
     let middle = values.len() / 2;
-    // An eighth of a level: what the darkest captures have, and no division by zero.
+    // An eighth of a level, the median of the darkest captures; avoids a division by zero.
     let least = srgb_to_linear(0.125 / 255.0);
     match values.len() {
         0 => least,

@@ -1,4 +1,4 @@
-//! The cameras that splats were trained from, found again by the files beside them.
+//! Finds the cameras that splats were trained from by the files next to them.
 
 use super::output::names;
 use super::record::{RUN_FILE, Run};

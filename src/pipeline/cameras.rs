@@ -1,10 +1,10 @@
-//! What a run says of its cameras before it begins.
+//! Messages about the cameras at the start of a run.
 
 use super::output::names;
 use crate::capture::Capture;
 use std::path::Path;
 
-/// Tells what is unusual about the cameras of `posed`, and where the files of its model are.
+/// Logs what is unusual about the cameras of `posed`, and where the files of its model are.
 pub(super) fn describe_cameras(scene: &Path, posed: &Capture) {
     for warning in posed.arrangement_warnings() {
         tracing::warn!("{}: {warning}", scene.display());

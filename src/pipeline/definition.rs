@@ -12,12 +12,12 @@ use crate::train::Change;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// How a stage is planned and made. What it has in common with others is a default.
+/// How a stage is planned and made. Default methods hold what most stages share.
 pub(super) trait Definition: Sync {
     /// Its name.
     fn stage(&self) -> Stage;
 
-    /// Whether a run of this scope has it, once there are poses.
+    /// Whether a run of this scope includes the stage, once there are poses.
     fn is_in(&self, _scope: &Scope) -> bool {
         true
     }
@@ -31,13 +31,13 @@ pub(super) trait Definition: Sync {
     /// The files that it writes, by their path below the output folder.
     fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String>;
 
-    /// Fingerprints of runs that made some of the same files, which this one goes on with.
+    /// Fingerprints of runs that made some of the same files, from which this one continues.
     fn related(&self, _plan: &PlanContext<'_>) -> Vec<String> {
         Vec::new()
     }
 
-    /// What a run that goes on from the record `earlier` keeps of it: files, and counts of an unfinished attempt. `other`: that
-    /// was a related run, and what of it is not kept is removed.
+    /// What a run that continues from the record `earlier` keeps of it: files, and counts of an unfinished attempt. With
+    /// `other` that was a related run, and its other files are removed.
     ///
     /// # Errors
     /// Files that cannot be moved or removed.
@@ -48,7 +48,8 @@ pub(super) trait Definition: Sync {
     /// Makes it.
     fn make(&self, session: &mut Session<'_>) -> Result<Counts>;
 
-    /// The stage whose files are all that is left of its result: the two are made together, and no run ends between them.
+    /// The stage whose files hold all that remains of this one's result: the two are made together, and no run ends between
+    /// them.
     fn stored_with(&self) -> Option<Stage> {
         None
     }
@@ -56,18 +57,18 @@ pub(super) trait Definition: Sync {
     /// Notes that its files are current, where the session may hold other data.
     fn keep(&self, _session: &mut Session<'_>) {}
 
-    /// What an unfinished attempt leaves beside its outputs to be continued from, by its path below the output folder.
+    /// The file or folder, by its path below the output folder, from which an unfinished attempt is continued.
     fn partial(&self) -> Option<String> {
         None
     }
 
-    /// Removes what an unfinished attempt in the output folder `out` would be continued from.
+    /// Removes what an unfinished attempt in the output folder `out` could be continued from.
     fn discard_partial(&self, _out: &Path) -> Result<()> {
         Ok(())
     }
 }
 
-/// What the fingerprints and outputs of the stages follow from.
+/// What the fingerprints and outputs of the stages depend on.
 pub(super) struct PlanContext<'a> {
     pub job: &'a Job,
     pub inputs: &'a Hashes,

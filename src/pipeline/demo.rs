@@ -1,4 +1,4 @@
-//! The demo: a procedural capture through the whole pipeline, and its pictures beside the known truth.
+//! The demo: a procedural capture through the whole pipeline, and its pictures compared with the known truth.
 
 use super::output::{OutputFolder, names};
 use super::pictures::spread;
@@ -73,7 +73,7 @@ fn photograph_in(scene: &Scene, out: &OutputFolder, overwrite: bool, progress: &
     Ok(folder)
 }
 
-/// Pictures of one view, with what is said of it.
+/// Pictures of one view, with a caption.
 struct Pictures {
     caption: String,
     dark: Option<Image>,
@@ -90,7 +90,7 @@ impl Pictures {
     }
 }
 
-/// New views first, two in a row, since they are what a model is for; then views that were trained on.
+/// New views first, two in a row, since they are the purpose of a model; then training views.
 fn lay_out(job: &Job, path: &Path, shared: &Shared<'_>) -> Result<()> {
     let (capture, _) = prior::locate(&super::load(job)?, &job.settings.prior)?;
     let gpu = shared.gpu(job)?;

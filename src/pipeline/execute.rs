@@ -20,8 +20,8 @@ pub(super) fn keep(session: &mut Session<'_>, stage: Stage) -> Result<()> {
     session.run.write(&session.job.out)
 }
 
-/// Makes a stage, with its state in `run.json` from beginning to end. It and the stages `later` are not current from
-/// before the first change on, until they are made or have been looked at again.
+/// Makes a stage, with its state in `run.json` from beginning to end. Before the first change, it and the stages `later` are
+/// marked as not current, until they are made or checked again.
 pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later: &[Step]) -> Result<()> {
     session.progress.check()?;
     invalidate(session, step, later)?;
@@ -56,7 +56,7 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
     session.run.put(record.clone());
     session.run.write(&session.job.out)?;
     let made = definition(step.stage).make(session).and_then(|counts| session.check_gpu().map(|()| counts));
-    // What a stage misses in a folder that was moved says less.
+    // Errors of a stage in a folder that was moved are less informative.
     folder.ensure_held()?;
     record.seconds = spent + started.elapsed().as_secs_f64();
     record.outputs = step.outputs.iter().map(|name| (name.clone(), folder.content(name))).collect();
@@ -68,11 +68,11 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
             }
             session.run.put(record);
             session.run.write(&session.job.out)?;
-            // What partial results are for is done, and on record.
+            // The partial results have served their purpose, and the record says so.
             definition(step.stage).discard_partial(&session.job.out)
         }
         Err(error) => {
-            // A device that is gone fails wherever it is used next; that it is gone says more.
+            // A lost device makes any later call fail; report the loss instead.
             let cause = session.check_gpu().err().filter(|_| matches!(error, Error::Gpu(_)));
             let error = cause.unwrap_or(error).in_stage(step.stage.name());
             let interrupted = matches!(error, Error::Interrupted(_));
@@ -89,7 +89,7 @@ pub(super) fn make(session: &mut Session<'_>, step: &Step, action: Action, later
     }
 }
 
-/// Seconds on the record `before` of what a stage goes on from: those of an unfinished attempt, or of a finished one the
+/// Seconds recorded in `before` for what a stage continues from: those of an unfinished attempt, or, of a finished one, the
 /// share of its files that are `kept`.
 fn seconds_spent(before: &StageRecord, kept: &Files) -> f64 {
     let share = match before.status {
@@ -101,8 +101,8 @@ fn seconds_spent(before: &StageRecord, kept: &Files) -> f64 {
     share * before.seconds
 }
 
-/// Notes in `run.json` that `step`, the stages `later` and the files of no stage are not current, then removes what of
-/// the later ones will certainly be replaced.
+/// Notes in `run.json` that `step`, the stages `later` and the files of no stage are not current, then removes those files of
+/// the later ones that will certainly be replaced.
 fn invalidate(session: &mut Session<'_>, step: &Step, later: &[Step]) -> Result<()> {
     let mut outdated = std::mem::take(&mut session.run.files);
     for other in later.iter().chain([step]) {
@@ -125,7 +125,7 @@ fn invalidate(session: &mut Session<'_>, step: &Step, later: &[Step]) -> Result<
     Ok(())
 }
 
-/// Removes what an earlier run in this folder made in `stage`, as far as it is as that run left it.
+/// Removes the files that an earlier run in this folder made in `stage`, except those that were changed since.
 fn remove_earlier(session: &Session<'_>, stage: Stage) -> Result<()> {
     let Some(record) = session.run.stage(stage) else { return Ok(()) };
     session.folder.remove(&record.outputs)?;

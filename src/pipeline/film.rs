@@ -72,7 +72,7 @@ pub struct Video {
 /// Renders the views of `cameras`, all of one size, into `frames` and `video`; `journal` hears of each frame.
 ///
 /// # Errors
-/// Files that cannot be written, an ffmpeg that fails, a stop. Frames that are finished then stay, half a film does not.
+/// Files that cannot be written, an ffmpeg that fails, a stop. Finished frames then stay; an unfinished film is removed.
 pub fn film(
     painter: &mut Painter<'_>,
     cameras: &[Camera],
@@ -108,7 +108,7 @@ pub fn film(
     }
 }
 
-/// Fails where something is at `path`, be it a link that leads nowhere.
+/// Fails where something is at `path`, even a dangling link.
 ///
 /// # Errors
 /// [`Error::Exists`].

@@ -1,6 +1,6 @@
 //! Fingerprints of what a stage is made from. A stage with an unchanged fingerprint need not be made again.
 //!
-//! Files count by their content, wherever they lie and whenever they were touched. A hash is taken anew only where a
+//! Files count by their content, wherever they lie and whenever they were touched. A hash is computed again only where a
 //! file's size, times or inode changed since it was hashed last ([`Hashes`]).
 
 use crate::capture::{Mask, View};
@@ -24,7 +24,7 @@ pub fn of(parts: &impl Serialize) -> String {
     sha256(serde_json::to_vec(parts).unwrap_or_default())
 }
 
-/// The fingerprint of a model, from that of its training as it was `started`, and the settings that were changed on the way.
+/// The fingerprint of a model, from that of its training as `started` and the settings that were changed since.
 pub(super) fn changed(started: &str, changes: &[Change]) -> String {
     if changes.is_empty() { started.into() } else { of(&(started, changes)) }
 }
@@ -38,7 +38,7 @@ pub struct Content {
     pub sha256: String,
 }
 
-/// What the file system says of a file whose hash is known.
+/// The file system's metadata of a file whose hash is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hashed {
     #[serde(flatten)]
@@ -56,8 +56,8 @@ impl Hashed {
 /// What changes when a file is written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct State {
-    /// Nanoseconds since 1970 of the last change of the content, and (on Unix) of anything about the file, which no
-    /// program can set; 0 where it is not to be trusted.
+    /// Nanoseconds since 1970 of the last change of the content, and (on Unix) of its metadata, which no program can set; 0
+    /// where it cannot be trusted.
     modified_ns: u64,
     changed_ns: u64,
     inode: u64,
@@ -151,8 +151,8 @@ impl Hashes {
     }
 }
 
-/// Whether a file has the content that a record says it had. A record may come from somebody else: who shows a file
-/// because a record names it shows nothing that its author did not have.
+/// Whether a file has the content that a record says it had. Records may come from other people: this check keeps a crafted one
+/// from exposing files that its author did not have.
 pub fn has_recorded_content(recorded: &BTreeMap<String, Hashed>, path: &Path) -> bool {
     let Some(hashed) = recorded.get(&key(path)) else { return false };
     hash(path).as_ref() == Some(&hashed.content)

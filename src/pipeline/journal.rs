@@ -1,4 +1,4 @@
-//! Which files of a stage under way are finished, kept in `run.json`: a killed run goes on after them.
+//! Finished files of the current stage, listed in `run.json`, so that a killed run continues after them.
 
 use super::output::{Files, NOTE_EVERY, OutputFolder};
 use super::record::{Run, Stage};

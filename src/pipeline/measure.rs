@@ -22,7 +22,7 @@ pub struct MetricsFile {
     /// Models whose renders' mean these are the numbers of, where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seeds: Option<u32>,
-    /// The numbers of `splats.ply` by itself, which shows the mean of several models as far as one can.
+    /// The numbers of `splats.ply` alone, into which the mean of several models was distilled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distilled: Option<Metrics>,
 }
@@ -65,12 +65,12 @@ pub(super) fn measure(
     progress: &dyn Progress,
 ) -> Result<MetricsFile> {
     let extras = Extras { lpips, through_jpeg: true };
-    // As the lens takes it, like the files of renders.
+    // With the lens's distortion, like the files of renders.
     let test = capture.test.iter().filter(|view| view.image.is_some()).map(|view| {
         let rendered = View { camera: view.camera.downscaled(downscale), ..view.clone() };
         Compared { picture: rendered.as_taken(), rendered }
     });
-    // Photographs that are trained on, and lit ones, are those of a pinhole.
+    // Training photographs and lit ones are those of a pinhole.
     let holdout = holdout.iter().filter(|view| view.image.is_some());
     let holdout = holdout.map(|view| Compared { rendered: View { lens: None, ..view.clone() }, picture: view.clone() });
     let (test, holdout): (Vec<Compared>, Vec<Compared>) = (test.collect(), holdout.collect());

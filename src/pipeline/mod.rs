@@ -1,8 +1,8 @@
 //! The stages in order: a capture in, a folder of results out, resumable at every stage.
 //!
-//! [`run`] plans first ([`plan`]): nothing is written before it is clear that nothing of a different run would be
-//! replaced. Then each stage that is not current is made, and `run.json` ([`record`]) says after each step how far the
-//! run came, so that the same command continues from there.
+//! [`run`] plans first ([`plan`]): nothing is written before it is clear that nothing of a different run would be replaced.
+//! Then each stage that is not current is made, and `run.json` ([`record`]) is updated after each step, so that the same
+//! command continues from there.
 
 mod before_after;
 mod beside;
@@ -84,15 +84,15 @@ pub struct Job {
 /// The settings for the photographs in a folder.
 pub type SettingsFor<'a> = &'a (dyn Fn(&Path) -> Result<Settings> + Sync);
 
-/// What a run shares with a window on it, and asks of who started it; by default nothing.
+/// What a run shares with its caller, such as a window; by default nothing.
 #[derive(Clone, Default)]
 pub struct Shared<'a> {
     /// The device to run on, instead of the one that the settings name.
     pub gpu: Option<Arc<Gpu>>,
     /// Looks on while the model is trained.
     pub watch: Option<&'a dyn Watch>,
-    /// The settings for the frames of a video, in their folder, which are those of the job by default: what settings
-    /// follow can be seen once there are frames.
+    /// The settings for the frames of a video, in their folder, by default those of the job: what settings depend on is known
+    /// once there are frames.
     pub settings: Option<SettingsFor<'a>>,
 }
 
@@ -137,7 +137,7 @@ fn run_in(folder: &OutputFolder, job: &Job, shared: &Shared<'_>, progress: &dyn 
 /// that it would have had.
 ///
 /// # Errors
-/// As [`run`]; [`Stage::PRIOR`], whose points live on only in what PPM makes of them; [`Stage::POSES`] where the scene has
+/// As [`run`]; [`Stage::PRIOR`], whose points are kept only in the result of PPM; [`Stage::POSES`] where the scene has
 /// poses.
 pub fn run_until(job: &Job, last: Stage, shared: &Shared<'_>, progress: &dyn Progress) -> Result<Run> {
     if let Some(home) = stages::definition(last).stored_with() {
@@ -178,7 +178,7 @@ fn run_stages(
     }
 }
 
-/// A job with its output folder, which nobody else works in.
+/// A job with its locked output folder.
 struct Work<'a> {
     job: &'a Job,
     folder: &'a OutputFolder,
@@ -239,8 +239,8 @@ pub fn posed_and_lit(job: &Job, progress: &dyn Progress) -> Result<Option<Captur
     Ok(Some(session::lit_from_files(job, &capture)))
 }
 
-/// The record of an earlier run in the output folder. With `--overwrite` a file of that name that is no record is none,
-/// but never one that a later version of the program wrote.
+/// The record of an earlier run in the output folder. With `--overwrite` an invalid file of that name counts as absent, except
+/// one that a later version of the program wrote.
 fn earlier(job: &Job) -> Result<Option<Run>> {
     match Run::read(&job.out) {
         Err(_) if job.overwrite && !Run::is_later(&job.out) => Ok(None),
@@ -264,11 +264,11 @@ fn run_posed(
     let steps_with = |changes: &[Change]| steps(job, inputs, [&capture, &posed], *estimated, &origin, changes);
     let earlier = earlier(job)?;
     let plan = |changes: &[Change]| Planned::new(steps_with(changes), earlier.as_ref(), work);
-    // A training that was changed on the way is kept with its changes; one that is made starts without.
+    // A training whose settings were changed is kept with its changes; a new one starts without.
     let changed = plan(&earlier.as_ref().map(Run::changes_under_way).unwrap_or_default())?;
     let planned = if changed.makes(|stage| stage == Stage::TRAIN) { plan(&[])? } else { changed };
     settings::file::check(&folder.join(names::SETTINGS), job.overwrite)?;
-    // What comes after `last` is planned too, so that results of a different run are in the way of a part as of the whole.
+    // Stages after `last` are planned too, so that results of a different run stop a partial run as well.
     let written = planned.steps.iter().flat_map(|step| &step.outputs).map(String::as_str);
     let mut read = inputs.paths();
     read.push(job.scene.join(names::TRANSFORMS));
@@ -284,7 +284,7 @@ fn run_posed(
     Ok(session.finish())
 }
 
-/// What a run is going to do: its stages, and what becomes of each.
+/// The plan of a run: its stages, and whether each is made or kept.
 struct Planned {
     steps: Vec<Step>,
     actions: Vec<Action>,
@@ -314,14 +314,14 @@ fn make_stages(
         if stage > last {
             break;
         }
-        // What is current depends on what the stages before have just written.
+        // Whether a stage is current depends on what the stages before it have just written.
         match decide(&steps, Some(session.run()), session.folder, true)?[at] {
             Action::Keep => execute::keep(session, stage)?,
             action => execute::make(session, &steps[at], action, &steps[at + 1..])?,
         }
         let Some(trained) = session.run().stage(stage).filter(|_| stage == Stage::TRAIN) else { continue };
-        // What was changed on the way makes another model, and other results of it. Without changes the plan stands: inputs
-        // that have changed or gone since it was made are for the next run to find.
+        // Changed settings make another model, and other results. Without changes the plan stays: inputs that changed since it
+        // was made are found by the next run.
         if trained.fingerprint != steps[at].fingerprint {
             steps = steps_with(&trained.changes());
         }

@@ -1,4 +1,4 @@
-//! Photographs lit for their own sake: single ones, folders, or those of a scene, without a model after them.
+//! Lights photographs without training a model: single ones, folders, or those of a scene.
 
 use super::output::{Listed, OutputFolder, Results, ensure_disjoint, ensure_no_input, names};
 use super::{before_after, transforms};
@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Files beside the pictures that no picture may be named like.
+/// Names of other output files, which no picture may have.
 const RESERVED: [&str; 7] =
     [names::SHEET, MAPS, names::MASKS, names::SETTINGS, names::RESULTS, names::RUN, names::TRANSFORMS];
 const MAPS: &str = "maps";
@@ -179,8 +179,8 @@ fn open(job: &Job) -> Result<(Capture, Vec<Error>)> {
     }
 }
 
-/// Decodes every photograph once and takes out those that cannot be: a folder with one broken file is no reason to
-/// stop, but the response of the others must not be found and written first.
+/// Decodes every photograph once and sets aside those that fail: one broken file should not stop the others, but must be found
+/// before their response is estimated and written.
 pub(super) fn set_aside(photos: &mut Capture, progress: &dyn Progress) -> Result<Vec<Error>> {
     progress.begin("check", "images", photos.train.len() as u64);
     let done = AtomicU64::new(0);

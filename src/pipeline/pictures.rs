@@ -12,11 +12,11 @@ use image::RgbImage;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Models that stay in device memory together; of more, each is brought there for each picture. Training holds four times a
+/// Most models that stay in device memory together; more are uploaded for each picture in turn. Training holds four times a
 /// model's parameters, too.
 const RESIDENT: usize = 4;
 
-/// A model, or several whose mean is shown, ready to be seen from any camera.
+/// Renders a model, or the mean of several, from any camera.
 pub struct Painter<'g> {
     gpu: &'g Gpu,
     renderer: Renderer,
@@ -36,7 +36,7 @@ impl<'g> Painter<'g> {
     /// Uploads `splats`. `antialiased` must be as in training; the background is black.
     ///
     /// # Errors
-    /// The device fails, or a splat is not finite: it would be left out without a word.
+    /// The device fails, or a splat is not finite: rendering would skip it silently.
     pub fn new(gpu: &'g Gpu, splats: &Splats, antialiased: bool) -> Result<Self> {
         splats.check_finite("the model")?;
         let models = vec![Model::Device(Box::new(Tensors::from_splats(gpu, splats, 0)?))];
@@ -86,7 +86,7 @@ impl<'g> Painter<'g> {
         Ok(mean.unwrap_or_else(|| Image::new(camera.width, camera.height)))
     }
 
-    /// The picture of `view` as its lens takes it, at the size of its camera; of a lens that sees too much, the pinhole's
+    /// The picture of `view` with its lens's distortion, at the size of its camera; of a lens that is too wide, the pinhole's
     /// ([`View::bending`]).
     pub fn render_taken(&mut self, view: &View) -> Result<Image> {
         match view.bending() {
@@ -95,7 +95,7 @@ impl<'g> Painter<'g> {
         }
     }
 
-    /// The same rounded to 8 bits, as files have it.
+    /// The same, rounded to 8 bits for files.
     pub fn render_taken_rgb8(&mut self, view: &View) -> Result<RgbImage> {
         match view.lens {
             Some(_) => Ok(self.render_taken(view)?.to_rgb8()),
@@ -141,7 +141,7 @@ pub fn render_views(
     Ok(())
 }
 
-/// Endings of photographs other than JPEG. What else stands behind a period is part of the name (`cam.0001`).
+/// Endings of photographs other than JPEG. Anything else after a period is part of the name (`cam.0001`).
 const PHOTOGRAPHS: [&str; 16] = [
     "png", "tif", "tiff", "webp", "bmp", "exr", "hdr", "heic", "heif", "avif", "dng", "cr2", "cr3", "nef", "arw", "raf",
 ];

@@ -1,4 +1,4 @@
-//! `run.json`: what was made in an output folder, from what, how long it took; the memory that makes a run resumable.
+//! `run.json`: what was made in an output folder, from what, and how long it took. It makes runs resumable.
 
 use super::fingerprint::{self, Content, Hashed};
 use super::frames::Source;
@@ -28,7 +28,7 @@ pub type Counts = Map<String, Value>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// Under way, or the program ended without a word.
+    /// In progress, or the program was killed.
     Running,
     /// Finished in this run.
     Done,
@@ -38,7 +38,7 @@ pub enum Status {
     Interrupted,
     /// Ended with an error.
     Failed,
-    /// Was finished, but an earlier stage is being made again: current only if that one comes out the same.
+    /// Was finished, but an earlier stage is being made again: current only if that one gives the same result.
     Stale,
 }
 
@@ -88,7 +88,7 @@ impl StageRecord {
         self.count("exposures").unwrap_or_default()
     }
 
-    /// EV by which the camera response of the enhancement was exposed longer than it is by itself; nothing for others.
+    /// EV by which the camera response of the enhancement was exposed longer than its own exposure; `None` for other responses.
     pub fn exposure(&self) -> Option<f32> {
         self.count("exposure").unwrap_or_default()
     }
@@ -120,7 +120,7 @@ pub struct Run {
     pub format: u32,
     /// The adapter that ran the kernels, once one was needed.
     pub adapter: Option<String>,
-    /// Which of several kernels it ran, whose results differ by rounding.
+    /// The kernel variants that it ran; their results differ by rounding.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<Variants>,
     /// The scene folder, in full.
@@ -243,15 +243,15 @@ impl Run {
         write_json(&out.join(RUN_FILE), self)
     }
 
-    /// Takes over what `earlier` says of the trained model.
+    /// Copies from `earlier` what describes the trained model.
     pub fn take_training(&mut self, earlier: &Self) {
         (self.splats, self.steps, self.steps_per_second) = (earlier.splats, earlier.steps, earlier.steps_per_second);
         self.peak_device_bytes = earlier.peak_device_bytes;
         self.kernel_ms.clone_from(&earlier.kernel_ms);
     }
 
-    /// The changes of a training that is finished while what comes after it is not: this run goes on with them. Once it
-    /// is finished, it is one of other settings than those that it was started with.
+    /// The changes of a training that is finished while what comes after it is not: this run continues with them. Once it is
+    /// finished, its settings differ from those that it was started with.
     pub fn changes_under_way(&self) -> Vec<Change> {
         let finished = |stage| self.stage(stage).filter(|record| record.status.finished());
         match finished(Stage::EVAL) {

@@ -1,4 +1,4 @@
-//! A run under way: the data between the stages, taken from memory or from the files of an earlier run.
+//! The state of a run: the data between the stages, in memory or from the files of an earlier run.
 
 use super::journal::StageJournal;
 use super::output::{OutputFolder, names};
@@ -26,7 +26,7 @@ pub(super) struct Session<'a> {
     pub(super) progress: &'a dyn Progress,
     /// With the poses that the prior leads to.
     pub(super) capture: Capture,
-    /// As it came; nothing where it came without poses.
+    /// As loaded; `None` where it came without poses.
     pub(super) given: Option<Capture>,
     pub(super) origin: Origin,
     gpu: Option<Arc<Gpu>>,
@@ -175,7 +175,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// `capture` as [`Session::lit`] has it, from what an earlier run wrote.
+/// The result of [`Session::lit`] for `capture`, from the files of an earlier run.
 pub(super) fn lit_from_files(job: &Job, capture: &Capture) -> Capture {
     let images = (job.scope == Scope::Everything).then(|| job.out.join(names::IMAGES));
     let lit = |view: &View| View {

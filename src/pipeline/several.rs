@@ -1,7 +1,8 @@
-//! Several models of the same photographs that differ by their seeds, and one that shows the mean of their renders.
+//! Several models of the same photographs with different seeds, and one distilled from the mean of their renders.
 //!
-//! Models are files in `seeds/`, which the record lists one by one as they are finished: an interrupted run goes on with the
-//! next, and within a model from its checkpoint, whose identity has the seed. `splats.ply` is distilled from them at the end.
+//! Models are files in `seeds/`, which the record lists one by one as they are finished: an interrupted run continues with the
+//! next, and within a model from its checkpoint, whose identity includes the seed. `splats.ply` is distilled from them at the
+//! end.
 
 use super::output::names;
 use super::record::{Counts, Stage, StageRecord};
@@ -20,7 +21,7 @@ use std::time::Instant;
 /// The count in the record of training that has one entry for each model, by the name of its file.
 const MODELS: &str = "models";
 
-/// Steps of the distillation, by those of a training: more come closer, at the same price (docs/usage.md).
+/// Steps of the distillation, as a share of those of a training: more fit better, at the same cost per step (docs/usage.md).
 const DISTILL_SHARE: f32 = 0.25;
 /// Steps of the distillation at least.
 const DISTILL_STEPS: u32 = 100;
@@ -86,7 +87,7 @@ pub(super) fn resume(session: &mut Session<'_>, earlier: &StageRecord, other: bo
             models.insert(first.clone(), Value::Object(report));
             record.outputs.insert(first.clone(), Some(written));
             record.counts.insert(MODELS.into(), Value::Object(models.clone()));
-            // On record before it is there, so that it never is a stranger's.
+            // Recorded before it exists, so that it never counts as the user's.
             session.run.put(record.clone());
             session.run.write(&session.job.out)?;
             folder.rename(names::SPLATS, &first)?;
@@ -177,7 +178,7 @@ impl Progress for Numbered<'_> {
     }
 }
 
-/// Looks on at each model in turn, but changes none of its settings: all are to have the same.
+/// Observes each model in turn, without changes of settings: all models must have the same.
 struct OneOfSeveral<'a> {
     inner: &'a dyn Watch,
     seeds: u32,

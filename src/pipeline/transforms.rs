@@ -51,7 +51,7 @@ pub fn mask_files(capture: &Capture) -> impl Iterator<Item = String> {
     masked(capture).map(mask_file)
 }
 
-/// Writes what hides pixels of the enhanced pictures of `capture`, at 1/`downscale` of the photographs' size and undistorted as
+/// Writes the masks of the enhanced pictures of `capture`, at 1/`downscale` of the photographs' size and undistorted as
 /// the pictures are, into the folder `masks` of `out`: white counts, black is hidden.
 ///
 /// # Errors

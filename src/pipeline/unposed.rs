@@ -1,5 +1,5 @@
-//! Photographs alone: they are posed before anything else of a run can be planned, because all that follows depends on
-//! poses and lenses. What comes out is a capture like any other; no stage but this one ever sees one without poses.
+//! Photographs without poses: they are posed before anything else can be planned, because everything later depends on poses and
+//! lenses. The result is a capture like any other; no later stage sees one without poses.
 
 use super::definition::PlanContext;
 use super::execute;

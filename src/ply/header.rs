@@ -1,4 +1,4 @@
-//! The header of a PLY file, as leniently as it can be understood: line ends of any system, blanks and blank lines, a byte
+//! A lenient parser for PLY headers: line ends of any system, blanks and blank lines, a byte
 //! order mark, comments in any encoding, and names of properties that are not plain words. `ply-rs` parses what is left.
 
 use super::{Column, Number, TRUNCATED, little_endian, next_line, size_of_scalar};
@@ -20,7 +20,7 @@ pub struct Header {
     elements: KeyMap<ElementDef>,
 }
 
-/// The lines of a header that say something, with single spaces and `\n`.
+/// The significant lines of a header, with single spaces and `\n`.
 struct Lines {
     text: String,
     line_end: u8,

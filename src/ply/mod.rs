@@ -1,4 +1,4 @@
-//! One element of a PLY file as rows of numbers: what point clouds and splats have in common.
+//! One element of a PLY file as rows of numbers, for point clouds and splats.
 //!
 //! The header is read by `ply-rs` (`header.rs`), and compared with the size of the file before any memory is taken. The
 //! rows are decoded here, in chunks, straight to their place: `ply-rs` takes about the same time (`benches/points.rs`
@@ -196,7 +196,7 @@ fn number<T: Number>(word: &str) -> Option<T> {
 /// The comment that marks splats for antialiased rendering (Mip-Splatting).
 pub const ANTIALIASED: &str = "SplatRenderMode: mip";
 
-/// Whether comments say so: as Brush and this program write it ([`ANTIALIASED`]), or as Postshot does
+/// Whether comments state it, in the form of Brush and this program ([`ANTIALIASED`]) or of Postshot
 /// (`antialiased 1`, `postshot.anti_aliasing=1`). The last one that is understood counts, as it does for Brush.
 fn antialiased_in(comments: &[String]) -> bool {
     let told = |comment: &String| {
@@ -215,7 +215,7 @@ fn antialiased_in(comments: &[String]) -> bool {
 const ORIGIN: &str = "naka-gs origin";
 const UNIT: &str = "naka-gs unit";
 
-/// The comments that state how the coordinates of a file belong to the capture's: add the origin to have the capture's.
+/// The comments that state how the coordinates of a file relate to the capture's: add the origin to get these.
 /// The unit is that of training; the file's is the capture's own. Nothing for the identity.
 pub fn frame_comments(frame: &SceneFrame) -> String {
     let mut lines = String::new();

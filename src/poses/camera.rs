@@ -1,4 +1,4 @@
-//! One camera of the model COLMAP found, and the pinhole that takes its place.
+//! One camera of the model COLMAP found, and the pinhole that replaces it.
 
 use crate::capture::{Frame, Lens, camera_line};
 use crate::error::Result;

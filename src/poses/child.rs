@@ -1,4 +1,4 @@
-//! A child process whose words go to a log file, with progress, a time limit and an end on request.
+//! A child process whose output goes to a log file, with progress, a time limit and a stop.
 
 use super::output;
 use crate::error::{Error, Result};
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Time between two looks at a running child.
+/// Interval of polling a running child.
 const POLL: Duration = Duration::from_millis(50);
 /// Ctrl-C on a terminal.
 const SIGINT: i32 = 2;
@@ -19,7 +19,7 @@ const QUOTED: usize = 400;
 
 /// What a command is run under.
 pub struct Watch<'a> {
-    /// In a few words, for messages: `COLMAP's mapper`.
+    /// A short name for messages: `COLMAP's mapper`.
     pub name: String,
     /// Everything the child says is appended to this file.
     pub log: &'a Path,
@@ -31,12 +31,12 @@ pub struct Watch<'a> {
 #[derive(Debug)]
 pub enum End {
     Success,
-    /// It gave up by itself, with this exit code.
+    /// It exited with this code.
     Code(i32),
 }
 
 impl Watch<'_> {
-    /// Runs `command` to its end; every line it says is handed to `line`.
+    /// Runs `command` to its end; every line of its output is passed to `line`.
     ///
     /// # Errors
     /// A program that cannot be started, a crash, the time limit, an interrupt. The child has ended by then.
@@ -50,7 +50,7 @@ impl Watch<'_> {
         command.env("QT_QPA_PLATFORM", "offscreen");
         let mut child = Tied::spawn(command, [out, err]).map_err(Error::io(command.get_program()))?;
         let status = self.wait(&mut child, &mut said, &mut line);
-        // Ends it where it has not ended by itself.
+        // Kills it where it is still running.
         drop(child);
         let status = status?;
         said.read(&mut line);
@@ -89,7 +89,7 @@ impl Watch<'_> {
         }
     }
 
-    /// The error for a child that ended as it should not.
+    /// The error for a child that crashed.
     pub fn crashed(&self, how: &str, last_words: String) -> Error {
         let found = format!("{} failed ({how}); its last words: {last_words}", self.name);
         Error::input(self.log, found, "the file has all it said; what was finished is kept for the same command")
@@ -105,7 +105,7 @@ impl Watch<'_> {
 /// What a child has said to the log so far.
 struct Said {
     file: File,
-    /// A line that has not ended yet.
+    /// An incomplete line.
     rest: Vec<u8>,
     tail: String,
 }

@@ -21,7 +21,7 @@ pub fn agree(views: &[View], images: &Path) -> Result<bool> {
 /// Focal length and its equivalent on 35 mm film, in micrometers.
 fn focal(image: &Path) -> [Option<u64>; 2] {
     let block = Extras::read(image).exif;
-    // A block that cannot be read says nothing.
+    // An unreadable block counts as absent.
     let parsed = block.and_then(|block| Reader::new().read_raw(block).ok());
     [Tag::FocalLength, Tag::FocalLengthIn35mmFilm].map(|tag| {
         let millimeters = match &parsed.as_ref()?.get_field(tag, In::PRIMARY)?.value {

@@ -1,4 +1,4 @@
-//! What masks hide, as COLMAP reads it: no feature is looked for where a picture's mask is black.
+//! Masks in COLMAP's form: it detects no features where a picture's mask is black.
 
 use super::{Folders, picture_name, work};
 use crate::capture::View;

@@ -1,9 +1,9 @@
-//! Poses and lenses for photographs that came without any: structure from motion by an installed COLMAP, on lit pictures,
-//! for in the dark it finds nothing to match.
+//! Poses and lenses for photographs that came without any: structure from motion by an installed COLMAP, on lit pictures, since
+//! dark ones give no matches.
 //!
-//! COLMAP runs as a child process ([`child`]), step by step: features, matches, model. Which flags the installed
-//! version has is read off its own help ([`program`]); versions 3.8 to 4 differ. Its database and the list of finished
-//! steps stay in a work folder until all is done, so that what was interrupted continues.
+//! COLMAP runs as a child process ([`child`]), step by step: features, matches, model. The flags of the installed version are
+//! read from its help ([`program`]); versions 3.8 to 4 differ. Its database and the list of finished steps stay in a work
+//! folder until all is done, so that what was interrupted continues.
 
 mod camera;
 mod child;
@@ -36,11 +36,11 @@ use std::path::Path;
 pub struct Folders<'a> {
     /// The lit pictures that features are looked for in, named by [`picture_name`].
     pub images: &'a Path,
-    /// For the database and what else is needed until the end.
+    /// For the database and other temporary files.
     pub work: &'a Path,
     /// For the model: `cameras.txt`, `images.txt`, `points3D.txt`, and the lenses (`capture::LENSES`).
     pub model: &'a Path,
-    /// The file that everything COLMAP says goes to.
+    /// The log file of COLMAP's output.
     pub log: &'a Path,
 }
 
@@ -68,7 +68,7 @@ pub struct Report {
     pub models: usize,
 }
 
-/// What is added to a view's name. COLMAP 3.8 reads neither 16 bits nor, from other formats, EXIF data.
+/// Suffix of a picture's name after the view's. COLMAP 3.8 reads neither 16 bits nor, from other formats, EXIF data.
 const PICTURE: &str = ".jpg";
 
 /// The name of the picture that the features of the view `name` are looked for in.

@@ -1,4 +1,4 @@
-//! The model COLMAP found, as text: chosen, and made to fit the lit photographs.
+//! The text model of COLMAP: chosen among several, and adapted to the lit photographs.
 
 use super::PICTURE;
 use super::camera::{Original, Pinhole};
@@ -54,7 +54,7 @@ fn images(model: &Path) -> u64 {
     read.map_or(0, |()| u64::from_le_bytes(count))
 }
 
-/// Reads the text model in the folder `text`, with the pinholes that take the place of its cameras, and its key points, at
+/// Reads the text model in the folder `text`, with the pinholes that replace its cameras, and its key points, at
 /// the sizes that `views` have.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What COLMAP says while it works, in the words of versions 3.8 to 4.
+//! Parses COLMAP's progress messages, of versions 3.8 to 4.
 
 /// `k` of `n` done, from a line such as `Processed file [3/30]`, `Matching block [2/3, 1/3]` (its blocks are walked
 /// through row by row), or `Processing image [4/300]`; such a line stands before the work it names, except the first.

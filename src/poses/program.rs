@@ -1,4 +1,4 @@
-//! The installed COLMAP: where it is, which commands it has, and which options these take.
+//! The installed COLMAP: its location, commands and their options.
 
 use super::{Config, Mapper};
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::process::Command;
 use std::time::Duration;
 
-/// How long a program may take to say what it can do.
+/// Time limit for a program's help.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 const INSTALL: &str = "install it (Debian, Ubuntu: apt install colmap; Fedora: dnf install colmap; Arch: colmap in the \
@@ -94,7 +94,7 @@ impl Help {
     }
 }
 
-/// All that a program says to `arguments`, on both streams.
+/// The output of a program called with `arguments`, from both streams.
 fn output_of(program: &str, arguments: &[&str]) -> Result<String> {
     output_within(program, arguments, ANSWER_WITHIN)
 }
@@ -110,7 +110,7 @@ fn output_within(program: &str, arguments: &[&str], limit: Duration) -> Result<S
     })
 }
 
-/// `COLMAP 3.8` of the first line that has it.
+/// `COLMAP 3.8`, from the first line that states it.
 fn version(text: &str) -> Option<String> {
     let number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
     let words: Vec<&str> = text.split_whitespace().take(40).collect();

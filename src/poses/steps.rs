@@ -28,7 +28,7 @@ pub struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Does what is not done yet; returns the folders of the models.
+    /// Runs the remaining steps; returns the folders of the models.
     pub fn run(&self) -> Result<Vec<PathBuf>> {
         let names: Vec<String> = self.views.iter().map(|view| picture_name(&view.name)).collect();
         work::announce(self.folders.work, names.iter().map(String::as_str))?;
@@ -155,7 +155,7 @@ impl Steps<'_> {
         }
     }
 
-    /// The command that makes models from the database, with what only one of them needs.
+    /// The mapper command, with the options that only this one needs.
     fn mapper(&self) -> Result<(&'static str, Command, Help)> {
         if self.config.mapper == Mapper::Incremental {
             let (command, help) = self.command("mapper")?;

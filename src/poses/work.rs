@@ -1,5 +1,5 @@
-//! The files that COLMAP and this stage keep until the poses are found. Only these are deleted: whatever else lies in
-//! the work folder stays, and so does the folder then.
+//! Temporary files of COLMAP and this stage until the poses are found. Only these are deleted: other files in the work folder
+//! stay, and then the folder stays, too.
 
 use crate::error::Result;
 use crate::storage;

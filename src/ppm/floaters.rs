@@ -1,7 +1,7 @@
 //! Points that hang in the air (ours, not in the paper): in front of what several cameras see behind them, and much
 //! farther from other points than the points of that surface are from each other.
 //!
-//! Either sign alone deceives: a chair stands in front of a wall, and a distant surface has few points. But what is
+//! Either criterion alone is unreliable: a chair stands in front of a wall, and a distant surface has few points. But what is
 //! nearer is never sampled more thinly than what is behind it, neither by pixels nor by voxels, so that the spacing
 //! of the surface behind is a fair measure. A dense cluster of floaters looks like a chair, and stays.
 
@@ -17,7 +17,7 @@ const NEIGHBORS: usize = 8;
 const LONELY: f32 = 2.0;
 /// A point is in front of a surface if it is nearer than this part of its depth.
 const IN_FRONT: f64 = 0.9;
-/// Views that must find so, and their part of those that do not find the point hidden.
+/// Views that must agree, and their part of those that do not see the point hidden.
 const VIEWS: u32 = 2;
 const PART_OF_VIEWS: f64 = 0.5;
 /// Points that the surfaces are made of, and those per cell on average.
@@ -100,7 +100,7 @@ impl<'a> Surface<'a> {
     }
 
     /// Whether the point hangs before the surface; `None` where the view does not see it or knows no surface. A point
-    /// behind the surface is hidden, and says nothing.
+    /// behind the surface is hidden, and does not count.
     fn is_before(&self, point: DVec3, spacing: f32) -> Option<bool> {
         let seen = self.camera.sees(point)?;
         let [depth, usual] = (*self.medians.get(self.index(seen))?)?;

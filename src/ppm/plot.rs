@@ -1,4 +1,4 @@
-//! The statistics of the pruning as a picture: points, distances and the chance to stay, over the iterations.
+//! Plots the statistics of the pruning: points, distances and keep probability over the iterations.
 
 use super::Report;
 use std::fmt::Write;

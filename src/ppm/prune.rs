@@ -1,7 +1,7 @@
 //! Distance-adaptive progressive pruning.
 //!
 //! The distances are to the nearest *surviving* point. They change only where that neighbor was dropped, so only
-//! those points search again, passing over the dropped in the k-d tree, which is built anew only once many are. Points
+//! those points search again, passing over the dropped in the k-d tree, which is rebuilt only once many are. Points
 //! search in the order in which the tree stores them, so that neighbors find each other's branches in the cache. What
 //! is kept per point is small (indices and distances of 32 bits): clouds of tens of millions must fit.
 
@@ -15,10 +15,10 @@ use std::num::NonZero;
 /// Points that are searched for at a time.
 const CHUNK: usize = 1 << 20;
 
-/// The part of a tree's points that must survive for it to be searched still.
+/// The part of a tree's points that must survive before it is rebuilt.
 const MIN_ALIVE: f64 = 0.7;
 
-/// Keeps the division of the published formula from being by zero.
+/// Avoids a division by zero in the published formula.
 const EPSILON: f64 = 1e-8;
 
 /// One iteration of the pruning. Distances in the normalized frame.

@@ -14,7 +14,7 @@ const PIXELS_PER_POINT: usize = 100;
 const ENOUGH: usize = 30_000;
 const MOST_POINTS: usize = 160_000;
 
-/// How points are made where a capture brings none.
+/// How points are made where a capture has none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Make {
@@ -134,7 +134,7 @@ impl Config {
         }
     }
 
-    /// What the points depend on beside the contents of the files that are named: their paths may be spelled otherwise.
+    /// What the points depend on, without the paths of files: these count by their content.
     #[must_use]
     pub fn cache_key(&self) -> Self {
         let named = |file: &Option<PathBuf>| file.as_ref().map(|_| PathBuf::new());

@@ -1,5 +1,5 @@
-//! What differs between the exposures of photographs beyond what is known of them: gain and white balance of each view,
-//! from the colors that views show of the same points.
+//! Estimates differences of exposure between photographs beyond the known ones: gain and white balance of each view, from the
+//! colors of points that views share.
 //!
 //! In linear light, color = gain of the view × color of the point. Of each pair of views the median ratio over the points
 //! that both see is robust against highlights and wrong matches; the gains follow from all pairs by weighted least
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Levels that are neither noise nor clipped.
 const USABLE: std::ops::RangeInclusive<u8> = 16..=240;
-/// Pairs of views that share fewer points say nothing.
+/// Pairs of views that share fewer points are ignored.
 const FEWEST: usize = 50;
 /// A capture whose gains deviate by no more than this (root mean square, natural logarithm) is exposed alike: so much
 /// differs by angle and noise. Twelve tiny views of one exposure have 0.035, with 10 % of drift 0.07.
@@ -23,7 +23,7 @@ const CELL: usize = 4;
 const BEHIND: f64 = 1.05;
 /// Passes of Gauss and Seidel over the views: more than the longest chain of them needs.
 const PASSES: usize = 2000;
-/// Pull of every gain to 1, in points: what hangs together with nothing else stays as it is.
+/// Weight of the pull of every gain to 1, in points: views without connections keep their gain.
 const PULL: f64 = 10.0;
 
 /// How views differ.
@@ -67,7 +67,7 @@ impl Exposures {
             inside.then(|| (p.y as usize * width + p.x as usize, p.z, *color))
         };
         let seen: Vec<(usize, f64, [f64; 3])> = self.points.iter().filter_map(project).collect();
-        // What is behind something else is not seen.
+        // Hidden points are not seen.
         let columns = width.div_ceil(CELL);
         let cell = |at: usize| at / width / CELL * columns + at % width / CELL;
         let mut nearest = vec![f64::INFINITY; columns * height.div_ceil(CELL)];

@@ -45,7 +45,7 @@ pub fn prior(
         let mut seen = part_seen(capture, &cloud);
         let mut alignment = origin.alignment.clone();
         if let Some((similarity, report)) = &origin.beside {
-            // Read again rather than moved: rounded to the one frame, it may be too coarse for the other.
+            // Read again rather than moved: points rounded in one frame may be too coarse for the other.
             let moved = read(*similarity)?.cloud;
             let there = part_seen(capture, &moved);
             if there > seen {
@@ -112,7 +112,7 @@ fn unseen(path: &Path, found: &str, origin: &Origin) -> Error {
 /// The part of `cloud` that a training camera sees.
 fn part_seen(capture: &Capture, cloud: &PointCloud) -> f64 {
     let seen = |p: &[f32; 3]| capture.train.iter().any(|v| v.camera.sees(DVec3::from(p.map(f64::from))).is_some());
-    // A few thousand points tell as much as all.
+    // A few thousand points are enough.
     let stride = cloud.len().div_ceil(4096).max(1);
     let asked = cloud.len().div_ceil(stride).max(1);
     let count = cloud.positions.par_iter().step_by(stride).filter(|p| seen(p)).count();

@@ -1,4 +1,4 @@
-//! Golden files of points: their reader, and another implementation's alignments.
+//! Golden files of points: the reader, and alignments by another implementation.
 
 use crate::capture::{Pair, Similarity, fit};
 use crate::error::{Error, Result};

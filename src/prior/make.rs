@@ -21,7 +21,7 @@ pub struct Report {
     pub source: String,
     /// Why from there.
     pub reason: String,
-    /// How the cameras of the prior lie to those of the capture, where it has some.
+    /// The relation of the prior's cameras to those of the capture, where it has some.
     pub alignment: Option<align::Report>,
     /// Points read, or points to choose from.
     pub candidates: usize,
@@ -31,9 +31,9 @@ pub struct Report {
     pub fused: usize,
     /// Points with a depth on which views agree (all, where they were read).
     pub matched: usize,
-    /// Points whose depth is that of matched pixels beside them.
+    /// Points whose depth was filled in from neighboring matched pixels.
     pub filled: usize,
-    /// Points at random depths, where images agree on nothing.
+    /// Points at random depths, where the images do not agree.
     pub random: usize,
     /// Candidates that were not used.
     pub dropped: usize,

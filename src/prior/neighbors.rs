@@ -1,4 +1,4 @@
-//! Which views to search, with which others, and between which depths: from the poses alone.
+//! Chooses the views to search, their neighbors and depth ranges, from the poses alone.
 
 use super::config::Config;
 use crate::capture::{Camera, Capture, median, typical_depth};
@@ -56,7 +56,7 @@ fn reference(cameras: &[&Camera], view: usize, searched: &[usize], typical: Opti
     let witnesses = neighbors(cameras, view, searched, typical, WITNESSES);
     let distance = |j: usize| cameras[j].center().distance(cameras[view].center());
     let baseline = median(others.iter().map(|&j| distance(j)).collect());
-    // A camera that only turns has no baseline, and its pixels no depth: any will do.
+    // A camera that only turns has no baseline, and its pixels no depth: any range will do.
     let guess = Some(baseline / BEST_ANGLE).filter(|depth| depth.is_finite() && *depth > 0.0);
     let depth = typical.or(guess).unwrap_or(1.0);
     // Nearer than this, a point moves by more than half the picture from view to view.

@@ -1,5 +1,5 @@
-//! Where a capture's points come from and which cameras they lead to: found before anything is made, so that every
-//! stage after it, in this run or a resumed one, sees the same cameras.
+//! Determines the source of a capture's points and the cameras that follow from it, before anything is made, so that every
+//! later stage, in this run or a resumed one, sees the same cameras.
 
 use super::align::{self, Alignment, align};
 use super::config::{Config, Poses};
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 pub struct Origin {
     /// The file or COLMAP model to read points from; nothing where they are to be made from the images.
     pub points: Option<PathBuf>,
-    /// Whether the user named it: then it is not given up for made points.
+    /// Whether the user named it: then made points do not replace it.
     pub asked: bool,
     /// From the points' frame to the scene frame of the capture that [`locate`] returns.
     pub similarity: Similarity,
@@ -100,7 +100,7 @@ fn word(poses: Poses) -> &'static str {
     }
 }
 
-/// The capture with the poses asked for, and how the points get to it.
+/// The capture with the requested poses, and the transform of the points to it.
 fn posed(capture: &Capture, found: Alignment, poses: Poses, origin: Origin) -> (Capture, Origin) {
     let Alignment { similarity, viewmats, report } = found;
     let back = similarity.inverse();
@@ -135,7 +135,7 @@ fn posed(capture: &Capture, found: Alignment, poses: Poses, origin: Origin) -> (
 struct Source {
     points: Option<PathBuf>,
     cameras: Option<NamedPoses>,
-    /// Whether the points surely lie in the frame of the cameras.
+    /// Whether the points are certainly in the frame of the cameras.
     together: bool,
 }
 

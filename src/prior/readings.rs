@@ -1,6 +1,6 @@
-//! Photographs and poses that contradict each other, and how else the poses could be meant.
+//! Detects poses that contradict the photographs, and tries other readings of them.
 //!
-//! Stereo knows: with the poses of the photographs, views agree on the depth of many pixels; with those of other axes, of
+//! Stereo decides: with the poses of the photographs, views agree on the depth of many pixels; with those of other axes, of
 //! the inverse matrix, of other photographs or with another focal length, on hardly any.
 
 use super::config::{Config, PoseCheck};
@@ -54,7 +54,7 @@ pub enum Reading {
     Order(Order),
 }
 
-/// How photographs could be ordered beside their poses.
+/// Orders in which photographs could correspond to their poses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Reversed,
@@ -84,7 +84,7 @@ impl Reading {
         Self::Order(Order::ByNumber { poses: false }),
     ];
 
-    /// The views as this reading has them; `None` where they stay as they are.
+    /// The views under this reading; `None` where it changes nothing.
     pub(super) fn of(self, views: &[View]) -> Option<Vec<View>> {
         let moved = |change: &dyn Fn(&Camera) -> Camera| {
             Some(views.iter().map(|view| View { camera: change(&view.camera), ..view.clone() }).collect())
@@ -184,7 +184,7 @@ impl Order {
     }
 }
 
-/// A name in parts that sort as people count: text as letters, digits as numbers.
+/// Parts of a name for natural sorting: text as letters, digits as numbers.
 fn by_number(name: &str) -> Vec<(u64, String)> {
     let mut parts: Vec<(u64, String)> = Vec::new();
     let mut rest = name;
@@ -206,7 +206,7 @@ pub(super) fn share_of(maps: &[DepthMap]) -> f64 {
     with_depth as f64 / maps.iter().map(shown).sum::<usize>().max(1) as f64
 }
 
-/// Names views that no other view agrees with, where most views agree: each pose for itself may be wrong.
+/// Warns about views that no other view agrees with, where most views agree: their single poses may be wrong.
 pub(super) fn warn_of_lonely(capture: &Capture, maps: &[DepthMap]) {
     let shares: Vec<f64> = maps.iter().map(|map| share_of(slice::from_ref(map))).collect();
     tracing::debug!("parts of the pixels with a depth, by view: {shares:.3?}");
@@ -223,7 +223,7 @@ pub(super) fn warn_of_lonely(capture: &Capture, maps: &[DepthMap]) {
     }
 }
 
-/// Those of `shares`, the parts of pixels with a depth, that are next to nothing beside the others.
+/// Those of `shares`, the parts of pixels with a depth, that are negligible compared with the others.
 pub(super) fn lonely(shares: &[f64]) -> Vec<usize> {
     let mut sorted = shares.to_vec();
     sorted.sort_by(f64::total_cmp);

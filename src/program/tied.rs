@@ -1,4 +1,4 @@
-//! Child processes that end with this one, however it ends.
+//! Child processes that end with this one, even if it is killed.
 //!
 //! A program that is killed cannot end its children, and the next run would start a second COLMAP on the same database.
 //! Each child is therefore started by a small shell script that holds the reading end of a pipe from this process: the
@@ -44,7 +44,7 @@ impl Tied {
         shell.stdin(Stdio::piped()).stdout(out).stderr(err).spawn().map(Self)
     }
 
-    /// Without pipes that tell of the end, it is at least ended when this one ends by itself.
+    /// Without such pipes, it is at least ended when this process exits normally.
     #[cfg(not(unix))]
     pub fn spawn(command: &Command, streams: [Stdio; 2]) -> Result<Self> {
         let [out, err] = streams;

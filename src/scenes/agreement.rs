@@ -1,8 +1,8 @@
-//! Whether restored views of a scene agree with each other: the same surface must have the same color in all of them.
+//! Measures whether restored views of a scene agree: the same surface must have the same color in all of them.
 //!
 //! Of a generated scene the geometry and the truth are known. A place on a matt surface that two views see has an error
 //! (restored − truth, mean over 8 × 8 pixels) in either; what the two errors differ by is flicker, which splats can only
-//! explain by colors that change with the direction. An error that both share is none.
+//! explain by colors that change with the direction. An error that both share does not count.
 
 use super::description::Scene;
 use super::path::{Eye, train_cameras};
@@ -140,7 +140,7 @@ impl View {
         Self { camera: camera.clone(), eye, surfaces, errors }
     }
 
-    /// The surface that fills the square from (x, y) on as far as its corners and middle say, and the middle's distance.
+    /// The surface that covers the corners and the middle of the square at (x, y), and the distance of the middle.
     fn surface(&self, x: u32, y: u32) -> Option<(usize, f32)> {
         let at = |x: u32, y: u32| self.surfaces[y as usize * self.camera.width as usize + x as usize];
         let (far, middle) = (SIDE - 1, at(x + SIDE / 2, y + SIDE / 2)?);

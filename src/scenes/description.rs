@@ -1,4 +1,4 @@
-//! What a scene file says. Lengths in meters, z up, angles in degrees, colors as `"#rrggbb"` (sRGB, as a picker
+//! The contents of a scene file. Lengths in meters, z up, angles in degrees, colors as `"#rrggbb"` (sRGB, as a picker
 //! shows them).
 
 use super::color::Color;
@@ -12,10 +12,10 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scene {
-    /// What results of it are called; without one, what its folder is called.
+    /// Name for its results; by default that of its folder.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Names all random numbers: the same seed gives the same files.
+    /// Seed of all random numbers: the same seed gives the same files.
     pub seed: u32,
     /// Where photographs are taken.
     pub camera: CameraPath,
@@ -75,7 +75,7 @@ pub struct CameraPath {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sensor {
-    /// Factor from radiance to the light that is counted.
+    /// Factor from radiance to recorded light.
     pub exposure: f64,
     /// How many times shorter the dark exposure is.
     pub ratio: f64,
@@ -100,7 +100,7 @@ pub struct Sensor {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PictureFile {
-    /// JPEG of a sensor that counts all three colors at every pixel.
+    /// JPEG of a sensor that records all three colors at every pixel.
     #[default]
     Jpeg,
     /// PNG of 16 bits of the same sensor: noisy as the JPEG, but not rounded to whole levels.

@@ -1,4 +1,4 @@
-//! Where the cameras stand, and the pictures they take.
+//! Camera poses, and the pictures they take.
 
 use super::description::CameraPath;
 use super::shape::Ray;

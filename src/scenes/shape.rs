@@ -50,7 +50,7 @@ pub enum Shape {
     },
 }
 
-/// Unit vectors right, up, out of a surface that faces `normal`, as seen by who looks at it upright.
+/// Unit vectors right, up, out of a surface that faces `normal`, as seen by an upright viewer.
 pub fn upright(normal: Vec3) -> Mat3 {
     let right = if normal.z.abs() > 0.99 { Vec3::X } else { Vec3::Z.cross(normal).normalize() };
     Mat3::from_cols(right, normal.cross(right), normal)

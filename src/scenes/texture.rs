@@ -1,5 +1,5 @@
 //! Procedural textures: color as a function of the place on a surface, in meters right and down from its upper left
-//! corner. They are full of edges and irregularities at several scales, because a reconstruction holds on to those.
+//! corner. They are full of edges and irregularities at several scales, because a reconstruction needs those.
 
 use super::color::Color;
 use super::letters::{CELL_HEIGHT, CELL_WIDTH, ink};

@@ -1,6 +1,6 @@
 //! A quick check that a driver computes what it should: long loops, atomics, subgroup operations, sorts and prefix sums, one
 //! tiny render with its gradient, a scene of some thousand splats, the loss and the optimizer. Drivers have been seen to fail
-//! many of these without a word.
+//! many of these silently.
 
 mod scene;
 mod seen;

@@ -1,9 +1,9 @@
 //! A scene of some thousand splats and its gradients against the render by definition: whatever kernel a driver compiles
 //! wrongly shows in one of them.
 //!
-//! The gradients of all splats are compared at once, along random directions: the change of the definition's render, with
-//! the same splats blended at each pixel, is the sum of gradient times direction. Where one splat in ten thousand has a
-//! gradient of its size too much, that sum is off by a hundredth of the gradient's length.
+//! The gradients of all splats are compared at once, along random directions: the change of the definition's render, with the
+//! same splats blended at each pixel, is the sum of gradient times direction. If the gradient of one splat in ten thousand is
+//! wrong by its own size, that sum is off by a hundredth of the gradient's length.
 
 use super::Check;
 use crate::capture::Camera;

@@ -1,4 +1,4 @@
-//! Which drivers have passed the checks on this machine: a run makes them once for each.
+//! Remembers which drivers have passed the checks on this machine: a run checks each once.
 
 use super::{Check, run};
 use crate::error::Result;
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// Where drivers that have passed are recorded; nothing is checked unasked without it.
+/// The folder that records drivers that have passed; without it, runs do not check.
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Lets [`once`] check drivers, and record in `folder` (which need not exist) which have passed. It holds for the whole
@@ -19,7 +19,8 @@ pub fn remember_in(folder: &Path) {
     *lock(&FOLDER) = Some(folder.to_path_buf());
 }
 
-/// Checks a device whose driver is not on record, where there is a record ([`remember_in`]): says what fails, and goes on.
+/// Checks a device whose driver is not on record, where there is a record ([`remember_in`]): warns about failures, and
+/// continues.
 ///
 /// # Errors
 /// A device that fails altogether.
@@ -39,7 +40,7 @@ fn check(driver: &str, folder: &Path, run: impl FnOnce() -> Result<Vec<Check>>) 
     let failed: Vec<String> =
         run()?.iter().filter(|check| !check.pass).map(|check| format!("{}: {}", check.name, check.detail)).collect();
     if failed.is_empty() {
-        // Without a record the check is made again, no more.
+        // Without a record the check merely runs again.
         let written = storage::create_folder(folder).and_then(|()| storage::write_bytes(&record, driver.as_bytes()));
         written.unwrap_or_else(|error| tracing::debug!("the check of the driver is not recorded: {error}"));
     } else {

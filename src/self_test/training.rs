@@ -1,4 +1,4 @@
-//! What a training step does beside its render and its gradients: the loss, and the optimizer.
+//! Checks of the loss and the optimizer, the parts of a training step besides the render and its gradients.
 
 use super::Check;
 use crate::error::Result;

@@ -1,5 +1,5 @@
-//! What a settings file keeps a flag from doing. Flags win over the file's values of the same keys; a preset and a number
-//! of steps stand for values of other keys, which the file may set, too.
+//! Conflicts of flags with a settings file. Flags override the file's values of the same keys; but a preset and a number of
+//! steps imply values of other keys, which the file may set, too.
 
 use super::{Change, Key, Layer, Preset, Settings, keys_from};
 use crate::capture::list_names;
@@ -20,7 +20,7 @@ const TIMES: [&str; 5] = [
     "train.densify.reset_every",
 ];
 
-/// The warnings that were given: a batch resolves its settings anew for each scene.
+/// The warnings that were given: a batch resolves its settings for each scene again.
 static GIVEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// A setting before the changes and after them.
@@ -32,8 +32,8 @@ struct Outcome {
     by: Option<Layer>,
 }
 
-/// Refuses a preset that the user's own file lets change nothing, and warns of what else the file `file`, the `layer`, keeps
-/// from being as flags ask.
+/// Refuses a preset that the user's file overrides completely, and warns where the file `file`, the `layer`, overrides what
+/// flags imply.
 ///
 /// # Errors
 /// [`Error::Setting`] for the preset.
@@ -57,7 +57,7 @@ fn outcomes(changes: &[Change<'_>], start: &Settings, now: &Settings) -> Vec<Out
     keys_from(start).into_iter().zip(keys_from(now)).map(outcome).collect()
 }
 
-/// What is to be said of a preset that is a flag; nothing where the file was made for the same one.
+/// The warning about a preset given as a flag; none where the file was made for the same one.
 fn preset(
     file: &Path,
     layer: Layer,
@@ -69,7 +69,7 @@ fn preset(
     if of(Layer::Flag).is_none() {
         return Ok(None);
     }
-    // A file that names none is made for the one that is the default.
+    // A file that names none is for the default preset.
     let mut made_for = Settings::default();
     of(layer).map_or(Ok(()), |change| change.apply(&mut made_for))?;
     if made_for.preset == now.preset {
@@ -93,7 +93,7 @@ fn preset(
     }
     let (name, file, list) = (text(now.preset), file.display(), list_names(&against));
     let mut changed = outcomes.iter().filter(|outcome| differs(outcome, &[made_for.preset, now.preset]));
-    // A scene that has settings of its own is no reason to refuse a preset for all.
+    // Settings of a single scene are no reason to refuse a preset for all.
     if layer == Layer::File && changed.all(|outcome| outcome.by.is_some()) {
         let found = format!(
             "{name} has no effect: {file} sets everything that presets differ in, with other values for {list}"
@@ -104,7 +104,7 @@ fn preset(
     Ok(Some(format!("{file} takes precedence over the preset {name}, which does not set: {list}")))
 }
 
-/// What is to be said of times that do not follow a flag for the steps.
+/// The warning about times in a file that do not scale with a flag for the steps.
 fn times(file: &Path, layer: Layer, outcomes: &[Outcome], now: &Settings) -> Option<String> {
     let flagged = outcomes.iter().any(|outcome| outcome.path == "train.steps" && outcome.by == Some(Layer::Flag));
     let grows = now.train.densify.strategy != Strategy::None;
@@ -131,7 +131,7 @@ mod tests {
     use super::super::{Layer, Layers, Preset, Settings};
     use crate::train;
 
-    /// What is said of `flags` over a file that holds `text`.
+    /// The warnings about `flags` given over a file that holds `text`.
     fn said(text: &str, flags: &[(&str, &str)]) -> Result<Vec<String>, String> {
         said_over(Layer::File, text, flags)
     }

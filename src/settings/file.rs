@@ -1,5 +1,5 @@
-//! `settings.toml` beside results. The file says of itself whether it is as the program wrote it, so that one that
-//! somebody wrote or edited is never replaced without being asked for.
+//! `settings.toml` beside results. The file carries a hash that shows whether the program wrote it, so that one written or
+//! edited by a user is never replaced without `--overwrite`.
 
 use super::Settings;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::hash::sha256;
 use crate::storage;
 use std::path::Path;
 
-/// What stands before the hash of the rest, in the first line.
+/// Text before the hash of the rest, in the first line.
 const MARK: &str = "; sha256 of what follows: ";
 
 /// The text of the file: a comment with the hash of what follows it, then the settings.

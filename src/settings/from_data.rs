@@ -1,11 +1,11 @@
-//! What a settings file that comes with the data may set. A scene may be somebody else's, so it names neither programs
-//! to run nor files to read, and grants itself nothing. A key that is not listed here is refused.
+//! The keys that a settings file in a scene may set. Scenes may come from strangers, so such a file may neither name programs
+//! to run or files to read, nor grant itself permissions. Keys that are not listed here are refused.
 
 use super::Change;
 use crate::error::{Error, Result};
 use serde_json::Value;
 
-/// Keys that may have any value that they take.
+/// Keys that may have any valid value.
 const HARMLESS: &[&str] = &[
     "preset",
     "adapter",
@@ -101,14 +101,14 @@ const HARMLESS: &[&str] = &[
     "train.densify.noise",
 ];
 
-/// Keys that may name a file elsewhere, with the values that do not.
+/// Keys that may name a file, with their harmless values.
 const BY_VALUE: [(&str, &[&str]); 3] = [
     ("eval.lpips", &["none"]),
     ("enhance.weights", &["auto", "none"]),
     ("enhance.camera", &["", "exposure-45", "exposure-40", "exposure-40-plain"]),
 ];
 
-/// Fails for a change that is not the data's to make.
+/// Fails for a change that a scene may not make.
 pub(super) fn check(change: &Change<'_>) -> Result<()> {
     let path = change.key.path.as_str();
     let listed = |value: &Value, allowed: &[&str]| value.as_str().is_some_and(|value| allowed.contains(&value));

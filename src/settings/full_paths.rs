@@ -1,4 +1,4 @@
-//! The files and programs that settings name, in full: records and settings files are read in other folders, too.
+//! Makes paths in settings absolute: records and settings files are read from other folders, too.
 
 use super::Settings;
 use crate::eval::Lpips;
@@ -14,7 +14,7 @@ impl Settings {
             *path = in_full(path);
         }
         poses.poses_from = text_in_full(&poses.poses_from);
-        // A name alone is looked for where programs are.
+        // A bare name is searched in `PATH`.
         if Path::new(&poses.colmap).components().count() > 1 {
             poses.colmap = text_in_full(&poses.colmap);
         }

@@ -12,8 +12,8 @@ pub struct Key {
     pub path: String,
     /// Table alone; empty for keys outside tables.
     pub section: &'static str,
-    /// The long flag without dashes: the name, with its table before it where several tables have that name or it
-    /// says too little alone.
+    /// The long flag without dashes: the name, with its table before it where several tables have that name or the name alone
+    /// is unclear.
     pub flag: String,
     /// The field's doc comment.
     pub help: String,
@@ -34,7 +34,7 @@ const SECTIONS: &[(&str, &[&str], &[&str])] = &[
     ("train.densify", train::densify::Config::FIELD_NAMES, train::densify::Config::FIELD_DOCS),
 ];
 
-/// Tables whose flags have the table's name before them in any case: their keys alone say too little.
+/// Tables whose flags always start with the table's name: their keys alone are unclear.
 const PREFIXED: [&str; 1] = ["video"];
 
 /// All keys in the order of the struct, with the values of the preset *standard*.
@@ -72,7 +72,7 @@ fn pointer(path: &str) -> String {
 }
 
 impl Key {
-    /// What a flag's text may mean: for a key that holds text the text itself first, else a TOML value first.
+    /// Possible values of a flag's text: for a key that holds text the text itself first, else a TOML value first.
     pub(super) fn candidates(&self, text: &str) -> Vec<Value> {
         let string = Value::String(text.to_string());
         let parsed = format!("v = {text}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));

@@ -115,7 +115,7 @@ impl Settings {
 pub struct Layers {
     /// What to start from where no preset is named; the preset *standard* if `None`.
     pub base: Option<Settings>,
-    /// What the photographs are like, which presets follow where `base` is not given.
+    /// Facts about the photographs, on which presets depend where `base` is not given.
     pub photographs: Option<Facts>,
     /// A settings file.
     pub file: Option<PathBuf>,
@@ -130,8 +130,8 @@ impl Layers {
     /// Preset, then file, then the scene's own file, then flags.
     ///
     /// # Errors
-    /// [`Error::Setting`] for unknown keys and unusable values, naming flag or file and key, and for a preset among the flags
-    /// that the settings file leaves nothing to set.
+    /// [`Error::Setting`] for unknown keys and unusable values, naming flag or file and key, and for a preset flag that the
+    /// settings file overrides completely.
     pub fn resolve(&self) -> Result<Settings> {
         let keys = keys();
         let changes = self.changes(&keys)?;
@@ -192,7 +192,7 @@ fn steps(settings: &Settings, changes: &[Change<'_>]) -> Result<Option<u32>> {
     Ok(changes.iter().any(|change| change.key.path == "train.steps").then_some(changed.train.steps))
 }
 
-/// What a preset's `settings` are for such photographs, in so many steps where a number is set.
+/// Adapts a preset's `settings` to the photographs, and to the number of steps where it is set.
 fn follow(settings: Settings, photographs: &Facts, steps: Option<u32>) -> Settings {
     let Some(settings) = settings.for_many_clean(photographs, steps) else { return settings };
     let (views, noise, train) = (photographs.views, 100.0 * photographs.noise, &settings.train);

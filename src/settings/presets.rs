@@ -30,8 +30,8 @@ impl Preset {
     }
 }
 
-/// Photographs from so many on are many, and clean up to this noise of a pixel relative to the median. Dark captures of 8
-/// bits have 0.1 and more, since rounding is noise; hand-held daylight 0.01.
+/// The number of photographs from which on they count as many, and the largest noise of clean ones, relative to the median.
+/// Dark captures of 8 bits have 0.1 and more, since rounding is noise; hand-held daylight 0.01.
 pub const MANY: usize = 40;
 const CLEAN: f64 = 0.04;
 

@@ -1,5 +1,5 @@
-//! Frames of files. [`Splats`] keep that of the PLY layout: x right, y down, z forward ("RDF"). A file whose axes point
-//! elsewhere along the same lines differs by signs, which are the same for reading and for writing.
+//! Coordinate frames of files. [`Splats`] use that of the PLY layout: x right, y down, z forward ("RDF"). A file whose axes
+//! point elsewhere along the same lines differs by signs, which are the same for reading and for writing.
 
 use super::Splats;
 

@@ -23,7 +23,7 @@ impl Default for Bounds {
 }
 
 impl Bounds {
-    /// About the medians of `positions`, as far as nine tenths of them lie.
+    /// Centered at the medians of `positions`, with nine tenths of them inside.
     pub fn of(positions: &[[f32; 3]]) -> Self {
         let step = positions.len().div_ceil(SAMPLES).max(1);
         let samples: Vec<DVec3> = positions.iter().step_by(step).map(|p| DVec3::from(p.map(f64::from))).collect();

@@ -1,4 +1,4 @@
-//! What reader and writer of glTF's `KHR_gaussian_splatting` (ratified 2026) share. Values are activated: scales are
+//! Definitions shared by reader and writer of glTF's `KHR_gaussian_splatting` (ratified 2026). Values are activated: scales are
 //! lengths, opacities 0 to 1; rotations are x, y, z, w; harmonics are those of the PLY layout, by coefficient.
 //!
 //! Axes are those of glTF, left, up, forward ("LUF"): +z is the front of a thing, +y its top. `spz` names the frame of GLB

@@ -134,7 +134,7 @@ impl Renderer {
         raster: Raster,
     ) -> Result<Option<(&'w Workspace, [usize; 2])>> {
         let (width, height) = (camera.width, rows.end - rows.start);
-        // Kernels that place splats in their order have no way to leave any out.
+        // Kernels that keep the order of splats cannot leave any out.
         let most = if self.is_ordered() { usize::MAX } else { Workspace::most_splats(gpu) };
         let slots = splats.count.min(most);
         let mut kept = work.take();
@@ -163,7 +163,7 @@ impl Renderer {
     }
 }
 
-/// Rows of a picture, all of them where they fit, as they were drawn.
+/// Rows of a picture as drawn; all of them where they fit.
 pub(super) struct Strip<'w> {
     pub work: &'w Workspace,
     /// The first row.
@@ -187,7 +187,7 @@ impl Strip<'_> {
 }
 
 impl Rendered {
-    /// Fails where a pixel is not finite: such a picture must pass neither for a dark one nor for a measurement.
+    /// Fails where a pixel is not finite: such a picture must not pass for a dark one, nor enter a measurement.
     pub(super) fn checked(self) -> Result<Self> {
         let colors = self.image.pixels.iter().filter(|rgb| !rgb.iter().sum::<f32>().is_finite()).count();
         let others = self.alpha.iter().zip(&self.depth).filter(|(alpha, depth)| !(*alpha + *depth).is_finite()).count();

@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path, file: ElementFile, frame: &SceneFrame) -> Result
     Ok(splats)
 }
 
-/// Whether the vertices of a PLY file have what splats have and points have not.
+/// Whether the vertices of a PLY file have properties that splats have and points do not.
 pub(super) fn holds_splats(file: &ElementFile) -> bool {
     ["rot_0", "scale_0", "opacity"].iter().all(|name| file.column(name).is_some())
 }
@@ -89,7 +89,7 @@ impl Layout {
     }
 }
 
-/// The error of a file without the property `name` of a splat, by what it holds instead.
+/// The error of a file without the property `name` of a splat, with a guess from what it holds instead.
 fn lacking(path: &Path, file: &ElementFile, name: &str) -> Error {
     let has = |name: &str| file.column(name).is_some();
     if !["rot_0", "scale_0", "opacity", "f_dc_0"].into_iter().any(has) {
@@ -108,7 +108,7 @@ fn lacking(path: &Path, file: &ElementFile, name: &str) -> Error {
     Error::input(path, format!("has no property `{name}`"), REMEDY)
 }
 
-/// From a file's coordinates to those of a frame.
+/// The map from a file's coordinates to those of a frame.
 struct Placement {
     shift: DVec3,
     unit: f64,

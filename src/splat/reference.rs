@@ -1,4 +1,4 @@
-//! The render of a model by its definition (NAKA-GS §3), to compare kernels with: 64-bit floats, every splat at every pixel.
+//! Reference renderer for the kernels: the definition (NAKA-GS §3) in 64-bit floats, every splat at every pixel.
 
 use super::RenderSettings;
 use crate::capture::Camera;
@@ -183,7 +183,7 @@ fn harmonic(l: i32, m: i32, d: DVec3) -> f64 {
         }
 }
 
-/// A camera with nothing round about it: odd size, its principal point off the center, turned and moved.
+/// A camera without special values: odd size, its principal point off the center, turned and moved.
 #[cfg(test)]
 pub fn camera() -> Camera {
     let rotation = DQuat::from_euler(glam::EulerRot::YXZ, 0.3, -0.2, 0.1);

@@ -1,7 +1,7 @@
 //! Forward rendering: project → color → sort by depth → pair with tiles → sort by tile → blend.
 //!
 //! Nothing is read back. The number of visible splats and of splat–tile pairs stays on the device
-//! ([`Workspace::counters`]); buffers for pairs have a fixed room, and whoever renders looks at the counters
+//! ([`Workspace::counters`]); buffers for pairs have a fixed room, and the caller looks at the counters
 //! afterwards, at once ([`Renderer::render_image`]) or later (training), and grows them.
 
 use super::view::{RenderSettings, ViewUniform, plane_len, tiles};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Scan, Sort, WORKGROUP};
 use std::ops::Range;
 
-/// Pairs of a thread that looks for the borders between tiles, where there are as many as there is room for.
+/// Pairs per thread of the search for the borders between tiles, at full capacity.
 const PAIRS_PER_THREAD: u32 = 8;
 /// Floats of a projected splat (`shaders/common/projected.wgsl`).
 pub(crate) const PROJECTED_FLOATS: usize = 8;
@@ -27,7 +27,7 @@ pub(crate) fn index_of(projected: &[f32]) -> usize {
 /// Planes of the image: red, green, blue, transmittance, depth.
 pub(super) const PLANES: usize = 5;
 
-/// Buffers of one render: what lies between the model and the image. One field for each buffer that kernels bind.
+/// Buffers of one render, between the model and the image. One field for each buffer that kernels bind.
 pub struct Workspace {
     slots_capacity: usize,
     pair_capacity: usize,
@@ -158,8 +158,8 @@ fn ranges_len(width: u32, height: u32) -> usize {
 enum Placement {
     /// As they come.
     Any { project: Kernel },
-    /// In the order of the splats, so that splats of equal depth are blended in the same order every time: a first
-    /// pass marks who is visible, and a prefix sum makes slots of the marks.
+    /// In the order of the splats, so that splats of equal depth are blended in the same order every time: a first pass marks
+    /// the visible ones, and a prefix sum turns marks into slots.
     Ordered { mark: Kernel, project: Kernel },
 }
 
@@ -279,7 +279,7 @@ impl Renderer {
         recorder.dispatch(&self.emit_pairs, &bindings, per_splat);
     }
 
-    /// Records what becomes of the pairs: the image.
+    /// Records the sort of the pairs, and their blending to the image.
     fn blend(&self, recorder: &mut Recorder<'_>, work: &Workspace, size: [u32; 2], raster: Raster) {
         work.pair_sort.record(recorder, &work.pair_tiles, &work.pair_slots, (&work.counters, 1), work.tile_bits());
         let [pair_tiles, pair_slots] = work.sorted_pairs().map(Buffer::binding);
@@ -325,7 +325,7 @@ impl Renderer {
     }
 }
 
-/// Whether subgroups share the pairs of large splats: where threads are many, all wait for the one that emits most.
+/// Whether subgroups share the pairs of large splats: on adapters with many threads all wait for the one that emits most.
 fn emit_switches(gpu: &Gpu) -> &'static [(&'static str, &'static str)] {
     if gpu.capabilities().subgroups && !gpu.tall() { &[("SHARED", "true")] } else { &[] }
 }

@@ -1,11 +1,11 @@
-//! Kernels that go through the bands of spherical harmonics that a model has.
+//! Kernels that loop over the bands of spherical harmonics of a model.
 
 use super::Tensors;
 use crate::error::Result;
 use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder};
 
 /// One kernel, compiled for models of each SH degree. One for all degrees would go through the bands of degree 3 in any model:
-/// adapters that mask lanes do not jump over what an `if` encloses (docs/kernels.md).
+/// adapters that mask lanes do not skip the body of an `if` (docs/kernels.md).
 pub(crate) struct ShKernels([Kernel; 4]);
 
 impl ShKernels {
@@ -17,7 +17,7 @@ impl ShKernels {
         Self::with(gpu, name, &[])
     }
 
-    /// The same with `switches` beside the bands.
+    /// The same, with more `switches` than the bands.
     ///
     /// # Errors
     /// A kernel does not compile.

@@ -4,7 +4,7 @@ use crate::capture::SceneFrame;
 use crate::error::{Error, Result};
 use glam::DVec3;
 
-/// What stands for infinity in logarithms of scales and logits of opacities: beyond it nothing changes in f32. A splat as
+/// Replaces infinity in logarithms of scales and logits of opacities: beyond it nothing changes in f32. A splat as
 /// thin as exp(-30) is flat at any distance, and the square of its thickness is still a normal number (exp(-44) has none);
 /// the sigmoid of 30 is 1, that of -30 far below anything that is drawn.
 pub(super) const LIMIT: f32 = 30.0;
@@ -12,7 +12,7 @@ pub(super) const LIMIT: f32 = 30.0;
 /// 3D Gaussians as they are stored and optimized (3DGS conventions).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Splats {
-    /// World positions, `[N, 3]`, in the frame of whoever made them (training: the scene frame, see [`SceneFrame`]).
+    /// World positions, `[N, 3]`, in the frame of their producer (training: the scene frame, see [`SceneFrame`]).
     pub means: Vec<[f32; 3]>,
     /// Rotations as quaternions (w, x, y, z), not necessarily normalized, `[N, 4]`.
     pub quats: Vec<[f32; 4]>,
@@ -147,7 +147,7 @@ impl Splats {
     }
 }
 
-/// Keeps the rows of `width` values that are to be `kept`.
+/// Keeps the rows of `width` values for which `kept` is true.
 fn retain_rows<T>(values: &mut Vec<T>, width: usize, kept: &[bool]) {
     let mut index = 0..;
     values.retain(|_| index.next().is_none_or(|i: usize| kept[i / width]));

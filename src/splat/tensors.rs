@@ -117,8 +117,8 @@ impl Tensors {
         }
     }
 
-    /// Reads the tensor `index` of [`TENSOR_NAMES`] back: its `count` rows, none of a band that there is not. Waits for the
-    /// device.
+    /// Reads the tensor `index` of [`TENSOR_NAMES`] back: its `count` rows, none of a band that the model does not have. Waits
+    /// for the device.
     ///
     /// # Errors
     /// Those of the device.

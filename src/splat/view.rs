@@ -1,4 +1,4 @@
-//! What the kernels know of the view they render.
+//! The view uniform of the kernels.
 
 use crate::capture::Camera;
 use bytemuck::{Pod, Zeroable};
@@ -7,7 +7,7 @@ use std::ops::Range;
 /// Side of a tile in pixels. The raster kernels' layout of threads is built on it (`shaders/common/tile_pixels.wgsl`).
 pub const TILE: u32 = 16;
 
-/// How a view is rendered, beside its camera.
+/// How a view is rendered, besides its camera.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RenderSettings {
     /// Color behind the splats, RGB.
@@ -20,7 +20,7 @@ pub struct RenderSettings {
     pub style: Style,
 }
 
-/// How splats are drawn, to look into a model.
+/// How splats are drawn, for the inspection of a model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Style {
     /// Factor of all standard deviations.

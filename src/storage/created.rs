@@ -1,4 +1,4 @@
-//! Files that a command creates: what appears at their names while it works stays.
+//! Files that a command creates: if something appears under their names meanwhile, it is kept.
 
 use crate::error::Error;
 use crate::sync::lock;
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 static DUE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// Lets the next write of `path` create the file: where something is at that name by then, be it a link that leads nowhere,
+/// Lets the next write of `path` create the file: where something is at that name by then, even a dangling link,
 /// the write fails, and what is there stays.
 pub fn create_only(path: impl AsRef<Path>) {
     lock(&DUE).insert(path.as_ref().to_path_buf());

@@ -1,4 +1,4 @@
-//! Failures on purpose: the n-th change below a folder fails, is cut short, or is the last thing that the process does.
+//! Fault injection for tests: the n-th change below a folder fails, is cut short, or is the last before a simulated kill.
 
 use super::Change;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// How a change fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// It returns an error, as of a full disk; what comes after works.
+    /// It returns an error, as on a full disk; later changes work.
     Error,
     /// A write takes half of its bytes, then fails; other changes as with `Error`.
     ShortWrite,

@@ -1,5 +1,5 @@
-//! Folders that this process has locked. Once the name of one leads elsewhere, since the folder was moved, or removed and
-//! made anew, every change below that name fails.
+//! Folders that this process has locked. Once the name of one refers to another folder, since it was moved, or removed and
+//! recreated, every change below that name fails.
 
 use crate::error::{Error, Result};
 use crate::sync::lock;
@@ -21,7 +21,7 @@ struct Locked {
 impl Locked {
     fn is_here(&self) -> bool {
         match std::fs::symlink_metadata(&self.path) {
-            // A share that does not answer says nothing of the folder.
+            // A network share that does not answer proves nothing about the folder.
             Err(error) if error.kind() != io::ErrorKind::NotFound => true,
             _ => is_same_file(&self.file, &self.path),
         }
@@ -72,7 +72,7 @@ pub(super) fn check(path: &Path) -> io::Result<()> {
     ))
 }
 
-/// Fails where the name `folder` does not lead to the folder any more that this process has locked.
+/// Fails where the name `folder` no longer refers to the folder that this process has locked.
 ///
 /// # Errors
 /// [`Error::Io`] naming the folder.

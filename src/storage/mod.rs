@@ -61,7 +61,7 @@ impl Seek for Output {
     }
 }
 
-/// A change that is about to happen at `path`; not in a folder that is another one by now.
+/// Announces a change at `path`; fails in a folder that was replaced by another one.
 fn announce(kind: Change, path: &Path) -> io::Result<()> {
     held::check(path)?;
     #[cfg(test)]
@@ -94,7 +94,7 @@ pub fn write<T>(path: impl AsRef<Path>, fill: impl FnOnce(&mut Writer) -> Result
         let file = create_locked(temporary).map_err(Error::io(path))?;
         let mut out = BufWriter::with_capacity(BUFFER_BYTES, Output { file, target: path.to_path_buf() });
         let filled = fill(&mut out);
-        // Without this, dropping the writer would write what is left of a file that is given up.
+        // Without this, dropping the writer would flush the rest of an abandoned file.
         let (output, rest) = out.into_parts();
         let value = filled?;
         let rest = rest.map_err(|error| Error::io(path)(io::Error::other(error)))?;
@@ -149,11 +149,11 @@ fn open_to_sync(temporary: &Path) -> io::Result<File> {
     File::options().write(true).open(temporary)
 }
 
-/// What file systems of macOS answer that cannot sync down to the disk, as std asks there: EINVAL (FUSE, WebDAV), ENOTTY,
+/// Errors of macOS file systems that do not support the full sync that std requests there: EINVAL (FUSE, WebDAV), ENOTTY,
 /// ENOTSUP (SMB).
 const NO_FULL_SYNC: [i32; 3] = [22, 25, 45];
 
-/// Makes a file's content durable, as far as its file system can.
+/// Makes a file's content durable where its file system supports that.
 fn sync_file(file: &File) -> io::Result<()> {
     let cannot = |error: &io::Error| error.raw_os_error().is_some_and(|code| NO_FULL_SYNC.contains(&code));
     match file.sync_all() {
@@ -202,7 +202,7 @@ fn replace<T>(path: &Path, make: impl FnOnce(&Path) -> Result<(T, File)>) -> Res
             Ok(value)
         }
         Err(error) => {
-            // The temporary file goes with its name, unless the process is taken to be gone.
+            // The temporary file is removed with its name, except in a simulated kill.
             if announce(Change::Remove, &temporary).is_err() {
                 let _ = temporary.keep();
             }
@@ -227,7 +227,7 @@ fn give_name(temporary: &Path, path: &Path) -> Result<bool> {
     rename_patiently(temporary, path).map(|()| true).map_err(Error::io(path))
 }
 
-/// Whether something is at `path`, be it a link that leads nowhere.
+/// Whether something is at `path`, even a dangling link.
 pub fn occupied(path: impl AsRef<Path>) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
@@ -267,7 +267,7 @@ pub fn rename(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
     Ok(())
 }
 
-/// Moves a file or folder that somebody may still want out of the way, to `NAME.bak` or the next free name like it, which
+/// Moves a file or folder of the user out of the way, to `NAME.bak` or the next free name like it, which
 /// it returns.
 pub fn set_aside(path: impl AsRef<Path>) -> Result<PathBuf> {
     let path = path.as_ref();
@@ -317,7 +317,7 @@ const NAME_LETTERS: usize = 24;
 /// Hexadecimal digits that tell longer names apart.
 const HASH_LETTERS: usize = 8;
 
-/// What temporary names of `path` begin with; nothing where it is no name of a file.
+/// Prefix of the temporary names of `path`; `None` where it is not a file name.
 fn temporary_prefix(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_string_lossy();
     if name.chars().nth(NAME_LETTERS).is_none() {

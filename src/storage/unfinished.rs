@@ -1,4 +1,4 @@
-//! Files that this process is writing, under their temporary names: what it removes where it ends at once.
+//! Temporary files that this process is writing, so that it can remove them when it ends early.
 
 use crate::sync::lock;
 use std::fs;
@@ -23,7 +23,7 @@ impl Drop for Unfinished {
     }
 }
 
-/// Removes the files that this process has not finished writing, which is about to end: nothing may write any more.
+/// Removes the unfinished files of this process, which is about to end: nothing may write after this call.
 pub fn remove_unfinished() {
     for temporary in lock(&UNFINISHED).iter() {
         // One that has got its name by now is none.

@@ -1,6 +1,6 @@
 //! The zip file: the same bytes from the same pictures, whole or not at all; and one read back with every check.
 //!
-//! `zip` writes and `rawzip` reads: of two entries of one name, `zip` keeps the last without a word, and a check has to see
+//! `zip` writes and `rawzip` reads: of two entries of one name, `zip` silently keeps the last, and a check has to see
 //! both.
 
 use crate::error::{Error, Result};

@@ -1,4 +1,4 @@
-//! An existing zip, compared with the scenes that it should be of.
+//! Checks an existing zip against its scenes.
 
 use super::archive::Archive;
 use super::run::Scene;
@@ -9,7 +9,7 @@ use crate::progress::Progress;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Most bytes of a JPEG's pixel, and of all that is not pixels.
+/// Most bytes per pixel of a JPEG, and of everything that is not pixels.
 const PIXEL_BYTES: u64 = 6;
 const HEADER_BYTES: u64 = 16 << 20;
 

@@ -1,6 +1,6 @@
-//! Renders of many scenes in one zip file, as a challenge server wants them.
+//! Renders of many scenes in one zip file, in the form that challenge servers require.
 //!
-//! Everything is checked before anything is written: a server counts a bad submission like a good one.
+//! Everything is checked before anything is written, since servers count invalid submissions, too.
 
 mod archive;
 mod check;
@@ -65,7 +65,7 @@ struct Picture<'a> {
     runs: &'a [FinishedRun],
 }
 
-/// Checks every render of `job`, then writes the zip. Whether one may be replaced is the caller's affair.
+/// Checks every render of `job`, then writes the zip. The caller decides whether one may be replaced.
 ///
 /// # Errors
 /// The first thing that is wrong: see [`FinishedRun`]; pictures that do not decode, are not of their frame's size or
@@ -95,8 +95,7 @@ pub fn submit(job: &Job, progress: &dyn Progress) -> Result<Submitted> {
     Ok(Submitted { scenes: groups.len(), runs: count, images: pictures.len() })
 }
 
-/// The output folders of runs among `folders` and below them, in order. Files beside them (a batch's summary) are
-/// passed over.
+/// The output folders of runs among `folders` and below them, in order. Files next to them (a batch's summary) are ignored.
 ///
 /// # Errors
 /// A path that does not exist; a folder without a run in it.

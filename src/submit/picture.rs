@@ -1,4 +1,4 @@
-//! What a picture of a submission has to be: whole, of the frame's size, and not black.
+//! Requirements on pictures of a submission: intact, of the frame's size, and not black.
 
 use crate::capture::{Image, decode_image, encoded_size};
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 use super::run::FinishedRun;
 use crate::pipeline::record::Stage;
 
-/// What the author of a submission says of it. What is not said is taken from the runs' records.
+/// The author's statements about a submission. The rest is taken from the runs' records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readme {
     /// Whether anything but the scene's own photographs was learned from.

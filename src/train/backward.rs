@@ -39,12 +39,12 @@ pub struct Gradients {
     /// The highest SH degree that has gradients: those of bands above it are zero, and are not cleared.
     pub sh_degree: u32,
     splat_gradients: Buffer<f32>,
-    /// The same sums in fixed point, two words each, where their order must not show.
+    /// The same sums in fixed point, two words each, where the result must not depend on their order.
     fixed_sums: Option<Buffer<[u32; 2]>>,
     /// Per splat: (Σ over views of |∂L/∂projected mean| in units of half the image size, views), since last cleared. With
     /// `absgrad` the first is Σ over views and pixels of the length of what a pixel adds to that gradient, in units of half the
-    /// longer side: where a splat is too large for what is behind it, its pixels pull it to all sides (AbsGS, Ye et al. 2024,
-    /// arXiv 2404.10484, which sums |x| and |y| instead of lengths).
+    /// longer side: where a splat is too large for the detail that it covers, its pixels pull it in all directions (AbsGS, Ye
+    /// et al. 2024, arXiv 2404.10484, which sums |x| and |y| instead of lengths).
     pub densify_statistics: Buffer<[f32; 2]>,
 }
 

@@ -9,8 +9,8 @@ use crate::splat::{Workspace, plane_len};
 /// Sizes of images whose scratch space is kept: portrait and landscape of two cameras.
 const SIZES: usize = 4;
 
-/// Fails where `gpu` cannot train on pictures of `views` that are `downscale` times smaller: what comes before training takes
-/// long.
+/// Fails where `gpu` cannot train on pictures of `views` that are `downscale` times smaller. Called early, because the stages
+/// before training take long.
 ///
 /// # Errors
 /// [`Error::Setting`], which says what would fit.
@@ -37,8 +37,8 @@ pub fn check_size(gpu: &Gpu, views: &[View], downscale: u32) -> Result<()> {
     Err(Error::setting("downscale", found, format!("use {smaller}an `adapter` that allows more")))
 }
 
-/// What lies between the model, a training image and the gradient of the loss. There is one for all views: captures mix
-/// portrait and landscape, and buffers that follow the size of every view are made anew nearly every step.
+/// The buffers between the model, a training image and the gradient of the loss. One serves all views: captures mix
+/// portrait and landscape, and buffers that follow the size of every view would be reallocated nearly every step.
 pub struct Canvas {
     pub work: Workspace,
     pub v_image: Buffer<f32>,

@@ -1,15 +1,15 @@
 //! Settings that are changed while training goes on, and the record of it.
 //!
-//! A run keeps the settings it was started with: they are what its checkpoint and its fingerprint stand for. What was
-//! changed on the way is kept beside them, with the step at which it was, in the checkpoint (so that a resumed run goes
-//! on with it) and in the report (so that the result does not pass for one of the original settings).
+//! A run keeps the settings it was started with: its checkpoint and its fingerprint are for them. Changes are recorded with
+//! their step, in the checkpoint (so that a resumed run continues with them) and in the report (so that the result does not
+//! pass for one of the original settings).
 
 use super::config::Config;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The settings that can change while training: all that a step reads anew. What the model was made from (`seed`,
+/// The settings that can change while training: those that every step reads again. What the model was made from (`seed`,
 /// `sh_degree`, `init_*`), what it means (`antialiased`), `scale_floor` and `densify` cannot.
 pub const CHANGEABLE: [&str; 16] = [
     "steps",
@@ -80,7 +80,7 @@ impl Config {
     }
 }
 
-/// Adds `change` to the record; what changed again at the same step is one change.
+/// Adds `change` to the record; changes at the same step are merged.
 pub(super) fn note(changes: &mut Vec<Change>, change: &Change) {
     match changes.last_mut() {
         _ if change.settings.is_empty() => {}

@@ -116,7 +116,7 @@ impl Default for Config {
     }
 }
 
-/// Steps between two rounds of growth, at least, where a training is shortened: gradients of fewer say little.
+/// Fewest steps between two rounds of growth, where a training is shortened: statistics of fewer steps are poor.
 const MIN_EVERY: u32 = 50;
 
 impl Config {

@@ -1,4 +1,4 @@
-//! The course of a training run: steps, measurements, checkpoints, and what a watcher asks for in between.
+//! The course of a training run: steps, measurements, checkpoints, and the commands of a watcher in between.
 
 use super::changes::{self, Change};
 use super::checkpoint::{self, Keeper};
@@ -105,7 +105,7 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
-    /// Does what the watcher asks for until it is a step or the end, which it returns. None of that is training time.
+    /// Handles commands of the watcher until one is a step or the end, which it returns. This does not count as training time.
     fn handle_commands(&mut self) -> bool {
         let (asked, mut ended) = (Instant::now(), false);
         let stop = self.progress.stop().clone();
@@ -177,7 +177,7 @@ impl<'a> Course<'a> {
             let stop = self.progress.stop().clone();
             self.trainer.refine_poses(&compared, &stop)?;
             if stop.requested() {
-                // Before the step: a run that goes on from here compares anew.
+                // Before the step: a run that resumes from here compares again.
                 return Ok(());
             }
         }
@@ -242,7 +242,7 @@ impl<'a> Course<'a> {
         if self.observers.0.is_some()
             && let Err(error) = self.show()
         {
-            // The model is safe; only the picture of it is not.
+            // Losing this picture does not affect the model.
             self.observers.tell(|watch| watch.answered(Err(error)));
         }
         let (report, trainer) = (&mut self.report, &self.trainer);

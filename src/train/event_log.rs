@@ -1,4 +1,4 @@
-//! A training run as an event file, the format that TensorBoard and its kin show.
+//! A training run as an event file, the format of TensorBoard and similar programs.
 //!
 //! A file is a row of records, each a `tensorflow.Event` message (`tensorboard/compat/proto/event.proto`) between its
 //! length and checksums (TFRecord: `tensorflow/core/lib/io/record_writer.h`). The messages are encoded by `prost`; only the

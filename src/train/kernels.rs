@@ -1,4 +1,4 @@
-//! All that a training computes with, compiled by all cores at once.
+//! All kernels of a training, compiled on all cores in parallel.
 
 use super::adam::Adam;
 use super::backward::{Backward, GradientOptions};

@@ -1,8 +1,8 @@
 //! Observing and controlling a training run from another thread: commands one way, figures and snapshots the other.
 //!
-//! [`Live`] is shared by both threads. The training thread holds it as its watcher; whoever looks on takes the
-//! [`Remote`]. Without one, nothing is copied and nothing waits: training goes on as if nobody had ever looked, also
-//! when the one who looked is gone in the middle of a pause.
+//! [`Live`] is shared by both threads. The training thread holds it as its watcher; an observer takes the [`Remote`]. Without
+//! one, nothing is copied and nothing waits: training continues as if it had never been observed, also when an observer leaves
+//! during a pause.
 
 use super::changes::Change;
 use super::config::Config;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How soon a pause sees a stop that was asked for by another way than the remote (Ctrl-C has only the flag).
+/// Interval at which a pause looks for a stop that did not come by the remote (Ctrl-C only sets the flag).
 const STOP_EVERY: Duration = Duration::from_millis(100);
 
 /// How far training is.
@@ -144,7 +144,7 @@ impl Live {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
-        // Whoever panicked while it held the lock left values that are whole one by one.
+        // A thread that panicked while it held the lock left each value valid by itself.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -244,12 +244,12 @@ impl Watch for Live {
 pub struct Remote(Arc<Live>);
 
 impl Remote {
-    /// Looks at the run. Training waits meanwhile: take what is needed and no more, and call nothing of the remote.
+    /// Looks at the run. Training waits meanwhile: copy only what is needed, and do not call the remote.
     pub fn look<T>(&self, look: impl FnOnce(&TrainingState) -> T) -> T {
         look(&self.0.lock().seen)
     }
 
-    /// What came of the requests since the last call, in order.
+    /// The answers to requests since the last call, in order.
     pub fn answers(&self) -> Vec<Result<Answer>> {
         std::mem::take(&mut self.0.lock().answers)
     }
@@ -297,7 +297,7 @@ impl Remote {
     pub fn settings(&self) -> Option<Config> {
         let shared = self.0.lock();
         let now = shared.seen.config.clone()?;
-        // What cannot be is told when its turn comes.
+        // Invalid requests are answered when their turn comes.
         Some(shared.changes.iter().fold(now, |config, change| with(&config, change.clone()).unwrap_or(config)))
     }
 

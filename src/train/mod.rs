@@ -83,7 +83,7 @@ pub struct Report {
     pub kernel_milliseconds: Timings,
     /// How the run went.
     pub curve: Vec<CurvePoint>,
-    /// Photographs that lay elsewhere than their poses said.
+    /// Photographs that were found off their poses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub moved: Vec<MovedPose>,
     /// Settings that were changed while training, in order.
@@ -106,7 +106,7 @@ pub struct CurvePoint {
     pub psnr: Option<f64>,
 }
 
-/// Removes what the training of these settings, images and points left in `checkpoints`, and nothing of another.
+/// Removes the checkpoints of the training of these settings, images and points from `checkpoints`, and no others.
 ///
 /// # Errors
 /// An image that cannot be read, and a file that cannot be removed.

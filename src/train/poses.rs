@@ -1,8 +1,8 @@
-//! Poses of the training views, and what is done about those that are wrong.
+//! Poses of the training views, and the correction of wrong ones.
 //!
 //! Now and then every photograph is compared with the model ([`register`](super::register)), which is made from the other
 //! photographs as well. One that twice in a row lies at the same place, and not where its pose says, is trained from the pose
-//! that was found. The others keep the given poses to the bit, which also keeps the model where it is. Only where most are off,
+//! that was found. The others keep the given poses exactly, which also keeps the model in place. Only where most are off,
 //! all move.
 
 use super::config::Config;
@@ -17,24 +17,23 @@ use glam::DMat4;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Parts of the steps after which photographs are compared with the model: from when it shows anything until it has the time to
-/// make use of it.
+/// Parts of the steps after which photographs are compared with the model: once it shows enough, and while corrections can
+/// still help.
 const AFTER: [f32; 6] = [0.1, 0.15, 0.2, 0.3, 0.5, 0.8];
-/// How many times all are compared. After that only those are that were off the time before: to correct the others gains
-/// nothing.
+/// How many times all are compared. After that only those that were off the time before: correcting the others gains nothing.
 const ALL_TIMES: usize = 3;
 /// Steps before the first time, by views: the model must know them.
 const LEAST_EPOCHS: u32 = 4;
 /// Pixels of a picture for this. At the noise of a dark photograph it is exact to a hundredth of a pixel.
 const MOST_PIXELS: u64 = 100_000;
 /// Pixels of these pictures by which what they show must be off its pose, on average, for a photograph to be moved (at most 0.9
-/// of a photograph of 2 megapixels), and to stay so. Of photographs with poses by COLMAP half seem to be off by 0.2 to 0.3,
-/// which gains nothing to correct.
+/// of a photograph of 2 megapixels), and to stay so. Half of the photographs with poses by COLMAP seem to be off by 0.2 to 0.3;
+/// correcting these gains nothing.
 const OFF: (f64, f64) = (0.15, 0.075);
 /// Where most are off by so many, poses are rough, and so are those of the others.
 const ROUGH: f64 = 0.3;
 /// The part of the way from the given pose within which it must be found again, and pixels that are near enough in any case.
-/// What a poor model suggests is elsewhere each time.
+/// The suggestions of a poor model differ each time.
 const AGAIN: (f64, f64) = (1.0 / 3.0, 0.05);
 
 /// Most photographs that are named in one message.
@@ -55,7 +54,7 @@ pub type Found = BTreeMap<usize, Place>;
 /// Where a view was found when photographs were last compared.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
-    /// World to camera, column by column; single precision, in which kernels have it.
+    /// World to camera, column by column; in the single precision of the kernels.
     viewmat: [f32; 16],
     /// Pixels of the photograph from the given pose, on average over the picture.
     pixels: f64,
@@ -161,7 +160,7 @@ impl Poses {
         Ok(())
     }
 
-    /// Where the photograph of `view` is now, and pixels of these pictures from its pose; `None` where it cannot be told.
+    /// Where the photograph of `view` is now, and pixels of these pictures from its pose; `None` where it cannot be determined.
     fn place(&self, view: usize, pair: &Pair<'_>) -> Option<(Place, f64)> {
         let last = self.found.get(&view);
         let viewmat = |place: &Place| DMat4::from_cols_array(&place.viewmat.map(f64::from));
@@ -174,7 +173,7 @@ impl Poses {
     }
 }
 
-/// Tells people which of so many `views` were moved.
+/// Logs which of the `views` were moved.
 pub(super) fn tell(moved: &[MovedPose], views: usize) {
     if moved.is_empty() {
         return;

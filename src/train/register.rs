@@ -1,9 +1,9 @@
-//! Where a photograph was taken, against a render of the model from near there: direct image alignment.
+//! Direct image alignment: finds the pose of a photograph by a render of the model from nearby.
 //!
 //! Gauss–Newton over the six degrees of freedom of the pose and a difference of brightness, coarse to fine, on differences of
 //! luma. Gradients are those of the render, which has no noise (inverse compositional alignment: Baker & Matthews,
-//! "Lucas–Kanade 20 Years On", IJCV 2004); every pixel moves as its depth in the render says. Huber weights keep what the model
-//! does not show from having a say.
+//! "Lucas–Kanade 20 Years On", IJCV 2004); every pixel moves as its depth in the render says. Huber weights suppress what the
+//! model does not show.
 
 use crate::capture::{Camera, Image, from_rotation_translation, resize_area};
 use crate::color::luma;
@@ -22,15 +22,15 @@ const DONE: f64 = 2e-3;
 /// Huber's threshold for 95 % efficiency, and the standard deviation by the median of absolute values, of normal errors.
 const HUBER: f64 = 1.345;
 const DEVIATION: f64 = 1.482_6;
-/// Parts of the picture: opacity from which a pixel shows the model, and pixels that must.
+/// Opacity from which on a pixel shows the model, and the part of the pixels that must.
 const OPAQUE: f32 = 0.9;
 const LEAST: f64 = 0.2;
-/// What the diagonal of the normal equations grows by: directions that the picture says nothing of stay.
+/// Damping of the normal equations: directions that the picture does not determine stay.
 const DAMPING: f64 = 1e-4;
 /// A pose that moves pixels by more than this part of the width was not found but lost.
 const LOST: f64 = 0.05;
 
-/// A photograph beside a render of the same size.
+/// A photograph and a render of the same size.
 pub(super) struct Pair<'a> {
     /// The camera of the render.
     pub camera: &'a Camera,
@@ -50,7 +50,7 @@ pub(super) struct Registered {
     pub moved: Vec<f64>,
 }
 
-/// Where the photograph of `pair` was taken, compared with the poses `others`; `None` where that cannot be told.
+/// Where the photograph of `pair` was taken, compared with the poses `others`; `None` where that cannot be determined.
 pub(super) fn register(pair: &Pair<'_>, others: &[DMat4]) -> Option<Registered> {
     let levels: Vec<Level> = [COARSEST, COARSEST / 2, 1]
         .into_iter()
@@ -117,7 +117,7 @@ impl Level {
         Some(Self { camera, planes, samples, depth })
     }
 
-    /// `motion` of the camera's frame improved; `None` where the picture does not determine it.
+    /// Refines `motion`, of the camera's frame; `None` where the picture does not determine it.
     fn align(&self, mut motion: DMat4) -> Option<DMat4> {
         for _ in 0..ITERATIONS {
             let step = self.step(&motion)?;

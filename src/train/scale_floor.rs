@@ -1,8 +1,8 @@
-//! Splats no smaller than what the training images can resolve.
+//! A floor for the scales of splats: the resolution of the training images.
 //!
-//! Nothing in the images holds a splat to a size below their pixels. Seen at their resolution it makes no difference,
-//! the renderer's low-pass filter covers it; in a larger picture, or from closer by, such splats are needles with gaps
-//! between them. So their standard deviations are kept at the size of that filter in the closest view that sees them.
+//! The images do not determine sizes below their pixels. At their resolution this does not matter, since the renderer's
+//! low-pass filter hides it; in a larger picture, or from closer by, such splats are needles with gaps between them. So their
+//! standard deviations are kept at the size of that filter in the closest view that sees them.
 
 use crate::capture::Camera;
 use crate::error::Result;

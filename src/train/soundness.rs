@@ -1,8 +1,8 @@
 //! Checks that no parameter or optimizer moment is NaN, infinite or absurdly large.
 //!
-//! Splats with such values are not drawn, so a training that diverged ends with a picture and a loss that look like
-//! numbers. The count runs on the device every [`CHECK_EVERY`] steps and is read back with the step's figures, and
-//! once more before anything is written.
+//! Splats with such values are not drawn, so a training that diverged would end with a plausible picture and a finite loss. The
+//! count runs on the device every [`CHECK_EVERY`] steps and is read back with the step's figures, and once more before anything
+//! is written.
 
 use crate::error::{Error, Result};
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, WORKGROUP};
@@ -13,12 +13,12 @@ use crate::splat::{TENSOR_NAMES, TENSOR_WIDTHS, Tensors};
 pub const CHECK_EVERY: u32 = 50;
 /// Counts: one for each tensor of the parameters, the first and the second moments.
 pub const COUNTS: usize = 3 * TENSOR_NAMES.len();
-/// From here on, parameters and first moments mean nothing: Adam takes no gradient beyond it.
+/// Largest meaningful parameter and first moment: Adam takes no gradient beyond it.
 const LIMIT: f32 = 1e18;
 
 /// Tensors that one dispatch looks at.
 const TENSORS: usize = 4;
-/// What the groups are called in messages, before the tensor's name.
+/// Names of the groups in messages, before the tensor's name.
 const GROUPS: [&str; 3] = ["", "the first moment of ", "the second moment of "];
 
 /// The kernel and its counts.

@@ -1,4 +1,4 @@
-//! The images that training looks at, packed to 8 bits: in device memory up to a budget, then in host memory, where those
+//! The training images, packed to 8 bits: in device memory up to a budget, then in host memory, where those
 //! stay that are needed again soonest, and decoded again beyond that. Decoding is ahead of training on all cores.
 
 use crate::capture::{Image, View, resize_area};
@@ -30,10 +30,10 @@ pub struct Budget {
 
 /// Bytes of a photograph's pixel while it is decoded and scaled.
 const DECODED: u64 = 36;
-/// Bytes of the host that are enough, however many are free.
+/// Largest budget of host memory, in bytes.
 const MOST_MEMORY: u64 = 16 << 30;
 
-/// How many trainings are under way in this process.
+/// Number of trainings running in this process.
 static TRAININGS: AtomicU64 = AtomicU64::new(0);
 
 impl Budget {
@@ -65,7 +65,7 @@ impl Budget {
 pub struct Targets {
     views: Vec<View>,
     budget: Budget,
-    /// On the device, for good.
+    /// Permanently on the device.
     resident: HashMap<Key, Arc<Buffer<u32>>>,
     resident_bytes: u64,
     kept: HashMap<Key, Packed>,
@@ -153,7 +153,7 @@ impl Targets {
         }
     }
 
-    /// A new size means that the old one is over.
+    /// Drops images of other sizes: a new size replaces the old one.
     fn forget_other_sizes(&mut self, downscale: u32) {
         if self.resident.keys().chain(self.kept.keys()).any(|key| key.1 != downscale) {
             self.resident.clear();
@@ -163,7 +163,7 @@ impl Targets {
         }
     }
 
-    /// Puts an image on the device for good, where the budget and the device have room for it.
+    /// Keeps an image on the device, where the budget and the device have room for it.
     fn reside(&mut self, gpu: &Gpu, key: Key, packed: &Packed) -> Result<Option<Arc<Buffer<u32>>>> {
         let len = self.plane(key);
         let bytes = 4 * len as u64;
@@ -191,7 +191,7 @@ impl Targets {
         let next: HashMap<&Key, usize> = ahead.iter().enumerate().rev().map(|(step, key)| (key, step)).collect();
         let need = |key: &Key| next.get(key).copied().unwrap_or(usize::MAX);
         while self.kept_bytes + bytes > self.budget.host {
-            // The view's number decides between equals: the order of a map is not the same twice.
+            // The view's number decides between equals: the order of a hash map varies.
             let latest = self.kept.keys().max_by_key(|kept| (need(kept), kept.0)).copied();
             let Some(latest) = latest.filter(|latest| need(latest) > need(&key)) else { return };
             if let Some(packed) = self.kept.remove(&latest) {

@@ -1,4 +1,4 @@
-//! The optimization loop: render a view, compare, step back through the kernels, update, now and then densify.
+//! The optimization loop: render a view, compute the loss, propagate gradients backward, update, and densify at intervals.
 //!
 //! [`step`] has what happens in each of its steps.
 
@@ -28,8 +28,8 @@ const STEPS_AHEAD: usize = 2;
 /// Words of a step's figures that come home: counters and loss.
 const FIGURES: usize = 4;
 
-/// A run of the optimization: its kernels, the buffers that they share, and what of the run changes from step to step. All
-/// of them are used in one recording, so that parts of it would be borrowed together anyway.
+/// A run of the optimization: its kernels, the buffers that they share, and what of the run changes from step to step. One
+/// recording uses all of them, so splitting the struct would not help borrowing.
 pub struct Trainer<'g> {
     gpu: &'g Gpu,
     config: Config,
@@ -85,7 +85,7 @@ impl<'g> Trainer<'g> {
         let mut trainer = Self::with_state(gpu, capture, config, parameters, first_moments, second_moments)?;
         trainer.step = step;
         trainer.poses.place_at(found);
-        // Whatever it had: where a band had no gradient yet, its moments are zero.
+        // The full degree is safe: where a band had no gradient yet, its moments are zero.
         trainer.trained_degree = trainer.parameters.sh_degree;
         trainer.gradients.densify_statistics.write(gpu, 0, &statistics);
         Ok(trainer)
@@ -154,9 +154,9 @@ impl<'g> Trainer<'g> {
         soundness::verdict(&self.gpu.read(self.kernels.soundness.counts())?, self.parameters.count, self.step)
     }
 
-    /// Adds and removes splats; what depends on their number is made anew.
+    /// Adds and removes splats; buffers that depend on their number are reallocated.
     fn densify(&mut self) -> Result<()> {
-        // Densification removes splats that are not finite, and with them what would tell.
+        // Densification removes splats that are not finite, and with them the evidence.
         self.verify()?;
         let state = State { params: &mut self.parameters, m: &mut self.first_moments, v: &mut self.second_moments };
         let statistics = &self.gradients.densify_statistics;
@@ -203,15 +203,14 @@ impl<'g> Trainer<'g> {
         self.parameters.to_splats(self.gpu)
     }
 
-    /// A copy of the model as it is now, within the device. Nothing is waited for: whatever is submitted later, by
-    /// anyone, comes after it.
+    /// A copy of the model as it is now, within the device. Does not wait: later submissions, by any thread, come after it.
     pub fn snapshot(&self) -> Result<Snapshot> {
         let sh_degree = self.config.sh_degree_at(self.step).min(self.parameters.sh_degree);
         let splats = self.parameters.duplicate(self.gpu, "snapshot of")?;
         Ok(Snapshot { step: self.step, splats, sh_degree, antialiased: self.config.antialiased })
     }
 
-    /// Goes on with `config`, which differs from the present settings in what [`super::CHANGEABLE`] names.
+    /// Continues with `config`, which differs from the present settings in what [`super::CHANGEABLE`] names.
     pub fn change(&mut self, config: &Config) -> Result<()> {
         // Figures under way are of the old settings.
         self.finish()?;

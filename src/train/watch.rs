@@ -27,7 +27,7 @@ pub enum Command {
     Snapshot,
     /// Write the splats as a PLY file, whole or not at all; a file of that name is replaced.
     Save(PathBuf),
-    /// Go on with these settings ([`Config::change_to`] says which may differ from the present ones).
+    /// Continue with these settings ([`Config::change_to`] says which may differ from the present ones).
     Change(Box<Config>),
 }
 
@@ -130,7 +130,7 @@ pub trait Watch: Sync {
     fn rendered(&self, _step: u32, _view: &str, _picture: &Image) {}
     /// The snapshot that was asked for; the last model comes unasked.
     fn snapshot(&self, _snapshot: Snapshot) {}
-    /// What came of a command. An error does not end training.
+    /// The result of a command. An error does not end training.
     fn answered(&self, _answer: Result<Answer>) {}
     /// Training is over: its report, or nothing where it was stopped or failed.
     fn end(&self, _report: Option<&Report>) {}

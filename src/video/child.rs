@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Time between two looks at the program.
 const POLL: Duration = Duration::from_millis(20);
-/// Pieces that wait for whoever takes them.
+/// Pieces in the queue to the consumer.
 const WAITING: usize = 4;
 /// How much of its last words a message quotes.
 const QUOTED: usize = 300;
@@ -37,7 +37,7 @@ pub struct Ended {
 
 /// Why it did not.
 pub enum Failure {
-    /// The error of whoever took the pieces, or a stop.
+    /// The error of the consumer, or a stop.
     Taker(Error),
     /// What the child did wrong.
     Child(String),

@@ -38,7 +38,7 @@ struct Best {
     thumbnail: Thumbnail,
 }
 
-/// What is to say of the frames as a whole.
+/// Warnings about the frames as a whole.
 #[derive(Debug, Default, PartialEq)]
 pub struct Verdict {
     pub shows_nothing: Option<String>,

@@ -199,7 +199,7 @@ impl Ffmpeg {
         command.args(["-hide_banner", "-nostdin", "-nostats", "-loglevel", &format!("level+{level}")]);
         input(&mut command, video)?;
         let deinterlace = if info.interlaced { "yadif=deint=interlaced," } else { "" };
-        // Frames are numbered anew, so that none is repeated or left out to keep a rate; `-fps_mode` and `-vsync`, which
+        // Frames are renumbered, so that none is repeated or left out to keep a rate; `-fps_mode` and `-vsync`, which
         // say so, are not in all versions.
         let filter = format!("{deinterlace}{filter},settb=AVTB,setpts=N/(25*TB)");
         command.args(["-map", "0:V:0", "-an", "-sn", "-dn", "-vf", &filter, "-r", "25", "-f", "image2pipe"]);
@@ -233,7 +233,7 @@ fn input(command: &mut Command, video: &Path) -> Result<()> {
     Ok(())
 }
 
-/// An error of the child, as one of the video that it read; those of whoever took its pictures stay.
+/// An error of the child, as one of the video that it read; those of the consumer stay.
 fn child_error(video: &Path, error: Failure) -> Error {
     match error {
         Failure::Taker(error) => error,

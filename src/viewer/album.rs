@@ -35,7 +35,7 @@ struct Picture {
     texture: Option<([f32; 3], TextureHandle)>,
 }
 
-/// Pictures by camera and kind. What is asked for the first time comes some frames later.
+/// Pictures by camera and kind. A picture is available some frames after its first request.
 pub struct Album {
     jobs: Sender<Job>,
     done: Receiver<((usize, Kind), Result<Image>)>,
@@ -78,7 +78,7 @@ impl Album {
         self.pictures.retain(|(camera, kind), _| *kind == Kind::Small || *camera == index);
     }
 
-    /// The texture of a camera's picture as an exposure `gain` times as long has it, if it has come.
+    /// The texture of a camera's picture under an exposure `gain` times as long, if it is ready.
     pub fn texture(
         &mut self,
         context: &egui::Context,

@@ -1,4 +1,4 @@
-//! The window's life: events in, pictures out, files read beside it.
+//! The window's event loop: events in, pictures out, files read in the background.
 
 use super::canvas::no_window;
 use super::filming::{self, Filming};
@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 /// Between two looks at the request to stop.
 const STOP_EVERY: Duration = Duration::from_millis(200);
-/// Between two questions whether the device has finished a picture.
+/// Interval of polling whether the device has finished a picture.
 const ASK_EVERY: Duration = Duration::from_millis(2);
 
-/// Between two looks at a run, where nothing else calls for one.
+/// Interval of looking at a run, where nothing else triggers it.
 const TRAINING_EVERY: Duration = Duration::from_secs(1);
 
 /// What a window is opened in.
@@ -39,8 +39,8 @@ pub struct ViewerContext<'env> {
     pub finished: &'env (dyn Fn(&Job, &Outcome) + Sync),
 }
 
-/// Opens the window and runs it until it is closed, or the progress is asked to stop. A run that goes on then is ended
-/// with a checkpoint.
+/// Opens the window and runs it until it is closed, or the progress is asked to stop. A run that is still active is ended with
+/// a checkpoint.
 ///
 /// # Errors
 /// [`Error::NoWindow`] where there is no desktop session, [`Error::NoAdapter`] where nothing can draw to the window,
@@ -116,7 +116,7 @@ impl App<'_, '_> {
         Ok(())
     }
 
-    /// Takes over what the run has new, and what was filmed.
+    /// Takes over news of the run and of filming.
     fn look(&mut self) -> Result<()> {
         if let (Some(camera), Some(open)) = (self.filming.take_if(|camera| camera.is_over()), &mut self.open) {
             match camera.outcome() {
@@ -265,7 +265,7 @@ impl ApplicationHandler<Wake> for App<'_, '_> {
             match open.picture.busy(&open.gpu) {
                 Err(error) => return self.end(event_loop, Err(error)),
                 Ok(true) => next = now + ASK_EVERY,
-                // What was finished may have to be drawn again, in full or with more room.
+                // The finished picture may have to be drawn again, at full size or with more room.
                 Ok(false) if was_busy => open.canvas.window.request_redraw(),
                 Ok(false) => match open.canvas.due {
                     Some(due) if due <= now => open.canvas.window.request_redraw(),

@@ -8,7 +8,7 @@ use egui_winit::winit::window::Window;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What egui said of a frame, between its layout and its drawing.
+/// The output of egui for a frame, between its layout and its drawing.
 pub struct Layout {
     platform: egui::PlatformOutput,
     shapes: Vec<egui::epaint::ClippedShape>,
@@ -43,7 +43,7 @@ impl Canvas {
         let scale = window.scale_factor() as f32;
         let state =
             egui_winit::State::new(context.clone(), egui::ViewportId::ROOT, &window, Some(scale), None, Some(largest));
-        // Values on the screen are to be those of the picture: no dithering.
+        // Values on the screen must be those of the picture: no dithering.
         let options = egui_wgpu::RendererOptions { dithering: false, ..Default::default() };
         let renderer = egui_wgpu::Renderer::new(&gpu.device, surface.format(), options);
         Ok((gpu, Self { window, surface, context, state, renderer, unused: Vec::new(), due: None }))
@@ -96,7 +96,7 @@ impl Canvas {
         }
     }
 
-    /// Draws what was laid out, and shows it.
+    /// Draws the laid-out frame, and shows it.
     ///
     /// # Errors
     /// Those of the device and the surface.
@@ -138,7 +138,7 @@ impl Canvas {
     }
 }
 
-/// What the windowing system says, as an error; without the line of winit's source that it begins with.
+/// The windowing system's message as an error, without winit's source line at its beginning.
 pub fn no_window(error: impl std::fmt::Display) -> Error {
     let text = error.to_string();
     let words = text.split_once(".rs:").and_then(|(_, rest)| rest.split_once(": "));

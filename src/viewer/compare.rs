@@ -1,4 +1,4 @@
-//! What stands beside the render at a camera, and where the dividers between are.
+//! The pictures that are compared with the render at a camera, and the dividers between them.
 
 use super::album::Kind;
 use super::scene::Photo;
@@ -30,7 +30,7 @@ pub enum Layer {
 }
 
 impl Compare {
-    /// The pictures from left to right, of those that there are.
+    /// The available pictures from left to right.
     pub fn layers(&self, has_dark: bool, has_lit: bool) -> Vec<Layer> {
         let all = [
             (self.dark && has_dark, Layer::Photo(Kind::Dark)),
@@ -40,7 +40,7 @@ impl Compare {
         all.into_iter().filter(|(shown, _)| *shown).map(|(_, layer)| layer).collect()
     }
 
-    /// Factors of the linear light of a photograph where the render's are `shown`. Lit ones are exposed as the model is.
+    /// Factors of the linear light of a photograph, given those of the render, `shown`. Lit ones are exposed like the model.
     pub fn gain(&self, kind: Kind, photo: &Photo, shown: [f32; 3]) -> [f32; 3] {
         let own = if kind == Kind::Dark { [self.dark_stops.exp2(); 3] } else { photo.gain };
         std::array::from_fn(|channel| shown[channel] * own[channel])

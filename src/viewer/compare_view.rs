@@ -1,4 +1,4 @@
-//! The photograph beside the render: at a camera, the picture is split by dividers that can be dragged.
+//! Compares photograph and render: at a camera, dividers that can be dragged split the picture.
 
 use super::album::{Album, Kind};
 use super::compare::Layer;

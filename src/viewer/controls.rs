@@ -1,4 +1,4 @@
-//! Pointer and keys, as the state takes them.
+//! Handles the pointer and the keys.
 
 use super::display::What;
 use super::navigate::Drag;
@@ -9,7 +9,7 @@ use glam::DVec3;
 
 /// Points of scrolling that make a click of a wheel.
 const CLICK: f32 = 40.0;
-/// Seconds of flight that one frame may bring: a frame that took longer does not throw one through a wall.
+/// Most seconds of flight in one frame, so that a slow frame does not throw the viewer through a wall.
 const LONGEST: f32 = 0.2;
 
 /// Drags, wheel and double clicks on the picture.
@@ -40,7 +40,7 @@ pub fn pointer(state: &mut UiState, ui: &egui::Ui, response: &egui::Response) {
     }
 }
 
-/// Keys, unless a text field has them. What crops works on a `finished` model alone.
+/// Keys, unless a text field has the focus. Cropping works on a `finished` model only.
 pub fn keys(state: &mut UiState, ui: &egui::Ui, finished: bool) {
     let dropped = ui.input(|i| i.raw.dropped_files.first().map(|file| file.path().to_path_buf()));
     state.commands.extend(dropped.map(Command::Open));

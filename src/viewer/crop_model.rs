@@ -1,4 +1,4 @@
-//! The splats that a box leaves: which they are, and their file.
+//! The splats that remain after a crop, and their file.
 
 use super::crop::{CropBox, Face};
 use crate::capture::SceneFrame;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Faces stay apart by this part of the scene's radius while they are dragged, so that their handles do too.
 const LEAST: f64 = 0.01;
 
-/// What is to be done with a crop by what has the device.
+/// An action on a crop that needs the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CropAction {
     /// Begin with a box around most of the splats.
@@ -76,7 +76,7 @@ impl Crop {
         &self.whole
     }
 
-    /// How near faces come to each other by drags, in the scene's frame.
+    /// Least distance of faces while they are dragged, in the scene's frame.
     pub fn least(&self) -> f64 {
         LEAST * self.bounds.radius
     }
@@ -99,7 +99,7 @@ impl Crop {
         Ok(select(&self.whole, &kept))
     }
 
-    /// Writes the splats that stay beside `file`, which they come from, under a name that is not taken; returns that.
+    /// Writes the splats that stay beside `file`, which they come from, under an unused name, which it returns.
     ///
     /// # Errors
     /// No splat stays; the file cannot be written.

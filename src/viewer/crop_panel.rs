@@ -1,4 +1,4 @@
-//! The box that crops, as it is drawn over the picture and dragged there, and its part of the panel.
+//! The crop box: drawn over the picture, dragged there, and its part of the panel.
 
 use super::crop::{CropBox, Face};
 use super::crop_model::{Crop, CropAction, Held};
@@ -8,13 +8,13 @@ use super::ui_state::{Command, UiState};
 use egui::{Color32, CursorIcon, DragValue, PointerButton, Pos2, Rect, RichText, Stroke};
 use glam::DVec2;
 
-/// Points from a handle's middle in which it is caught, and its radius.
+/// Distance in points within which a handle is caught, and its radius.
 const CATCH: f64 = 11.0;
 const RADIUS: f32 = 6.5;
 /// Colors of the three axes.
 const AXES: [Color32; 3] =
     [Color32::from_rgb(235, 96, 84), Color32::from_rgb(120, 200, 90), Color32::from_rgb(92, 150, 250)];
-/// How far the fields go, in radii of the scene.
+/// Range of the fields, in radii of the scene.
 const FARTHEST: f64 = 1e5;
 
 /// Turns the box on, or off again.
@@ -27,7 +27,7 @@ pub fn toggle(state: &mut UiState) {
     }
 }
 
-/// Writes what the box leaves, if there is one.
+/// Writes the remaining splats, if there is a box.
 pub fn save(state: &mut UiState) {
     if state.crop.is_some() {
         act(state, CropAction::Save);
@@ -72,7 +72,7 @@ pub fn show(state: &mut UiState, ui: &mut egui::Ui) {
     }
 }
 
-/// The six coordinates; whether one was changed for good.
+/// The six coordinates; returns whether a change of one was committed.
 fn fields(crop: &mut Crop, unit: f64, ui: &mut egui::Ui) -> bool {
     let radius = crop.bounds.radius * unit;
     let mut done = false;
@@ -98,7 +98,7 @@ fn fields(crop: &mut Crop, unit: f64, ui: &mut egui::Ui) -> bool {
     done
 }
 
-/// Takes the pointer's drags of handles. Whether the pointer has one, and the picture's own drags are to rest.
+/// Handles drags of the box's handles. Returns whether the pointer holds one, so that the picture ignores the drag.
 pub fn pointer(state: &mut UiState, ui: &egui::Ui, response: &egui::Response) -> bool {
     let (Some(camera), Some(scene)) = (state.camera(), &state.scene) else { return false };
     let (frame, area, pixels) = (scene.frame, response.rect, f64::from(ui.ctx().pixels_per_point()));
@@ -111,7 +111,7 @@ pub fn pointer(state: &mut UiState, ui: &egui::Ui, response: &egui::Response) ->
     let shape = crop.shape.entering(&frame);
     let hit = |place: Pos2| shape.hit(&camera, near, pixel(place), CATCH * pixels);
     if response.drag_started_by(PointerButton::Primary) && ui.input(|i| i.modifiers.is_none()) {
-        // A drag is one once the pointer has gone some way.
+        // A drag begins once the pointer has moved some distance.
         let from = ui.input(|i| i.pointer.press_origin());
         let held = |from: Pos2| Some(Held { face: hit(from)?, start: shape, from: pixel(from) });
         crop.held = from.and_then(held);

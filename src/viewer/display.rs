@@ -85,7 +85,7 @@ impl DisplayOptions {
         if self.what == What::Points { self.point_size } else { self.splat_size }
     }
 
-    /// The model of `scene` that is looked at: what there is, where there is no other.
+    /// The model of `scene` that is shown: the selected one, or whichever exists.
     pub fn model<'s>(&self, scene: &'s Scene) -> Option<&'s Model> {
         let (splats, points) = (scene.splats.as_ref(), scene.points.as_ref());
         if self.what == What::Points { points.or(splats) } else { splats.or(points) }

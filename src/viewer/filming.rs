@@ -1,4 +1,4 @@
-//! Pictures along a camera path, made on a thread of their own while the window goes on.
+//! Films camera paths on a thread of its own while the window stays usable.
 
 use super::scene::Scene;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 #[derive(Clone, Debug)]
 pub struct Filming {
     pub path: CameraPath,
-    /// A file with the ending of a film is one, by an installed ffmpeg; anything else is a folder of PNG files.
+    /// A file with the ending of a film, made by an installed ffmpeg; anything else is a folder of PNG files.
     pub to: PathBuf,
     pub antialiased: bool,
 }
@@ -87,7 +87,7 @@ impl<'scope> Camera<'scope> {
         self.thread.is_finished()
     }
 
-    /// Waits for its end: where the pictures are.
+    /// Waits for its end; returns the path of the pictures.
     ///
     /// # Errors
     /// Those of the filming.

@@ -11,9 +11,9 @@ use glam::{DVec2, DVec3};
 const LENGTH: f64 = 0.08;
 /// The photograph is drawn in so many parts a side, for the perspective.
 const PARTS: u32 = 6;
-/// What is nearer than this part of the scene's radius is not seen.
+/// Near plane, as a part of the scene's radius.
 pub const NEAR: f64 = 4e-3;
-/// How near a click must come to a frustum, in points.
+/// Largest distance of a click from a frustum, in points.
 const CATCH: f32 = 18.0;
 
 /// The picture's camera, and where the picture is in the window.

@@ -1,4 +1,4 @@
-//! The window's layout: the picture, the panel beside it, and what is drawn over it.
+//! The window's layout: the picture, the panel next to it, and the overlays.
 
 use super::album::Album;
 use super::ui_state::{Device, REST, UiState, Work};

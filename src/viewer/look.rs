@@ -1,4 +1,4 @@
-//! The exposure and the warmth of the picture as settings of a run: what was found by eye is not lost.
+//! Saves the exposure and the warmth that were chosen in the window as settings of a run.
 
 use crate::enhance::{Config, MOST_STOPS, MOST_WARMTH};
 use crate::error::Result;
@@ -20,14 +20,14 @@ pub struct Look {
 }
 
 impl Look {
-    /// Nothing where the photographs were lit by a response that has no exposure.
+    /// `None` where the photographs were lit by a response without an exposure.
     pub fn of(run: &Run, settings: &Settings) -> Option<Self> {
         let exposure = run.stage(Stage::ENHANCE)?.exposure()?;
         Some(Self { scene: run.scene.clone(), exposure, enhance: settings.enhance.clone() })
     }
 
     /// Writes it, brighter by `stops` and warmer by `warmth` EV, as settings to `folder`, under a name that is not taken; the
-    /// file, and what to do with it. Values beyond what settings allow are cut.
+    /// file, and what to do with it. Values are clamped to what the settings allow.
     ///
     /// # Errors
     /// The file cannot be written.

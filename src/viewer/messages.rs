@@ -1,4 +1,4 @@
-//! What there is to say, in the window: a list that the user dismisses.
+//! Messages in the window: a list that the user dismisses.
 
 use super::style::{ALARM, GROUND};
 use egui::{Align2, Frame, Margin, RichText};

@@ -1,6 +1,6 @@
 //! The live window: splats, points and cameras to walk around in.
 //!
-//! Pictures are made by the forward kernels of [`crate::splat`], on the device that also draws the window; egui lies on
+//! Pictures are made by the forward kernels of [`crate::splat`], on the device that also draws the window; egui is drawn on
 //! top. [`open`] runs until the window is closed.
 
 mod album;

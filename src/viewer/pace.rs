@@ -1,17 +1,17 @@
-//! How large the picture is drawn while the camera moves, so that it keeps up with the hand.
+//! Chooses the size of the picture while the camera moves, so that it stays responsive.
 //!
-//! A frame takes a time that goes by splats, whatever the size, and one that goes by pixels. Both are found from frames of
-//! two sizes; then the largest size is drawn that keeps the time, and none so small that it hardly gains any.
+//! The time of a frame has a part that depends on splats, and one that is proportional to pixels. Both are estimated from
+//! frames of two sizes; then the largest size within the time limit is drawn, but none so small that it gains hardly anything.
 
 use std::time::Duration;
 
-/// What a frame may take while the camera moves, seconds.
+/// Time limit of a frame while the camera moves, seconds.
 const TARGET: f64 = 0.08;
 /// Where splats alone take long, a frame may take this multiple of that.
 const OVER_FIXED: f64 = 1.5;
-/// Sizes to draw at, as shares of the window's sides; a few, so that buffers are seldom made anew.
+/// Sizes to draw at, as shares of the window's sides; only a few, so that buffers are seldom reallocated.
 const SCALES: [f64; 5] = [1.0, 0.75, 0.5, 0.375, 0.25];
-/// Share of a frame's time that goes by splats, as long as there are frames of one size alone.
+/// Assumed share of a frame's time that depends on splats, while there are frames of only one size.
 const FIXED_SHARE: f64 = 0.2;
 /// A larger size is taken where it keeps the time with some room, so that sizes do not alternate.
 const ROOM: f64 = 0.85;
@@ -34,7 +34,7 @@ impl Pace {
         SCALES[self.level]
     }
 
-    /// Learns what a frame of the share `scale` took.
+    /// Records the time of a frame of the share `scale`.
     pub fn took(&mut self, scale: f64, time: Duration) {
         let seconds = time.as_secs_f64();
         self.last = match self.last {
@@ -56,7 +56,7 @@ impl Pace {
         self.level = (0..SCALES.len()).find(keeps).unwrap_or(SCALES.len() - 1);
     }
 
-    /// Seconds that go by splats, and by the pixels of a frame of full size.
+    /// Seconds that depend on splats, and on the pixels of a frame of full size.
     fn parts(&self) -> (f64, f64) {
         let Some((scale, seconds)) = self.last else { return (0.0, 0.0) };
         let by_pixels = match self.other {

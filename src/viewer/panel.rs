@@ -1,4 +1,4 @@
-//! The panel beside the picture.
+//! The panel next to the picture.
 
 use super::display::What;
 use super::scene::title;
@@ -38,12 +38,12 @@ pub fn show(state: &mut UiState, ui: &mut egui::Ui, work: &mut Work<'_, '_>, dev
     });
 }
 
-/// Whether a run is under way, whose model changes.
+/// Whether a run is active, so that the model changes.
 pub fn trains(work: &Work<'_, '_>) -> bool {
     work.training.as_deref().is_some_and(Training::pending)
 }
 
-/// What lies over the picture while there is none, or one is on its way.
+/// The overlay while there is no picture, or one is loading.
 pub fn over_the_picture(state: &UiState, ui: &egui::Ui, area: egui::Rect) {
     let (text, font) = match (&state.loading, &state.scene) {
         (Some(path), _) => (format!("Reading {} …", title(path)), FontId::proportional(16.0)),
@@ -212,7 +212,7 @@ fn camera(state: &mut UiState, ui: &mut egui::Ui) {
     }
     let lens = state.navigator.pose().lens;
     let mut degrees = lens.degrees();
-    // Shown in whole degrees, kept as it is: a slider that rounds would move the camera.
+    // Displayed in whole degrees without rounding the value: a rounding slider would move the camera.
     let angle = Slider::new(&mut degrees, 10.0..=120.0).custom_formatter(|angle, _| format!("{angle:.0}°"));
     if ui.add(angle.text("Field of view")).changed() {
         state.navigator.set_lens(lens.with_degrees(degrees));
@@ -225,7 +225,7 @@ fn camera(state: &mut UiState, ui: &mut egui::Ui) {
     });
 }
 
-/// The photograph beside the render, where there are photographs.
+/// The comparison with photographs, where there are any.
 fn compare(state: &mut UiState, ui: &mut egui::Ui) {
     let photo = |state: &UiState, index: Option<usize>| state.scene.as_ref()?.photos.get(index?).cloned();
     let Some(photo) = photo(state, state.navigator.at()).or_else(|| photo(state, Some(0))) else { return };

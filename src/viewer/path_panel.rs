@@ -11,8 +11,8 @@ use crate::paths::{self, CameraPath};
 use egui::{Color32, DragValue, ProgressBar, Rect, RichText, Stroke};
 use std::path::{Path, PathBuf};
 
-/// Adds where one stands, with what the largest picture of the path's shape that fits the window sees: what is shown
-/// where the path is played.
+/// Adds a keyframe at the current pose, with the field of view of the largest picture of the path's shape that fits the window,
+/// as shown during playback.
 pub fn add(state: &mut UiState) {
     if let Some(camera) = state.camera() {
         let [width, height] = [state.recorder.path.width, state.recorder.path.height].map(f64::from);
@@ -77,7 +77,7 @@ pub fn show(state: &mut UiState, filming: Option<&Camera<'_>>, ui: &mut egui::Ui
     film(state, filming, ui);
 }
 
-/// Size and rate of the pictures. What a file says stays as it is until it is edited.
+/// Size and rate of the pictures. Those of a file stay unchanged until they are edited.
 fn pictures(path: &mut CameraPath, ui: &mut egui::Ui) {
     let side = |value| DragValue::new(value).range(1..=paths::MAX_SIDE).clamp_existing_to_range(false);
     ui.add(side(&mut path.width));

@@ -1,4 +1,4 @@
-//! The picture of the splats: drawn when something changed, smaller while it moves on a slow device, never waited for.
+//! The picture of the splats: drawn asynchronously when something changed, and smaller while it moves on a slow device.
 
 use super::pace::Pace;
 use super::show::{Screen, Show, Tone};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// A picture as it is wanted, at full size.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shot {
-    /// Which state of which model: another number, another picture.
+    /// Identifies a state of a model: another number means another picture.
     pub model: u64,
     pub camera: Camera,
     pub settings: RenderSettings,
@@ -27,7 +27,7 @@ impl Shot {
     }
 }
 
-/// What a picture whose pairs a binding does not hold shrinks by, and how far.
+/// Shrink factor for pictures whose pairs exceed a binding, and its limit.
 const SMALLER: f64 = 0.7;
 const LEAST_SHARE: f64 = 0.1;
 /// It grows again where pairs take no more than this part of a binding, so that sizes do not alternate.
@@ -54,7 +54,7 @@ fn share_of(side: u32, share: f64) -> u32 {
 struct Drawn {
     shot: Shot,
     scale: f64,
-    /// Whether that is as large as the screen, or as large as can be.
+    /// Whether that is as large as the screen, or as large as possible.
     whole: bool,
 }
 
@@ -84,7 +84,7 @@ pub struct Picture {
     pairs_wanted: usize,
     /// Share of the sides at which a binding holds the pairs.
     pair_share: f64,
-    /// The full size that was last said to be drawn smaller.
+    /// The full size of the last warning about a smaller picture.
     told: [u32; 2],
     pace: Pace,
     pub figures: Figures,
@@ -111,7 +111,7 @@ impl Picture {
         })
     }
 
-    /// Whether the device is still drawing; asks it.
+    /// Polls whether the device is still drawing.
     ///
     /// # Errors
     /// Those of the device.
@@ -217,7 +217,7 @@ impl Picture {
         Ok(())
     }
 
-    /// Says once that pictures of the `full` size are drawn at `size`.
+    /// Warns once that pictures of the `full` size are drawn at `size`.
     fn tell(&mut self, gpu: &Gpu, full: [u32; 2], size: [u32; 2]) {
         if self.told != full {
             self.told = full;
@@ -229,7 +229,7 @@ impl Picture {
 
     /// Buffers for a picture of `model`.
     fn make_room(&mut self, gpu: &Gpu, model: &Tensors, [width, height]: [u32; 2]) -> Result<()> {
-        // What more of them would be is not drawn: the picture shrinks.
+        // Pairs beyond that would not be drawn, so the picture shrinks.
         let wanted = self.pairs_wanted.min(Workspace::most_pairs(gpu));
         let mut pairs = Workspace::initial_pairs(gpu, model.count);
         if let Some(work) = &mut self.work {
@@ -260,7 +260,7 @@ impl Picture {
     }
 
     /// The depth (camera z) that the last picture, which is of `model`, has at a place in it, `x` and `y` as shares of its
-    /// size. `None` where there is next to nothing. Waits for the device.
+    /// size. `None` where the picture is nearly transparent. Waits for the device.
     ///
     /// # Errors
     /// Those of the device.

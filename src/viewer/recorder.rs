@@ -1,4 +1,4 @@
-//! A camera path that is recorded: keyframes, and where they are kept.
+//! Recording of a camera path: keyframes and their file.
 
 use crate::paths::{self, CameraPath, Keyframe};
 use glam::DVec3;
@@ -22,7 +22,7 @@ pub struct Recorder {
     pub film: String,
     /// The file that the path was read from or written to: the one that may be replaced.
     pub own: Option<PathBuf>,
-    /// The way as it is drawn, and of what path: to find it takes long for a frame.
+    /// The drawn curve and its path, cached because computing it is slow for a frame.
     line: Option<(Bends, Vec<DVec3>)>,
 }
 

@@ -1,4 +1,4 @@
-//! What the window shows: a model, points, and the cameras that took the photographs.
+//! The scene in the window: a model, points, and the cameras that took the photographs.
 
 use super::look::Look;
 use crate::capture::{self, Camera, SceneFrame, View};
@@ -35,7 +35,7 @@ pub struct Photo {
     pub dark: Option<View>,
     /// The lit one.
     pub lit: Option<PathBuf>,
-    /// What its linear light is multiplied by to be exposed as the model is.
+    /// Factors of its linear light to the exposure of the model.
     pub gain: [f32; 3],
 }
 
@@ -190,7 +190,7 @@ impl Scene {
         }
     }
 
-    /// The output folder of a run, as far as it came.
+    /// The output folder of a run, finished or not.
     fn load_run(&mut self, gpu: &Gpu) -> Result<()> {
         let out = self.path.clone();
         let run = Run::read(&out)?.ok_or_else(|| {
@@ -237,7 +237,7 @@ pub fn photos(job: &Job) -> Result<(Vec<Photo>, SceneFrame)> {
     Ok((capture.train.iter().chain(&capture.holdout).map(photo).collect(), capture.frame))
 }
 
-/// The name of a path as titles have it.
+/// The name of a path for titles.
 pub fn title(path: &Path) -> String {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     name(path).unwrap_or_else(|| path.display().to_string())

@@ -1,14 +1,14 @@
-//! How the window looks: dark and quiet, so that the picture is what one sees.
+//! The window's style: dark and quiet, so that the picture stands out.
 
 use egui::{Color32, CornerRadius, Margin, RichText, Stroke, Visuals};
 
 /// The panel's ground.
 pub const GROUND: Color32 = Color32::from_rgb(24, 26, 29);
-/// What stands out: the camera one is at, curves.
+/// Highlights: the current camera, curves.
 pub const ACCENT: Color32 = Color32::from_rgb(122, 174, 255);
 /// Errors.
 pub const ALARM: Color32 = Color32::from_rgb(240, 120, 105);
-/// What is said in passing.
+/// Secondary text.
 pub const FAINT: Color32 = Color32::from_rgb(142, 148, 156);
 
 /// Sets the style of the whole window.

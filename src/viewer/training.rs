@@ -1,4 +1,4 @@
-//! A run that goes on beside the window: started, watched, and ended with it.
+//! A training run in the background of the window: started, observed and ended with it.
 
 use super::scene::{self, Model, Photo, Scene, title};
 use crate::capture::SceneFrame;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-/// The least time between two snapshots, and their distance as a multiple of what it takes to draw one: so that the
-/// window takes a small share of the device.
+/// Least time between two snapshots, and as a multiple of the time to draw one, so that the window takes a small share of the
+/// device.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(1);
 const SNAPSHOT_SHARE: u32 = 15;
 /// Most points of the curve of losses that are drawn.
@@ -34,7 +34,7 @@ pub struct Training<'scope> {
     shown: Option<u32>,
     asked: Instant,
     pub figures: Figures,
-    /// What was typed into the panel's settings and is not asked for yet, by name.
+    /// Edits in the panel's settings that are not yet requested, by name.
     pub edits: BTreeMap<String, String>,
 }
 
@@ -97,7 +97,7 @@ impl<'scope> Training<'scope> {
         }
     }
 
-    /// Asks it to end where the same command continues.
+    /// Asks it to end in a state that the same command continues.
     pub fn stop(&self) {
         self.stop.request();
         self.remote.stop();
@@ -108,7 +108,7 @@ impl<'scope> Training<'scope> {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    /// Whether something is still to come of it. A thread that has told of its end may not have ended yet.
+    /// Whether more is to come from it. A thread that has reported its end may still be running.
     pub fn pending(&self) -> bool {
         self.thread.is_some()
     }
@@ -175,7 +175,7 @@ impl<'scope> Training<'scope> {
         })
     }
 
-    /// What to say of its answers to what was asked.
+    /// Messages about its answers to requests.
     pub fn answers(&self) -> Vec<Result<String>> {
         let words = |answer: Answer| match answer {
             Answer::Saved(path) => format!("Saved {}", path.display()),
@@ -202,7 +202,7 @@ pub fn name(job: &Job) -> String {
     title(&job.scene)
 }
 
-/// Whether a path is something to train on, not something to look at.
+/// Whether a path is a capture to train on, rather than a scene to view.
 pub fn is_capture(path: &Path) -> bool {
     use crate::capture::{holds_images, is_scene};
     if crate::video::is_video(path) {

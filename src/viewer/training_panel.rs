@@ -1,4 +1,4 @@
-//! The panel's part about a run that goes on.
+//! The panel's part about an active run.
 
 use super::style::{ACCENT, FAINT, grouped, heading};
 use super::training::{Figures, Training, name};
@@ -140,7 +140,7 @@ fn kernels(ui: &mut egui::Ui, figures: &Figures) {
     });
 }
 
-/// The settings that can change while training goes on.
+/// The settings that can change during training.
 fn settings(training: &mut Training<'_>, config: &Config, ui: &mut egui::Ui) -> crate::Result<()> {
     if !matches!(training.figures.state, State::Running | State::Paused) {
         return Ok(());
@@ -161,7 +161,7 @@ fn settings(training: &mut Training<'_>, config: &Config, ui: &mut egui::Ui) -> 
     Ok(())
 }
 
-/// A field for each setting, with what it has `now`, or, once that is edited, what was typed. Returns whether Enter was
+/// A field for each setting, with its value `now`, or the text of an edit. Returns whether Enter was
 /// pressed in one.
 fn fields(edits: &mut BTreeMap<String, String>, now: &Value, ui: &mut egui::Ui) -> bool {
     let mut entered = false;
@@ -191,7 +191,7 @@ fn edited(
         settings.insert(name.clone(), value);
     }
     let wanted = config.changed(&[Change { step, settings: settings.clone() }])?;
-    // What training would refuse is refused here, where it can be corrected.
+    // Values that training would refuse are refused here, where they can be corrected.
     config.change_to(&wanted, step)?;
     Ok(settings)
 }

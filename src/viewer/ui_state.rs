@@ -1,4 +1,4 @@
-//! The state of the window: what is open, where one stands, what the panel says. It draws nothing ([`super::layout`]).
+//! The state of the window: the open scene, the viewpoint, the panel. Drawing is in [`super::layout`].
 
 use super::compare::Compare;
 use super::crop_model::{Crop, CropAction};
@@ -20,12 +20,12 @@ use std::time::{Duration, Instant};
 
 /// How long after its last motion the camera still counts as moving.
 pub const REST: Duration = Duration::from_millis(150);
-/// The up axis where no camera says it: that of COLMAP's first photograph, which most splat files have.
+/// The up axis without cameras: that of COLMAP's first photograph, which most splat files have.
 const UP: DVec3 = DVec3::NEG_Y;
-/// Degrees that one sees from top to bottom where there is no camera.
+/// Vertical field of view in degrees where there is no camera.
 const ANGLE: f64 = 50.0;
 
-/// What the user asked for that is not the state's own to do.
+/// A request of the user that the state cannot carry out itself.
 #[derive(Clone, Debug)]
 pub enum Command {
     Open(PathBuf),
@@ -43,7 +43,7 @@ pub enum Command {
     Quit,
 }
 
-/// What goes on beside the window.
+/// Work in the background of the window.
 pub struct Work<'a, 'scope> {
     pub training: Option<&'a mut Training<'scope>>,
     pub filming: Option<&'a filming::Camera<'scope>>,
@@ -56,7 +56,7 @@ pub struct Device<'a> {
     pub figures: Figures,
 }
 
-/// The contents of the window: what every part of it may read and change in a frame.
+/// The contents of the window, which every part of it may read and change in a frame.
 pub struct UiState {
     pub scene: Option<Scene>,
     /// What is being read.
@@ -78,7 +78,7 @@ pub struct UiState {
     pub help_open: bool,
     /// Whether a key that is down is part of a shortcut, and not of flight.
     pub shortcut: bool,
-    /// A scene that could be trained on, and where its results would go.
+    /// A scene to offer for training, and the folder for its results.
     pub proposal: Option<Job>,
     /// The field for a path in the panel.
     pub path: String,
@@ -145,7 +145,7 @@ impl UiState {
         }
     }
 
-    /// What a run has made of several models, in place of the last of them.
+    /// Shows the distilled model of a run of several, in place of the last of them.
     pub fn show_result(&mut self, model: Model) {
         // A box was over the last model's splats.
         self.crop = None;
@@ -179,7 +179,7 @@ impl UiState {
         Some((self.display.shot(model, self.state, camera), model))
     }
 
-    /// Whether the camera moved a moment ago. A first picture is none of a moving camera.
+    /// Whether the camera moved a moment ago. The first picture does not count as one of a moving camera.
     pub fn moving(&mut self) -> bool {
         let Some(camera) = self.camera() else { return false };
         match &self.moved {

@@ -1,4 +1,4 @@
-//! A window that is open: what it shows, and what is drawn into it.
+//! An open window: its contents and drawing.
 
 use super::album::Album;
 use super::canvas::{Canvas, no_window};
@@ -20,13 +20,13 @@ use std::time::SystemTime;
 /// What other threads tell the window.
 pub(super) enum Wake {
     Loaded(PathBuf, Box<Result<Scene>>),
-    /// What a run of several models has made of them: the file, and its splats.
+    /// The distilled model of a run of several: the file, and its splats.
     Distilled(PathBuf, Box<Result<Model>>),
     /// There is something new to draw.
     Redraw,
 }
 
-/// A window that is open. Fields are dropped in this order: what the device made before the device.
+/// A window that is open. Fields are dropped in this order: the device comes after everything made by it.
 pub(super) struct ViewerWindow {
     pub canvas: Canvas,
     pub picture: Picture,
@@ -50,7 +50,7 @@ impl ViewerWindow {
             }
             None => LogicalSize::new(1280.0, 760.0).to_physical(scale),
         };
-        // A screen that is smaller has the last word; an event tells.
+        // A smaller screen may reduce the size; an event reports that.
         let _ = window.request_inner_size(wanted);
         window.set_visible(true);
         let (gpu, mut canvas) = Canvas::new(window, &options.adapter, options.mask)?;
@@ -114,7 +114,7 @@ impl ViewerWindow {
 
     /// Lays out and draws. Returns what is left to do.
     pub fn frame(&mut self, event_loop: &ActiveEventLoop, mut work: Work<'_, '_>) -> Result<Vec<Command>> {
-        // The device has enough to do: what it draws is shown first.
+        // The device is busy: show its current picture first.
         if self.canvas.is_empty() || self.picture.busy(&self.gpu)? {
             return Ok(Vec::new());
         }
@@ -126,7 +126,7 @@ impl ViewerWindow {
         if let Some((shot, model)) = self.state.shot() {
             match self.picture.draw(&self.gpu, model.tensors(), &shot, moving) {
                 Ok(()) => {}
-                // Who waits for a screenshot is told by that.
+                // The screenshot reports this failure.
                 Err(Error::OutOfMemory(_)) if self.screenshot.is_some() => {}
                 Err(error @ Error::OutOfMemory(_)) => self.state.messages.error(&error),
                 Err(error) => return Err(error),
@@ -162,12 +162,12 @@ impl ViewerWindow {
         self.canvas.window.request_redraw();
     }
 
-    /// Begins and ends a crop, and does what needs the device or a file.
+    /// Carries out actions of a crop that need the device or a file.
     fn crop(&mut self, action: CropAction) -> Result<()> {
         let (state, gpu) = (&mut self.state, &self.gpu);
         let Some(scene) = &state.scene else { return Ok(()) };
         if let (CropAction::Begin, Some(model)) = (action, &scene.splats) {
-            // As the device has them: a file may be gone, and a training's model has none in this frame.
+            // Read back from the device: a file may be gone, and a training's model has none in this frame.
             state.crop = Some(Crop::new(model.tensors().to_splats(gpu)?, scene.frame)?);
         }
         let Some(crop) = &mut state.crop else { return Ok(()) };
@@ -215,7 +215,7 @@ impl ViewerWindow {
         Ok(())
     }
 
-    /// Writes the screenshot that is waited for, once the picture is whole. Returns whether it did.
+    /// Writes the requested screenshot, once the picture is complete. Returns whether it did.
     ///
     /// # Errors
     /// A picture that does not fit the device, a file that cannot be written.

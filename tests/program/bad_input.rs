@@ -280,7 +280,7 @@ fn an_export_over_a_file_or_to_an_unknown_format() {
     assert_refused(&middle("0,-1,-2,0.5", "d.ply"), 2, &["--sphere", "takes all of the 1 splats"]);
 }
 
-/// A limit on the size of files is an error that names the file, and nothing of the file stays.
+/// A limit on the size of files is an error that names the file, and no part of the file stays.
 #[cfg(unix)]
 #[test]
 fn a_file_beyond_the_systems_limit() {

@@ -91,7 +91,7 @@ fn unit_and_origin_of_a_capture_change_nothing() {
     let (splats, _, own) = read(&base);
     assert!(own.is_identity());
 
-    // By powers of two: all that is computed with is the same, and so are all bits.
+    // By powers of two: every intermediate value scales exactly, so the bits agree.
     moved(&scene, &tiny, 2f64.powi(-12), DVec3::ZERO);
     moved(&scene, &small, 2f64.powi(-10), DVec3::ZERO);
     let outs = [(&tiny, "tiny"), (&small, "small")].map(|(scene, out)| bench.run(scene, out).unwrap());

@@ -1,4 +1,4 @@
-//! The program from outside, as people use it. One crate: each further one is compiled and linked with the library anew, and
+//! The program from outside, as people use it. One crate: each further one is compiled and linked with the library again, and
 //! its tests wait for those of the one before.
 
 mod bad_input;

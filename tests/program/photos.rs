@@ -30,7 +30,7 @@ impl Bench {
         command.output().unwrap()
     }
 
-    /// Lights the folder, without a word of failure.
+    /// Lights the folder, which must succeed.
     fn light(&self, more: &[&str]) {
         let output = self.enhance(&[&self.photos], more);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -61,7 +61,7 @@ fn exif(orientation: u8) -> Vec<u8> {
     [b"II\x2a\0\x08\0\0\0\x01\0".as_slice(), &entry, &26u32.to_le_bytes(), &[0, 0, 0, 0, 0, 0]].concat()
 }
 
-/// A color profile as far as its header goes.
+/// The header of a color profile.
 fn profile(space: &[u8; 4]) -> Vec<u8> {
     let mut profile = vec![0; 200];
     profile[16..20].copy_from_slice(space);
@@ -204,7 +204,7 @@ fn files_that_are_no_pictures() {
         assert!(!bench.out.exists(), "{name}");
         std::fs::rename(&path, bench.photo(name)).unwrap();
     }
-    // In a folder, the others are lit, and what was left out is said at the end.
+    // In a folder, the others are lit, and the message at the end names what was left out.
     let output = bench.enhance(&[&bench.photos], &["--quiet"]);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");

@@ -105,7 +105,7 @@ fn points_that_are_left_out_are_counted() {
     let stats_of = ["--min-confidence", "0.25", "--iters", "0", "--stats", stats.to_str().unwrap()];
     let stderr = done(&ppm(&input, &out, &stats_of));
     assert!(stderr.contains("24 of 100 points are below"), "{stderr}");
-    // Pictures of another size are no colors, which is said.
+    // Pictures of another size cannot be colors, and a message says so.
     assert!(stderr.contains("`images`") && stderr.contains("4 colors"), "{stderr}");
     let report: Value = serde_json::from_slice(&fs::read(&stats).unwrap()).unwrap();
     // The point that is nowhere is one of the first, and counted once.

@@ -72,7 +72,7 @@ impl Bench {
         found.map_or("none", |found| found["status"].as_str().unwrap()).to_string()
     }
 
-    /// Starts a run that trains for long, and waits until it does.
+    /// Starts a long training, and waits until it is under way.
     fn training(&self, out: &str) -> Child {
         let mut child =
             self.command("scene", out, 100_000).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -258,7 +258,7 @@ fn one_run_at_a_time_and_none_is_lost_to_a_hangup() {
     signal(&child, "-HUP");
     assert_eq!(code_of_ended(&mut child), Some(130));
     assert!(!bench.path("out/.naka-gs.lock").exists());
-    // … unless it is ignored, as `nohup` has it; a killed run leaves no lock.
+    // … unless it is ignored (`nohup`); a killed run leaves no lock.
     let mut script = Command::new("sh");
     script.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_naka-gs"));
     let run = bench.command("scene", "out", 100_000);

@@ -294,7 +294,7 @@ fn poses_from_elsewhere() {
     bench.finish(&["--poses-from", transforms.to_str().unwrap()]);
     assert_eq!(bench.statuses()[0], "enhance done");
     assert!(!bench.path("calls").exists() && !bench.path("out/sparse").exists());
-    // A model beside the folder is found by itself.
+    // A model next to the folder is found automatically.
     std::fs::remove_dir_all(bench.path("out")).unwrap();
     std::fs::create_dir_all(bench.path("sparse/0")).unwrap();
     std::fs::copy(bench.path("cameras"), bench.path("sparse/0/cameras.txt")).unwrap();

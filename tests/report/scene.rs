@@ -30,7 +30,7 @@ fn a_finished_scene_becomes_a_page_and_is_edited() {
 }
 
 fn a_page(out: &Path, splats: &Path) {
-    // By its ending, and beside the splats; neither is replaced unasked.
+    // By its ending, and next to the splats; neither is replaced without -w.
     let page = out.join("walk.html");
     let output = run(&["export"], [splats, &page]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

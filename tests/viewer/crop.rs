@@ -64,7 +64,7 @@ fn a_box_is_dragged_by_its_handles_and_what_it_leaves_is_saved() {
     assert!((holds(at - tolerance)..=holds(at + tolerance)).contains(&left.len()), "{} of {}", left.len(), holds(at));
     assert!(left.means.iter().all(|mean| f64::from(mean[0]) <= at + tolerance));
 
-    // The camera has not moved, and the picture is of what is left.
+    // The camera has not moved, and the picture shows the remaining splats.
     window.desktop.xdotool("key F12");
     let shot = screenshot(folder.path());
     let expected = render(&left);

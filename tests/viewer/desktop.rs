@@ -29,7 +29,7 @@ fn in_path(name: &str) -> bool {
 impl Desktop {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // The server picks a number and tells it; its screen is a file that anyone can read. It must not start anew when
+        // The server picks a number and tells it; its screen is a file that anyone can read. It must not restart when
         // its last client goes, as xdotool does after each question: it refuses clients meanwhile.
         let mut server = Command::new("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", "1280x800x24", "-nolisten", "tcp", "-noreset", "-fbdir"])

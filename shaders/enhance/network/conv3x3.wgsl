@@ -239,7 +239,7 @@ fn store(y: u32, x: u32, channel: u32, sums_low: vec4f, sums_high: vec4f) {
     a = fma(a, scale_low, bias_low);
     b = fma(b, scale_high, bias_high);
 #ifdef RESIDUAL
-    // Channels that there are not repeat the last.
+    // Channels beyond the last repeat it.
     let last = count - 1u;
     let low_at = vec4u(at) + min(vec4u(0u, 1u, 2u, 3u), vec4u(last)) * pitch;
     let high_at = vec4u(at) + min(vec4u(4u, 5u, 6u, 7u), vec4u(last)) * pitch;

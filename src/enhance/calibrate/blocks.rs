@@ -15,7 +15,7 @@ const CLIPPED: f32 = 250.0;
 const EVEN: f32 = 0.12;
 /// Where few areas are even, the most even part of all may do instead, up to this contrast.
 const MOST_EVEN: (f64, f32) = (0.25, 0.3);
-/// More areas than this say nothing new.
+/// More areas than this add nothing to the fit.
 const MOST_SAMPLES: usize = 40_000;
 /// Quantiles that are matched, evenly spaced.
 const QUANTILES: usize = 400;

@@ -2,7 +2,7 @@
 //!
 //! The mixture is `x_c + Σ δ_j (x_j − x_c)`: a row of a matrix that keeps grays as they are; any other row sum is the
 //! same as another curve. Curve and row are fitted together, linearized in the row (Gauss–Newton), with weights that
-//! fall off for outliers (Geman and McClure 1987). The fit is held toward smooth curves and the identity as far as the
+//! fall off for outliers (Geman and McClure 1987). The fit is regularized toward smooth curves and the identity where the
 //! data leave that open.
 //!
 //! Least squares would use the mixture to average noise: of gray surfaces it makes a row of thirds. So the part of the
@@ -14,7 +14,7 @@ use super::spline::{Equations, KNOTS, SEGMENTS, Spline, UNKNOWNS, by_rises};
 const ROUNDS: usize = 16;
 /// Ranks of the samples' dark levels between which the knots lie.
 const ENDS: [f64; 2] = [0.002, 0.998];
-/// Neighboring areas show the same surface: so many of them are worth one independent one …
+/// Neighboring areas show the same surface: this many of them count as one independent sample …
 const ALIKE: f64 = 500.0;
 /// … when compared with what is expected of a curve's bend (lit levels a segment) and of a row's entries.
 const BEND: f64 = 3.0;
@@ -23,7 +23,7 @@ const MIXED: f64 = 0.1;
 const OUTLIER: f64 = 3.0;
 /// The smallest standard deviation assumed, in levels.
 const LEAST_DEVIATION: f64 = 0.3;
-/// Largest entry beside the diagonal.
+/// Largest off-diagonal entry.
 const LARGEST: f64 = 1.5;
 
 /// One area: dark levels and the lit level of one channel.
@@ -143,7 +143,7 @@ fn subtract_noise(equations: &mut Equations, sample: &Sample, c: usize, weight: 
     }
 }
 
-/// What is expected without data: no bend, no mixture. Where the row is not fitted, it is held at 0 for good.
+/// What is expected without data: no bend, no mixture. Where the row is not fitted, it stays at 0.
 fn hold(equations: &mut Equations, deviation: f64, samples: usize, mixed: bool) {
     let strength = deviation.powi(2) * samples as f64 / ALIKE;
     for k in 1..SEGMENTS {

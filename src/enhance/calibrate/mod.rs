@@ -73,7 +73,7 @@ pub struct Fitted {
 /// single pictures; else, or if the settings ask for it, to the quantiles of each.
 ///
 /// # Errors
-/// Pictures that cannot be read, pairs of different sizes, and [`Error::Input`] for what no response can be fitted to:
+/// Pictures that cannot be read, pairs of different sizes, and [`crate::Error::Input`] for what no response can be fitted to:
 /// exchanged, saturated, black, constant or unrelated pictures.
 pub fn calibrate(dark: &Capture, lit: &Capture, config: Config, progress: &dyn Progress) -> Result<Calibration> {
     let Matched { pairs, without, further } = if config.quantiles { Matched::default() } else { pairs(dark, lit) };

@@ -109,7 +109,7 @@ impl Equations {
         }
     }
 
-    /// The unknowns, all rises at least [`LEAST_RISE`]: rises at their bound are held there, and let go again where the
+    /// The unknowns, all rises at least [`LEAST_RISE`]: rises at their bound are held there, and released where the
     /// equations pull them up, until nothing changes (block pivoting, Júdice and Pires 1994). `None` if the equations
     /// leave an unknown open.
     pub fn solve(&self) -> Option<[f64; UNKNOWNS]> {

@@ -6,10 +6,10 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Kernel, Recorder, WORKGROUP};
 use bytemuck::{Pod, Zeroable};
 
-/// Standard deviation of the Gaussian that parts low from high frequencies, and its reach in pixels.
+/// Standard deviation of the Gaussian that separates low from high frequencies, and its radius in pixels.
 const SIGMA: f64 = 1.0;
 const REACH: u32 = 2;
-/// Difference of color at which a sample of a smaller map counts 1/√e.
+/// Color difference at which a sample of a smaller map has weight 1/√e.
 const COLOR_SIGMA: f64 = 0.1;
 /// Pixels in one piece: 12 MiB an image, so that any size fits every adapter's bindings.
 const PIECE: u32 = 1 << 20;

@@ -1,4 +1,4 @@
-//! The 3×3 convolution (`shaders/enhance/network/conv3x3.wgsl`), alone or with what follows it.
+//! The 3×3 convolution (`shaders/enhance/network/conv3x3.wgsl`), alone or fused with the following operations.
 
 use super::kernels::{Channels, TwoPlanes};
 use super::layers::Conv;
@@ -15,7 +15,7 @@ pub struct Convolutions {
     stride_2: Variants,
 }
 
-/// The convolution of one stride: alone, with normalization and GELU, and with a residual besides.
+/// The convolution of one stride: alone, with normalization and GELU, and with a residual as well.
 struct Variants {
     plain: Kernel,
     fused: Kernel,
@@ -63,7 +63,7 @@ impl Convolutions {
         Ok(Self { stride_1: Variants::new(gpu, &[])?, stride_2: Variants::new(gpu, &[("STRIDE_2", "true")])? })
     }
 
-    /// 3×3 convolution of stride 1, or 2 where the result is half as large, and what is `fused` with it.
+    /// 3×3 convolution of stride 1, or 2 where the result is half as large, with the operations `fused` with it.
     pub fn record(
         &self,
         recorder: &mut Recorder<'_>,

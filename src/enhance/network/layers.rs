@@ -20,7 +20,7 @@ pub type Moments = [f32; 2];
 pub struct Conv {
     pub inputs: usize,
     pub outputs: usize,
-    /// [⌈outputs / 8⌉][inputs][column][row][8].
+    /// `[⌈outputs / 8⌉][inputs][column][row][8]`.
     pub weights: Buffer<f32>,
 }
 
@@ -136,7 +136,7 @@ impl Layers {
 }
 
 impl Conv {
-    /// From PyTorch's order [outputs][inputs][row][column]; missing outputs of the last block are zero.
+    /// From PyTorch's order `[outputs][inputs][row][column]`; missing outputs of the last block are zero.
     pub fn new(gpu: &Gpu, inputs: usize, outputs: usize, weight: &[f32]) -> Result<Self> {
         let mut packed = vec![0.0; outputs.next_multiple_of(BLOCK) * inputs * 9];
         for (i, &value) in weight.iter().enumerate() {

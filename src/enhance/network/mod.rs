@@ -30,8 +30,8 @@ use std::sync::Mutex;
 
 /// Resolutions of the U-Net, each half the one before.
 const LEVELS: usize = 4;
-/// Rows around a pixel that its maps depend on: one of its level's rows for every convolution and enlargement on the
-/// way. Down: 7, 6 of two rows, 8 of four, 5 of eight; up: 1 of eight, 6 of four, 6 of two, 5; fuse 3, heads 1.
+/// Rows of the receptive field around a pixel: one row of the level for every convolution and enlargement. Down: 7, 6 of two
+/// rows, 8 of four, 5 of eight; up: 1 of eight, 6 of four, 6 of two, 5; fuse 3, heads 1.
 const REACH: u32 = 144;
 /// Most bytes of tensors in use at one time.
 const BUDGET: u64 = 1 << 30;
@@ -120,9 +120,9 @@ impl<'g> Network<'g> {
         Ok(Statistics { values })
     }
 
-    /// The maps of one image, with its own statistics (as published) or given ones. An image whose tensors would take
-    /// more than 1 GiB is made in strips that overlap by all that the network sees around a pixel, so they have no
-    /// seams; its own statistics are then those of a smaller copy.
+    /// The maps of one image, with its own statistics (as published) or given ones. An image whose tensors would take more than
+    /// 1 GiB is made in strips that overlap by the receptive field, so they have no seams; its own statistics are then those of
+    /// a smaller copy.
     ///
     /// # Errors
     /// [`Error::Setting`] for images of unequal size or statistics of another network, [`Error::OutOfMemory`].

@@ -162,8 +162,8 @@ impl Reader<'_> {
         (heads, [mean(&mul_bias, 0, 1), add_bias(0), add_bias(1), add_bias(2)])
     }
 
-    /// The values of a tensor whose extents are `expected` where they are known, and its shape. A tensor that is
-    /// missing or has another shape is noted, and empty; unknown extents are then 1.
+    /// The values and the shape of a tensor whose extents must be those of `expected` that are known. A tensor that is missing
+    /// or has another shape is recorded as an error, and empty; unknown extents are then 1.
     fn take(&mut self, name: &str, expected: &[Option<usize>]) -> (Vec<f32>, Vec<usize>) {
         self.used.insert(name.to_string());
         let assumed = || expected.iter().map(|e| e.unwrap_or(1)).collect();
@@ -179,7 +179,7 @@ impl Reader<'_> {
         }
         let wanted: Vec<_> = expected.iter().map(|e| e.map_or("n".to_string(), |e| e.to_string())).collect();
         self.problems.push(format!("{name} has the shape {shape:?} instead of [{}]", wanted.join(", ")));
-        // The layers behind are compared with what this one would make, so that one error is not reported many times.
+        // Later layers are compared with the output of this one as expected, so that one error is not reported many times.
         let unknown = |(i, e): (usize, &Option<usize>)| e.or(shape.get(i).copied().filter(|s| *s > 0)).unwrap_or(1);
         (Vec::new(), expected.iter().enumerate().map(unknown).collect())
     }

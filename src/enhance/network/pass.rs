@@ -1,4 +1,4 @@
-//! One pass of a list of images through the network, layer by layer, all of them in step.
+//! One pass of a list of images through the network, layer by layer.
 
 use super::Network;
 use super::convolution::Fused;
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Recorder, Timings};
 use crate::sync::lock;
 
-/// Most bytes of free tensors that are kept for the next picture. Larger ones are made anew: of those the levels do not
+/// Most bytes of free tensors that are kept for the next picture. Larger ones are allocated again: of those the levels do not
 /// fit side by side.
 const KEPT: u64 = 64 << 20;
 
@@ -47,7 +47,7 @@ impl<'n, 'g> Pass<'n, 'g> {
         Ok(Self { network, grid, pool, recorder, statistics, folded, partials, timings: None })
     }
 
-    /// The same pass, which takes the time of every kernel.
+    /// The same pass, with the time of every kernel.
     pub fn profiled(self) -> Self {
         let recorder = Recorder::profiled(self.network.gpu);
         Self { recorder, timings: Some(Timings::new()), ..self }
@@ -58,7 +58,7 @@ impl<'n, 'g> Pass<'n, 'g> {
         self.timings.take().unwrap_or_default()
     }
 
-    /// Leaves its tensors, `features` among them, to the next pass.
+    /// Returns its tensors, `features` included, to the pool for the next pass.
     pub fn finish(mut self, features: Planes) {
         self.pool.give(features);
         self.pool.trim(KEPT);
@@ -78,7 +78,7 @@ impl<'n, 'g> Pass<'n, 'g> {
             let first = self.conv_act(&block.first, x.all(), 1)?;
             self.pool.give(x);
             let (deep, gates) = self.rest(block, first)?;
-            // The skip is written behind the place of what will come up, so that nothing need be joined then.
+            // The skip is written after the place of the upsampled features, so that no concatenation is needed later.
             let joined = self.take(deep.level, up.first.conv.inputs)?;
             let skip = joined.part(joined.channels - deep.channels, deep.channels);
             self.scale(&deep, &gates, skip)?;
@@ -256,8 +256,8 @@ impl<'n, 'g> Pass<'n, 'g> {
         self.pool.take(self.network.gpu, &self.grid, level, channels)
     }
 
-    /// Sends what was recorded to the device, and lets go of free tensors beyond [`KEPT`]. Waits: the device keeps what
-    /// the recordings under way use, so that without a pause the tensors of all levels exist at once.
+    /// Submits the recording, and frees unused tensors beyond [`KEPT`]. Waits: the device keeps the tensors of pending
+    /// recordings, so that without a wait those of all levels would exist at once.
     fn submit(&mut self) -> Result<()> {
         let gpu: &'g Gpu = self.network.gpu;
         if let Some(timings) = &mut self.timings {

@@ -66,8 +66,8 @@ impl Grid {
         Self::of_strips(&sizes.iter().map(whole).collect::<Vec<_>>(), rows)
     }
 
-    /// The same of a strip of each image: width and height of the whole, and the rows of the strip. It begins at a
-    /// multiple of 8.
+    /// The same for a strip of each image: width and height of the whole, and the rows of the strip, which begins at a multiple
+    /// of 8.
     pub fn of_strips(strips: &[(u32, u32, Range<u32>)], rows: u32) -> Self {
         let step = (rows / BAND_STEP).max(1) * BAND_STEP;
         let bands = |level: usize| {

@@ -1,4 +1,4 @@
-//! Checkpoints of PyTorch before 1.6, and of later ones that were told to write them so: pickles one after the other (a
+//! Checkpoints of PyTorch before 1.6, and of later versions in that mode: pickles one after the other (a
 //! magic number, the version, facts about the machine, the object, the keys of its storages), then the storages in the order of
 //! the keys, each behind its count of numbers.
 

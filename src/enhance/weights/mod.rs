@@ -1,8 +1,8 @@
 //! Weights of a network, by name: our safetensors, and checkpoints as PyTorch's `torch.save` writes them.
 //!
-//! A checkpoint is data. Of a pickle only the instructions that `torch.save` uses are read, into plain values; nothing
-//! named in it is looked up, let alone called, and whatever else it asks for is refused by name. Every size a file
-//! claims is compared with the bytes it has before memory is taken for it.
+//! A checkpoint is data. Of a pickle only the instructions that `torch.save` uses are read, into plain values; nothing that it
+//! names is looked up or called, and anything else is refused by name. Every size a file claims is compared with the bytes it
+//! has before memory is taken for it.
 
 mod legacy;
 mod pickle;
@@ -15,9 +15,9 @@ use safetensors::Dtype;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// No network of this kind comes near: the published one has 22 MB, 66 MB with the state of its optimizer.
+/// Largest file, far above networks of this kind: the published one has 22 MB, 66 MB with the state of its optimizer.
 const LARGEST: u64 = 1 << 30;
-/// What the format of our own weights is called before its version, and the version that is read.
+/// Name of the format of our own weights, without its version, and the version that is read.
 const FORMAT: &str = "naka-gs chroma ";
 const VERSION: &str = "1";
 const REMEDY: &str = "give a .safetensors file of weights, or a checkpoint as torch.save writes it";
@@ -31,14 +31,14 @@ pub struct Tensor {
     pub values: Vec<f32>,
 }
 
-/// The named tensors of a network, and what its file says about itself.
+/// The named tensors of a network, and the metadata of its file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     /// Where they come from, for messages: the path of the file.
     pub name: String,
     /// The tensors by their names.
     pub tensors: BTreeMap<String, Tensor>,
-    /// Plain values that lie beside the tensors; of a checkpoint `epoch`, `args.base_ch` and their like.
+    /// Plain values stored with the tensors: `epoch`, `args.base_ch` and others of a checkpoint.
     pub metadata: BTreeMap<String, String>,
 }
 
@@ -102,7 +102,7 @@ impl Weights {
     /// Writes safetensors, the same bytes for the same weights; the file appears only when it is complete.
     ///
     /// # Errors
-    /// [`Error::Io`], and [`Error::Input`] where a tensor has not as many values as its shape says.
+    /// [`Error::Io`], and [`Error::Input`] where the number of values of a tensor contradicts its shape.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         safe::write(path.as_ref(), self, Dtype::F32)
     }
@@ -119,7 +119,7 @@ impl Weights {
 /// What a reader of one format returns: tensors and metadata, or what is wrong.
 type Content = Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>), String>;
 
-/// What a file that is no weights is, as far as its first bytes tell.
+/// What kind of file this is, by its first bytes, if it holds no weights.
 fn kind(bytes: &[u8]) -> &'static str {
     const KINDS: [(&[u8], &str); 11] = [
         (b"\xff\xd8\xff", "a JPEG image"),

@@ -83,7 +83,7 @@ impl<'a> Pickle<'a> {
         Ok((machine.made, machine.rest))
     }
 
-    /// The elements of a list, a tuple, or the fields of what is made of one.
+    /// The elements of a list or a tuple, or the fields of a value made from one.
     pub fn elements(&self, value: Value<'a>) -> Option<&[Value<'a>]> {
         match value {
             Value::Tuple(i) | Value::List(i) | Value::Outside(i) | Value::Tensor(i) => {
@@ -333,7 +333,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What the known constructors make of their arguments.
+    /// Applies a known constructor to its arguments.
     fn reduce(&mut self) -> Result<(), String> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let Value::Tuple(fields) = arguments else { return Err("the pickle calls without arguments".into()) };

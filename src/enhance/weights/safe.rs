@@ -29,7 +29,7 @@ pub fn read(bytes: &[u8]) -> Content {
     Ok((tensors, metadata.into_iter().collect()))
 }
 
-/// Little-endian numbers as `f32`; nothing for a type that is none of the usual ones.
+/// Little-endian numbers as `f32`; `None` for an unsupported type.
 pub fn numbers(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes.as_chunks().0.iter().map(|b| number(*b)).collect()

@@ -96,7 +96,7 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// The dictionary of named tensors: the one at a known place, as deep as that leads, else the whole.
+/// The dictionary of named tensors: the one at a known key, followed as deep as it leads, else the whole.
 fn state_dict<'a>(pickle: &Pickle<'a>, mut value: Value<'a>) -> Value<'a> {
     for _ in 0..PLACES.len() {
         let inner = PLACES.iter().find_map(|place| entry(pickle, value, place));
@@ -113,7 +113,7 @@ fn entry<'a>(pickle: &Pickle<'a>, dict: Value<'a>, key: &str) -> Option<Value<'a
     pickle.entries(dict)?.iter().rev().find(|(name, _)| *name == Value::Text(key)).map(|(_, value)| *value)
 }
 
-/// Plain values beside the weights, those one dictionary down as `args.base_ch`.
+/// Plain values stored with the weights; those of nested dictionaries are named like `args.base_ch`.
 fn metadata(pickle: &Pickle<'_>, state: Value<'_>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let groups = pickle.entries(pickle.root).unwrap_or_default().iter().filter(|(_, value)| *value != state);
@@ -152,7 +152,7 @@ fn without_wrapper(tensors: BTreeMap<String, Tensor>) -> BTreeMap<String, Tensor
     tensors.into_iter().map(|(name, tensor)| (name["module.".len()..].to_string(), tensor)).collect()
 }
 
-/// Storages read so far, and what may still be read: a file cannot hold more bytes or numbers than its length.
+/// Storages read so far, and the remaining allowance: a file cannot hold more bytes or numbers than its length.
 struct Storages<'s, 'a> {
     storage: &'s Storage<'s, 'a>,
     left: usize,

@@ -10,8 +10,8 @@ use crate::gpu::{Binding, Buffer, Gpu, Kernel, Recorder, Scan};
 const BLOCK: usize = 2048;
 /// The same where threads are few: twice the pairs share the clearing and summing of a table of counts.
 const TALL_BLOCK: usize = 4096;
-/// Blocks of which every workgroup adds up the counts on its own, without a prefix sum between the kernels of a pass; so few
-/// are dispatched whether there is something in them or not, which saves the kernel that says so.
+/// Blocks of which every workgroup adds up the counts on its own, without a prefix sum between the kernels of a pass; that many
+/// are always dispatched, full or empty, which saves the kernel that would size the dispatch.
 const FEW_BLOCKS: usize = 16;
 /// Most threads of a workgroup that ranks keys by ballots, and most subgroups in it: their tables fit WebGPU's 16 KiB of
 /// workgroup memory.

@@ -40,7 +40,7 @@ pub fn write_scene(path: &Path, export: &Export, cameras: &[Camera]) -> Result<(
     storage::write_bytes(path, page(path, &export, &cameras)?.as_bytes())
 }
 
-/// The page, in whose scripts nothing stands that a user can write: numbers and Base64.
+/// The page. Its scripts contain no user input, only numbers and Base64.
 #[derive(Template)]
 #[template(path = "scene.html")]
 struct Page<'a> {

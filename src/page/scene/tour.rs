@@ -1,7 +1,7 @@
-//! How the page shows a scene: which way is up, where the view begins, and the way that it follows.
+//! The presentation of a scene on its page: the up axis, the first view and the tour.
 //!
 //! The viewer's world is right-handed with y up, and its camera never rolls. The scene is turned until the
-//! training cameras stand upright in it; what one of them was rolled against the others is lost.
+//! training cameras stand upright in it; roll of single cameras is lost.
 
 use crate::capture::{Camera, median, up_of};
 use crate::error::Result;
@@ -123,7 +123,7 @@ fn up(cameras: &[Camera]) -> DVec3 {
     up_of(cameras).or_else(|| Some(away()).filter(|up| up.is_normalized())).unwrap_or(DVec3::NEG_Y)
 }
 
-/// The rotation that takes `up` to y and `forward`, as far as it is level, to -z.
+/// The rotation that takes `up` to y and `forward`, projected to the horizontal plane, to -z.
 fn turn(up: DVec3, forward: DVec3) -> DQuat {
     let right = forward.cross(up);
     let right = if right.length() > 1e-3 { right.normalize() } else { up.any_orthonormal_vector() };

@@ -10,7 +10,7 @@ use crate::video::{Config, Frame};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The format of the file, and of what is chosen: another choice of the same video makes other photographs.
+/// The format of the file, and of the choice of frames: another choice makes other photographs of the same video.
 const FORMAT: u32 = 1;
 
 /// The contents of `frames.json`.
@@ -33,7 +33,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Its file as a record of files has it.
+    /// Its file, as recorded in a file list.
     pub fn file(&self) -> (String, Option<Content>) {
         (self.name.clone(), self.content.clone())
     }
@@ -47,7 +47,7 @@ impl Manifest {
         Self { format: FORMAT, video: video.clone(), settings: settings.clone(), frames }
     }
 
-    /// The one in `folder`. A file that is none, or names other files than the program would, is none.
+    /// The manifest in `folder`; `None` for a file that is not a valid one, or names files that the program would not.
     pub fn read(folder: &Path) -> Option<Self> {
         let text = std::fs::read(folder.join(MANIFEST)).ok()?;
         let manifest: Self = serde_json::from_slice(&text).ok()?;

@@ -1,9 +1,9 @@
 //! A video as a scene: its sharpest frames, as photographs in a folder beside the output folder (photographs may not lie
 //! in that).
 //!
-//! `frames.json` in the folder says what they were made from, and their hashes. Frames of the same video and settings are
-//! kept, and missing ones are made; like results, files that are not as the program wrote them are never replaced without
-//! being asked for, and then moved aside.
+//! `frames.json` in the folder records their source and hashes. Frames of the same video and settings are kept, and missing
+//! ones are made; like results, files that the program did not write are never replaced without `--overwrite`, which moves them
+//! aside.
 
 mod manifest;
 mod source;
@@ -26,12 +26,12 @@ use crate::video::{Video, is_video};
 use manifest::Manifest;
 use std::path::{Path, PathBuf};
 
-/// The file that says what the frames in a folder are.
+/// The file that records the frames of a folder.
 pub const MANIFEST: &str = "frames.json";
-/// What the folder's name has after that of the output folder.
+/// Suffix of the folder's name after that of the output folder.
 const ENDING: &str = ".frames";
 
-/// Frames in their folder, in which nobody else works while this is held.
+/// Frames in their folder, which stays locked while this is held.
 #[derive(Debug)]
 pub(super) struct Frames {
     /// What they were made from.
@@ -86,7 +86,7 @@ pub(super) fn photographs(job: &Job, inputs: &Hashes, progress: &dyn Progress) -
     Ok((of_frames(job)?, Some(Frames { source, _folder: folder })))
 }
 
-/// Fails for what would end the run after the frames are made, which takes long.
+/// Fails early for errors that would end the run after the frames are made, which takes long.
 fn check_before_extracting(job: &Job, source: &Source) -> Result<()> {
     let earlier = super::earlier(job)?;
     let other = |run: &Run| run.video.as_ref().is_none_or(|video| video.content != source.content);
@@ -135,7 +135,7 @@ fn replace(folder: &OutputFolder, outdated: Option<&Manifest>, manifest: Manifes
         folder.remove(&outdated.files())?;
     }
     folder.make_way(MANIFEST, outdated.map(|_| None).as_ref())?;
-    // What is left under these names is somebody else's.
+    // Whatever remains under these names belongs to the user.
     manifest.files().keys().try_for_each(|name| folder.make_way(name, None))?;
     Ok(manifest)
 }

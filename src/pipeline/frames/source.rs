@@ -1,4 +1,4 @@
-//! What frames are made from, as records name it.
+//! The source of frames, for records.
 
 use crate::pipeline::fingerprint::Content;
 use serde::{Deserialize, Serialize};

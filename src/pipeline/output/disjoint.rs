@@ -55,7 +55,7 @@ fn photo_folders<'p>(files: impl Iterator<Item = &'p Path>) -> Vec<PathBuf> {
     folders
 }
 
-/// `path` without links, as far as it exists, and without `..`.
+/// `path` without `..`, with links resolved in the part that exists.
 fn real(path: &Path) -> PathBuf {
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let mut real = PathBuf::new();

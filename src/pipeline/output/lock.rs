@@ -1,9 +1,8 @@
 //! One process at a time in an output folder.
 //!
-//! The lock is the operating system's, on the file `.naka-gs.lock`: it ends with the process, however that ends, so a
-//! stale file is no obstacle. On Linux it works over NFS (`flock` is a byte-range lock there). The file holds
-//! who works there, and is removed at the end. Where the folder is moved, or removed and made anew, nothing more is written
-//! under its name ([`HeldFolder`]).
+//! The lock is the operating system's, on the file `.naka-gs.lock`: it ends with the process, however that ends, so a stale
+//! file does no harm. On Linux it works over NFS (`flock` is a byte-range lock there). The file names the owner, and is removed
+//! at the end. Where the folder is moved, or removed and recreated, nothing more is written under its name ([`HeldFolder`]).
 
 use crate::error::{Error, Result};
 use crate::storage::{self, HeldFolder, is_same_file};
@@ -47,7 +46,7 @@ impl Lock {
             // Its last owner may have removed the file between the opening and the lock.
             if is_same_file(&file, &path) {
                 let owner = format!("{} on {}\n", std::process::id(), host());
-                // Only what another process prints depends on it.
+                // Only a message of other processes depends on it.
                 let _ = file.set_len(0).and_then(|()| file.write_all(owner.as_bytes()));
                 let held = Some(HeldFolder::new(folder, &path, file));
                 return Ok(Self { folder: folder.into(), created, held });
@@ -58,7 +57,7 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // What has the name of a folder that was moved, or removed and made anew, is not ours.
+        // After the folder was moved or recreated, whatever has its name is not ours.
         if storage::ensure_held(&self.folder).is_err() {
             return;
         }

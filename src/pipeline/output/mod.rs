@@ -1,9 +1,9 @@
-//! The owner of an output folder: the names in it, who works in it, and what may be deleted there.
+//! Owns an output folder: the names in it, its lock, and what may be deleted there.
 //!
-//! A file is *ours* if `run.json` lists it with its content's hash ([`Content`]) and it still has that content; files of no
-//! run are listed in `results.json` ([`Listed`]). A file that was being made when the program was killed is listed without a
-//! hash, and is ours. Ours are deleted or replaced as a run needs it. Anything else that is in the way of a result is never
-//! deleted: without `--overwrite` it is an error, with it the file is moved aside ([`OutputFolder::make_way`]).
+//! A file is *ours* if `run.json` lists it with its content's hash ([`Content`]) and it still has that content; files of no run
+//! are listed in `results.json` ([`Listed`]). A file that was being made when the program was killed is listed without a hash,
+//! and is ours. Ours are deleted or replaced as a run needs. Anything else in the place of a result is never deleted: without
+//! `--overwrite` it is an error, with it the file is moved aside ([`OutputFolder::make_way`]).
 
 mod disjoint;
 mod lock;
@@ -48,7 +48,7 @@ impl OutputFolder {
         &self.path
     }
 
-    /// Fails where it was moved, or removed and made anew.
+    /// Fails where it was moved, or removed and recreated.
     ///
     /// # Errors
     /// [`Error::Io`](crate::Error::Io) naming the folder.
@@ -79,7 +79,7 @@ impl OutputFolder {
         files.iter().all(|(name, written)| written.as_ref().is_some_and(|written| self.unchanged(name, written)))
     }
 
-    /// Whether something is at `name`, be it a link that leads nowhere, or a file where one of its folders should be.
+    /// Whether something is at `name`: also a dangling link, or a file where one of its folders should be.
     pub fn occupied(&self, name: &str) -> bool {
         std::fs::symlink_metadata(self.join(name)).is_ok() || self.in_place_of_folder(name).is_some()
     }
@@ -98,11 +98,11 @@ impl OutputFolder {
         })
     }
 
-    /// Deletes those of `files`, which a run listed as its own, that are as they were written, or were not finished. What
-    /// somebody has changed since stays.
+    /// Deletes those of `files`, which a run listed as its own, that are as they were written, or were not finished. Files that
+    /// were changed since stay.
     ///
     /// # Errors
-    /// A file that cannot be removed. Names that lead out of the folder are passed over, with a warning.
+    /// A file that cannot be removed. Names that lead out of the folder are skipped, with a warning.
     pub fn remove(&self, files: &Files) -> Result<()> {
         for (name, written) in files {
             if !self.within(name) {
@@ -149,8 +149,8 @@ impl OutputFolder {
         storage::rename(self.join(from), self.join(to))
     }
 
-    /// Moves what is at `name` aside, to `NAME.bak` or the next free name like it, unless it is `ours`: there is nothing
-    /// in the way of a new file then.
+    /// Moves what is at `name` aside, to `NAME.bak` or the next free name like it, unless it is `ours`. Afterward the name is
+    /// free for a new file.
     pub fn make_way(&self, name: &str, ours: Option<&Option<Content>>) -> Result<()> {
         if let Some(file) = self.in_place_of_folder(name) {
             return self.set_aside(&file);

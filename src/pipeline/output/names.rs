@@ -2,7 +2,7 @@
 
 /// The lit photographs.
 pub const IMAGES: &str = "images";
-/// What hides pixels of the lit photographs, where masks do.
+/// Masks of the lit photographs, where the capture has masks.
 pub const MASKS: &str = "masks";
 /// The cameras of the lit photographs of a capture that came with poses.
 pub const TRANSFORMS: &str = "transforms.json";
@@ -14,7 +14,7 @@ pub const CHECKPOINTS: &str = "checkpoints";
 pub const MODEL: &str = "sparse/0";
 /// The depths found so far by a stereo search under way.
 pub const STEREO: &str = "stereo";
-/// COLMAP's database and what else it needs until poses are found.
+/// COLMAP's database and other files that it needs until poses are found.
 pub const POSES: &str = "poses";
 /// What COLMAP printed.
 pub const COLMAP_LOG: &str = "colmap.log";

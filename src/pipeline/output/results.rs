@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-/// Time between two writes of a list of finished files: what a kill can lose.
+/// Time between two writes of the list: the most that a kill can lose.
 pub const NOTE_EVERY: Duration = Duration::from_secs(5);
 
 /// What `written_by` begins with in a list of this program.
@@ -57,7 +57,7 @@ impl<'f> Listed<'f> {
         Ok(Self { folder, saved: files.clone(), files })
     }
 
-    /// Whether the file `name` is listed, be it as it was written or not.
+    /// Whether the file `name` is listed, changed or not.
     pub fn has(&self, name: &str) -> bool {
         self.files.contains_key(name)
     }
@@ -93,7 +93,7 @@ impl<'f> Listed<'f> {
         if self.is_ours(name) { Ok(()) } else { self.folder.make_way(name, None) }
     }
 
-    /// Lists the files `names` as being made: what is there from now on is ours, also if the program is killed.
+    /// Lists the files `names` as being made: from now on they are ours, even if the program is killed.
     ///
     /// # Errors
     /// The list cannot be written.
@@ -198,7 +198,7 @@ impl<'f> Results<'f> {
     }
 }
 
-/// Lists files as they are finished. What is there is made anew in any case.
+/// Lists files as they are finished. Existing ones are always made again.
 struct ListJournal<'l, 'f>(&'f OutputFolder, Mutex<(&'l mut Listed<'f>, Instant)>);
 
 impl Journal for ListJournal<'_, '_> {

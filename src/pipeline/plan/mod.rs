@@ -1,9 +1,9 @@
-//! Which stages have to be made, and which are kept from an earlier run in the same folder.
+//! Plans which stages have to be made, and which are kept from an earlier run in the same folder.
 //!
 //! A stage is kept if it finished, was made from the same inputs and settings (its fingerprint, which includes the
 //! fingerprints of the stages before it), from what those stages wrote (`made_from`), and if its files are as it wrote
 //! them. A stage that was begun from other inputs or settings belongs to a different run: it is replaced only with
-//! `--overwrite`, and then only it and what follows it. One that failed before it wrote anything is no result of any run.
+//! `--overwrite`, and then only it and what follows it. One that failed before it wrote anything counts as absent.
 
 use super::definition::{Definition, PlanContext};
 use super::output::OutputFolder;
@@ -47,10 +47,10 @@ impl Step {
 pub enum Action {
     /// Its outputs are current.
     Keep,
-    /// It has to be made; whatever it began earlier came from the same inputs and settings, or those of a related run, and may
-    /// be continued.
+    /// It has to be made; an unfinished attempt came from the same inputs and settings, or those of a related run, and may be
+    /// continued.
     Make,
-    /// It has to be made, and what was made from something else must go first.
+    /// It has to be made, after the removal of results from other inputs.
     Replace,
 }
 
@@ -103,7 +103,7 @@ fn is_current(record: &StageRecord, step: &Step, folder: &OutputFolder) -> bool 
     complete && step.outputs.iter().all(|name| record.outputs.contains_key(name)) && folder.intact(&record.outputs)
 }
 
-/// What lives on only in the files of another stage is made again with that one.
+/// Makes a stage again together with the one whose files hold its result.
 fn make_together(steps: &[Step], actions: &mut [Action]) {
     for (at, step) in steps.iter().enumerate() {
         let home = stages::definition(step.stage).stored_with();

@@ -38,7 +38,7 @@ impl Definition for Enhance {
     fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
         let views = plan.capture.train.iter().chain(&plan.capture.holdout);
         let pictures = views.map(|view| format!("{}/{}", names::IMAGES, view.name));
-        // Of estimated poses the model is there already.
+        // The model of estimated poses exists already.
         let cameras = (!plan.estimated).then(|| names::TRANSFORMS.to_string());
         pictures.chain(cameras).chain(transforms::mask_files(plan.capture)).collect()
     }
@@ -70,8 +70,8 @@ pub(super) fn photos_fingerprint(inputs: &Hashes, capture: &Capture) -> String {
     fingerprint::of(&[inputs.of_views(&capture.train), inputs.of_views(&capture.holdout)])
 }
 
-/// The files that may say how the camera responds to light: the scene's own, and the one that is named, by the path that it
-/// is opened by.
+/// The files that may describe the camera's response: the scene's own and the one in the settings, by the paths that they are
+/// opened with.
 pub(super) fn camera_files(job: &Job, inputs: &Hashes) -> [Option<Content>; 2] {
     let own = job.scene.join("camera.toml");
     [Some(own.as_path()), job.settings.enhance.camera_file()].map(|file| inputs.of(file?))

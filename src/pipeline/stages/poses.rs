@@ -1,7 +1,7 @@
 //! Poses of photographs that came without, by COLMAP.
 //!
-//! Features are looked for in pictures that are lit for the purpose, not much larger than is of use: those to train on come
-//! after it, because they are undistorted, and may be small.
+//! Features are found in pictures that are lit for this purpose, not much larger than useful: the training pictures are made
+//! later, because they are undistorted, and may be small.
 
 use super::enhance::{camera_files, photos_fingerprint};
 use crate::capture::{self, Capture, View};
@@ -25,7 +25,7 @@ impl Definition for Poses {
     }
 
     fn is_in(&self, _scope: &Scope) -> bool {
-        // It comes before there are poses, in a plan of its own.
+        // It runs before there are poses, in a plan of its own.
         false
     }
 

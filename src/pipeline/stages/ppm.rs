@@ -51,7 +51,7 @@ impl Definition for Ppm {
 }
 
 /// Pools and prunes `points` as a run does. Points that this program made from the photographs (`made`) are pooled, and
-/// thinned only where the settings ask for it: they are as dense as training wants them.
+/// thinned only where the settings ask for it: they already have the density that training needs.
 ///
 /// # Errors
 /// Settings outside their range.
@@ -67,7 +67,7 @@ pub fn prune(
     ppm::run(points, &config, &normalize, &cameras)
 }
 
-/// The similarity to the frame in which PPM's lengths are meant: from the cameras, then the points' principal axes.
+/// The similarity to the frame in which PPM's lengths are measured: from the cameras, then the points' principal axes.
 pub fn normalization(capture: &Capture, points: &PointCloud) -> DMat4 {
     let cameras: Vec<_> = capture.train.iter().map(|view| view.camera.clone()).collect();
     let world = capture::world_normalization(&cameras);

@@ -29,7 +29,7 @@ impl Definition for Prior {
     }
 
     fn outputs(&self, plan: &PlanContext<'_>) -> Vec<String> {
-        // Of a whole run the points live on only in what PPM makes of them.
+        // A whole run keeps the points only in the result of PPM.
         if plan.job.scope == Scope::Everything { Vec::new() } else { vec![names::POINTS.into()] }
     }
 
@@ -62,8 +62,8 @@ impl Definition for Prior {
     }
 }
 
-/// A hash of the points that came, and of where they and the cameras are. Light does not depend on where a prior puts the
-/// cameras, so only what follows the prior is made again where it leads to other ones.
+/// A hash of the given points, and of the placement of them and the cameras. Enhancement does not depend on the cameras that a
+/// prior chooses, so only the stages after the prior are made again where these change.
 fn placed(plan: &PlanContext<'_>) -> String {
     let PlanContext { job, inputs, posed, origin, .. } = plan;
     let points = origin.points.as_deref().map(|path| inputs.of_any(path));

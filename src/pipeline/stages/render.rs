@@ -47,7 +47,7 @@ impl Definition for Render {
         let journal = session.journal(self.stage());
         let folder = session.out(names::RENDERS);
         render_views(&mut session.painter()?, views, &folder, Some(&journal), session.progress)?;
-        // What was written, so that a picture of another origin is known for one.
+        // What was written, so that pictures of another origin are recognized.
         let written = |view: &View| {
             let name = render_name(&view.name);
             session.folder.content(&format!("{}/{name}", names::RENDERS)).map(|written| (name, written.sha256))

@@ -35,7 +35,7 @@ impl Definition for Train {
     }
 
     fn related(&self, plan: &PlanContext<'_>) -> Vec<String> {
-        // A model whose settings were changed on the way is none of several.
+        // A model whose settings were changed cannot be one of several.
         match plan.job.settings.seeds {
             0..=1 => Vec::new(),
             _ if !plan.changes.is_empty() => Vec::new(),
@@ -52,7 +52,7 @@ impl Definition for Train {
 
     fn make(&self, session: &mut Session<'_>) -> Result<Counts> {
         let lit = session.lit()?.clone().with_exposures(&session.exposures());
-        // In another frame they are those of the file, as after an interruption: checkpoints know them to the bit.
+        // In another frame they are those of the file, as after an interruption: checkpoints store them exactly.
         let points = match session.points.take().filter(|_| session.capture.frame.is_identity()) {
             Some(points) => points,
             None => prior::read_in(session.out(names::POINTS), &session.capture.frame)?,

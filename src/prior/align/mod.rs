@@ -1,4 +1,4 @@
-//! A prior into the frame of a capture, by the cameras that both have (NAKA-GS §3.2): [`align`].
+//! Aligns a prior with the frame of a capture by the cameras that both have (NAKA-GS §3.2): [`align`].
 
 mod names;
 #[cfg(test)]
@@ -53,7 +53,7 @@ pub struct Report {
     pub transform: [[f64; 4]; 4],
 }
 
-/// How a prior's cameras lie to those of a capture.
+/// The relation of a prior's cameras to those of a capture.
 #[derive(Clone, Debug)]
 pub struct Alignment {
     /// From the prior's frame to the capture's.
@@ -66,7 +66,7 @@ pub struct Alignment {
 
 /// A residual above this part of the extent is suspicious.
 const LARGE_RMSE: f64 = 0.1;
-/// A residual above this part of the extent is no alignment: the cameras are not arranged alike.
+/// Above this part of the extent the alignment is refused: the cameras are not arranged alike.
 const MAX_RELATIVE_RMSE: f64 = 0.5;
 /// Frames agree already where most cameras differ by less: a part of the extent, and an angle (radians).
 const AGREE: (f64, f64) = (1e-4, 2e-3);
@@ -102,7 +102,7 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// The fit, how it was found, and what it rests on.
+    /// The fit, the method that found it, and its support.
     fn solve(&self, method: Method, seed: u64) -> Result<(Robust, &'static str, Basis)> {
         let identity = |kept| Robust { similarity: Similarity::IDENTITY, kept };
         if let Some(kept) = self.agreeing() {

@@ -1,4 +1,4 @@
-//! Which camera of a prior is which view of a capture: by file name, then stem, then number; in each case within folders
+//! Matches cameras of a prior with views of a capture: by file name, then stem, then number; in each case within folders
 //! of the same names first.
 
 use crate::capture::plain_names;
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(pairs(&["1.JPG"], &views), []);
         // Never the picture of that name of another camera.
         assert_eq!(pairs(&["cam0/2.JPG", "cam2/3.JPG"], &["cam0/2.JPG", "cam1/3.JPG"]), name(&[(0, 0)]));
-        // The folder of a whole prior says nothing.
+        // The folder that the whole prior shares carries no information.
         assert_eq!(pairs(&["out/2.JPG", "out/3.JPG"], &["cam0/2.JPG", "cam1/3.JPG"]), name(&[(0, 0), (1, 1)]));
     }
 

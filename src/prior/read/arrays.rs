@@ -14,7 +14,7 @@ const COLORS: [&str; 3] = ["colors", "rgb", "images"];
 const CONFIDENCE: [&str; 3] = ["confidence", "conf", "world_points_conf"];
 const REMEDY: &str = "save x y z of each point as an N × 3 array of numbers, called `points` in a .npz";
 
-/// What an array holds, or what is wrong with it.
+/// An opened array, or what is wrong with it.
 type Opened<'a> = Result<Array<Box<dyn Read + 'a>>, String>;
 
 /// The points of a `.npy`.
@@ -48,7 +48,7 @@ pub fn colors_npz(path: &Path) -> Result<Vec<[u8; 3]>> {
     read().map_err(|found| Error::input(path, found, "save r g b of each point as an N × 3 array called `colors`"))
 }
 
-/// Asks for the memory that arrays in the file `path` take beside the points.
+/// Claims the memory that arrays in the file `path` take in addition to the points.
 fn claim(path: &Path, held: Result<u64, String>) -> Result<()> {
     let held = held.map_err(|found| Error::input(path, found, REMEDY))?;
     let bytes = std::fs::metadata(path).map_err(Error::io(path))?.len();
@@ -58,7 +58,7 @@ fn claim(path: &Path, held: Result<u64, String>) -> Result<()> {
 /// The memory of the arrays in a `.npz` that go by one of these names each, streamed or not.
 fn held(path: &Path, arrays: &[(&[&str], bool)]) -> Result<u64, String> {
     let file = open_npz(path)?;
-    // An array that cannot be read is refused when it is, if it is.
+    // An unreadable array is refused only if it is used.
     let array = |names: &[&str]| file.find(names).and_then(|name| file.array(name).ok());
     Ok(arrays.iter().filter_map(|(names, streamed)| Some(array(names)?.held(*streamed))).sum())
 }
@@ -95,7 +95,7 @@ fn npz_points(path: &Path, take: &mut Take<'_>) -> Result<(), String> {
     let array = || file.array(name);
     let count = count(array()?.shape())?;
     let colors = match file.find(&COLORS) {
-        // Pictures beside the points are their colors only where they are as many.
+        // Pictures next to the points are their colors only where their number agrees.
         Some("images") => colors(&|| file.array("images"), Some(count)).unwrap_or_else(|found| {
             tracing::warn!("{}: its `images` are not the colors of its points: {found}", path.display());
             Vec::new()

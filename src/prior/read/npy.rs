@@ -14,7 +14,7 @@ const MAX_HEADER_BYTES: usize = 1 << 16;
 const MAX_DIMENSIONS: usize = 32;
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// An array whose header has been read and found to fit the bytes that there are.
+/// An array whose header was read and agrees with the size of the file.
 pub struct Array<R> {
     shape: Vec<usize>,
     fortran: bool,

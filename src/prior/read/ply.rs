@@ -25,8 +25,8 @@ pub fn read(path: &Path, take: &mut Take<'_>) -> Result<()> {
     })
 }
 
-/// At length 1, or zero (as splat files write it) where it has no direction. What is of that length stays to the bit: a
-/// run that continues knows its points again.
+/// At length 1, or zero (as splat files write it) where it has no direction. Vectors of unit length stay exact, so that a
+/// resumed run recognizes its points.
 fn unit(normal: [f32; 3]) -> [f32; 3] {
     let vector = Vec3::from(normal);
     if vector.is_normalized() { normal } else { vector.normalize_or_zero().to_array() }

@@ -7,10 +7,10 @@ use crate::prior::point_cloud::retain;
 use crate::random::hash;
 use std::path::Path;
 
-/// Memory that a point takes: 27 bytes, as much again while the lists grow, and what is made of it next. So a megabyte
+/// Memory that a point takes: 27 bytes, as much again while the lists grow, and its later forms. So a megabyte
 /// may hold four million points.
 const POINT_BYTES: u64 = 128;
-/// Points that there is room for at first.
+/// Initial capacity, in points.
 const ROOM: usize = 4096;
 
 /// Keeps at most `limit` of the points pushed (all with a normal, or none), those with the smallest hashes of their

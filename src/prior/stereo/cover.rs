@@ -1,5 +1,4 @@
-//! The points of a prior from depth maps and the fused cloud: every view has its say on what it sees, and there are points
-//! where stereo has found nothing.
+//! The points of a prior from depth maps and the fused cloud: every view contributes, and gaps of stereo are filled.
 
 use super::depth_map::{Checks, DepthMap, Opinion};
 use super::fusion::{Cloud, Fused};
@@ -112,7 +111,7 @@ fn point(
         let (near, far) = stereo.references[index].depths;
         (Kind::Random, [None, Some(1.0 / far + (1.0 / near - 1.0 / far) * number(2 * TRIES))])
     } else {
-        // A depth on which no other view agrees is still a better guess than that of pixels beside it.
+        // An unconfirmed depth is still a better guess than that of neighboring pixels.
         (Kind::Filled, [map.inverse_depth(at), Some(nearest(anchors, center))])
     };
     let is_seen_through = |w: f64| {

@@ -37,7 +37,7 @@ pub struct Surface {
     pub normal: DVec3,
 }
 
-/// What another view says of a pixel's depth.
+/// Another view's verdict on a pixel's depth.
 pub enum Opinion {
     /// The view has a depth there that fits; index of its pixel.
     Agrees(usize),
@@ -106,7 +106,7 @@ impl DepthMap {
         }
     }
 
-    /// What this map says of the point at inverse depth `w` of position `p` in another view. `there` relates that view
+    /// This map's verdict on the point at inverse depth `w` of position `p` in another view. `there` relates that view
     /// to this one, `back` this one to that.
     pub fn opinion(&self, p: DVec2, w: f64, there: &Relation, back: &Relation) -> Opinion {
         let seen = there.rays * p.extend(1.0) + w * there.offset;

@@ -1,4 +1,4 @@
-//! One cloud from many depth maps: what several views see of a place becomes one point.
+//! Fuses depth maps into one cloud: observations of the same place become one point.
 
 use super::depth_map::{Checks, DepthMap, Opinion};
 use glam::DVec3;
@@ -51,7 +51,7 @@ pub fn fuse(maps: &[DepthMap], checks: &Checks) -> Cloud {
     let mut of_pixel: Vec<Vec<u32>> = maps.iter().map(|map| vec![NONE; map.planes.len()]).collect();
     let mut points = Vec::new();
     for (index, map) in maps.iter().enumerate() {
-        // The pixels of one view do not see each other's marks: the result depends on no order.
+        // The pixels of one view ignore each other's marks, so the result does not depend on their order.
         let pixels = (0..map.planes.len()).into_par_iter();
         let pixels = pixels.filter(|&at| map.agreeing[at] > 0 && of_pixel[index][at] == NONE);
         let fused: Vec<(Fused, Vec<(usize, usize)>)> = pixels.map(|at| merge(maps, checks, index, at)).collect();

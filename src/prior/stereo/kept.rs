@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 const MAGIC: &[u8; 16] = b"naka-gs planes 1";
 const ENDING: &str = "planes";
 const DIGEST_BYTES: usize = 32;
-/// Time between two writes: what a kill can lose, beside the view in work.
+/// Time between two writes: the most that a kill can lose, besides the current view.
 pub const WRITE_EVERY: Duration = Duration::from_secs(10);
 
-/// Where the planes of one search are kept, and for what they stand.
+/// The folder of the planes of one search, and their identity.
 #[derive(Debug)]
 pub struct Kept {
     folder: PathBuf,

@@ -9,7 +9,7 @@ use glam::{DMat3, DVec3};
 
 /// Views that a reference is compared with, at most.
 pub const MAX_OTHERS: usize = 6;
-/// Views that count for a plane, those that agree best: in others the surface may be hidden.
+/// Number of best-agreeing views that count for a plane: in others the surface may be hidden.
 const AGREEING: u32 = 2;
 /// Half the side of a patch, in samples (`RADIUS` of the kernels).
 pub const RADIUS: u32 = 2;
@@ -29,7 +29,7 @@ const NOISE: f32 = 0.006;
 /// A plane through a pixel: inverse depth, its change per pixel to the right and down, cost (1 − correlation).
 pub type Plane = [f32; 4];
 
-/// How another view sees the reference: `Other` of the kernels.
+/// The relation of another view to the reference: twin of `Other` in the kernels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub(super) struct Other {
@@ -69,7 +69,7 @@ struct Turn {
     padding: u32,
 }
 
-/// How a camera sees the pixels of another: pixel (x, y) at inverse depth `w` is at the homogeneous position
+/// Projection of the pixels of one camera to another: pixel (x, y) at inverse depth `w` is at the homogeneous position
 /// `rays · (x, y, 1) + w · offset`, whose third component is the depth there over the depth here.
 #[derive(Clone, Copy, Debug)]
 pub struct Relation {
@@ -92,7 +92,7 @@ impl Relation {
     }
 }
 
-/// What is searched for a reference beside its pictures.
+/// Parameters of the search for a reference.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
     /// Nearest and farthest depth.
@@ -123,7 +123,7 @@ impl<'g> Matcher<'g> {
     /// a picture is smaller than a patch.
     ///
     /// # Errors
-    /// The device has not the memory, or fails.
+    /// The device is out of memory, or fails.
     pub fn planes(&self, reference: &Picture, others: &[&Picture], range: &Range) -> Result<Vec<Plane>> {
         let others = &others[..others.len().min(MAX_OTHERS)];
         let fits = |level: &Level| level.camera.width.min(level.camera.height) > 2 * RADIUS * STRIDES[0];
@@ -211,7 +211,7 @@ impl<'g> Matcher<'g> {
         Ok(planes)
     }
 
-    /// The turns at one size, each for either color of the chessboard.
+    /// The turns at one size, each for both colors of the chessboard.
     fn turns(&self, first: bool, stride: u32) -> Result<Vec<Buffer<Turn>>> {
         let count = TURNS[if first {
             0

@@ -48,7 +48,7 @@ pub fn depth_maps(
     maps_of(gpu, capture, &references(capture, config), config, None, progress)
 }
 
-/// The depth maps of `references`, with the agreement of their pixels, and who checked whom. All of them are held at
+/// The depth maps of `references`, with the agreement of their pixels, and the views that checked each. All of them are held at
 /// once, 24 bytes a pixel: 3 MiB a view at the default size. Views whose planes are `kept` are not searched again.
 ///
 /// # Errors

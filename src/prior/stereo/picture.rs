@@ -1,4 +1,4 @@
-//! A view as stereo reads it: its colors, and its gray at several sizes.
+//! A view prepared for stereo: its colors, and its gray at several sizes.
 
 use crate::capture::{Camera, Image, ImageCache, View, resize_area};
 use crate::error::Result;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// Sizes of the pyramid, at most: each half of the one before.
 const LEVELS: usize = 3;
-/// The smallest side of a level but the first: a patch must be small beside it.
+/// The smallest side of a level but the first: a patch must be small compared with it.
 const MIN_SIDE: u32 = 36;
 
 /// One size of a view's gray.
@@ -65,7 +65,7 @@ fn gray(rgb: [f32; 3]) -> f32 {
     (rgb[0] + rgb[1] + rgb[2]) / 3.0
 }
 
-/// What takes the brightest hundredth of the pixels to 1, so that the 8 bits of a dim picture are used, too.
+/// The gain that takes the brightest hundredth of the pixels to 1, so that dim pictures use their 8 bits, too.
 fn gain(image: &Image) -> f32 {
     let mut values: Vec<f32> = image.pixels.iter().map(|rgb| gray(*rgb)).filter(|v| v.is_finite()).collect();
     if values.is_empty() {

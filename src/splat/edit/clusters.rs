@@ -10,13 +10,13 @@ use kiddo::{ImmutableKdTree, SquaredEuclidean};
 use rayon::prelude::*;
 use std::num::NonZero;
 
-/// Standard deviations that a splat reaches: where it fades.
+/// Radius of a splat in standard deviations, where it fades out.
 const REACH: f64 = 3.0;
-/// A splat much larger than most reaches no farther than one of so many median sizes: backgrounds connect nothing.
+/// The reach of large splats is limited to that of this many median sizes, so that backgrounds connect nothing.
 const MOST_SIZES: f64 = 4.0;
-/// Splats far smaller than their distances are connected where these are usual: so many medians of the nearest one's.
+/// Splats far smaller than their distances are connected up to this many times the median distance to the nearest one.
 const USUAL_GAPS: f64 = 3.0;
-/// Splats between two looks at whether to stop.
+/// Splats between two checks for a stop.
 const BLOCK: usize = 1 << 12;
 
 /// For every splat how many are in its cluster.

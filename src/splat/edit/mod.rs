@@ -1,5 +1,4 @@
-//! Splats taken out of a scene: what lies outside a region, and floaters, which are known by being faint, large, apart
-//! from the rest, or seen by few cameras.
+//! Removes splats from a scene: those outside a region, and floaters, which are faint, large, isolated, or seen by few cameras.
 
 mod clusters;
 mod neighbors;
@@ -17,7 +16,7 @@ use crate::gpu::Gpu;
 use crate::progress::Progress;
 use glam::DVec3;
 
-/// What of a scene stays. Positions and lengths are the capture's.
+/// A rule for the splats that stay. Positions and lengths are the capture's.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
     /// Splats whose centers are in the region.
@@ -34,7 +33,7 @@ pub enum Filter {
     MinCluster(usize),
 }
 
-/// What filters look at beside the splats.
+/// What filters use besides the splats.
 pub struct FilterContext<'s> {
     /// What the splats are in.
     pub frame: SceneFrame,
@@ -44,12 +43,12 @@ pub struct FilterContext<'s> {
     pub cameras: &'s [Camera],
     /// The device that counts views; needed for [`Filter::MinViews`] alone.
     pub gpu: Option<&'s Gpu>,
-    /// What hears of the filters that take long, and may ask to stop.
+    /// Progress of the filters that take long, with a request to stop.
     pub progress: &'s dyn Progress,
 }
 
 impl Filter {
-    /// The name of the parameter that it is made of.
+    /// The name of its parameter.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Within(region) => region.name(),

@@ -1,6 +1,5 @@
-//! Points that are connected where one is within another's reach. A tree of boxes knows which boxes are connected as a
-//! whole: they are never looked into again for what is connected with them, so that reaches over all points cost no more
-//! than short ones.
+//! Points that are connected where one is within another's reach. A tree of boxes records which boxes are connected as a whole,
+//! and never searches these again, so that a reach over all points costs no more than a short one.
 
 /// Points of a box that is not divided.
 const LEAF: usize = 8;
@@ -72,7 +71,7 @@ impl<'p> Neighbors<'p> {
         self.connect_in(0, &ball);
     }
 
-    /// What stands for all points that are connected with `i`.
+    /// The representative of all points connected with `i`.
     pub fn root(&mut self, mut i: usize) -> usize {
         while self.parents[i] != i {
             // Halves the way for those who come later.

@@ -53,7 +53,7 @@ impl Region {
     }
 }
 
-/// How far the hull reaches in each direction.
+/// The extent of the hull in each direction.
 fn hull(cameras: &[Camera], margin: f64) -> Result<Vec<(DVec3, f64)>> {
     let centers: Vec<DVec3> = cameras.iter().map(Camera::center).collect();
     if centers.is_empty() {

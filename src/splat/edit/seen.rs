@@ -1,4 +1,4 @@
-//! How many cameras see a splat: the forward kernels draw it into their pictures, and nothing is in front of it there.
+//! Counts the cameras that see a splat: the forward kernels draw it into their pictures, and nothing is in front of it.
 
 use super::super::renderer::{COLOR_FLOATS, PLANES, PROJECTED_FLOATS, index_of};
 use super::super::{Raster, RenderSettings, Renderer, Splats, Style, Tensors, Workspace};

@@ -1,4 +1,4 @@
-//! SuperSplat's compressed PLY, as its [description] and the program that writes it have it: little-endian, an element
+//! SuperSplat's compressed PLY, by its [description] and the program that writes it: little-endian, an element
 //! `chunk` with the bounds of each 256 splats, an element `vertex` of four packed words a splat, and an element `sh` of
 //! bytes where there are harmonics above degree 0. Frame, order of the quaternion and order of `f_rest_*` are those of the
 //! PLY layout.

@@ -1,5 +1,5 @@
-//! `.splat`, the format of the first viewer on the web (antimatter15): `write/dot_splat.rs` has its layout. Nothing in it
-//! says what it is, so its ending must.
+//! `.splat`, the format of the first viewer on the web (antimatter15): `write/dot_splat.rs` has its layout. It has no magic
+//! number, so the ending decides.
 
 use super::super::Splats;
 use super::bytes_in_memory;

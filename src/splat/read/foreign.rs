@@ -1,4 +1,4 @@
-//! Formats of splats that are not read: named as what they are, with the way to convert them.
+//! Recognizes unsupported formats of splats, and tells how to convert them.
 
 use super::REMEDY;
 use crate::error::Error;
@@ -10,7 +10,7 @@ use std::path::Path;
 const MOST_ENTRIES: usize = 1000;
 const BY_ITS_PROGRAM: &str = "export the splats as PLY or SPZ with the program that made it";
 
-/// What a file is that is no PLY, no SPZ and no GLB; `.splat` is read.
+/// Kinds of files other than PLY, SPZ and GLB; `.splat` is supported.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Foreign {
     Empty,
@@ -30,7 +30,7 @@ pub enum Foreign {
 }
 
 impl Foreign {
-    /// By the content where it tells, else by the ending: `.splat` and `.ksplat` begin with any bytes.
+    /// By the content where it is distinctive, else by the ending: `.splat` and `.ksplat` begin with any bytes.
     pub fn of(path: &Path, start: &[u8]) -> Self {
         const MAGIC: [(&[u8], Foreign); 7] = [
             (b"\x1f\x8b", Foreign::Gzip),
@@ -107,12 +107,12 @@ impl Foreign {
         None
     }
 
-    /// Whether it is a format for splats, or one that people keep splats in, and nothing that points are read from.
+    /// Whether it is a format for splats, or one that often holds splats, and not one for points.
     pub fn is_splats(self) -> bool {
         !matches!(self, Self::Empty | Self::WebPage | Self::Gzip | Self::Zip | Self::Numpy | Self::Unknown)
     }
 
-    /// The error of a file that splats were to be read from.
+    /// The error for a file that should hold splats.
     pub fn refusal(self, path: &Path) -> Error {
         let (found, remedy) = match self {
             Self::Empty => ("is empty", REMEDY),
@@ -142,7 +142,7 @@ impl Foreign {
     }
 }
 
-/// How to have a file as PLY that `splat-transform` reads.
+/// How to convert a file that `splat-transform` reads to PLY.
 pub fn converted(path: &Path) -> String {
     let [from, to] = [path.to_path_buf(), path.with_extension("ply")].map(|path| path.display().to_string());
     format!("convert it with `npx @playcanvas/splat-transform \"{from}\" \"{to}\"`")

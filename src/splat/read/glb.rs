@@ -1,4 +1,4 @@
-//! glTF in one file (GLB) with splats as `KHR_gaussian_splatting` has them, uncompressed: one primitive, in floats or the
+//! glTF in one file (GLB) with uncompressed splats of `KHR_gaussian_splatting`: one primitive, in floats or the
 //! integers that the extension allows, of a node that stands where it is.
 //!
 //! An own reader: the crate `gltf` refuses attributes whose names begin with an extension's.
@@ -16,7 +16,7 @@ use std::path::Path;
 pub use super::super::gltf::MAGIC;
 
 const DAMAGED: &str = "it is cut off or damaged: copy or export it again";
-/// Extensions that a reader may have to know, and this one does; it reads the integers of the second.
+/// Supported extensions among those that a file may require; the second allows integers.
 const KNOWN: [&str; 2] = [EXTENSION, "KHR_mesh_quantization"];
 const OTHERWISE: &str = "export the splats as PLY or SPZ, or as uncompressed GLB with one mesh";
 
@@ -96,7 +96,7 @@ pub fn read(path: &Path) -> Result<FramedModel> {
     let has = |degree: usize| {
         (degree * degree..(degree + 1) * (degree + 1)).any(|k| primitive.attributes.contains_key(&gltf::harmonic(k)))
     };
-    // What one of these lacks below is named as missing.
+    // Attributes that these lack are reported as missing below.
     let degree = (1..=4usize).rev().find(|degree| has(*degree)).unwrap_or(0) as u32;
     if degree > 3 {
         let found = format!("has spherical harmonics of degree {degree}; degrees 0 to 3 are drawn");
@@ -177,7 +177,7 @@ impl Document {
         Ok(primitive)
     }
 
-    /// The nodes that place `mesh`: those that have it, and those above.
+    /// The nodes that place `mesh`: those that reference it, and their ancestors.
     fn leading_to(&self, mesh: usize) -> impl Iterator<Item = &Node> {
         let mut leads: Vec<bool> = self.nodes.iter().map(|node| node.mesh == Some(mesh)).collect();
         loop {
@@ -222,7 +222,7 @@ impl Document {
 }
 
 impl Node {
-    /// Whether it leaves what is below it where it is.
+    /// Whether its transform is the identity.
     fn rests(&self) -> bool {
         let is = |found: &Option<Vec<f64>>, resting: &[f64]| found.as_ref().is_none_or(|found| found == resting);
         let identity: [f64; 16] = std::array::from_fn(|i| if i % 5 == 0 { 1.0 } else { 0.0 });
@@ -244,7 +244,7 @@ struct Column<'b> {
 struct Number {
     bytes: usize,
     signed: bool,
-    /// What stands for 1 among integers; floats have none.
+    /// The integer that represents 1; `None` for floats.
     one: Option<f32>,
 }
 

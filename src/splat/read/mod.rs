@@ -1,4 +1,4 @@
-//! Splats from files. What a file is, its content says, not its ending: a PLY in the layout of 3D Gaussian Splatting,
+//! Reads splats from files. The content decides on the format, not the ending: a PLY in the layout of 3D Gaussian Splatting,
 //! SuperSplat's compressed PLY, SPZ, SOG or GLB; `.splat`, which has no mark, by its ending; other formats are named with the
 //! way to convert them.
 //!
@@ -47,7 +47,7 @@ pub struct Found {
     pub dropped: usize,
     /// Whether the file says that it was trained for antialiased rendering (Mip-Splatting).
     pub antialiased: bool,
-    /// How the file's axes lie to those of the splats.
+    /// The relation of the file's axes to those of the splats.
     pub orientation: Orientation,
 }
 
@@ -167,7 +167,7 @@ pub fn files_of(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Whether a file holds splats: `false` for points, and for what nobody would take for splats.
+/// Whether a file holds splats: `false` for points and unrelated files.
 ///
 /// # Errors
 /// A PLY file whose header cannot be read; splats in a format that is not read.
@@ -184,7 +184,7 @@ pub fn holds_splats(path: impl AsRef<Path>) -> Result<bool> {
     }
 }
 
-/// What readers of formats give that can state more than splats: these, whether they are antialiased, and the frame that
+/// The result of readers of formats that state more than splats: the splats, whether they are antialiased, and the frame that
 /// the file states.
 type FramedModel = (Splats, bool, Option<SceneFrame>);
 
@@ -211,7 +211,7 @@ impl Kind {
             start if start.starts_with(spz::GZIP) && unpacked_magic(start) == *spz::MAGIC => Self::Spz,
             start if start.starts_with(glb::MAGIC) => Self::Glb,
             start => match Foreign::of(path, start) {
-                // The reader says what a file is that is called a PLY and is none.
+                // The reader reports the actual kind of a file that is wrongly named .ply.
                 Foreign::Unknown if is_ply_by_name => Self::Ply,
                 Foreign::Splat => Self::Splat,
                 Foreign::Sog if start.starts_with(b"PK") => Self::Sog(sog::read),
@@ -227,7 +227,7 @@ fn is_called(path: &Path, name: &str) -> bool {
     path.file_name().is_some_and(|found| found.eq_ignore_ascii_case(name))
 }
 
-/// The first bytes of what gzip packed; zeros where they cannot be had.
+/// The first unpacked bytes of a gzip file; zeros where they cannot be read.
 fn unpacked_magic(packed: &[u8]) -> [u8; 4] {
     let mut magic = [0; 4];
     GzDecoder::new(Cursor::new(packed)).read_exact(&mut magic).map_or([0; 4], |()| magic)

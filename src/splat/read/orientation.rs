@@ -1,4 +1,4 @@
-//! How the axes of a file lie to those of splats, and whether cameras agree.
+//! The relation of a file's axes to those of splats, checked against cameras.
 
 use super::super::axes::Axes;
 use super::Found;
@@ -7,10 +7,10 @@ use glam::DVec3;
 use rayon::prelude::*;
 use std::path::Path;
 
-/// Splats and cameras that are looked at, at most.
+/// Most splats and cameras to test.
 const MOST_SPLATS: usize = 2000;
 const MOST_CAMERAS: usize = 50;
-/// The other axes fit better where cameras see so many times as many splats, and at least this part of them.
+/// Other axes fit better where cameras see this many times as many splats, and at least this part of them.
 const TIMES: f64 = 3.0;
 const LEAST_SEEN: f64 = 0.05;
 
@@ -19,8 +19,8 @@ const LEAST_SEEN: f64 = 0.05;
 pub struct Orientation {
     /// Whether x, y and z changed their signs.
     pub turned: [bool; 3],
-    /// The file names no axes, and programs differ in what such files have. They were taken as right, up, back, as the
-    /// format's specification has them, and might be those of the PLY layout.
+    /// The file names no axes, and programs differ on such files. They were taken as right, up, back, by the format's
+    /// specification, but might be those of the PLY layout.
     pub assumed: bool,
 }
 
@@ -79,7 +79,7 @@ impl Found {
         })
     }
 
-    /// The part of the splats that a camera sees, on average, as they are and by the axes of the PLY layout.
+    /// The part of the splats that a camera sees, on average: with the given axes, and with those of the PLY layout.
     fn seen(&self, frame: &SceneFrame, cameras: &[Camera]) -> [f64; 2] {
         let means = &self.splats.means;
         let some = || means.iter().step_by(means.len().div_ceil(MOST_SPLATS).max(1));

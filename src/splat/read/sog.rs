@@ -36,7 +36,7 @@ struct Stated {
 #[derive(Deserialize)]
 struct Meta {
     count: usize,
-    /// What the specification has; `model`, which PlayCanvas's programs write, decides where it is there.
+    /// The specification's key; where present, `model`, which PlayCanvas's programs write, takes precedence.
     #[serde(default)]
     antialias: bool,
     model: Option<Value>,
@@ -109,7 +109,7 @@ pub fn is_below(name: &str) -> bool {
 }
 
 impl Stated {
-    /// The version that is said. The first has none; its tables have shapes, as arrays of NumPy have.
+    /// The stated version. Version 1 states none; its tables have shapes like those of NumPy arrays.
     fn version(self) -> Option<Value> {
         let is_first = self.means.is_some_and(|means| means.get("shape").is_some());
         self.version.or_else(|| is_first.then(|| 1.into()))
@@ -124,7 +124,7 @@ enum Source<'p> {
 
 struct Archive<'p> {
     path: &'p Path,
-    /// Of all that there is.
+    /// The whole file.
     bytes: u64,
     source: Source<'p>,
 }
@@ -255,7 +255,7 @@ impl Archive<'_> {
                 return Err(damaged(format!("names {}, which is not in its folder", name.escape_debug())));
             }
         };
-        // A folder that was packed as a whole stands before the names.
+        // Where a folder was packed as a whole, its name precedes the others.
         let is_it = |path: &[u8]| {
             path.strip_suffix(name.as_bytes()).is_some_and(|folder| folder.is_empty() || folder.ends_with(b"/"))
         };

@@ -1,4 +1,4 @@
-//! A streamed scene as fine as it is, whose `lod-meta.json` names files of SOG: `write/streamed.rs` has the layout.
+//! Reads the finest level of a streamed scene, whose `lod-meta.json` names files of SOG: `write/streamed.rs` has the layout.
 //!
 //! Each box gives its finest level, which is not always level 0, and an environment (a sky) lies around all boxes.
 
@@ -138,7 +138,7 @@ fn file_beside(path: &Path, name: &str) -> Result<PathBuf> {
     }
 }
 
-/// All together, with as many harmonics as those that have most.
+/// All parts together, with the highest SH degree among them.
 fn joined(path: &Path, all: Vec<Splats>) -> Result<Splats> {
     let degree = all.iter().map(|splats| splats.sh_degree).max().unwrap_or(0);
     if all.iter().any(|splats| splats.sh_degree < degree) {

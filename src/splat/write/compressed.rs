@@ -85,7 +85,7 @@ fn write_header(out: &mut Writer, export: &Export) -> Result<()> {
 
 fn values(export: &Export, i: usize, cut: &mut Cut) -> Values {
     let [flat, large] = LOG_SCALES;
-    // That a flat splat is thicker than it was cannot be seen.
+    // The added thickness of a flat splat is invisible.
     let scale = export.log_scale(i).map(|v| cut.clamp(i, v.max(flat), [flat, large]));
     [export.position(i), scale, export.harmonics(i)[0].map(|v| v * SH_C0 + 0.5)]
 }

@@ -1,4 +1,4 @@
-//! What a format could not hold of single splats.
+//! Counts splats whose values exceed a format's limits.
 
 use std::path::Path;
 

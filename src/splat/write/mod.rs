@@ -1,5 +1,5 @@
-//! Splats to the formats that other programs read; the ending of a file's name chooses. What each format loses is in
-//! `docs/splats.md`, and what reads them in `read/`.
+//! Writes splats in the formats of other programs, chosen by the ending of the file's name. `docs/splats.md` lists what each
+//! format loses; `read/` has the readers.
 
 mod compressed;
 mod cut;
@@ -32,7 +32,7 @@ use std::path::Path;
 
 /// The key of the frame in the JSON of SOG and GLB, which PLY states in comments.
 pub(super) const FRAME: &str = "naka_gs_frame";
-/// What a GLB may hold beside its header, which takes some kilobytes.
+/// Most bytes of a GLB besides its header, which takes some kilobytes.
 const MOST_BINARY: u64 = u32::MAX as u64 - (1 << 16);
 
 /// What is written.

@@ -1,5 +1,5 @@
-//! The order of a Z-shaped curve through space: neighbors in it are mostly neighbors in space, which formats with bounds
-//! for runs of splats, or with pictures of them, live on.
+//! The order of a Z-shaped curve through space: neighbors in it are mostly neighbors in space, which formats rely on that store
+//! bounds for runs of splats, or pictures of them.
 
 use super::Export;
 use rayon::slice::ParallelSliceMut;

@@ -21,9 +21,9 @@ const USUAL_BITS: i32 = 12;
 const MOST_BITS: i32 = 24;
 /// The largest coordinate in 24 bits with a sign.
 const MOST: f32 = ((1 << 23) - 1) as f32;
-/// Steps of a position that a splat's size takes at least, where the extent of the scene lets it.
+/// Fewest steps of a position within a splat's size, where the extent of the scene allows it.
 const STEPS_PER_SIZE: f32 = 8.0;
-/// Where it takes fewer than these, splats far from all others are given up for the rest.
+/// Below this number of steps, the positions of splats far from all others are sacrificed.
 const FEWEST_STEPS_PER_SIZE: f32 = 4.0;
 /// Steps of this part of the median distance are fair however small splats are.
 const FAIR_PART: f32 = 1.0 / (1 << 16) as f32;
@@ -94,8 +94,8 @@ fn attributes(export: &Export, bits: i32, cut: &mut Cut) -> [Vec<u8>; 6] {
     [positions, opacities, colors, scales, rotations, bands]
 }
 
-/// So many that the farthest splat is within reach, and that steps are small beside splats where those are tiny. Where
-/// both cannot be, one splat of [`ONE_OF`] may be out of reach.
+/// So many that the farthest splat is representable, and steps are small compared with tiny splats. Where both is impossible,
+/// one splat in [`ONE_OF`] may be clamped.
 pub fn fractional_bits(export: &Export) -> i32 {
     let mut distances: Vec<f32> = (0..export.len()).map(|i| distance(export, i)).collect();
     let within_reach = |distance: f32| (MOST / distance.max(f32::MIN_POSITIVE)).log2().floor() as i32;
@@ -106,12 +106,12 @@ pub fn fractional_bits(export: &Export) -> i32 {
     if bits >= fair {
         return bits.clamp(0, MOST_BITS);
     }
-    // Only as many bits as are needed, so that no splat is out of reach without need.
+    // Only as many bits as needed, so that no splat is clamped without need.
     let near = ranked(&mut distances, |last| last - (last + 1) / ONE_OF);
     fair.min(within_reach(near)).clamp(0, MOST_BITS)
 }
 
-/// What to warn of in a file of `export`: steps of positions that are coarse beside the splats.
+/// The warning about quantized positions whose steps are coarse compared with the splats.
 pub fn coarse_steps(export: &Export) -> Option<String> {
     let mut distances: Vec<f32> = (0..export.len()).map(|i| distance(export, i)).collect();
     let (step, fair) = ((-fractional_bits(export) as f32).exp2(), fair_step(export, &mut distances));
@@ -136,7 +136,7 @@ pub fn coarse_steps(export: &Export) -> Option<String> {
     ))
 }
 
-/// Steps of positions that no splat far from all others may cost the rest, which has these `distances`.
+/// The step of positions that the splats with these `distances` get regardless of outliers.
 fn fair_step(export: &Export, distances: &mut [f32]) -> f32 {
     let middle = ranked(distances, |last| last / 2);
     (size(export) / FEWEST_STEPS_PER_SIZE).max(middle * FAIR_PART).max(f32::MIN_POSITIVE)

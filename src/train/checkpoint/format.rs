@@ -4,12 +4,12 @@
 //! | --- | --- |
 //! | `format` | [`FORMAT`] |
 //! | `sha256` | of the whole file, with these 64 digits as zeros |
-//! | `identity` | of the run ([`super::identity`]) |
+//! | `identity` | of the run ([`super::identity()`]) |
 //! | `step`, `seconds` | how far it is |
 //! | `changes` | settings that were changed on the way, as JSON |
 //! | `poses` | photographs that were found off their poses, as JSON |
 //!
-//! Files before format 2 had neither `format` nor `sha256` and are not read: nothing tells whether they are whole.
+//! Files before format 2 had neither `format` nor `sha256` and are not read: they cannot be verified.
 
 use super::super::changes::Change;
 use super::super::config::Config;
@@ -95,7 +95,7 @@ pub fn is_checkpoint(bytes: &[u8]) -> bool {
     header.is_ok_and(|(_, header)| header.metadata().as_ref().is_some_and(|data| data.contains_key("identity")))
 }
 
-/// Whose checkpoint `bytes` are.
+/// The identity of the run whose checkpoint `bytes` are.
 ///
 /// # Errors
 /// Says what is damaged.
@@ -117,7 +117,7 @@ fn whole(bytes: &[u8]) -> Result<HashMap<String, String>, String> {
     }
 }
 
-/// The state in `bytes`; nothing where it is whole and of another run.
+/// The state in `bytes`; `None` for a valid checkpoint of another run.
 ///
 /// # Errors
 /// Says what is damaged, or cannot be, in the words of a clause.

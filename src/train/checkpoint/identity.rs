@@ -1,5 +1,5 @@
-//! What two runs must share for one to continue the other: settings, views and initial points. Files count by their
-//! content, wherever they lie and however their paths are spelled.
+//! The identity of a training, which a run must share to continue another: settings, views and initial points. Files count by
+//! their content, wherever they lie and however their paths are spelled.
 
 use super::super::config::Config;
 use crate::capture::{Capture, Mask, View};

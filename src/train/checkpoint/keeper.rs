@@ -1,4 +1,4 @@
-//! When a run writes its checkpoints: every so many seconds, on a thread of its own.
+//! Writes the checkpoints of a run at time intervals, on a thread of its own.
 
 use super::super::config::Config;
 use super::{Checkpoint, State, load, save};

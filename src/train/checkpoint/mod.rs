@@ -15,8 +15,8 @@
 //! Generations of another run are not used either. The first write of this one moves them aside (`.bak`, which is never
 //! read); what is not aside is removed at the end of the training ([`discard`]).
 //!
-//! Each file carries its format version and a SHA-256 over all of it ([`mod@format`]). A file that is damaged, or that no
-//! training can have written, is not used: the older generation is, with a warning.
+//! Each file carries its format version and a SHA-256 over all of it ([`mod@format`]). Instead of a file that is damaged, or
+//! that no training can have written, the older generation is used, with a warning.
 
 mod format;
 mod identity;

@@ -33,7 +33,7 @@ pub struct Config {
     pub stop: u32,
     /// Steps between additions and removals.
     pub every: u32,
-    /// Default strategy: splats grow whose image-plane gradient, in half image sizes and averaged over views, is larger.
+    /// Default strategy: splats with a larger image-plane gradient (in half image sizes, averaged over views) grow.
     pub grad_threshold: f32,
     /// Default and gradual: growing splats of up to this scale are duplicated, larger ones split (relative to the scene).
     pub scale_threshold: f32,

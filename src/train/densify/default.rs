@@ -1,7 +1,7 @@
 //! The default strategy: adaptive density control (3DGS, Kerbl et al. 2023, §5.2; as in gsplat's `DefaultStrategy`).
 //!
 //! The gradual strategy is the same with a set number of splats each time (`Config::gradual_limit`) instead of a threshold:
-//! those with the largest gradients grow, and the next round measures gradients anew, so that splats go where error is left
+//! those with the largest gradients grow, and the next round measures gradients again, so that splats go where error is left
 //! (the budget of Taming 3DGS, Mallick et al. 2024, whose score has more terms than the gradient). Opacities are not reset. Its
 //! statistics are absolute gradients ([`crate::train::GradientOptions`]).
 
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::gpu::{Buffer, Gpu, Kernel, Recorder, Sort, WORKGROUP};
 use crate::splat::Tensors;
 
-/// By how much the samples of a split Gaussian are smaller than it was.
+/// Factor by which the samples of a split Gaussian are smaller.
 pub(super) const SPLIT_SHRINK: f32 = 1.6;
 
 /// The strategy's kernels.

@@ -1,7 +1,7 @@
 //! Densification: adding and removing splats on the device.
 //!
 //! A run has two halves. A strategy *plans*: every splat gets the number of splats it becomes (none, itself, two, or
-//! more) and a tag for what they are. Then the model is *rebuilt*: a prefix sum over the plan gives every new splat its
+//! more) and a tag for their kind. Then the model is *rebuilt*: a prefix sum over the plan gives every new splat its
 //! source, and one generic kernel gathers every tensor of the parameters and the optimizer's moments ([`rebuild`]).
 //! New splats stand where their sources stood. Only a few counters are read back.
 //!
@@ -42,7 +42,7 @@ pub struct Counts {
     pub before: usize,
     /// Splats after.
     pub after: usize,
-    /// Splats that got a copy beside them.
+    /// Splats that were duplicated (cloned).
     pub duplicated: usize,
     /// Splats that were replaced by two samples.
     pub split: usize,
@@ -101,7 +101,7 @@ impl Densifier {
         strategy != Strategy::None && step > start && step <= stop && step.is_multiple_of(every)
     }
 
-    /// Whether opacities are reset after `step` steps are done: never at the very end, which would leave them so.
+    /// Whether opacities are reset after `step` steps are done: never at the very end, since they could not recover.
     pub fn reset_due(&self, step: u32) -> bool {
         let Config { strategy, stop, reset_every, .. } = self.config;
         strategy == Strategy::Default && step > 0 && step < stop && reset_every > 0 && step.is_multiple_of(reset_every)

@@ -98,7 +98,7 @@ impl Rebuild {
         })
     }
 
-    /// Records what comes before a plan: clears the counters, marks splats that are not finite.
+    /// Records the preparation of a plan: clears the counters, marks splats that are not finite.
     pub(super) fn record_finite(
         &self,
         gpu: &Gpu,
@@ -118,8 +118,8 @@ impl Rebuild {
         Ok(())
     }
 
-    /// Replaces the model and its moments by what the plan says: `uniform.after` splats. `finish` records what turns
-    /// copies into what they are to be, given the new parameters and the source map.
+    /// Replaces the model and its moments by what the plan says: `uniform.after` splats. `finish` records the modification of
+    /// the copies, given the new parameters and the source map.
     pub(super) fn run(
         &self,
         gpu: &Gpu,

@@ -1,4 +1,4 @@
-//! The loss by its definition, in 64-bit floats: what its kernels are compared with.
+//! The loss by its definition, in 64-bit floats, as the reference for its kernels.
 
 /// An image: row-major RGB.
 pub type Rgb = Vec<[f64; 3]>;

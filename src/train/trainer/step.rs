@@ -1,4 +1,4 @@
-//! One step of the optimization: a single recording, of which nothing is waited for but the figures of the step before last.
+//! One step of the optimization: a single recording, without a wait except for the figures of the step before last.
 
 use super::{FIGURES, Trainer};
 use crate::capture::Camera;
@@ -76,7 +76,7 @@ impl<'g> Trainer<'g> {
         Ok(())
     }
 
-    /// Records what the gradients do to the model, and what else happens to it between two steps.
+    /// Records the update of the model by its gradients, and its other changes between two steps.
     fn record_update(&self, recorder: &mut Recorder<'_>) {
         let Self { gpu, config, kernels, parameters, step, .. } = self;
         let (gradients, m, v) = (&self.gradients.parameters, &self.first_moments, &self.second_moments);

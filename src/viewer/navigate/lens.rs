@@ -1,4 +1,4 @@
-//! The lens that one looks through, in units of the picture's height, so that it fits windows of any size.
+//! The viewer's lens, in units of the picture's height, so that it fits windows of any size.
 
 use crate::capture::Camera;
 use glam::DMat4;

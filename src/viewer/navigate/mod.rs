@@ -16,7 +16,7 @@ const TRANSITION: f64 = 0.5;
 const TURN: f64 = 2.5;
 /// Share of the distance to the pivot that a click of the wheel takes, as the logarithm.
 const DOLLY: f64 = 0.15;
-/// What a click of the wheel does to the speed of flight.
+/// Factor of a wheel click on the speed of flight.
 const FASTER: f64 = 1.2;
 
 /// A smooth way from one point of view to another.
@@ -41,7 +41,7 @@ pub enum Drag {
 pub struct Navigator {
     pose: Pose,
     home: (Pose, Option<usize>),
-    /// The number of the camera it is at, or on the way to.
+    /// The number of the camera that it is at or moving to.
     at: Option<usize>,
     transition: Option<Transition>,
     /// The scene's up axis, a unit vector.

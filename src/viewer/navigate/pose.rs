@@ -1,4 +1,4 @@
-//! Where the viewer stands, and the steps that it takes.
+//! The viewer's pose, and its motions.
 
 use super::Lens;
 use crate::capture::Camera;

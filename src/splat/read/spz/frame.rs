@@ -7,10 +7,10 @@ use std::path::Path;
 
 /// The extension that names the frame.
 const COORDINATE_SYSTEM: u32 = 0xadbe_0003;
-/// Frames of which y and z are exchanged follow these in the list of frames.
+/// Frames with y and z exchanged follow these in the list of frames.
 const UPRIGHT_FRAMES: u32 = 8;
 
-/// The axes that records of extensions name, if they do: a type, a length, and so many bytes each. Unknown ones are
+/// The axes named by records of extensions, if any: a type, a length, and so many bytes each. Unknown ones are
 /// skipped.
 ///
 /// # Errors

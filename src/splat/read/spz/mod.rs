@@ -1,4 +1,4 @@
-//! SPZ, Niantic's compressed splats, as its [specification] has it: a header, then all positions, all opacities, all
+//! SPZ, Niantic's compressed splats, by its [specification]: a header, then all positions, all opacities, all
 //! colors, all scales, all rotations and all harmonics. Versions 1 to 3 are one gzip stream, version 4 has a Zstandard
 //! frame for each of these after a table of contents. The values are in `values.rs`, the frame in `frame.rs`.
 //!
@@ -32,7 +32,7 @@ const HEADER: usize = 16;
 const LONG_HEADER: usize = 32;
 const ANTIALIASED: u8 = 1;
 const EXTENDED: u8 = 2;
-/// What follows the splats in a gzip stream, and what precedes the table of contents, at most.
+/// Most bytes of extensions: after the splats in a gzip stream, or before the table of contents.
 const MOST_EXTENSIONS: usize = 1 << 20;
 /// Zstandard asks its readers for windows of this size.
 const WINDOW: u64 = 8 << 20;
@@ -49,7 +49,7 @@ struct Header {
 /// The packed attributes, in the order of [`ATTRIBUTES`].
 type Packed = [Vec<u8>; 6];
 
-/// Reads the splats, whether they were trained for antialiased rendering, and how the file's axes lie.
+/// Reads the splats, whether they were trained for antialiased rendering, and the file's axes.
 ///
 /// # Errors
 /// A version or degree that is not known, a file that is cut off or damaged, or claims more than it may take.

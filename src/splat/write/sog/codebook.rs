@@ -1,10 +1,10 @@
-//! 256 values that stand for many: k-means on a line (Lloyd 1982), which is exact and quick where values are sorted, since
+//! Codebooks of 256 values: one-dimensional k-means (Lloyd 1982), which is exact and quick where values are sorted, since
 //! the members of a mean are then a run, whose sum is the difference of two sums from the start.
 
 use rayon::slice::ParallelSliceMut;
 
 const COUNT: usize = 256;
-/// Values that are looked at; more change nothing.
+/// Most values to sample; more change nothing.
 const MOST_VALUES: usize = 1 << 20;
 /// After each round but the last, means without members go where they help most.
 const ROUNDS: usize = 10;
@@ -119,7 +119,7 @@ impl Values {
         }
     }
 
-    /// Puts each mean without members beside one whose members deviate most from it.
+    /// Moves each mean without members next to one whose members deviate most from it.
     fn spread(&self, means: &mut [f32]) {
         let moments: Vec<_> = self.members(means).into_iter().map(|run| self.moments(run)).collect();
         let mut worst: Vec<usize> = (0..means.len()).filter(|k| moments[*k].0 > 0.0).collect();

@@ -1,4 +1,4 @@
-//! SOG of version 2, PlayCanvas's format for the web, as its [specification] has it: a zip of `meta.json` and lossless WebP
+//! SOG of version 2, PlayCanvas's format for the web, by its [specification]: a zip of `meta.json` and lossless WebP
 //! pictures with a pixel a splat. Positions have 16 bits of a logarithm; scales and colors a byte that stands for one of
 //! 256 values (`codebook.rs`), harmonics above degree 0 two bytes that stand for one of up to 65 536 sets (`palette.rs`).
 //! Splats are sorted along a curve, which makes the pictures smooth and small. The frame is that of the PLY layout.
@@ -64,7 +64,7 @@ pub fn files(path: &Path, export: &Export, order: Vec<u32>) -> Result<Vec<(&'sta
         "sh0": {"codebook": color_codebook, "files": ["sh0.webp"]},
     });
     if export.antialiased {
-        // Read by PlayCanvas's programs, which pass over the specification's `antialias`.
+        // Read by PlayCanvas's programs, which ignore the specification's `antialias`.
         meta["model"] = json!(ANTIALIASED);
     }
     if let Some(frame) = export.stated_frame() {
@@ -118,7 +118,7 @@ fn rotation(q: [f32; 4]) -> Pixel {
     [a, b, c, LARGEST + index as u8]
 }
 
-/// Three values of each splat by the nearest of 256, with a byte beside them, and the 256.
+/// Three values of each splat as indices of the nearest of 256, with a fourth byte, and the 256 values.
 fn indices(
     name: &'static str,
     layout: &Layout,

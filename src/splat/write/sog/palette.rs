@@ -1,16 +1,16 @@
-//! Sets of harmonics that stand for those of all splats. K-means over a million splats and 65 536 means would take minutes;
+//! A palette of sets of harmonics. K-means over a million splats and 65 536 means would take minutes;
 //! here space is cut in two at the mean of its widest coefficient, and each part gets as many of the means as it has of
 //! the squared deviation, until a part has one: a pass over the splats for each level, of which there are some 20.
 
 use super::super::Export;
 
-/// As the specification has it: what 16 bits count.
+/// The number of values of 16 bits, by the specification.
 const MOST: usize = 1 << 16;
 /// So few splats have a set each.
 const FEW: usize = 1024;
 /// Cuts one within the other. Beyond that values are outliers by many orders of magnitude.
 const MOST_LEVELS: usize = 200;
-/// Splats of a part that are worth a task of their own.
+/// Fewest splats of a part that gets a task of its own.
 const TASK: usize = 4096;
 /// Values of a splat above degree 0 at most.
 const WIDTH: usize = 45;
