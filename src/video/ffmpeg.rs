@@ -1,6 +1,7 @@
 //! The installed ffmpeg: what it says of a video, and the frames that it decodes.
 
 use super::child::{Failure, Output, Run};
+use super::hdr::Hdr;
 use crate::error::{Error, Result};
 use crate::program::{file_url, run_capturing};
 use crate::progress::Progress;
@@ -41,6 +42,8 @@ pub struct Info {
     /// More than 8 bits a channel.
     deep: bool,
     interlaced: bool,
+    /// The encoding of an HDR video.
+    hdr: Option<Hdr>,
 }
 
 /// What ffmpeg said of the frames that it decoded.
@@ -87,6 +90,7 @@ struct Stream {
     pix_fmt: String,
     field_order: String,
     color_transfer: String,
+    color_primaries: String,
     nb_frames: String,
     nb_read_packets: String,
 }
@@ -129,8 +133,8 @@ impl Ffmpeg {
         let mut command = Command::new(&self.ffprobe);
         command.args(["-hide_banner", "-loglevel", "level+error"]);
         input(&mut command, video)?;
-        let entries =
-            "format=format_name:stream=pix_fmt,field_order,color_transfer,nb_frames,nb_read_packets:packet=flags";
+        let entries = "format=format_name:stream=pix_fmt,field_order,color_transfer,color_primaries,nb_frames,\
+                       nb_read_packets:packet=flags";
         command.args(["-select_streams", "V:0", "-count_packets", "-show_entries", entries, "-of", "json"]);
         let run = Run { command: &command, stuck_after: self.stuck_after, progress };
         let mut text = String::new();
@@ -171,7 +175,7 @@ impl Ffmpeg {
         Ok(Seen { seconds, damaged: words.contains("[error]") })
     }
 
-    /// Hands the frames of these numbers to `take`, as PNG files with square pixels.
+    /// Hands the frames of these numbers to `take`, as PNG files with square pixels, those of HDR videos as sRGB.
     ///
     /// # Errors
     /// As [`Ffmpeg::small_frames`].
@@ -181,7 +185,7 @@ impl Ffmpeg {
         info: &Info,
         frames: &[u64],
         progress: &dyn Progress,
-        take: impl FnMut(Vec<u8>) -> Result<()>,
+        mut take: impl FnMut(Vec<u8>) -> Result<()>,
     ) -> Result<()> {
         let chosen: Vec<String> = frames.iter().map(|index| format!("eq(n\\,{index})")).collect();
         let filter = format!(
@@ -190,6 +194,10 @@ impl Ffmpeg {
         );
         let format = if info.deep { "rgb48be" } else { "rgb24" };
         let command = self.command(video, info, "error", &filter, &["-c:v", "png", "-pix_fmt", format])?;
+        let take = |png: Vec<u8>| match info.hdr {
+            Some(hdr) => take(hdr.to_srgb(video, &png)?),
+            None => take(png),
+        };
         self.run(video, &command, progress, read_png, take).map(drop)
     }
 
@@ -259,18 +267,18 @@ fn judge(video: &Path, answer: &Answer, words: &str) -> Result<Info> {
             "copy it again; where that is all there is, copy its frames to a new file (ffmpeg -i OLD -c copy NEW)";
         return Err(Error::input(video, found, remedy));
     }
-    if let Some(curve) = [("smpte2084", "PQ"), ("arib-std-b67", "HLG")].iter().find(|c| c.0 == stream.color_transfer) {
-        tracing::warn!(
-            "{}: is HDR ({}), and its frames are taken for SDR: colors will be off",
-            video.display(),
-            curve.1
+    let hdr = Hdr::of(&stream.color_transfer, &stream.color_primaries);
+    if let Some(hdr) = hdr {
+        let (file, name) = (video.display(), hdr.name());
+        tracing::info!(
+            "{file}: is HDR ({name}); its frames are converted to sRGB, and what is brighter than white is clipped"
         );
     }
     // Formats of more than one byte a channel say the order of the bytes.
     let deep = ["le", "be"].iter().any(|order| stream.pix_fmt.ends_with(order));
     let interlaced = ["tt", "bb", "tb", "bt"].contains(&stream.field_order.as_str());
     let discarded = answer.packets.iter().filter(|packet| packet.is_discarded()).count() as u64;
-    Ok(Info { frames: packets.saturating_sub(discarded), deep, interlaced })
+    Ok(Info { frames: packets.saturating_sub(discarded), deep, interlaced, hdr })
 }
 
 fn all_text(from: &mut impl BufRead) -> io::Result<Option<String>> {

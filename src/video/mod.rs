@@ -1,12 +1,13 @@
 //! Videos: the sharpest frame of each of their intervals, through an installed ffmpeg.
 //!
-//! Two passes of ffmpeg ([`ffmpeg`]). The first gives small gray frames, in which most of the sensor's noise has averaged
-//! out, and which are scored ([`choose`]); the second gives the chosen ones at full size, as PNG in the video's depth. Both
-//! count frames as they are decoded, so that they mean the same ones. Nothing is written here.
+//! Two passes of ffmpeg ([`ffmpeg`]). The first gives small gray frames, in which most of the sensor's noise has averaged out,
+//! and which are scored ([`choose`]); the second gives the chosen ones at full size, as PNG in the video's depth, those of HDR
+//! videos as sRGB ([`hdr`]). Both count frames as they are decoded, so that they mean the same ones. Nothing is written here.
 
 mod child;
 mod choose;
 mod ffmpeg;
+mod hdr;
 mod sharpness;
 #[cfg(test)]
 mod tests;

@@ -141,6 +141,28 @@ fn depth_shape_and_orientation_are_the_videos() {
 }
 
 #[test]
+fn frames_of_hdr_videos_become_srgb() {
+    let dir = tempfile::tempdir().unwrap();
+    let hdr = dir.path().join("hdr.mkv");
+    let hlg = ["-color_trc", "arib-std-b67", "-color_primaries", "bt2020", "-colorspace", "bt2020nc"];
+    let deep = ["-c:v", "ffv1", "-pix_fmt", "yuv420p10le"];
+    if !film(&hdr, "color=0x808080:size=64x48:duration=1", &[&deep[..], &hlg].concat()) {
+        return;
+    }
+    let silent = Silent::default();
+    let mut middle = None;
+    let put = |_: usize, png: &[u8]| {
+        middle = ::image::load_from_memory(png).ok().map(|picture| picture.into_rgb16().get_pixel(32, 24).0);
+        Ok(())
+    };
+    Video::open(&hdr, &silent).unwrap().extract(&[1], &silent, put).unwrap();
+    // A signal of a half is a twelfth of HLG's light, and white a quarter (0.265); ffmpeg's own rounding is 2 %.
+    let expected = crate::color::linear_to_srgb(1.0 / 12.0 / 0.265);
+    let found = middle.unwrap().map(|sample| f32::from(sample) / 65_535.0);
+    assert!(found.iter().all(|found| (found - expected).abs() < 0.02), "{found:?}, not {expected}");
+}
+
+#[test]
 fn what_is_no_video_or_cut_short_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);

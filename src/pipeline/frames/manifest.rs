@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The format of the file, and of the choice of frames: another choice makes other photographs of the same video.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The contents of `frames.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
